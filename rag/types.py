@@ -1,0 +1,246 @@
+"""The values that travel between the layers. Frozen, without behaviour beyond what follows from their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """What became of a file or a page. Only `OK` and `OCR` can be searched."""
+
+    OK = "ok"
+    OCR = "ocr"
+    EMPTY = "empty"
+    SCANNED = "scanned"
+    GARBLED = "garbled"
+    HIDDEN_TEXT = "hidden text"
+    ENCRYPTED = "encrypted"
+    TOO_LARGE = "too large"
+    TIMED_OUT = "timed out"
+    DAMAGED = "damaged"
+    UNSUPPORTED = "unsupported"
+    UNREADABLE = "unreadable"
+    FAILED = "failed"
+    """Read, but not embedded: a provider failed. Transient; the next run tries again."""
+    REMOVED = "removed"
+    """Seen by an earlier run, no longer in the folder; still searchable until pruned."""
+
+    @property
+    def searchable(self) -> bool:
+        return self in (Status.OK, Status.OCR, Status.REMOVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters `start` to `end` (exclusive) of the stored text of physical page `page` (from 1)."""
+
+    page: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as stored: the cleaned text that quotes are proven against, and what became of the page."""
+
+    number: int
+    text: str
+    status: Status = Status.OK
+    reason: str = ""
+    label: str = ""
+    """The printed page label, when the document carries one that differs from the number."""
+    characters: int = 0
+    """Characters extracted before cleaning."""
+    furniture: tuple[tuple[int, int], ...] = ()
+    """Character ranges of `text` that are running headers or footers: kept for quotes, left out of chunks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document, ready to be embedded."""
+
+    ordinal: int
+    """Position within the document, from 0."""
+    spans: tuple[Span, ...]
+    """Where `text` stands, in reading order; more than one when it crosses pages or skips furniture."""
+    text: str
+    """The quotable text."""
+    header: str = ""
+    """Context for the embedding and the keyword index (title, subject, heading); never quoted."""
+    heading: str = ""
+    """The section heading it stands under."""
+    tokens: int = 0
+
+    @property
+    def page(self) -> int:
+        return self.spans[0].page
+
+    @property
+    def page_end(self) -> int:
+        return self.spans[-1].page
+
+    @property
+    def indexed_text(self) -> str:
+        """What is embedded and put into the keyword index."""
+        return f"{self.header}\n{self.text}" if self.header else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file as the ledger knows it."""
+
+    file: str
+    """Path relative to the folder that was ingested, with `/`, composed (NFC)."""
+    path: str
+    """Absolute path when it was last read."""
+    content_hash: str
+    """SHA-256 of the bytes, in hexadecimal; empty when the file could not be read."""
+    size: int
+    mtime_ns: int
+    status: Status
+    reason: str = ""
+    title: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Anything `--where key=value` may filter by: folder, format, author, period, language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A finished file: what one transaction writes."""
+
+    source: Source
+    pages: tuple[Page, ...]
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved chunk, with where it stands and why it was found."""
+
+    chunk_id: int
+    file: str
+    page: int
+    page_end: int
+    text: str
+    spans: tuple[Span, ...]
+    score: float = 0.0
+    page_label: str = ""
+    heading: str = ""
+    header: str = ""
+    title: str = ""
+    dense_rank: int | None = None
+    """Rank (from 1) by the embedding alone; None when it was not among the candidates."""
+    keyword_rank: int | None = None
+    similarity: float | None = None
+    """Cosine of question and chunk, when it was computed."""
+    routed: bool = False
+    """True when the question names this document."""
+    ocr: bool = False
+
+
+class QuoteStatus(StrEnum):
+    FOUND = "found"
+    MOVED = "found elsewhere"
+    ALTERED = "altered"
+    MISSING = "not found"
+
+
+class Support(StrEnum):
+    """How well a sentence of an answer is backed by proven quotes."""
+
+    VERIFIED = "verified"
+    WEAK = "weak"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered reference of an answer to a page."""
+
+    n: int
+    file: str
+    page: int
+    quote: str
+    """The words of the page when found; otherwise what the model claimed."""
+    status: QuoteStatus
+    spans: tuple[Span, ...] = ()
+    page_label: str = ""
+    claimed_page: int | None = None
+    claimed_file: str = ""
+    note: str = ""
+    """A sentence for the reader when the citation was corrected or the quote differs."""
+    difference: tuple[tuple[str, str, str], ...] = ()
+    """For an altered quote: (operation, claimed words, words of the page)."""
+    chunk_id: int | None = None
+    ocr: bool = False
+    page_hash: str = ""
+    """SHA-256 of the stored page text, so that a saved answer can tell an edited page."""
+
+    @property
+    def verified(self) -> bool:
+        return self.status in (QuoteStatus.FOUND, QuoteStatus.MOVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an answer."""
+
+    text: str
+    citations: tuple[int, ...]
+    support: Support
+    unsupported_facts: tuple[str, ...] = ()
+    """Figures, dates and names of the sentence that stand in no cited evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens billed and their price. An unknown price is None, never 0."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    calls: int = 0
+    cached_calls: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        unknown = self.cost_usd is None or other.cost_usd is None
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
+            self.calls + other.calls,
+            self.cached_calls + other.cached_calls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What `ask` returns."""
+
+    question: str
+    answered: bool
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    passages: tuple[Passage, ...]
+    model: str
+    prompt: str
+    usage: Usage
+    seconds: Mapping[str, float]
+    """Wall time by stage: retrieve, generate, verify, total."""
+    evidence_score: float
+    """From 0 to 1: how sure the tool is that the documents hold the answer."""
+    reason: str = ""
+    """Why it was declined, when it was."""
+    standalone_question: str = ""
+    """The question that was searched for, when the chat history changed it."""
+    notes: tuple[str, ...] = ()
+    """Sentences the reader should see: fewer passages packed, part of the folder not searchable."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        return "answered" if self.answered else "abstained"
