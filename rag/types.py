@@ -1,4 +1,4 @@
-"""The values that travel between the layers. Frozen, without behaviour beyond what follows from their fields."""
+"""The values that travel between the layers: frozen, with no behaviour but what follows from the fields."""
 
 from __future__ import annotations
 
