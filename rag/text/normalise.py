@@ -1,0 +1,187 @@
+"""Unicode normalisation that remembers where every character came from.
+
+Cleaning and folding change a page's text; a quote must still be found in what the page held. `MappedText` carries,
+for each character, the range of source characters it stands for, through every operation offered here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+SOFT_HYPHENS = "\u00ad\ufffe\u0002"
+"""Marks of a hyphen at a line's end: the soft hyphen, and what PDFium writes for one (U+FFFE, older versions U+0002)."""
+
+_INVISIBLE = (
+    "\u0000-\u0001\u0003-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f"  # controls but tab, line ends and separators
+    "\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f\U000e0100-\U000e01ef"
+)
+INVISIBLE = re.compile(f"[{_INVISIBLE}]+")
+"""Zero-width and control characters, direction marks, variation selectors and tags: nothing a reader sees."""
+
+# A base character with what composes onto it: combining marks, or Hangul vowels and finals after an initial.
+_CLUSTER = re.compile(
+    "[\u1100-\u115f\ua960-\ua97c][\u1160-\u11a7\ud7b0-\ud7c6]+[\u11a8-\u11ff\ud7cb-\ud7fb]*"
+    "|[가-힣][\u11a8-\u11ff]"
+    "|.[\u0300-\u034e\u0350-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]+",
+    re.DOTALL,
+)
+# Characters whose canonical form is another character even when they stand alone.
+_SINGLETONS = re.compile("[\u0340-\u0344\u0374\u037e\u0387\u0958-\u095f\u1f71-\u1ffd\u2000\u2001\u2126\u212a\u212b"
+                         "\u2329\u232a\uf900-\ufaff\ufb1d-\ufb4e]")  # fmt: skip
+# Blocks in which compatibility forms live; `plain_form` decides on each character.
+_FORMS = re.compile(
+    "[\u00b5\u0132\u0133\u013f\u0140\u0149\u017f\u01c4-\u01cc\u01f1-\u01f3\u03d0-\u03f9\u0587\u2011\u2024\u2025"
+    "\u2034-\u2057\u20a8\u2100-\u214f\u2160-\u217f\u222c-\u2230\u2474-\u24b5\u2a0c\u2a74-\u2a76\u2e9f\u2ef3"
+    "\u2f00-\u2fd5\u3036-\u303a\u3131-\u318e\u3200-\u33ff\ufb00-\ufdff\ufe10-\ufe6f\ufe70-\ufefc\uff01-\uffee"
+    "\U0001d400-\U0001d7ff]"
+)
+_COMPAT_JAMO = re.compile("[ㄱ-ㅎ][ㅏ-ㅣ](?:[ㄱ-ㅎ](?![ㅏ-ㅣ]))?")
+_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+_FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
+
+# Superscripts, subscripts, fractions and circled forms keep their own shape: 10² is not 102, and 1½ is not 11/2.
+_FOLDED_FORMS = frozenset(
+    "<wide> <narrow> <compat> <noBreak> <square> <font> <small> <vertical> <initial> <medial> <final> <isolated>".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MappedText:
+    """A text with, for each of its characters, the source range `origin[i]` to `until[i]` (exclusive) behind it.
+
+    The arrays have one int per character of `text`. A character that was inserted has an empty range. Ranges never
+    go backwards, so a range of the text maps to one range of the source.
+    """
+
+    text: str
+    origin: array[int]
+    until: array[int]
+
+    @classmethod
+    def of(cls, text: str) -> MappedText:
+        """The identity: every character stands for itself."""
+        return cls(text, array("i", range(len(text))), array("i", range(1, len(text) + 1)))
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def source_span(self, start: int, end: int) -> tuple[int, int]:
+        """The source range behind characters `start` to `end` (exclusive); empty if that range is empty."""
+        if start >= end:
+            at = self.origin[start] if start < len(self.text) else (self.until[-1] if self.until else 0)
+            return at, at
+        return self.origin[start], self.until[end - 1]
+
+    def slice(self, start: int, end: int) -> MappedText:
+        """Characters `start` to `end` (exclusive), still mapped to the same source."""
+        return MappedText(self.text[start:end], self.origin[start:end], self.until[start:end])
+
+    def strip(self) -> MappedText:
+        """Without white space at both ends."""
+        start = len(self.text) - len(self.text.lstrip())
+        return self.slice(start, max(start, len(self.text.rstrip())))
+
+    def sub(self, pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], str]) -> MappedText:
+        """Replace every match by a literal string, or by what a function makes of the match.
+
+        A replacement of the same length maps character to character; of another, each of its characters maps to
+        the whole match.
+        """
+        pieces: list[str] = []
+        origin, until = array("i"), array("i")
+        at = 0
+        for match in pattern.finditer(self.text):
+            start, end = match.span()
+            new = replacement if isinstance(replacement, str) else replacement(match)
+            pieces += (self.text[at:start], new)
+            origin.extend(self.origin[at:start])
+            until.extend(self.until[at:start])
+            if len(new) == end - start:
+                origin.extend(self.origin[start:end])
+                until.extend(self.until[start:end])
+            else:
+                first, last = self.source_span(start, end)
+                origin.extend([first] * len(new))
+                until.extend([last] * len(new))
+            at = end
+        if not pieces:
+            return self
+        pieces.append(self.text[at:])
+        origin.extend(self.origin[at:])
+        until.extend(self.until[at:])
+        return MappedText("".join(pieces), origin, until)
+
+    def delete(self, pattern: re.Pattern[str]) -> MappedText:
+        """Without the matches of `pattern`."""
+        return self.sub(pattern, "")
+
+    def translate(self, table: dict[int, str]) -> MappedText:
+        """Replace single characters by single characters (`table`: code point to one character)."""
+        text = self.text.translate(table)
+        if len(text) != len(self.text):
+            raise ValueError("translate maps one character to one; use sub for anything else")
+        return MappedText(text, self.origin, self.until)
+
+    def compose(self) -> MappedText:
+        """NFC; Hangul written as separate letters, conjoining or compatibility jamo, becomes syllables."""
+        composed = self
+        if not unicodedata.is_normalized("NFC", self.text):
+            composed = composed.sub(_CLUSTER, lambda m: unicodedata.normalize("NFC", m[0]))
+            composed = composed.sub(_SINGLETONS, lambda m: unicodedata.normalize("NFC", m[0]))
+        return composed.sub(_COMPAT_JAMO, lambda m: _syllable(m[0]))
+
+    def fold_forms(self) -> MappedText:
+        """Ligatures, full- and half-width, squared and other compatibility forms become the plain letters."""
+        return self if self.text.isascii() else self.sub(_FORMS, lambda m: plain_form(m[0])).compose()
+
+    def remove_invisible(self) -> MappedText:
+        """Without zero-width and control characters (soft hyphens stay: they carry a decision)."""
+        return self.delete(INVISIBLE)
+
+
+def join(parts: Iterable[MappedText | str]) -> MappedText:
+    """Concatenate pieces of one source, in its order; a plain string is inserted and maps to an empty range."""
+    texts: list[str] = []
+    origin, until = array("i"), array("i")
+    for part in parts:
+        if isinstance(part, str):
+            here = until[-1] if until else 0
+            texts.append(part)
+            origin.extend([here] * len(part))
+            until.extend([here] * len(part))
+        else:
+            texts.append(part.text)
+            origin.extend(part.origin)
+            until.extend(part.until)
+    return MappedText("".join(texts), origin, until)
+
+
+def display_name(name: str) -> str:
+    """A file name as shown and stored: composed (macOS gives NFD), without invisible characters."""
+    return INVISIBLE.sub("", unicodedata.normalize("NFC", name))
+
+
+@lru_cache(maxsize=4096)
+def plain_form(character: str) -> str:
+    """The plain letters of one compatibility character, or the character itself when its form carries meaning."""
+    decomposition = unicodedata.decomposition(character)
+    if not decomposition.startswith("<") or decomposition.split(" ", 1)[0] not in _FOLDED_FORMS:
+        return character
+    plain = unicodedata.normalize("NFKC", character)
+    # Spacing diacritics decompose to a space and a mark, which would then compose with a neighbour.
+    return plain if plain.strip() == plain else character
+
+
+def _syllable(jamo: str) -> str:
+    """One Hangul syllable of two or three compatibility jamo (Unicode standard, section 3.12)."""
+    final = _FINALS.find(jamo[2]) + 1 if len(jamo) == 3 else 0
+    initial = _INITIALS.find(jamo[0])
+    if initial < 0 or (len(jamo) == 3 and not final):
+        return jamo
+    return chr(0xAC00 + (initial * 21 + ord(jamo[1]) - ord("ㅏ")) * 28 + final)
