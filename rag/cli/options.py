@@ -1,0 +1,85 @@
+"""Options that mean the same in every command, and how they become settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Options that are settings: name of the setting -> how click shows it.
+_SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "index": (("--index",), {"metavar": "DIR", "help": "Folder of the index (default .rag)."}),
+    "model": (("--model",), {"metavar": "SPEC", "help": "Chat model as provider:model, or 'extractive'."}),
+    "embeddings": (("--embeddings",), {"metavar": "SPEC", "help": "Embedding model for a new index."}),
+    "prompt": (("--prompt",), {"metavar": "NAME|FILE", "help": "Prompt template."}),
+    "k": (("-k", "k"), {"type": click.IntRange(1, 1000), "metavar": "N", "help": "Passages to retrieve."}),
+    "temperature": (("--temperature",), {"type": float, "help": "Sampling temperature."}),
+    "max_tokens": (("--max-tokens",), {"type": int, "metavar": "N", "help": "Longest reply, in tokens."}),
+    "max_cost": (("--max-cost",), {"type": float, "metavar": "USD", "help": "Stop at this cost."}),
+    "abstain": (("--abstain",), {"type": float, "metavar": "0..1", "help": "Decline below this evidence."}),
+    "chunk_tokens": (("--chunk-tokens",), {"type": int, "metavar": "N", "help": "Largest chunk, in tokens."}),
+    "chunk_overlap": (("--chunk-overlap",), {"type": int, "metavar": "N", "help": "Tokens chunks share."}),
+    "workers": (("--workers",), {"type": int, "metavar": "N", "help": "Processes that read files."}),
+    "strict": (("--strict",), {"is_flag": True, "default": None, "help": "Withhold what is not verified."}),
+    "cache": (("--cache",), {"is_flag": True, "default": None, "help": "Reuse identical model calls."}),
+    "offline": (("--offline",), {"is_flag": True, "default": None, "help": "Refuse every network socket."}),
+    "debug": (("--debug",), {"is_flag": True, "default": None, "help": "Show tracebacks."}),
+}
+_EVERYWHERE = ("index", "offline", "debug")
+ANSWERING = ("model", "prompt", "k", "temperature", "max_tokens", "max_cost", "abstain", "strict", "cache")
+
+
+def with_settings(*names: str) -> Callable[[F], F]:
+    """Add the options for the settings `names` (and those that every command has).
+
+    The command receives them merged with environment, `.env` and defaults, as its first argument. With
+    offline in force, the guard that refuses sockets stands before the command's first line runs.
+    """
+    wanted = (*names, *_EVERYWHERE)
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def inner(**options: Any) -> Any:
+            settings = read_settings({name: options.pop(name) for name in wanted})
+            return function(settings, **options)
+
+        for name in reversed(wanted):
+            flags, attributes = _SETTINGS[name]
+            inner = click.option(*flags, **attributes)(inner)
+        return inner  # type: ignore[return-value]
+
+    return decorate
+
+
+def read_settings(flags: dict[str, object]) -> Settings:
+    """Settings with `flags` on top; arms the offline guard when they ask for it."""
+    from rag.settings import load_settings
+
+    settings = load_settings(flags)
+    if settings.offline:
+        from rag.providers.offline import refuse_network
+
+        refuse_network()
+    return settings
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON alone on standard output.")
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only these documents: file=GLOB, folder=DIR, page=3-10, or metadata. Repeat to narrow.",
+)
+questions_option = click.option(
+    "--questions",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A question set (JSON Lines, JSON or CSV) instead of one question.",
+)
