@@ -1,0 +1,1 @@
+"""Lays out the light markup of `data/sources` as PDF, for the sample documents only."""
