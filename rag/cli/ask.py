@@ -1,0 +1,91 @@
+"""`rag ask`: a grounded answer, each sentence proven or marked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rag.cli.boundary import EXIT_ABSTAINED, EXIT_DONE
+from rag.cli.options import ANSWERING, json_option, questions_option, where_option, with_settings
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+    from rag.settings import Settings
+    from rag.types import Answer
+
+
+@click.command(
+    epilog="Examples:\n\n  rag ask 'How long is the warranty?'\n\n"
+    "  rag ask '출장비 한도는 얼마인가요?' --model openai:gpt-4o-mini\n\n"
+    "  rag ask 'What changed in 2024?' --where file='*2024*' --prompt concise\n\n"
+    "  rag ask --questions set.jsonl --json > answers.jsonl\n\n"
+    "Exit codes: 0 answered, 4 the documents do not hold the answer, 5 cost cap reached."
+)
+@click.argument("question", required=False)
+@questions_option
+@where_option
+@click.option(
+    "--save", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the answer with its proof."
+)
+@json_option
+@with_settings(*ANSWERING)
+def command(
+    settings: Settings,
+    question: str | None,
+    questions: str | None,
+    where: tuple[str, ...],
+    save: str | None,
+    as_json: bool,
+) -> int:
+    """Answer QUESTION from the indexed documents, with quotes that are found on the page."""
+    if (question is None) == (questions is None):
+        raise click.UsageError("Give either a question or --questions FILE.")
+    if questions is not None and save is not None:
+        raise click.UsageError("--save keeps one answer; with --questions, redirect --json into a file.")
+    from rag.cli.opening import open_pipeline
+
+    with open_pipeline(settings) as pipeline:
+        if questions is not None:
+            return _ask_set(pipeline, questions, where, as_json)
+        assert question is not None
+        answer = _ask_one(pipeline, question, where, as_json)
+        if save is not None:
+            _save(pipeline, answer, Path(save))
+    return EXIT_DONE if answer.answered else EXIT_ABSTAINED
+
+
+def _ask_one(pipeline: Pipeline, question: str, where: tuple[str, ...], as_json: bool) -> Answer:
+    from rag.cli.forms import answer_form, print_json
+    from rag.cli.streaming import show_stream
+
+    if as_json:
+        answer = pipeline.ask(question, where=where)
+        print_json(answer_form(answer))
+        return answer
+    return show_stream(pipeline, question, where=where)
+
+
+def _ask_set(pipeline: Pipeline, path: str, where: tuple[str, ...], as_json: bool) -> int:
+    from rag.cli.forms import answer_form, print_json
+    from rag.cli.progress import track
+    from rag.cli.render import answer_text
+    from rag.cli.terms import language_for
+    from rag.evaluation.questions import load_questions
+
+    for item in track(load_questions(path), "Asking"):
+        answer = pipeline.ask(item.question, where=where)
+        if as_json:
+            print_json(answer_form(answer, item.id))
+        else:
+            click.echo(f"\n{item.id}: {item.question}")
+            click.echo(answer_text(answer, language_for(item.question, pipeline.settings)))
+    return EXIT_DONE
+
+
+def _save(pipeline: Pipeline, answer: Answer, path: Path) -> None:
+    from rag.cli.opening import tell
+
+    pipeline.save(answer, path)
+    tell(f"Saved with its proof: {path}. `rag verify {path}` proves it again.")

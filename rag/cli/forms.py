@@ -1,0 +1,106 @@
+"""The JSON forms of the contract: what `--json` prints. Names and types are promises to other programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from rag.types import Answer, Citation, Passage, Sentence, Usage
+
+Form = dict[str, Any]
+
+
+def print_json(value: object) -> None:
+    """One JSON value on one line of standard output, in UTF-8 whatever the locale says."""
+    click.get_binary_stream("stdout").write(
+        json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    )
+    click.get_binary_stream("stdout").flush()
+
+
+def passage_form(rank: int, passage: Passage) -> Form:
+    """`rank` counts from 1; `page` is the physical page from 1."""
+    return {
+        "rank": rank,
+        "file": passage.file,
+        "page": passage.page,
+        "page_end": passage.page_end,
+        "page_label": passage.page_label or None,
+        "heading": passage.heading or None,
+        "score": round(passage.score, 6),
+        "text": passage.text,
+        "why": {
+            "dense_rank": passage.dense_rank,
+            "keyword_rank": passage.keyword_rank,
+            "similarity": None if passage.similarity is None else round(passage.similarity, 4),
+            "routed": passage.routed,
+        },
+    }
+
+
+def passage_forms(passages: tuple[Passage, ...] | list[Passage]) -> list[Form]:
+    return [passage_form(rank, passage) for rank, passage in enumerate(passages, start=1)]
+
+
+def search_form(question: str, passages: tuple[Passage, ...], identity: str | None = None) -> Form:
+    return {"id": identity, "question": question, "passages": passage_forms(passages)}
+
+
+def citation_form(citation: Citation) -> Form:
+    return {
+        "n": citation.n,
+        "file": citation.file,
+        "page": citation.page,
+        "page_label": citation.page_label or None,
+        "quote": citation.quote,
+        "verified": citation.verified,
+        "status": citation.status.value,
+        "note": citation.note or None,
+        "claimed_page": citation.claimed_page,
+        "claimed_file": citation.claimed_file or None,
+        "difference": [list(step) for step in citation.difference],
+        "spans": [{"page": s.page, "start": s.start, "end": s.end} for s in citation.spans],
+        "ocr": citation.ocr,
+        "page_hash": citation.page_hash or None,
+    }
+
+
+def sentence_form(sentence: Sentence) -> Form:
+    return {
+        "text": sentence.text,
+        "citations": list(sentence.citations),
+        "support": sentence.support.value,
+        "unsupported_facts": list(sentence.unsupported_facts),
+    }
+
+
+def usage_form(usage: Usage) -> Form:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": usage.cost_usd,
+        "calls": usage.calls,
+        "cached_calls": usage.cached_calls,
+    }
+
+
+def answer_form(answer: Answer, identity: str | None = None) -> Form:
+    form: Form = {} if identity is None else {"id": identity}
+    return form | {
+        "question": answer.question,
+        "status": answer.status,
+        "answer": answer.text,
+        "reason": answer.reason or None,
+        "sentences": [sentence_form(s) for s in answer.sentences],
+        "citations": [citation_form(c) for c in answer.citations],
+        "passages": passage_forms(answer.passages),
+        "model": answer.model,
+        "prompt": answer.prompt,
+        "usage": usage_form(answer.usage),
+        "seconds": {stage: round(value, 4) for stage, value in answer.seconds.items()},
+        "evidence_score": round(answer.evidence_score, 6),
+        "standalone_question": answer.standalone_question or None,
+        "notes": list(answer.notes),
+    }

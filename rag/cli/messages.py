@@ -1,0 +1,34 @@
+"""The sentences that readers of answers see, in English and Korean."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Language = Literal["en", "ko"]
+
+_MESSAGES: dict[str, dict[Language, str]] = {
+    "declined": {
+        "en": "These documents do not hold the answer.",
+        "ko": "이 문서들에는 답이 없습니다.",
+    },
+    "nearest": {"en": "The nearest passages:", "ko": "가장 가까운 구절:"},
+    "evidence": {"en": "Evidence", "ko": "근거"},
+    "quotes": {"en": "Quotes:", "ko": "인용:"},
+    "page": {"en": "page {page}", "ko": "{page}쪽"},
+    "proven": {"en": "found on the page", "ko": "쪽에서 확인됨"},
+    "weak": {"en": "weakly supported", "ko": "근거 약함"},
+    "unsupported": {"en": "not supported by a quote", "ko": "인용으로 뒷받침되지 않음"},
+    "not_proven": {"en": "NOT FOUND in the documents", "ko": "문서에서 찾지 못함"},
+    "altered": {"en": "ALTERED: the page says otherwise", "ko": "다름: 쪽의 내용과 다릅니다"},
+    "moved": {
+        "en": "found elsewhere; the page is corrected",
+        "ko": "다른 곳에서 확인됨; 쪽을 바로잡았습니다",
+    },
+    "ocr": {"en": "read by OCR", "ko": "OCR로 읽음"},
+    "none_found": {"en": "Nothing was found.", "ko": "찾은 구절이 없습니다."},
+}
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """The message `key` in `language`."""
+    return _MESSAGES[key][language].format(**values)

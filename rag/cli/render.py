@@ -1,0 +1,146 @@
+"""Answers and passages as text for a terminal."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+
+import click
+
+from rag.cli.messages import Language, say
+from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Support, Usage
+
+_WIDTH = 100
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_MARKS = {Support.VERIFIED: ("✓", "green"), Support.WEAK: ("~", "yellow"), Support.UNSUPPORTED: ("✗", "red")}
+
+
+def plain(text: str) -> str:
+    """Text of a document or a model, without control characters: a terminal would obey them."""
+    return _CONTROLS.sub("", text)
+
+
+def answer_text(answer: Answer, language: Language) -> str:
+    """The answer with a mark for each sentence, its quotes, and what the reader should know."""
+    lines = list(_declined(answer, language) if not answer.answered else _answered(answer, language))
+    lines += [click.style(plain(note), dim=True) for note in answer.notes]
+    lines.append(click.style(footer(answer, language), dim=True))
+    return "\n".join(lines)
+
+
+def _answered(answer: Answer, language: Language) -> Iterable[str]:
+    for sentence in answer.sentences:
+        yield sentence_line(sentence, language)
+    yield from quote_lines(answer, language)
+
+
+def sentence_line(sentence: Sentence, language: Language) -> str:
+    mark, colour = _MARKS[sentence.support]
+    numbers = "".join(f"[{n}]" for n in sentence.citations)
+    words = "" if sentence.support is Support.VERIFIED else f"  ({say(sentence.support.value, language)})"
+    text = " ".join(part for part in (plain(sentence.text), numbers) if part)
+    return click.style(mark, fg=colour) + " " + text + click.style(words, fg=colour)
+
+
+def quote_lines(answer: Answer, language: Language) -> Iterable[str]:
+    """The citations, one a paragraph."""
+    if answer.citations:
+        yield ""
+    for citation in answer.citations:
+        yield citation_line(citation, language)
+
+
+def citation_line(citation: Citation, language: Language) -> str:
+    """`[n] file, page: "quote"` and what the proof said of it."""
+    place = click.style(f"[{citation.n}] {plain(citation.file)}, ", bold=True)
+    place += click.style(page_name(citation.page, citation.page_label, language), bold=True)
+    verdict = click.style(_verdict(citation, language), fg="green" if citation.verified else "red")
+    quote = textwrap.fill(
+        f"“{plain(' '.join(citation.quote.split()))}”",
+        _WIDTH,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+    )
+    note = f"\n    {plain(citation.note)}" if citation.note else ""
+    return f"{place}  {verdict}\n{quote}{note}"
+
+
+def _verdict(citation: Citation, language: Language) -> str:
+    keys = {
+        QuoteStatus.FOUND: "proven",
+        QuoteStatus.MOVED: "moved",
+        QuoteStatus.ALTERED: "altered",
+        QuoteStatus.MISSING: "not_proven",
+    }
+    words = say(keys[citation.status], language)
+    mark = "✓" if citation.verified else "✗"
+    return f"{mark} {words}" + (f" ({say('ocr', language)})" if citation.ocr else "")
+
+
+def page_name(page: int, label: str, language: Language) -> str:
+    """The physical page, with the printed label beside it when they differ."""
+    name = say("page", language, page=page)
+    return f"{name} ({plain(label)})" if label and label != str(page) else name
+
+
+def _declined(answer: Answer, language: Language) -> Iterable[str]:
+    yield click.style(say("declined", language), bold=True)
+    if answer.reason:
+        yield plain(answer.reason)
+    if answer.passages:
+        yield ""
+        yield say("nearest", language)
+    for passage in answer.passages[:3]:
+        snippet = textwrap.shorten(plain(passage.text), 160, placeholder=" …")
+        yield f"  {plain(passage.file)}, {page_name(passage.page, passage.page_label, language)}: {snippet}"
+
+
+def footer(answer: Answer, language: Language) -> str:
+    """Model, evidence score, tokens and price on one line."""
+    parts = [answer.model, f"{say('evidence', language)} {answer.evidence_score:.2f}"]
+    if answer.usage.calls or answer.usage.cached_calls:
+        parts.append(usage_text(answer.usage))
+    parts.append(f"{answer.seconds.get('total', 0.0):.1f} s")
+    return " · ".join(parts)
+
+
+def usage_text(usage: Usage) -> str:
+    """Tokens and price; an unknown price is said to be unknown."""
+    price = "price unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    cached = f", {usage.cached_calls} from the cache" if usage.cached_calls else ""
+    return f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens, {price}{cached}"
+
+
+def passage_text(rank: int, passage: Passage, terms: Iterable[str], language: Language) -> str:
+    """A passage as `rag search` shows it: place, why it was found, and the text with the terms marked."""
+    place = f"{rank}. {plain(passage.file)}, {page_name(passage.page, passage.page_label, language)}"
+    heading = f" · {plain(passage.heading)}" if passage.heading else ""
+    body = textwrap.fill(
+        plain(" ".join(passage.text.split())), _WIDTH, initial_indent="   ", subsequent_indent="   "
+    )
+    head = click.style(place, bold=True) + heading
+    return f"{head}\n   {click.style(why(passage), dim=True)}\n{highlight(body, terms)}"
+
+
+def why(passage: Passage) -> str:
+    """The score and the ranks it was fused from."""
+    parts = [f"score {passage.score:.3f}"]
+    if passage.dense_rank is not None:
+        parts.append(f"meaning #{passage.dense_rank}")
+    if passage.keyword_rank is not None:
+        parts.append(f"words #{passage.keyword_rank}")
+    if passage.similarity is not None:
+        parts.append(f"cosine {passage.similarity:.2f}")
+    if passage.routed:
+        parts.append("document named in the question")
+    return " · ".join(parts)
+
+
+def highlight(text: str, terms: Iterable[str]) -> str:
+    """Mark the words of the question where they stand in `text`; Korean words also before a particle."""
+    words = sorted({re.escape(t) for t in terms if len(t) > 1}, key=len, reverse=True)
+    if not words:
+        return text
+    return re.sub("|".join(words), lambda m: click.style(m.group(), fg="yellow", bold=True), text, flags=re.I)

@@ -1,0 +1,74 @@
+"""`rag search`: the passages for a question, and why each was found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rag.cli.options import json_option, questions_option, where_option, with_settings
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+    from rag.settings import Settings
+
+
+@click.command(
+    epilog="Examples:\n\n  rag search 'notice period'\n\n"
+    "  rag search '연차 휴가 일수' --where folder=규정 -k 5\n\n"
+    "  rag search --questions set.jsonl -k 60 --json > results.jsonl"
+)
+@click.argument("query", required=False)
+@questions_option
+@where_option
+@json_option
+@with_settings("k", "embeddings")
+def command(
+    settings: Settings, query: str | None, questions: str | None, where: tuple[str, ...], as_json: bool
+) -> int:
+    """Find the passages for QUERY, best first, without asking a model."""
+    if (query is None) == (questions is None):
+        raise click.UsageError("Give either a query or --questions FILE.")
+    from rag.cli.opening import open_pipeline
+
+    with open_pipeline(settings, model="extractive") as pipeline:
+        if questions is not None:
+            return _search_set(pipeline, questions, where, as_json)
+        assert query is not None
+        return _search_one(pipeline, query, where, as_json)
+
+
+def _search_one(pipeline: Pipeline, query: str, where: tuple[str, ...], as_json: bool) -> int:
+    _show(query, None, pipeline, where, as_json)
+    return 0
+
+
+def _search_set(pipeline: Pipeline, path: str, where: tuple[str, ...], as_json: bool) -> int:
+    from rag.cli.progress import track
+    from rag.evaluation.questions import load_questions
+
+    for question in track(load_questions(path), "Searching"):
+        _show(question.question, question.id, pipeline, where, as_json)
+    return 0
+
+
+def _show(
+    query: str, identity: str | None, pipeline: Pipeline, where: tuple[str, ...], as_json: bool
+) -> None:
+    from rag.cli.forms import print_json, search_form
+    from rag.cli.render import passage_text
+    from rag.cli.terms import language_for, terms_of
+
+    passages = pipeline.search(query, where=where)
+    if as_json:
+        print_json(search_form(query, tuple(passages), identity))
+        return
+    language = language_for(query, pipeline.settings)
+    if identity is not None:
+        click.echo(f"\n{identity}: {query}")
+    if not passages:
+        from rag.cli.messages import say
+
+        click.echo(say("none_found", language))
+    for rank, passage in enumerate(passages, start=1):
+        click.echo(passage_text(rank, passage, terms_of(query), language) + "\n")
