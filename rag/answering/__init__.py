@@ -1,0 +1,1 @@
+"""From passages to a proven answer: packing, reading replies, proving quotes, declining."""

@@ -1,0 +1,159 @@
+"""Read a model's reply into a `Draft`.
+
+The form that prompts ask for:
+
+    The bridge opened in 1931. [2: "was opened to traffic on 24 October 1931"]
+    It cost 60 million dollars [1: "at a cost of $60 million"] and has eight lanes. [3: "eight lanes"]
+
+- Plain sentences; after each one (or after the clause) a marker `[N: "words copied from passage N"]`.
+- `N` is the number of the passage in the prompt. Several markers may follow: `[1: "..."] [3: "..."]`.
+- `[N]` without words is accepted: the words are then looked for in passage N (see `verify`).
+- Lists and tables: one marker per line. `...` inside a quote makes two quotes of it.
+- When the documents do not hold the answer, the whole reply is `NOT_IN_DOCUMENTS` (`문서에_없음`).
+
+The JSON form, for models that are better at it (recognised by itself, with or without a code fence):
+
+    {"sentences": [{"text": "The bridge opened in 1931.",
+                    "citations": [{"passage": 2, "quote": "was opened to traffic on 24 October 1931"}]}],
+     "not_in_documents": false}
+
+Small models drift from any form, so the reader accepts what they are known to write: curly, Korean and
+backtick quotation marks, `[1, p. 3: "..."]`, `[1] "..."`, `[1, 2]`, `【1】`, `[passage 1: ...]`,
+`[출처 1: ...]`, a marker cut off by the token limit, a list of sources at the end, a `<think>` block.
+What cannot be read as a marker stays in the text, where it is one more thing that has to be proven.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from rag.answering.draft import Draft, DraftSentence, Quote
+from rag.answering.markers import HOLE, Mark, lift_markers
+from rag.answering.reply_json import read_json
+from rag.text.sentences import sentences as split_sentences
+
+NOT_IN_DOCUMENTS = "NOT_IN_DOCUMENTS"
+NOT_IN_DOCUMENTS_KO = "문서에_없음"
+
+_NONCHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
+_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
+_ANSWER_LABEL = re.compile(r"\A\W*(?:answer|a|답변?|정답)\s*(?:\*\*)?\s*[::]\s*(?:\*\*)?", re.I)
+_SENTINEL = re.compile(
+    r"\bNOT[_ ]IN[_ ](?:THE[_ ])?DOCUMENTS?\b|\bnot_in_documents?\b|문서에_없(?:음|습니다|다)"
+)
+_DECLINES = re.compile(
+    r"\b(?:documents?|passages?|context|text)\b.{0,30}\b(?:don't|doesn't|do not|does not) "
+    r"(?:contain|hold|mention|state|say|include|provide|specify)\b"
+    r"|\b(?:answer|information) (?:is|was) not .{0,30}\b(?:documents?|passages?|context)\b"
+    r"|(?:문서|자료|본문|지문|내용).{0,40}"
+    r"(?:없습니다|없다|없음|나와 있지 않|찾을 수 없|언급되지 않|포함되어 있지 않)",
+    re.I,
+)
+_SOURCES = re.compile(
+    r"\n\W*(?:sources?|references?|citations?|quotes?|출처|참고(?: ?문헌)?|근거|인용)\W*(?=\n|\Z)", re.I
+)
+_TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-{2,}[\s:|-]*\|?\s*")
+_WORD = re.compile(r"\w")
+
+
+def parse_reply(text: str) -> Draft:
+    """The draft that a model's reply stands for; never raises, whatever the model wrote."""
+    text = _THINKING.sub("", _NONCHARACTERS.sub("", text)).strip()
+    draft = read_json(text)
+    if draft is None:
+        return _read_text(_ANSWER_LABEL.sub("", text))
+    # Models mix the two forms: markers inside the JSON's strings count as well.
+    mixed = [(s,) if s.passages else _read_text(s.text).sentences or (s,) for s in draft.sentences]
+    return replace(draft, sentences=tuple(chain.from_iterable(mixed)))
+
+
+def _read_text(text: str) -> Draft:
+    body, marks = lift_markers(text)
+    said_no = bool(_SENTINEL.search(body))
+    body, footnotes = _cut_sources(_SENTINEL.sub("", body), marks)
+    found = [_with_footnotes(sentence, footnotes) for sentence in _sentences(body, marks)]
+    cited = any(sentence.passages for sentence in found)
+    in_words = len(found) <= 2 and bool(_DECLINES.search(body))
+    if not cited and (said_no or in_words or not found):
+        return Draft(declined=True)
+    notes = ("The model also said that the documents do not hold the answer.",) if said_no else ()
+    return Draft(tuple(found), notes=notes)
+
+
+def _cut_sources(body: str, marks: Sequence[Mark]) -> tuple[str, list[Quote]]:
+    """The body without a closing list of sources, and the quotes of that list."""
+    headings = list(_SOURCES.finditer(body))
+    if not headings or HOLE not in body[headings[-1].end() :]:
+        return body, []
+    start = headings[-1].start()
+    first = body.count(HOLE, 0, start)
+    return body[:start], [quote for mark in marks[first:] for quote in mark.quotes]
+
+
+def _with_footnotes(sentence: DraftSentence, footnotes: Sequence[Quote]) -> DraftSentence:
+    """The quotes of a list of sources, given to the sentence when it cites the passage without words."""
+    quoted = {quote.passage for quote in sentence.quotes}
+    extra = tuple(q for q in footnotes if q.passage in sentence.passages and q.passage not in quoted)
+    return replace(sentence, quotes=sentence.quotes + extra) if extra else sentence
+
+
+def _sentences(body: str, marks: Sequence[Mark]) -> Iterator[DraftSentence]:
+    """The sentences of the body, each with the marks that belong to it."""
+    used = 0
+    pending: DraftSentence | None = None
+    for line in body.split("\n"):
+        text, holes = _without_holes(line)
+        own = marks[used : used + len(holes)]
+        used += len(holes)
+        if not _WORD.search(text):
+            pending = _extend(pending, text, own)
+            continue
+        for sentence in _sentences_of_line(text, holes, own):
+            if pending is not None:
+                yield pending
+            pending = sentence
+    if pending is not None:
+        yield pending
+
+
+def _extend(before: DraftSentence | None, text: str, marks: Sequence[Mark]) -> DraftSentence | None:
+    """A line without words belongs to the sentence before it; a lone quote at the start is a sentence."""
+    if before is None:
+        quotes = [quote for mark in marks for quote in mark.quotes]
+        return _cite(DraftSentence(quotes[0].text, starts_line=True), marks) if quotes else None
+    if _TABLE_RULE.fullmatch(text):
+        before = replace(before, text=f"{before.text}\n{text.strip()}")
+    return _cite(before, marks)
+
+
+def _without_holes(line: str) -> tuple[str, list[int]]:
+    """The line without its markers, and where in it each one stood."""
+    pieces = line.split(HOLE)
+    text, holes = pieces[0], []
+    for piece in pieces[1:]:
+        if piece[:1] in set(".,;:!?。)") or not text.strip():
+            text = text.rstrip()
+        holes.append(len(text))
+        text += piece.lstrip() if text.endswith(" ") or not text else piece
+    return text, holes
+
+
+def _sentences_of_line(text: str, holes: Sequence[int], marks: Sequence[Mark]) -> list[DraftSentence]:
+    spans = [(start, end) for start, end in split_sentences(text) if _WORD.search(text[start:end])]
+    if not spans:
+        spans = [(0, len(text))]
+    found = [DraftSentence(" ".join(text[a:b].split()), starts_line=i == 0) for i, (a, b) in enumerate(spans)]
+    for hole, mark in zip(holes, marks, strict=True):
+        # A marker belongs to what stands before it; only at the start of a line to what follows.
+        owner = max((i for i, (start, _) in enumerate(spans) if start < hole), default=0)
+        found[owner] = _cite(found[owner], [mark])
+    return found
+
+
+def _cite(sentence: DraftSentence, marks: Sequence[Mark]) -> DraftSentence:
+    numbers = [*sentence.passages, *(n for mark in marks for n in mark.passages)]
+    quotes = [*sentence.quotes, *(quote for mark in marks for quote in mark.quotes)]
+    return replace(sentence, passages=tuple(dict.fromkeys(numbers)), quotes=tuple(dict.fromkeys(quotes)))
