@@ -1,0 +1,1 @@
+"""Models and embeddings, each behind a `provider:model` name."""

