@@ -1,7 +1,7 @@
 """Unicode normalisation that remembers where every character came from.
 
-Cleaning and folding change a page's text; a quote must still be found in what the page held. `MappedText` carries,
-for each character, the range of source characters it stands for, through every operation offered here.
+Cleaning and folding change a page's text; a quote must still be found in what the page held. `MappedText`
+carries, for each character, the range of source characters it stands for, through every operation here.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 SOFT_HYPHENS = "\u00ad\ufffe\u0002"
-"""Marks of a hyphen at a line's end: the soft hyphen, and what PDFium writes for one (U+FFFE, older versions U+0002)."""
+"""A hyphen at a line's end: the soft hyphen, and what PDFium writes for one (U+FFFE, formerly U+0002)."""
 
 _INVISIBLE = (
-    "\u0000-\u0001\u0003-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f"  # controls but tab, line ends and separators
+    "\u0000-\u0001\u0003-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f"  # controls, but not white space
     "\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f\U000e0100-\U000e01ef"
 )
@@ -32,8 +32,10 @@ _CLUSTER = re.compile(
     re.DOTALL,
 )
 # Characters whose canonical form is another character even when they stand alone.
-_SINGLETONS = re.compile("[\u0340-\u0344\u0374\u037e\u0387\u0958-\u095f\u1f71-\u1ffd\u2000\u2001\u2126\u212a\u212b"
-                         "\u2329\u232a\uf900-\ufaff\ufb1d-\ufb4e]")  # fmt: skip
+_SINGLETONS = re.compile(
+    "[\u0340-\u0344\u0374\u037e\u0387\u0958-\u095f\u1f71-\u1ffd\u2000\u2001\u2126\u212a\u212b\u2329\u232a"
+    "\uf900-\ufaff\ufb1d-\ufb4e]"
+)
 # Blocks in which compatibility forms live; `plain_form` decides on each character.
 _FORMS = re.compile(
     "[\u00b5\u0132\u0133\u013f\u0140\u0149\u017f\u01c4-\u01cc\u01f1-\u01f3\u03d0-\u03f9\u0587\u2011\u2024\u2025"
@@ -45,18 +47,17 @@ _COMPAT_JAMO = re.compile("[ㄱ-ㅎ][ㅏ-ㅣ](?:[ㄱ-ㅎ](?![ㅏ-ㅣ]))?")
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 
-# Superscripts, subscripts, fractions and circled forms keep their own shape: 10² is not 102, and 1½ is not 11/2.
-_FOLDED_FORMS = frozenset(
-    "<wide> <narrow> <compat> <noBreak> <square> <font> <small> <vertical> <initial> <medial> <final> <isolated>".split()
-)
+# Superscripts, subscripts, fractions and circled forms keep their shape: 10² is not 102, nor 1½ 11/2.
+_FOLDED_FORMS = ("<wi", "<na", "<co", "<no", "<sq", "<fo", "<sm", "<ve", "<in", "<me", "<fi", "<is")
+"""How the tags wide, narrow, compat, noBreak, square, font, small, vertical and Arabic positions begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class MappedText:
-    """A text with, for each of its characters, the source range `origin[i]` to `until[i]` (exclusive) behind it.
+    """A text with, for each of its characters, the source range `origin[i]` to `until[i]` (exclusive).
 
-    The arrays have one int per character of `text`. A character that was inserted has an empty range. Ranges never
-    go backwards, so a range of the text maps to one range of the source.
+    The arrays have one int per character of `text`. A character that was inserted has an empty range. Ranges
+    never go backwards, so a range of the text maps to one range of the source.
     """
 
     text: str
@@ -90,8 +91,8 @@ class MappedText:
     def sub(self, pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], str]) -> MappedText:
         """Replace every match by a literal string, or by what a function makes of the match.
 
-        A replacement of the same length maps character to character; of another, each of its characters maps to
-        the whole match.
+        A replacement of the same length maps character to character; of another, each of its characters maps
+        to the whole match.
         """
         pieces: list[str] = []
         origin, until = array("i"), array("i")
@@ -146,7 +147,7 @@ class MappedText:
 
 
 def join(parts: Iterable[MappedText | str]) -> MappedText:
-    """Concatenate pieces of one source, in its order; a plain string is inserted and maps to an empty range."""
+    """Concatenate pieces of one source, in its order; a plain string is inserted with empty ranges."""
     texts: list[str] = []
     origin, until = array("i"), array("i")
     for part in parts:
@@ -169,9 +170,9 @@ def display_name(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def plain_form(character: str) -> str:
-    """The plain letters of one compatibility character, or the character itself when its form carries meaning."""
+    """The plain letters of a compatibility character, or the character itself if its form carries meaning."""
     decomposition = unicodedata.decomposition(character)
-    if not decomposition.startswith("<") or decomposition.split(" ", 1)[0] not in _FOLDED_FORMS:
+    if not decomposition.startswith(_FOLDED_FORMS):
         return character
     plain = unicodedata.normalize("NFKC", character)
     # Spacing diacritics decompose to a space and a mark, which would then compose with a neighbour.

@@ -1,0 +1,150 @@
+"""The form in which a quote and a page are compared: solid characters, and what lies between them.
+
+White space and dashes are not characters here but *gaps*: what stands between two solid characters. Line
+breaks move, hyphens come and go at line ends, Hangul spacing varies; the solid characters do not. Two texts are
+the same when their solid characters are equal and each gap is as good as its counterpart (`same_gap`).
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rag.text.normalise import SOFT_HYPHENS, MappedText
+
+NONE, SPACE, HYPHEN, BREAK, DASH, SIGN, MANY = range(7)
+"""Kinds of gap: nothing; white space; a tight dash (`a-b`); a dash that may be a line's hyphenation (`a- b`, or
+a soft hyphen); a spaced dash (`a - b`); what may be a minus (`a -b`); several dashes (MANY plus their count)."""
+
+_QUOTES = "'`´‘’‚‛“”„‟«»‹›「」『』〝〞〟′″‵‶＇＂ʼʹ"
+_DASHES = "‐‑‒–—―−⁃﹘﹣－⸺⸻─━"
+_TABLE = {ord(c): '"' for c in _QUOTES}
+_TABLE |= {ord(c): "-" for c in _DASHES}
+_TABLE |= {ord(c): "~" for c in "∼～〜˜"} | {ord(c): "·" for c in "ㆍ・‧∙⋅･ᆞ"}
+_TABLE |= {ord("〈"): "<", ord("〉"): ">", ord("⟨"): "<", ord("⟩"): ">"}
+_TABLE |= {ord("。"): ".", ord("、"): ",", ord("，"): ",", ord("⁄"): "/", ord("∕"): "/"}
+
+_ELLIPSIS = re.compile(r"\.(?:[ \u00a0]?\.){2,}|…+|⋯+")
+_QUOTE_RUN = re.compile('"{2,}')
+_SOLID = re.compile(rf"[^\s\-{SOFT_HYPHENS}]+")
+_SOFT = re.compile(f"[{SOFT_HYPHENS}]+")
+_TIGHT_HYPHENS = "-‐‑\u00ad\ufffe\u0002﹣－"
+_NUMBER_START = re.compile(r"[$€£¥₩]?[.]?\d")
+_KOREAN_DATE = re.compile(r"(?<!\d)[12]\d{3}\.\d{1,2}\.\d{1,2}(?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A text as solid characters: `starts[i]` to `ends[i]` is the source range of `solid[i]`, and `gaps[i]` the
+    kind of gap before it. `gaps` has one more entry, for what follows the last character."""
+
+    source: str
+    solid: str
+    starts: array[int]
+    ends: array[int]
+    gaps: bytes
+
+    def gap_text(self, index: int) -> str:
+        """The source text of gap `index`."""
+        start = self.ends[index - 1] if index else 0
+        return self.source[start : self.starts[index] if index < len(self.solid) else len(self.source)]
+
+    def hyphenated(self, index: int) -> bool:
+        """Whether a word may go on across gap `index`: a hyphen, not a dash, stands tight to what precedes."""
+        return self.gaps[index] in (HYPHEN, BREAK) and self.gap_text(index)[:1] in _TIGHT_HYPHENS
+
+
+def fold(text: str) -> Folded:
+    """Fold a text for comparison."""
+    mapped = MappedText.of(text)
+    if not text.isascii():
+        mapped = mapped.remove_invisible().compose().fold_forms()
+    mapped = mapped.sub(_ELLIPSIS, "…").translate(_TABLE).sub(_QUOTE_RUN, '"')
+    folded = mapped.text
+    starts, ends, gaps = array("i"), array("i"), bytearray()
+    runs: list[str] = []
+    at = 0
+    for match in _SOLID.finditer(folded):
+        start, end = match.span()
+        gaps.append(_gap_kind(folded[at:start], not at))
+        gaps.extend(bytes(end - start - 1))
+        starts.extend(mapped.origin[start:end])
+        ends.extend(mapped.until[start:end])
+        runs.append(match[0])
+        at = end
+    gaps.append(_gap_kind(folded[at:], not at))
+    return Folded(text, "".join(runs), starts, ends, bytes(gaps))
+
+
+@lru_cache(maxsize=1024)
+def _gap_kind(gap: str, first: bool) -> int:
+    if not gap:
+        return NONE
+    plain = _SOFT.sub("", gap)
+    soft = len(plain) < len(gap)
+    dashes = len(re.findall("-+", plain))
+    if dashes > 1:
+        return min(MANY + dashes, 255)
+    if not dashes:
+        return BREAK if soft and gap[0] in SOFT_HYPHENS else SPACE if plain else NONE
+    before, after = first or plain[0] != "-", plain[-1] != "-"
+    if before:
+        return DASH if after else SIGN
+    return BREAK if after else HYPHEN
+
+
+def is_cjk(character: str) -> bool:
+    """Hangul, Han or kana: scripts in which white space says little."""
+    return character >= "\u1100" and (
+        "가" <= character <= "힣"
+        or "\u2e80" <= character <= "\u9fff"
+        or "\uf900" <= character <= "\ufaff"
+        or character <= "\u11ff"
+        or "\U00020000" <= character <= "\U0003ffff"
+    )
+
+
+def is_spaced(character: str) -> bool:
+    """A letter or digit of a script that separates words by white space."""
+    return (character.isalpha() or character.isdecimal()) and not is_cjk(character)
+
+
+def same_gap(page: Folded, index: int, kind: int) -> bool:
+    """Whether gap `index` (inside the text of `page`) is as good as one of another kind in the same place.
+
+    Between digits, and between words, white space counts; around punctuation and Hangul it does not. A hyphen
+    at a line's end may or may not belong to the word, unless a digit stands beside it.
+    """
+    pair = {page.gaps[index], kind}
+    left, right = page.solid[index - 1], page.solid[index]
+    if pair == {NONE, SPACE}:
+        return not (is_spaced(left) and is_spaced(right)) and not _splits_number(page.solid, index)
+    if pair == {NONE, BREAK}:
+        return left.isalpha() and right.isalpha()
+    if SIGN in pair:
+        minus = is_spaced(left) and starts_number(page.solid, index)
+        return pair <= {SIGN, HYPHEN, BREAK, DASH} and not minus
+    return pair <= {HYPHEN, BREAK, DASH}
+
+
+def starts_number(solid: str, index: int) -> bool:
+    """Whether a number begins at `index`, its currency sign and decimal point included."""
+    return bool(_NUMBER_START.match(solid, index))
+
+
+def _splits_number(solid: str, index: int) -> bool:
+    """Whether white space at `index` would part or join two numbers at a point, comma or colon."""
+    left, right = solid[index - 1], solid[index]
+    if left in ".,:":
+        inside = right.isdecimal() and solid[index - 2 : index - 1].isdecimal()
+    else:
+        inside = right in ".,:" and left.isdecimal() and solid[index + 1 : index + 2].isdecimal()
+    return inside and not _in_korean_date(solid, index)
+
+
+def _in_korean_date(solid: str, index: int) -> bool:
+    """Whether `index` lies in a date such as 2023. 5. 1., which is written with and without spaces."""
+    offset = max(0, index - 9)
+    return any(m.start() < index - offset < m.end() for m in _KOREAN_DATE.finditer(solid[offset : index + 9]))
