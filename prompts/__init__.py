@@ -1,0 +1,1 @@
+"""The prompt templates that come with pagequote, as package data."""

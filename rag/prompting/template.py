@@ -1,0 +1,164 @@
+"""A checked template, ready to be filled with a question and passages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag.errors import UsageError
+from rag.prompting.schema import Example, ExamplePassage, Language, Sampling, TemplateFile
+from rag.prompting.source import nearest
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+    from langchain_core.prompts import ChatPromptTemplate, FewShotChatMessagePromptTemplate
+
+    from rag.prompting.examples import Embed
+
+FormatPassages = Callable[[Sequence[ExamplePassage]], str]
+
+GIVEN: Mapping[str, tuple[str, ...]] = {
+    "answer": ("passages", "question", "language", "reply_form"),
+    "condense": ("history", "question", "language"),
+}
+"""Variables that the program fills, by purpose."""
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "answer": ("passages", "question"),
+    "condense": ("history", "question"),
+}
+"""Those that the user message must hold."""
+_LANGUAGE_NAMES = {("en", "en"): "English", ("en", "ko"): "Korean", ("ko", "en"): "영어", ("ko", "ko"): "한국어"}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A prompt template with everything it needs: examples read, reply form known, fingerprint taken."""
+
+    name: str
+    path: Path
+    file: TemplateFile
+    examples: tuple[Example, ...] = ()
+    reply_forms: Mapping[Language, str] = field(default_factory=dict)
+    """The words that `{reply_form}` stands for, by language."""
+
+    @property
+    def description(self) -> str:
+        return self.file.description
+
+    @property
+    def sampling(self) -> Sampling:
+        return self.file.sampling
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that can change a prompt; formatting of the file cannot."""
+        content = {
+            "file": self.file.model_dump(mode="json", exclude={"description"}),
+            "examples": [example.model_dump(mode="json") for example in self.examples],
+            "reply_forms": dict(self.reply_forms),
+        }
+        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def language_for(self, question_language: str) -> Language:
+        """The language of the messages: the template's own when fixed, else the question's when written."""
+        wanted = question_language if self.file.language == "auto" else self.file.language
+        given = self.file.messages.given()
+        return "ko" if wanted == "ko" and "ko" in given or "en" not in given else "en"
+
+    def prompt(
+        self,
+        language: Language,
+        *,
+        format_passages: FormatPassages,
+        count_tokens: Callable[[str], int],
+        embed: Embed | None = None,
+    ) -> ChatPromptTemplate:
+        """The LangChain prompt; its inputs are the variables named in the messages, `question` among them.
+
+        `format_passages` lays out the passages of the examples exactly as those of the question are laid out.
+        """
+        from langchain_core.prompts import ChatPromptTemplate
+
+        texts = self.file.messages.given()[language]
+        parts: list[Any] = [("system", texts.system)]
+        if self.examples and self.file.examples is not None:
+            parts.append(self._few_shot(texts.user, language, format_passages, count_tokens, embed))
+        return ChatPromptTemplate.from_messages([*parts, ("human", texts.user)])
+
+    def _few_shot(
+        self,
+        user: str,
+        language: Language,
+        format_passages: FormatPassages,
+        count_tokens: Callable[[str], int],
+        embed: Embed | None,
+    ) -> FewShotChatMessagePromptTemplate:
+        from langchain_core.prompts import ChatPromptTemplate, FewShotChatMessagePromptTemplate
+
+        from rag.prompting.examples import ExampleSelector
+
+        rule = self.file.examples
+        assert rule is not None  # the caller has looked
+        selector = ExampleSelector(
+            [self._filled(e, language, format_passages) for e in self.examples if e.language in (None, language)],
+            number=rule.number,
+            nearest=rule.choose == "nearest",
+            count_tokens=count_tokens,
+            max_tokens=rule.max_tokens,
+            embed=embed,
+        )
+        pair = ChatPromptTemplate.from_messages([("human", user), ("ai", "{reply}")])
+        return FewShotChatMessagePromptTemplate(
+            example_selector=selector, example_prompt=pair, input_variables=["question"]
+        )
+
+    def _filled(self, example: Example, language: Language, format_passages: FormatPassages) -> dict[str, Any]:
+        return {
+            **self._fixed(language, example.language or language),
+            "question": example.question,
+            "passages": format_passages(example.passages),
+            "reply": example.reply.strip(),
+            "keep": example.keep,
+        }
+
+    def _fixed(self, language: Language, question_language: str) -> dict[str, str]:
+        name = _LANGUAGE_NAMES.get((language, question_language), question_language)
+        return {
+            **{k: v if isinstance(v, str) else _either(v, language) for k, v in self.file.variables.items()},
+            "language": name,
+            "reply_form": self.reply_forms.get(language, ""),
+        }
+
+    def messages(
+        self,
+        values: Mapping[str, str],
+        *,
+        question_language: str,
+        format_passages: FormatPassages,
+        count_tokens: Callable[[str], int],
+        variables: Mapping[str, str] | None = None,
+        embed: Embed | None = None,
+    ) -> list[BaseMessage]:
+        """The exact messages for `values` (`question` and `passages`, or `question` and `history`).
+
+        `variables` replace the template's own variables by name. Raises UsageError for one that it lacks.
+        """
+        for name in variables or {}:
+            if name not in self.file.variables:
+                raise UsageError(
+                    f"The template {self.name} has no variable `{name}`: {nearest(name, self.file.variables)}"
+                )
+        language = self.language_for(question_language)
+        prompt = self.prompt(language, format_passages=format_passages, count_tokens=count_tokens, embed=embed)
+        fixed = {**self._fixed(language, question_language), **(variables or {})}
+        return prompt.format_messages(**fixed, **values)
+
+
+def _either(values: Mapping[Language, str], language: Language) -> str:
+    """The text in `language`, or the other one when that is all there is."""
+    return values.get(language) or next(iter(values.values()), "")
