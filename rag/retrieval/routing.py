@@ -1,0 +1,150 @@
+"""Leading a question to the documents that it names, softly: a bonus, never a filter.
+
+A hard filter by name was measured to be worse: when the guess is wrong the right page is gone for good.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.retrieval.periods import Periods, agreement, periods_in
+from rag.types import Source
+
+_WORD = re.compile(r"[^\W_]+")
+_HANGUL = re.compile(r"[가-힣]")
+_CAPITALS = re.compile(r"(?<!\w)[A-Z][\w&.]*[A-Z](?!\w)")
+# Words in file names that say what kind of file it is, not what it is about.
+_KIND = re.compile(r"\d+|v\d+|q[1-4]|fy\d+|final|draft|copy|scan|dated|pdf|doc|the|of|and|for|a|an", re.I)
+_LIKELY_ID = re.compile(r"[\d\W_]+")
+# A period alone says little; with the name it decides between the years of one subject.
+_PERIOD_WEIGHT = 0.5
+_PERIOD_WITHOUT_NAME = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a document is called."""
+
+    words: frozenset[str]
+    acronyms: frozenset[str]
+    periods: Periods
+
+
+class Router:
+    """Scores documents by how clearly a question names them.
+
+    Built once for the sources of an index; `route` then costs time with the words of the question, not with the
+    number of documents, but for those that share a word with it.
+    """
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._named: dict[str, _Named] = {source.file: _named(source) for source in sources}
+        self._by_word: dict[str, list[str]] = defaultdict(list)
+        self._by_acronym: dict[str, list[str]] = defaultdict(list)
+        for file, named in self._named.items():
+            for word in named.words:
+                self._by_word[word].append(file)
+            for acronym in named.acronyms:
+                self._by_acronym[acronym].append(file)
+        self._with_period = [file for file, named in self._named.items() if named.periods]
+
+    def route(self, question: str) -> Mapping[str, float]:
+        """Bonus by file, from just above 0 to 1.5; files that are not named are left out.
+
+        The name counts up to 1 (its rarer words count more: inverse document frequency over names), a fitting
+        year or quarter up to 0.5 more.
+        """
+        names = self._names(question)
+        asked = periods_in(question)
+        if not names:
+            return self._by_period_alone(asked)
+        scores = {}
+        for file, score in names.items():
+            bonus = score + _PERIOD_WEIGHT * agreement(asked, self._named[file].periods)
+            if bonus > 0:
+                scores[file] = bonus
+        return scores
+
+    def _names(self, question: str) -> dict[str, float]:
+        found: dict[str, float] = defaultdict(float)
+        for word in self._mentioned(question):
+            weight = self._rarity(word)
+            for file in self._by_word[word]:
+                found[file] += weight
+        scores = {file: min(1.0, mass / self._mass(file)) for file, mass in found.items()}
+        for acronym in _acronyms_asked(question):
+            for file in self._by_acronym.get(acronym, ()):
+                scores[file] = 1.0
+        return scores
+
+    def _by_period_alone(self, asked: Periods) -> dict[str, float]:
+        if not asked:
+            return {}
+        fits = {file: agreement(asked, self._named[file].periods) for file in self._with_period}
+        return {file: _PERIOD_WITHOUT_NAME * fit for file, fit in fits.items() if fit > 0}
+
+    def _rarity(self, word: str) -> float:
+        return math.log(1 + len(self._named) / len(self._by_word[word]))
+
+    def _mass(self, file: str) -> float:
+        return sum(self._rarity(word) for word in self._named[file].words) or 1.0
+
+    def _mentioned(self, question: str) -> set[str]:
+        """Name words that stand in the question: as a word, as two or three joined, or before a particle."""
+        words = [w.casefold() for w in _WORD.findall(unicodedata.normalize("NFKC", question))]
+        found = {word for word in words if word in self._by_word}
+        for size in (2, 3):
+            joined = ("".join(words[i : i + size]) for i in range(len(words) - size + 1))
+            found.update(word for word in joined if word in self._by_word)
+        for word in words:
+            found.update(stem for stem in _korean_stems(word) if stem in self._by_word)
+        return found
+
+
+def _korean_stems(word: str) -> Iterable[str]:
+    """Beginnings of a Korean word: particles are glued to the name, so the name is one of them."""
+    if _HANGUL.search(word):
+        yield from (word[:end] for end in range(2, len(word)))
+
+
+def _named(source: Source) -> _Named:
+    stem = source.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    words = _name_words(stem)
+    if len(words) < 2:  # a short or meaningless file name: the title may say more
+        words = words + [w for w in _name_words(source.title) if w not in words]
+    return _Named(
+        words=frozenset(w.casefold() for w in words),
+        acronyms=frozenset(_acronyms(words)),
+        periods=periods_in(stem) or periods_in(f"{source.title} {source.metadata.get('period', '')}"),
+    )
+
+
+def _name_words(name: str) -> list[str]:
+    """The words of a file name or title that say what it is about."""
+    name = unicodedata.normalize("NFKC", name)
+    if _LIKELY_ID.fullmatch(name):  # accession numbers and the like
+        return []
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return [word for word in _WORD.findall(name) if not _is_kind(word)]
+
+
+def _is_kind(word: str) -> bool:
+    return bool(_KIND.fullmatch(word) or re.fullmatch(r"(?:19|20)\d\d\w?\d?|\d+[KQ]", word, re.I))
+
+
+def _acronyms(words: Sequence[str]) -> Iterable[str]:
+    """Initials of two to five words, also joined by the "n" or "&" that stands for "and"."""
+    initials = [word[0].casefold() for word in words if word[0].isalpha() and word[0].isascii()]
+    for end in range(2, min(5, len(initials)) + 1):
+        for joint in ("", "n", "&"):
+            yield joint.join(initials[:end])
+
+
+def _acronyms_asked(question: str) -> Iterable[str]:
+    for match in _CAPITALS.findall(unicodedata.normalize("NFKC", question)):
+        yield match.casefold().replace(".", "")
