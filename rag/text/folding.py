@@ -1,8 +1,8 @@
 """The form in which a quote and a page are compared: solid characters, and what lies between them.
 
 White space and dashes are not characters here but *gaps*: what stands between two solid characters. Line
-breaks move, hyphens come and go at line ends, Hangul spacing varies; the solid characters do not. Two texts are
-the same when their solid characters are equal and each gap is as good as its counterpart (`same_gap`).
+breaks move, hyphens come and go at line ends, Hangul spacing varies; the solid characters do not. Two texts
+are the same when their solid characters are equal and each gap is as good as its counterpart (`same_gap`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from functools import lru_cache
 from rag.text.normalise import SOFT_HYPHENS, MappedText
 
 NONE, SPACE, HYPHEN, BREAK, DASH, SIGN, MANY = range(7)
-"""Kinds of gap: nothing; white space; a tight dash (`a-b`); a dash that may be a line's hyphenation (`a- b`, or
-a soft hyphen); a spaced dash (`a - b`); what may be a minus (`a -b`); several dashes (MANY plus their count)."""
+"""Kinds of gap: nothing; white space; a tight dash (`a-b`); a dash that may be a line's hyphenation (`a- b`,
+or a soft hyphen); a spaced dash (`a - b`); what may be a minus (`a -b`); several dashes (MANY + how many)."""
 
 _QUOTES = "'`´‘’‚‛“”„‟«»‹›「」『』〝〞〟′″‵‶＇＂ʼʹ"
 _DASHES = "‐‑‒–—―−⁃﹘﹣－⸺⸻─━"
@@ -37,7 +37,7 @@ _KOREAN_DATE = re.compile(r"(?<!\d)[12]\d{3}\.\d{1,2}\.\d{1,2}(?!\d)")
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A text as solid characters: `starts[i]` to `ends[i]` is the source range of `solid[i]`, and `gaps[i]` the
+    """A text as solid characters: `starts[i]` to `ends[i]` is the source range of `solid[i]`, `gaps[i]` the
     kind of gap before it. `gaps` has one more entry, for what follows the last character."""
 
     source: str
@@ -52,7 +52,7 @@ class Folded:
         return self.source[start : self.starts[index] if index < len(self.solid) else len(self.source)]
 
     def hyphenated(self, index: int) -> bool:
-        """Whether a word may go on across gap `index`: a hyphen, not a dash, stands tight to what precedes."""
+        """Whether a word may go on across gap `index`: a hyphen, not a dash, is tight to what precedes."""
         return self.gaps[index] in (HYPHEN, BREAK) and self.gap_text(index)[:1] in _TIGHT_HYPHENS
 
 

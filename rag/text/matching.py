@@ -2,9 +2,9 @@
 
 A quote is found when its characters are the text's, whatever happened to white space, line-end
 hyphenation, ligatures, quotation marks and dashes, full- and half-width forms, and Hangul spacing and
-composition. Nothing else is forgiven: not a digit, sign, unit or word. It must begin and end where words and
-numbers do. An ellipsis written in the quote may stand for a few omitted words. Only the first letter may differ
-in case.
+composition. Nothing else is forgiven: not a digit, sign, unit or word. It must begin and end where words
+and numbers do. An ellipsis written in the quote may stand for a few omitted words. Only the first letter may
+differ in case.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def find_all(quote: str, text: str) -> list[QuoteMatch]:
 
 @lru_cache(maxsize=1024)
 def _prepare(quote: str) -> tuple[Folded | None, Folded | None, tuple[Folded, ...]]:
-    """The quote whole; without the marks that frame it; cut at its ellipses (empty if that is not allowed)."""
+    """The quote whole; without the marks that frame it; cut at its ellipses (none if not allowed)."""
     whole = fold(quote)
     if not any(c.isalnum() for c in whole.solid):
         return None, None, ()
