@@ -38,8 +38,8 @@ class _Named:
 class Router:
     """Scores documents by how clearly a question names them.
 
-    Built once for the sources of an index; `route` then costs time with the words of the question, not with the
-    number of documents, but for those that share a word with it.
+    Built once for the sources of an index; `route` then costs time with the words of the question and the
+    documents that share one of them, not with the number of documents.
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:
@@ -76,7 +76,8 @@ class Router:
             weight = self._rarity(word)
             for file in self._by_word[word]:
                 found[file] += weight
-        scores = {file: min(1.0, mass / self._mass(file)) for file, mass in found.items()}
+        # squared: one common word of a longer name is a weak hint, the whole name a strong one
+        scores = {file: min(1.0, mass / self._mass(file)) ** 2 for file, mass in found.items()}
         for acronym in _acronyms_asked(question):
             for file in self._by_acronym.get(acronym, ()):
                 scores[file] = 1.0

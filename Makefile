@@ -1,0 +1,51 @@
+# Everything is set up in .venv by the targets themselves; a machine needs Python 3.11 or later, and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEMO_INDEX := .build/demo-index
+RAG    := $(BIN)/rag
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint bench clean
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing pagequote into $(VENV) (a minute or two the first time) ..."
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	@echo "Installing what the tests need ..."
+	@$(INSTALL) -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.slow: $(VENV)/.test
+	@echo "Installing what the slow tests need ..."
+	@$(INSTALL) -r requirements/slow.txt
+	@$(INSTALL) --no-deps -r requirements/slow-nodeps.txt
+	@touch $@
+
+demo: $(VENV)/.base ## Index the sample documents and ask them three questions, offline
+	@RAG="$(RAG)" sh scripts/demo.sh $(DEMO_INDEX)
+
+test: $(VENV)/.test ## Run the fast tests (no network, no key)
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -q
+
+test-all: $(VENV)/.slow ## Run every test, with local models and a browser
+	@$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.test ## Check style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.test ## Measure speed against baselines, into benchmarks/results
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
+
+clean: ## Remove what was built
+	@rm -rf $(VENV) .build .mypy_cache .ruff_cache .pytest_cache
