@@ -46,6 +46,7 @@ class Settings(BaseModel):
     prompt: str = Field("few-shot", description="prompt template: a name or a YAML file")
     prompts_dir: Text = Field(None, description="folder with templates of your own")
     k: int = Field(8, ge=1, le=1000, description="passages to retrieve")
+    glossary: Text = Field(None, description="a YAML file with words people ask with and words pages print")
     language: Literal["auto", "en", "ko"] = Field("auto", description="language of prompts and messages")
     strict: bool = Field(False, description="withhold what is not verified")
     abstain: float | None = Field(
