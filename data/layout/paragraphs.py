@@ -183,6 +183,8 @@ class KoreanParagraph(Noted, Flowable):  # type: ignore[misc]
             text.setFont(font, size)
             text.setRise(rise)
             text.textOut(piece)
+        # The word space is graphics state: it would stretch the next line too.
+        text.setWordSpace(0)
         self.canv.drawText(text)
 
 
