@@ -1,4 +1,4 @@
-"""Finds, loads, checks and begins templates: the shipped ones, those in the user's folder, and files by path."""
+"""Finds, loads, checks and begins templates: shipped ones, those in the user's folder, and files by path."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def list_templates(prompts_dir: str | Path | None = None) -> list[Entry]:
     if prompts_dir is not None:
         folder = Path(prompts_dir).expanduser()
         if not folder.is_dir():
-            raise UsageError(f"The folder of templates {folder} does not exist: create it or unset RAG_PROMPTS_DIR.")
+            raise UsageError(
+                f"The folder of templates {folder} does not exist: create it or unset RAG_PROMPTS_DIR."
+            )
         found.update((entry.name, entry) for entry in _in_folder(folder, shipped=False))
     return [found[name] for name in sorted(found)]
 
@@ -113,7 +115,8 @@ def _check_messages(source: Located, file: TemplateFile, language: Language) -> 
             raise source.error(f"the user message lacks the variable `{{{needed}}}`.", (*place, "user"))
     if positions["question"] < max(positions[name] for name in NEEDED[file.purpose]):
         raise source.error(
-            "`{question}` must be the last variable: models heed best what stands at the end.", (*place, "user")
+            "`{question}` must be the last variable: models heed best what stands at the end.",
+            (*place, "user"),
         )
 
 
@@ -152,7 +155,8 @@ def _check_examples(file: TemplateFile, examples: tuple[Example, ...], source: L
         wrong = sorted(n for n in cited if not 1 <= n <= len(example.passages))
         if file.purpose == "answer" and wrong:
             raise source.error(
-                f"the reply cites passage {wrong[0]}, but the example has {len(example.passages)}.", (*at, i, "reply")
+                f"the reply cites passage {wrong[0]}, but the example has {len(example.passages)}.",
+                (*at, i, "reply"),
             )
 
 
@@ -175,7 +179,9 @@ def new_template(name: str, folder: str | Path) -> Path:
     Raises UsageError when the name is no plain file name or the file exists.
     """
     if not re.fullmatch(r"[\w][\w.-]*", name) or name.endswith((".yaml", ".yml")):
-        raise UsageError(f"`{name}` cannot name a template: use letters, digits, `-` and `_`, without an ending.")
+        raise UsageError(
+            f"`{name}` cannot name a template: use letters, digits, `-` and `_`, without an ending."
+        )
     path = Path(folder).expanduser() / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     start = (shipped_folder() / _START_FILE).read_text(encoding="utf-8")

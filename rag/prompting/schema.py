@@ -18,13 +18,13 @@ class _Part(BaseModel):
 class Sampling(_Part):
     """How the model draws its words. What is left out is the model's own default."""
 
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
-    max_tokens: int | None = Field(None, ge=1)
-    stop: tuple[Filled, ...] = Field((), max_length=4)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    stop: tuple[Filled, ...] = Field(default=(), max_length=4)
     """Four at most: the limit of OpenAI's interface."""
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     seed: int | None = None
 
     @field_validator("stop", mode="before")
@@ -65,10 +65,10 @@ class Examples(_Part):
     file: Filled | None = None
     """A YAML list of examples, relative to the template."""
     inline: tuple[Example, ...] = ()
-    number: int = Field(3, ge=0, le=50)
+    number: int = Field(default=3, ge=0, le=50)
     choose: Literal["fixed", "nearest"] = "fixed"
     """The first ones, or those whose question is most like the question asked."""
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
     """Examples beyond this many tokens are left out."""
 
     @model_validator(mode="after")

@@ -63,7 +63,9 @@ def read_yaml(path: Path) -> Located:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise TemplateError(
-            f"not valid YAML: {error.problem or error.context}.", file=path, line=mark.line + 1 if mark else None
+            f"not valid YAML: {error.problem or error.context}.",
+            file=path,
+            line=mark.line + 1 if mark else None,
         ) from None
     except yaml.YAMLError as error:
         raise TemplateError(f"not valid YAML: {str(error).splitlines()[0]}.", file=path) from None

@@ -31,7 +31,12 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "condense": ("history", "question"),
 }
 """Those that the user message must hold."""
-_LANGUAGE_NAMES = {("en", "en"): "English", ("en", "ko"): "Korean", ("ko", "en"): "영어", ("ko", "ko"): "한국어"}
+_LANGUAGE_NAMES = {
+    ("en", "en"): "English",
+    ("en", "ko"): "Korean",
+    ("ko", "en"): "영어",
+    ("ko", "ko"): "한국어",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Template:
         """The language of the messages: the template's own when fixed, else the question's when written."""
         wanted = question_language if self.file.language == "auto" else self.file.language
         given = self.file.messages.given()
-        return "ko" if wanted == "ko" and "ko" in given or "en" not in given else "en"
+        return "ko" if (wanted == "ko" and "ko" in given) or "en" not in given else "en"
 
     def prompt(
         self,
@@ -105,7 +110,11 @@ class Template:
         rule = self.file.examples
         assert rule is not None  # the caller has looked
         selector = ExampleSelector(
-            [self._filled(e, language, format_passages) for e in self.examples if e.language in (None, language)],
+            [
+                self._filled(e, language, format_passages)
+                for e in self.examples
+                if e.language in (None, language)
+            ],
             number=rule.number,
             nearest=rule.choose == "nearest",
             count_tokens=count_tokens,
@@ -117,7 +126,9 @@ class Template:
             example_selector=selector, example_prompt=pair, input_variables=["question"]
         )
 
-    def _filled(self, example: Example, language: Language, format_passages: FormatPassages) -> dict[str, Any]:
+    def _filled(
+        self, example: Example, language: Language, format_passages: FormatPassages
+    ) -> dict[str, Any]:
         return {
             **self._fixed(language, example.language or language),
             "question": example.question,
@@ -154,7 +165,9 @@ class Template:
                     f"The template {self.name} has no variable `{name}`: {nearest(name, self.file.variables)}"
                 )
         language = self.language_for(question_language)
-        prompt = self.prompt(language, format_passages=format_passages, count_tokens=count_tokens, embed=embed)
+        prompt = self.prompt(
+            language, format_passages=format_passages, count_tokens=count_tokens, embed=embed
+        )
         fixed = {**self._fixed(language, question_language), **(variables or {})}
         return prompt.format_messages(**fixed, **values)
 

@@ -1,0 +1,156 @@
+"""Counts what a command spends, and keeps it under its cap.
+
+Before a call its largest possible price is reserved, afterwards the real one is booked. Parallel calls
+therefore cannot pass the cap together: one that does not fit waits until others are booked, and is refused
+when it would not fit even then.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from rag.errors import BudgetReached
+from rag.types import Usage
+from rag.usage.prices import Prices
+
+DEFAULT_CAP_USD = 1.0
+"""The cap of a command when the user set none."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Usage summed up, by model."""
+
+    by_model: dict[str, Usage] = field(default_factory=dict)
+    estimated: set[str] = field(default_factory=set)
+    """Models some of whose tokens were estimated because the server did not report them."""
+
+    @property
+    def total(self) -> Usage:
+        return sum(self.by_model.values(), Usage())
+
+    def add(self, spec: str, usage: Usage, estimated: bool) -> None:
+        self.by_model[spec] = self.by_model.get(spec, Usage()) + usage
+        if estimated:
+            self.estimated.add(spec)
+
+
+_tallies: ContextVar[tuple[Tally, ...]] = ContextVar("tallies", default=())
+
+
+@contextmanager
+def tallying() -> Iterator[Tally]:
+    """Sum up every call booked inside the block, in this thread and those that copy its context."""
+    tally = Tally()
+    token = _tallies.set((*_tallies.get(), tally))
+    try:
+        yield tally
+    finally:
+        _tallies.reset(token)
+
+
+class Meter:
+    """The running bill of one command; safe to share between threads."""
+
+    def __init__(self, prices: Prices, *, max_cost: float | None = None) -> None:
+        self.prices = prices
+        self.cap = DEFAULT_CAP_USD if max_cost is None else max_cost
+        self.tally = Tally()
+        self._spent = 0.0
+        self._reserved: dict[Reservation, int] = {}
+        self._changed = threading.Condition()
+
+    @property
+    def usage(self) -> Usage:
+        with self._changed:
+            return self.tally.total
+
+    @property
+    def spent(self) -> float:
+        """US dollars booked so far, as far as prices are known."""
+        return self._spent
+
+    def reserve(self, spec: str, input_tokens: int, output_tokens: int = 0) -> Reservation:
+        """Set aside the price of a call of at most so many tokens; to be settled, forfeited or released.
+
+        Raises BudgetReached when the call could pass the cap. A model without a known price reserves nothing.
+        """
+        price = self.prices.find(spec)
+        amount = price.cost(input_tokens, output_tokens) if price else 0.0
+        reservation = Reservation(self, spec, input_tokens, output_tokens, amount)
+        with self._changed:
+            while amount and self._spent + self._held() + amount > self.cap:
+                if self._spent + amount > self.cap or not self._others_at_work():
+                    raise BudgetReached(self._refusal(spec, amount))
+                self._changed.wait()
+            self._reserved[reservation] = threading.get_ident()
+        return reservation
+
+    def _held(self) -> float:
+        return sum(reservation.amount for reservation in self._reserved)
+
+    def _others_at_work(self) -> bool:
+        """Waiting makes sense only for calls of other threads; one's own would wait for itself."""
+        me = threading.get_ident()
+        return any(r.amount and thread != me for r, thread in self._reserved.items())
+
+    def _refusal(self, spec: str, amount: float) -> str:
+        return (
+            f"The next call to {spec} may cost ${amount:.4f}, and ${self._spent:.4f} of the cap of ${self.cap:g}"
+            " is spent; what is finished is kept. Raise --max-cost or RAG_MAX_COST to go on."
+        )
+
+    def book(self, reservation: Reservation | None, spec: str, usage: Usage, estimated: bool) -> None:
+        """Add `usage` to the bill, in place of its reservation."""
+        with self._changed:
+            if reservation is not None:
+                self._reserved.pop(reservation, None)
+            self._spent += usage.cost_usd or 0.0
+            self.tally.add(spec, usage, estimated)
+            for tally in _tallies.get():
+                tally.add(spec, usage, estimated)
+            self._changed.notify_all()
+
+    def drop(self, reservation: Reservation) -> None:
+        """Give back what was reserved: the call was not billed."""
+        with self._changed:
+            self._reserved.pop(reservation, None)
+            self._changed.notify_all()
+
+
+@dataclass(eq=False, slots=True)
+class Reservation:
+    """Money set aside for one call. The first of the three ways to close it counts; later ones do nothing."""
+
+    meter: Meter
+    spec: str
+    input_tokens: int
+    output_tokens: int
+    amount: float
+    closed: bool = False
+
+    def settle(
+        self, input_tokens: int, output_tokens: int = 0, *, cached_input: int = 0, estimated: bool = False
+    ) -> Usage:
+        """Book the call as billed; returns what was booked."""
+        price = self.meter.prices.find(self.spec)
+        cost = price.cost(input_tokens, output_tokens, cached_input) if price else None
+        usage = Usage(input_tokens, output_tokens, cost, calls=1)
+        if not self.closed:
+            self.closed = True
+            self.meter.book(self, self.spec, usage, estimated)
+        return usage
+
+    def forfeit(self) -> Usage:
+        """Book the whole reservation: the call failed in a way that may have been billed."""
+        return self.settle(self.input_tokens, self.output_tokens, estimated=True)
+
+    def release(self) -> None:
+        """Give the reservation back: the call was refused before it was billed."""
+        if not self.closed:
+            self.closed = True
+            self.meter.drop(self)
