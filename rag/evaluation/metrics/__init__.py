@@ -1,0 +1,1 @@
+"""Metrics without a judge, each a plain function of plain values."""

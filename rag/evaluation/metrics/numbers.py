@@ -1,0 +1,120 @@
+"""Numeric match: do the figures of the gold answer stand in the answer, whatever way they are written?
+
+`$1,577 million`, `1577.0` and `1.577 billion dollars` are the same figure, and so are `3억 5천만 원` and
+`350,000,000원`. A figure is a value with a unit; magnitudes are multiplied out. Where only one side names a
+magnitude ("in USD millions" often stands in the question), the other may be read in thousands, millions or
+billions.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_MAGNITUDES = {
+    "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12,
+    "k": 1e3, "m": 1e6, "mn": 1e6, "mm": 1e6, "bn": 1e9, "b": 1e9, "tn": 1e12,
+    "십": 1e1, "백": 1e2, "천": 1e3, "만": 1e4, "억": 1e8, "조": 1e12,
+}  # fmt: skip
+_UNITS = {
+    "%": "%", "percent": "%", "per cent": "%", "퍼센트": "%", "프로": "%",
+    "$": "$", "usd": "$", "us$": "$", "dollar": "$", "dollars": "$", "달러": "$",
+    "€": "€", "eur": "€", "euro": "€", "euros": "€", "유로": "€",
+    "£": "£", "gbp": "£", "pound": "£", "pounds": "£",
+    "₩": "₩", "krw": "₩", "won": "₩", "원": "₩", "¥": "¥", "jpy": "¥", "yen": "¥", "엔": "¥",
+}  # fmt: skip
+_IMPLIED_MAGNITUDES = (1.0, 1e3, 1e6, 1e9)
+_NEGATIVE = "-−–"
+
+
+def _alternatives(words: Sequence[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+_LATIN_MAGNITUDES = _alternatives([w for w in _MAGNITUDES if w.isascii()])
+_WORD_UNITS = _alternatives([u for u in _UNITS if (u.isascii() and u.isalpha()) or u == "per cent"])
+_OTHER_UNITS = _alternatives([u for u in _UNITS if not u.replace(" ", "").isalpha() or not u.isascii()])
+_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+_FIGURE = re.compile(
+    rf"(?P<open>\()?(?P<sign>(?<![\w)])[{_NEGATIVE}]\s?)?(?:(?P<before>us\$|[$€£₩¥])\s?(?P<inner>[{_NEGATIVE}])?)?"
+    rf"(?<![\d.,])(?P<digits>{_DIGITS})"
+    rf"(?P<korean>\s?[십백천만억조]+(?:\s?(?:{_DIGITS})\s?[십백천만억조]+)*(?:\s?(?:{_DIGITS})(?=\s?[원달유]))?)?"
+    rf"(?:\s?(?P<magnitude>{_LATIN_MAGNITUDES})(?![a-z]))?(?P<close>\))?"
+    rf"(?:\s?(?P<unit>(?:{_WORD_UNITS})(?![a-z])|{_OTHER_UNITS}))?"
+)
+_KOREAN_PART = re.compile(rf"(?P<digits>{_DIGITS})?\s?(?P<steps>[십백천만억조]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number in a text."""
+
+    value: float
+    """Multiplied out: 1.5 million is 1500000.0; negative for a minus sign or accounting brackets."""
+    unit: str = ""
+    """A currency sign or `%`; empty when none is written."""
+    scaled: bool = False
+    """Whether a magnitude was written."""
+    whole: bool = True
+    """A plain count or a year, without unit, magnitude, decimals or separators: only equality will do."""
+
+
+def figures(text: str) -> list[Figure]:
+    """The figures of a text, in order."""
+    return [_figure(match) for match in _FIGURE.finditer(unicodedata.normalize("NFKC", text).lower())]
+
+
+def numeric_match(answer: str, golds: Sequence[str], tolerance: float = 0.01) -> float | None:
+    """1 when every figure of some gold answer stands in the answer; None when no gold answer has a figure.
+
+    `tolerance` is relative and covers rounding; whole numbers without unit, years above all, must be equal.
+    """
+    wanted = [found for gold in golds if (found := figures(gold))]
+    if not wanted:
+        return None
+    given = figures(answer)
+    return float(any(all(any(agree(one, g, tolerance) for g in given) for one in gold) for gold in wanted))
+
+
+def agree(one: Figure, other: Figure, tolerance: float = 0.01) -> bool:
+    """Whether two figures say the same; a unit that one side leaves out is taken to be the other's."""
+    if one.unit and other.unit and one.unit != other.unit:
+        return False
+    if "%" in (one.unit, other.unit) or one.scaled == other.scaled:
+        factors: tuple[float, ...] = (1.0,)
+    else:
+        factors = _IMPLIED_MAGNITUDES
+    plain, scaled = (one.value, other.value) if other.scaled else (other.value, one.value)
+    allowed = 1e-9 if one.whole and other.whole else tolerance
+    return any(math.isclose(plain * factor, scaled, rel_tol=allowed, abs_tol=1e-12) for factor in factors)
+
+
+def _figure(match: re.Match[str]) -> Figure:
+    digits, korean, magnitude = match["digits"], match["korean"] or "", match["magnitude"]
+    value = _korean_value(digits + korean) if korean else float(digits.replace(",", ""))
+    value *= _MAGNITUDES.get(magnitude or "", 1.0)
+    unit = _UNITS.get(match["unit"] or match["before"] or "", "")
+    bracketed = bool(match["open"] and match["close"]) and (bool(unit) or "," in digits)
+    scaled = bool(korean or magnitude)
+    whole = not (unit or scaled or "," in digits or "." in digits or bracketed)
+    return Figure(-value if match["sign"] or match["inner"] or bracketed else value, unit, scaled, whole)
+
+
+def _korean_value(text: str) -> float:
+    """`3억 5천만` is 350000000: 만, 억 and 조 close a group of 십, 백 and 천."""
+    total = group = 0.0
+    for part in _KOREAN_PART.finditer(text):
+        if not part["digits"] and not part["steps"]:
+            continue
+        amount = float(part["digits"].replace(",", "")) if part["digits"] else 1.0
+        for step in part["steps"]:
+            if _MAGNITUDES[step] < 1e4:
+                amount *= _MAGNITUDES[step]
+            else:
+                total += (group + amount) * _MAGNITUDES[step]
+                group = amount = 0.0
+        group += amount
+    return total + group
