@@ -1,0 +1,141 @@
+"""`rag prompts`: list, show, check and start prompt templates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rag.cli.options import json_option, where_option, with_settings
+
+if TYPE_CHECKING:
+    from rag.prompting.template import Template
+    from rag.settings import Settings
+
+
+@click.group(
+    epilog="Examples:\n\n  rag prompts list\n\n"
+    "  rag prompts show concise --render 'How long is the warranty?'\n\n"
+    "  rag prompts new mine && rag ask 'How long is the warranty?' --prompt ./mine.yaml"
+)
+def command() -> None:
+    """Prompt templates: the shipped ones and your own, each a YAML file."""
+
+
+@command.command("list")
+@json_option
+@with_settings()
+def list_command(settings: Settings, as_json: bool) -> int:
+    """Name every template, with what it is for."""
+    from rag.prompting.catalogue import list_templates, read_template
+
+    rows = []
+    for entry in list_templates(settings.prompts_dir):
+        description = read_template(entry.path).description
+        rows.append({"name": entry.name, "description": description, "shipped": entry.shipped})
+    if as_json:
+        from rag.cli.forms import print_json
+
+        print_json({"prompts": rows})
+        return 0
+    width = max(len(str(row["name"])) for row in rows)
+    for row in rows:
+        own = "" if row["shipped"] else "  (yours)"
+        click.echo(f"{row['name']:<{width}}  {row['description']}{own}")
+    return 0
+
+
+@command.command("show")
+@click.argument("name")
+@click.option("--render", "question", metavar="QUESTION", help="Show the exact messages for this question.")
+@where_option
+@json_option
+@with_settings("model", "k")
+def show_command(
+    settings: Settings, name: str, question: str | None, where: tuple[str, ...], as_json: bool
+) -> int:
+    """Show the template NAME (or a file), or the messages it makes of a question."""
+    from rag.prompting.catalogue import load_template
+
+    template = load_template(name, settings.prompts_dir)
+    if question is None:
+        _show_file(template, as_json)
+    else:
+        _show_messages(settings, template, question, where, as_json)
+    return 0
+
+
+def _show_file(template: Template, as_json: bool) -> None:
+    if as_json:
+        from rag.cli.forms import print_json
+
+        form = template.file.model_dump(mode="json", exclude_none=True)
+        print_json({"name": template.name, "fingerprint": template.fingerprint, "template": form})
+        return
+    click.secho(f"# {template.path}", dim=True)
+    click.echo(template.path.read_text(encoding="utf-8").rstrip())
+
+
+def _show_messages(
+    settings: Settings, template: Template, question: str, where: tuple[str, ...], as_json: bool
+) -> None:
+    from rag.cli.opening import open_pipeline
+    from rag.text.tokens import count_tokens, encoding_for
+
+    with open_pipeline(settings) as pipeline:
+        messages = pipeline.render(question, prompt=str(template.path), where=where)
+        model = pipeline.model
+    rows: list[dict[str, Any]] = [
+        {"role": m.type, "content": str(m.content), "tokens": count_tokens(str(m.content), model)}
+        for m in messages
+    ]
+    total = sum(row["tokens"] for row in rows)
+    exact = encoding_for(model).exact
+    if as_json:
+        from rag.cli.forms import print_json
+
+        print_json({"name": template.name, "messages": rows, "tokens": total, "exact": exact})
+        return
+    for row in rows:
+        click.secho(f"--- {row['role']} ({row['tokens']:,} tokens)", bold=True)
+        click.echo(row["content"])
+    click.secho(f"--- {total:,} tokens{'' if exact else ' (approximated with cl100k_base)'}", bold=True)
+
+
+@command.command("check")
+@click.argument("names", nargs=-1)
+@json_option
+@with_settings()
+def check_command(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
+    """Check templates by name or file; all of them when none is named."""
+    from rag.errors import UsageError
+    from rag.prompting.catalogue import list_templates, load_template
+
+    results = []
+    for name in names or [entry.name for entry in list_templates(settings.prompts_dir)]:
+        try:
+            template = load_template(name, settings.prompts_dir)
+            results.append({"name": name, "ok": True, "detail": f"fingerprint {template.fingerprint[:12]}"})
+        except UsageError as error:
+            results.append({"name": name, "ok": False, "detail": str(error)})
+    if as_json:
+        from rag.cli.forms import print_json
+
+        print_json({"prompts": results})
+    else:
+        for result in results:
+            click.echo(f"{'✓' if result['ok'] else '✗'} {result['name']}: {result['detail']}")
+    return 0 if all(result["ok"] for result in results) else 1
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--folder", default=None, help="Where to write it (default: your templates' folder, or here).")
+@with_settings()
+def new_command(settings: Settings, name: str, folder: str | None) -> int:
+    """Write a commented template to start from."""
+    from rag.prompting.catalogue import new_template
+
+    path = new_template(name, folder or settings.prompts_dir or ".")
+    click.echo(f"Wrote {path}. Edit it, then: rag prompts check {path}")
+    return 0
