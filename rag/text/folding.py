@@ -11,6 +11,7 @@ import re
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 
 from rag.text.normalise import SOFT_HYPHENS, MappedText
 
@@ -28,7 +29,8 @@ _TABLE |= {ord("。"): ".", ord("、"): ",", ord("，"): ",", ord("⁄"): "/", o
 
 _ELLIPSIS = re.compile(r"\.(?:[ \u00a0]?\.){2,}|…+|⋯+")
 _QUOTE_RUN = re.compile('"{2,}')
-_SOLID = re.compile(rf"[^\s\-{SOFT_HYPHENS}]+")
+_GAP = re.compile(rf"[\s\-{SOFT_HYPHENS}]+")
+_VARIANT = re.compile("[" + "".join(map(chr, _TABLE)) + "]")
 _SOFT = re.compile(f"[{SOFT_HYPHENS}]+")
 _TIGHT_HYPHENS = "-‐‑\u00ad\ufffe\u0002﹣－"
 _NUMBER_START = re.compile(r"[$€£¥₩]?[.]?\d")
@@ -61,27 +63,23 @@ def fold(text: str) -> Folded:
     mapped = MappedText.of(text)
     if not text.isascii():
         mapped = mapped.remove_invisible().compose().fold_forms()
-    mapped = mapped.sub(_ELLIPSIS, "…").translate(_TABLE).sub(_QUOTE_RUN, '"')
+    mapped = mapped.sub(_ELLIPSIS, "…")
+    mapped = mapped.replace_characters(_VARIANT, _TABLE).sub(_QUOTE_RUN, '"')
     folded = mapped.text
-    starts, ends, gaps = array("i"), array("i"), bytearray()
-    runs: list[str] = []
-    at = 0
-    for match in _SOLID.finditer(folded):
+    kept = bytearray(b"\1") * len(folded)
+    gaps = bytearray(len(folded) + 1)
+    removed = 0
+    for match in _GAP.finditer(folded):
         start, end = match.span()
-        gaps.append(_gap_kind(folded[at:start], not at))
-        gaps.extend(bytes(end - start - 1))
-        starts.extend(mapped.origin[start:end])
-        ends.extend(mapped.until[start:end])
-        runs.append(match[0])
-        at = end
-    gaps.append(_gap_kind(folded[at:], not at))
-    return Folded(text, "".join(runs), starts, ends, bytes(gaps))
+        gaps[start - removed] = _gap_kind(match[0], start == 0)
+        kept[start:end] = bytes(end - start)
+        removed += end - start
+    starts, ends = array("i", compress(mapped.origin, kept)), array("i", compress(mapped.until, kept))
+    return Folded(text, _GAP.sub("", folded), starts, ends, bytes(gaps[: len(starts) + 1]))
 
 
 @lru_cache(maxsize=1024)
 def _gap_kind(gap: str, first: bool) -> int:
-    if not gap:
-        return NONE
     plain = _SOFT.sub("", gap)
     soft = len(plain) < len(gap)
     dashes = len(re.findall("-+", plain))

@@ -49,6 +49,6 @@ def is_particle(suffix: str, *, after_number: bool = False) -> bool:
 
 
 def without_particle(word: str) -> str:
-    """The word without the longest particle at its end; at least two syllables stay, else it is left alone."""
+    """The word without the longest particle at its end, if two syllables or more are left."""
     match = _STRIP.match(word)
     return match[1] if match else word

@@ -1,0 +1,194 @@
+"""Sentences of cleaned page text, English and Korean, as character ranges.
+
+First the text is cut into units by its lines: paragraphs, headings, list items, table rows. A line break
+inside a paragraph is not an end. Then each unit is cut where a terminator really ends a sentence, which a point
+after an abbreviation, an initial, a list number or in a date does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+Range = tuple[int, int]
+
+_LINE = re.compile(r"[^\n]+")
+_BULLET = re.compile(
+    r"\s*(?:[*·ㆍ∙–—-](?=\s)(?!\s+\d+\s*[–—-]\s*$)|[•●○◦▪▫■□◆◇▶►➢➤✓✔☐☑☒※\uf0b7\uf0a7\uf0d8])\s*", re.MULTILINE
+)
+_NUMBERED = re.compile(
+    r"\s*(?:\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,5}|[가-하])[.)]\s|[①-⑳㉠-㉻➀-➓]|제\s?\d+\s?[조항장절호관]|(?:\d+\.){2,}\d*\s)"
+)
+_CELL = r"[$€£¥₩(\-–—−]*\d[\d,.]*\s?[%)]*|[—–-]"
+_ROW_END = re.compile(rf"(?:^|\s)(?:{_CELL})(?:\s+[$€£¥₩%])*(?:\s+[$€£¥₩]?\s?(?:{_CELL}))+\s*$")
+_ONE_CELL = re.compile(rf"\S\s+[$€£¥₩]?\s?(?:{_CELL})\s*$")
+_COLUMNS = re.compile(r"\t|\s\|\s|^\||\S {3,}\S")
+_STOPPED = re.compile(r"[.!?。:;][\"'”’)\]」』》〉]*\s*$")
+_OPENS = re.compile(r"[\s\"'“‘(\[「『《〈]*(?:[A-Z0-9가-힣一-鿿]|$)")
+
+_SHORT_LINE = 0.7
+"""A line shorter than this share of its paragraph's longest ends there for a reason."""
+_HEADING_LIMIT = 90
+"""Most characters of a heading; prose lines that break are longer, or followed by a small letter."""
+
+_TERMINATOR = re.compile(
+    r"(?P<stop>[.!?。！？…]+)(?P<close>[\"'”’)\]」』》〉]*)(?P<note>(?:\[\d{1,3}\])*)(?=(?P<gap>\s+)|$|(?P<tight>[가-힣]))"
+)
+_KOREAN_FINAL = re.compile(r"(?:[다요까죠네군나지오자라음임함됨]|니다|세요|시오)$")
+_REPORTED = re.compile(r"(?:이?라고|고|이?라며|며|하고|라는|이라는|는|라면서|면서)(?:\s|$)")
+_DATE_POINT = re.compile(r"(?<!\d)[12]\d{3}(?:\.\s*\d{1,2}){0,2}$")
+_OPENERS = frozenset(
+    re.findall(
+        r"\S+",
+        "the a an in on at we it this that these those he she they our its as for however if when while during"
+        " since although there under by with to from and but such all any each no both after before not see",
+    )
+)
+"""Words that begin a sentence far more often than they follow an abbreviation."""
+_NEVER_FINAL = frozenset(
+    re.findall(
+        r"\S+",
+        "mr mrs ms dr prof sr st gen col sgt capt lt rev hon messrs vs e.g i.e cf viz fig figs sec secs art vol"
+        " pp p ch eq ed eds op ca approx est dept univ al",
+    )
+)
+_SELDOM_FINAL = frozenset(
+    re.findall(
+        r"\S+",
+        "inc corp co ltd llc plc jr no nos u.s u.k u.n e.u d.c u.s.a a.m p.m etc ph.d m.d b.a m.a s.a n.v l.p"
+        " l.l.c jan feb mar apr jun jul aug sep sept oct nov dec mt ft",
+    )
+)
+_LAST_WORD = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]+$")
+_BRACKETS = {"(": ")", "[": "]", "“": "”", "「": "」", "『": "』"}
+_BRACKETED_LIMIT = 300
+"""Farthest a closing bracket is looked for; an unclosed one must not swallow the page."""
+
+
+def sentences(text: str) -> list[Range]:
+    """The ranges (start, end exclusive) of the sentences, headings, list items and table rows, in order.
+
+    The ranges do not overlap, hold no white space at either end, and leave out bullets.
+    """
+    return [span for unit in _units(text) for span in _split(text, *unit)]
+
+
+def _units(text: str) -> Iterator[Range]:
+    """Paragraphs, headings, list items and table rows."""
+    block: list[Range] = []
+    for match in [*_LINE.finditer(text), None]:
+        if match is not None and match[0].strip():
+            adjacent = not block or text.count("\n", block[-1][1], match.start()) <= 1
+            if adjacent:
+                block.append(match.span())
+                continue
+        yield from _block_units(text, block)
+        block = [match.span()] if match is not None and match[0].strip() else []
+
+
+def _block_units(text: str, lines: list[Range]) -> Iterator[Range]:
+    if not lines:
+        return
+    widest = max(end - start for start, end in lines)
+    rows = _table_rows([text[start:end] for start, end in lines])
+    begin = lines[0][0]
+    for index in range(1, len(lines)):
+        before, after = lines[index - 1], lines[index]
+        if rows[index - 1] or rows[index] or _breaks(text[slice(*before)], text[slice(*after)], widest):
+            yield begin, before[1]
+            begin = after[0]
+    yield begin, lines[-1][1]
+
+
+def _table_rows(lines: list[str]) -> list[bool]:
+    """Which lines are rows of a table: several columns, or one number at the end beside another row."""
+    sure = [bool(_COLUMNS.search(line) or _ROW_END.search(line)) for line in lines]
+    return [
+        row or (bool(_ONE_CELL.search(line)) and any(sure[max(0, i - 1) : i + 2]))
+        for i, (row, line) in enumerate(zip(sure, lines, strict=True))
+    ]
+
+
+def _breaks(before: str, after: str, widest: int) -> bool:
+    """Whether a line break between two lines of prose separates units."""
+    if _BULLET.match(after):
+        return True
+    full = len(before) >= _SHORT_LINE * widest
+    if _NUMBERED.match(after):
+        # "…하였\n다. " and "Note\n5. " only look like list numbers: a full line broke there, unfinished.
+        return not full or bool(_STOPPED.search(before))
+    if full or len(before) >= _HEADING_LIMIT or not _OPENS.match(after):
+        return False
+    return not before.rstrip().endswith(("-", "\u00ad", ",", ";"))
+
+
+def _split(text: str, start: int, end: int) -> Iterator[Range]:
+    """Cut one unit at the ends of its sentences."""
+    bullet = _BULLET.match(text, start, end)
+    start = bullet.end() if bullet else start
+    begin = start
+    numbered = _NUMBERED.match(text, start, end)
+    at = numbered.end() if numbered else start
+    while match := _TERMINATOR.search(text, at, end):
+        at = match.end()
+        closing = _closing_bracket(text, begin, match.end("stop"), end)
+        if closing is not None and closing > match.end():
+            continue
+        if _is_final(text, begin, match, end):
+            yield from _trimmed(text, begin, at)
+            begin = at
+    yield from _trimmed(text, begin, end)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[Range]:
+    piece = text[start:end]
+    if piece.strip():
+        yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+
+
+def _closing_bracket(text: str, begin: int, at: int, end: int) -> int | None:
+    """Where the bracket that is open at `at` closes, if it does soon; None when none is open."""
+    expected: list[str] = []
+    for character in text[max(begin, at - _BRACKETED_LIMIT) : at]:
+        if character in _BRACKETS:
+            expected.append(_BRACKETS[character])
+        elif expected and character == expected[-1]:
+            expected.pop()
+    if not expected:
+        return None
+    found = text.find(expected[0], at, min(end, at + _BRACKETED_LIMIT))
+    return found if found >= 0 else None
+
+
+def _is_final(text: str, begin: int, match: re.Match[str], end: int) -> bool:
+    """Whether this terminator ends a sentence."""
+    before = text[max(begin, match.start() - 40) : match.start()]
+    if match["tight"]:
+        # Korean text that lost the space after a sentence; otherwise the word goes on ("3.1운동", "다."라고).
+        return not match["close"] and match["stop"] == "." and bool(re.search("[다요까]$", before))
+    rest = text[match.end() : min(end, match.end() + 60)].lstrip()
+    if not rest:
+        return True
+    if match["close"] and _REPORTED.match(rest):
+        return False
+    if rest[0].islower() or (match["stop"] in ("…", "...") and not match["close"] and not rest[0].isupper()):
+        return bool(_KOREAN_FINAL.search(before))
+    return match["stop"] != "." or bool(match["close"]) or _point_is_final(before, rest)
+
+
+def _point_is_final(before: str, rest: str) -> bool:
+    """Whether a point between these two pieces of a line ends a sentence."""
+    date = _DATE_POINT.search(before)
+    if date and (rest[0].isdigit() or ("." in date[0] and "가" <= rest[0] <= "힣")):
+        return False
+    word = _LAST_WORD.search(before)
+    last = word[0].lower() if word else ""
+    if last in _NEVER_FINAL:
+        return False
+    if last in ("no", "nos"):
+        return not rest[0].isdigit()
+    initial = word is not None and len(word[0]) == 1 and word[0].isupper()
+    if initial or "." in last or last in _SELDOM_FINAL:
+        following = re.match(r"[\"'“‘(\[]*([A-Z][a-z]*)", rest)
+        return following is not None and following[1].lower() in _OPENERS
+    return True
