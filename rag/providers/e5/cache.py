@@ -28,15 +28,16 @@ def cache_root() -> Path:
     return root if _writable(root) else _temporary_root()
 
 
-def load_model(root: Path, notify: Callable[[str], None]) -> bytes:
+def load_model(root: Path, notify: Callable[[str], None], *, unsigned: bool = False) -> bytes:
     """The serialised model from the cache below `root`, converted first when it is missing, stale or damaged.
 
-    `notify` gets one line when a conversion starts. Raises ProviderError when the weights are missing.
+    `unsigned` chooses the variant of the weights (see `graph.build_model`). `notify` gets one line when a
+    conversion starts. Raises ProviderError when the weights are missing.
     """
     from filelock import FileLock
 
     source = weights.find_weights()
-    folder = root / "e5-small"
+    folder = root / ("e5-small-unsigned" if unsigned else "e5-small")
     wanted = {"format": FORMAT, "quantisation": graph.QUANTISATION, "weights": weights.identity(source)}
     if (model := _read(folder, wanted)) is not None:
         return model
@@ -46,7 +47,7 @@ def load_model(root: Path, notify: Callable[[str], None]) -> bytes:
         if (model := _read(folder, wanted)) is not None:
             return model
         notify("Preparing the built-in embedding model (once, a few seconds)")
-        model = graph.build_model(weights.WeightsFile(source))
+        model = graph.build_model(weights.WeightsFile(source), unsigned=unsigned)
         _write(folder, model, wanted)
         return model
 

