@@ -38,13 +38,21 @@ _LATIN_MAGNITUDES = _alternatives([w for w in _MAGNITUDES if w.isascii()])
 _WORD_UNITS = _alternatives([u for u in _UNITS if (u.isascii() and u.isalpha()) or u == "per cent"])
 _OTHER_UNITS = _alternatives([u for u in _UNITS if not u.replace(" ", "").isalpha() or not u.isascii()])
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+_CURRENCY = r"us\$|[$€£₩¥]"
 _FIGURE = re.compile(
-    rf"(?P<open>\()?(?P<sign>(?<![\w)])[{_NEGATIVE}]\s?)?(?:(?P<before>us\$|[$€£₩¥])\s?(?P<inner>[{_NEGATIVE}])?)?"
+    rf"(?:(?P<outside>{_CURRENCY})\s?)?(?P<open>\()?(?P<sign>(?<![\w)])[{_NEGATIVE}]\s?)?"
+    rf"(?:(?P<before>{_CURRENCY})\s?)?(?P<inner>(?<![\w)\s])[{_NEGATIVE}])?"
     rf"(?<![\d.,])(?P<digits>{_DIGITS})"
     rf"(?P<korean>\s?[십백천만억조]+(?:\s?(?:{_DIGITS})\s?[십백천만억조]+)*(?:\s?(?:{_DIGITS})(?=\s?[원달유]))?)?"
     rf"(?:\s?(?P<magnitude>{_LATIN_MAGNITUDES})(?![a-z]))?(?P<close>\))?"
     rf"(?:\s?(?P<unit>(?:{_WORD_UNITS})(?![a-z])|{_OTHER_UNITS}))?"
 )
+_FALL_BEFORE = re.compile(
+    r"\b(?:loss|losses|lost|fell|fall|falling|decrease\w*|declin\w+|dropp?\w*|down|negative|"
+    r"reduc\w+|minus)\b|감소|하락|손실|적자|줄어|마이너스"
+)
+_FALL_AFTER = re.compile(r"^\W{0,2}(?:decrease|decline|drop|loss|lower|감소|하락|줄|손실|적자)")
+_REACH = 40  # characters before a figure in which a word says that it is a fall
 _KOREAN_PART = re.compile(rf"(?P<digits>{_DIGITS})?\s?(?P<steps>[십백천만억조]*)")
 
 
@@ -60,11 +68,14 @@ class Figure:
     """Whether a magnitude was written."""
     whole: bool = True
     """A plain count or a year, without unit, magnitude, decimals or separators: only equality will do."""
+    falls: bool = False
+    """Whether the words around it say that it is a decrease or a loss, so that its sign may be left out."""
 
 
 def figures(text: str) -> list[Figure]:
     """The figures of a text, in order."""
-    return [_figure(match) for match in _FIGURE.finditer(unicodedata.normalize("NFKC", text).lower())]
+    normal = unicodedata.normalize("NFKC", text).lower()
+    return [_figure(match, normal) for match in _FIGURE.finditer(normal)]
 
 
 def numeric_match(answer: str, golds: Sequence[str], tolerance: float = 0.01) -> float | None:
@@ -87,20 +98,30 @@ def agree(one: Figure, other: Figure, tolerance: float = 0.01) -> bool:
         factors: tuple[float, ...] = (1.0,)
     else:
         factors = _IMPLIED_MAGNITUDES
-    plain, scaled = (one.value, other.value) if other.scaled else (other.value, one.value)
+    plain, scaled = (one, other) if other.scaled else (other, one)
+    signed = _sign(plain, scaled) * plain.value
     allowed = 1e-9 if one.whole and other.whole else tolerance
-    return any(math.isclose(plain * factor, scaled, rel_tol=allowed, abs_tol=1e-12) for factor in factors)
+    return any(math.isclose(signed * factor, scaled.value, rel_tol=allowed) for factor in factors)
 
 
-def _figure(match: re.Match[str]) -> Figure:
+def _sign(one: Figure, other: Figure) -> float:
+    """-1 when one side writes a minus sign and the other says "a loss of"."""
+    opposite = one.value * other.value < 0
+    return -1.0 if opposite and (one if one.value > 0 else other).falls else 1.0
+
+
+def _figure(match: re.Match[str], text: str) -> Figure:
     digits, korean, magnitude = match["digits"], match["korean"] or "", match["magnitude"]
     value = _korean_value(digits + korean) if korean else float(digits.replace(",", ""))
     value *= _MAGNITUDES.get(magnitude or "", 1.0)
-    unit = _UNITS.get(match["unit"] or match["before"] or "", "")
+    unit = _UNITS.get(match["unit"] or match["before"] or match["outside"] or "", "")
     bracketed = bool(match["open"] and match["close"]) and (bool(unit) or "," in digits)
     scaled = bool(korean or magnitude)
     whole = not (unit or scaled or "," in digits or "." in digits or bracketed)
-    return Figure(-value if match["sign"] or match["inner"] or bracketed else value, unit, scaled, whole)
+    before, after = text[max(0, match.start() - _REACH) : match.start()], text[match.end() :]
+    falls = bool(_FALL_BEFORE.search(before) or _FALL_AFTER.search(after[:_REACH]))
+    negative = bool(match["sign"] or match["inner"]) or bracketed
+    return Figure(-value if negative else value, unit, scaled, whole, falls)
 
 
 def _korean_value(text: str) -> float:
