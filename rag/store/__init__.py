@@ -1,0 +1,48 @@
+"""The index on disk: SQLite is the truth, FAISS and Tantivy are derived from it.
+
+Nothing heavy is imported until a name is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rag.store.filters import Filter
+    from rag.store.index import Hit, Index, PageHit, open_index
+    from rag.store.snapshot import LedgerEntry, Totals
+    from rag.store.spec import FORMAT_VERSION, IndexSpec
+    from rag.store.writer import IndexWriter
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Filter",
+    "Hit",
+    "Index",
+    "IndexSpec",
+    "IndexWriter",
+    "LedgerEntry",
+    "PageHit",
+    "Totals",
+    "open_index",
+]
+
+_HOMES = {
+    "FORMAT_VERSION": "spec",
+    "Filter": "filters",
+    "Hit": "index",
+    "Index": "index",
+    "IndexSpec": "spec",
+    "IndexWriter": "writer",
+    "LedgerEntry": "snapshot",
+    "PageHit": "index",
+    "Totals": "snapshot",
+    "open_index": "index",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,250 @@
+"""Connections to index.db: opened with care, one transaction at a time, errors in a person's words."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexMissing, IndexReadOnly
+from rag.store.schema import MIGRATIONS, check_schema, migrate
+
+PAGE_SIZE = 8192
+"""Five float32 vectors of 384 numbers fill a page of 8 KiB to 95 %; SQLite's default of 4 KiB fits two, 76 %."""
+
+MAX_VALUE_BYTES = 256 * 2**20
+"""Longest text or blob read from or written to a row: a bomb in a tampered file is refused by SQLite itself."""
+
+BUSY_SECONDS = 30.0
+MEND = "`rag ingest --rebuild PATH` makes the index anew and keeps the paid embeddings it can still read"
+
+_CODES: dict[int, type[IndexError_]] = {
+    sqlite3.SQLITE_CORRUPT: IndexDamaged,
+    sqlite3.SQLITE_NOTADB: IndexDamaged,
+    sqlite3.SQLITE_MISMATCH: IndexDamaged,
+    sqlite3.SQLITE_TOOBIG: IndexDamaged,
+    sqlite3.SQLITE_CONSTRAINT: IndexDamaged,
+    sqlite3.SQLITE_FORMAT: IndexDamaged,
+    sqlite3.SQLITE_BUSY: IndexLocked,
+    sqlite3.SQLITE_LOCKED: IndexLocked,
+    sqlite3.SQLITE_READONLY: IndexReadOnly,
+    sqlite3.SQLITE_CANTOPEN: IndexError_,
+    sqlite3.SQLITE_FULL: IndexError_,
+    sqlite3.SQLITE_IOERR: IndexError_,
+}
+
+
+@contextmanager
+def readable_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors, and rows that do not decode, into one sentence about the file at `path`."""
+    try:
+        yield
+    except IndexDamaged as error:
+        text = str(error)
+        raise (error if str(path) in text else IndexDamaged(f"{path} is damaged: {text}; {MEND}.")) from error
+    except sqlite3.Error as error:
+        raise _translated(path, error) from error
+    except (ValueError, TypeError, KeyError, UnicodeError) as error:
+        raise IndexDamaged(f"{path} is damaged: a row cannot be read ({error}); {MEND}.") from error
+
+
+def _translated(path: Path, error: sqlite3.Error) -> IndexError_:
+    code = getattr(error, "sqlite_errorcode", None)
+    kind = _CODES.get(code & 0xFF) if code is not None else None
+    if kind is IndexError_:
+        return IndexError_(
+            f"{path} could not be read or written ({error}): free some disk space or check the disk, "
+            "then run the same command again; everything finished so far is kept."
+        )
+    if kind is IndexLocked:
+        return IndexLocked(f"{path} is in use by another program ({error}): try again when it has finished.")
+    if kind is IndexReadOnly:
+        return IndexReadOnly(f"{path} may be read but not written: choose another place with --index.")
+    return IndexDamaged(f"{path} is damaged ({error}); {MEND}.")
+
+
+def require_regular_file(path: Path) -> None:
+    """Raise IndexDamaged for a link, pipe or device where a plain file belongs: an index never needs one,
+    and following one would read or overwrite a file outside the index."""
+    mode = path.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        raise IndexDamaged(f"{path} is not a plain file but a link or a device: remove it and run `rag ingest`.")
+
+
+class Database:
+    """A connection to index.db, safe to use from several threads."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
+        self.path = path
+        self.writable = writable
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+
+    # -- opening --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: Path) -> Database:
+        """Make a new, empty database at `path`, which must not exist."""
+        with readable_errors(path):
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+            _configure(connection, writable=True)
+            database = cls(connection, path, writable=True)
+            with database.transaction():
+                migrate(connection)
+        return database
+
+    @classmethod
+    def open(cls, path: Path, *, writable: bool) -> Database:
+        """Open an existing database and check that it is one of ours.
+
+        Raises IndexMissing, IndexMismatch (made by a newer version), IndexDamaged, IndexReadOnly.
+        """
+        if not path.is_symlink() and not path.exists():
+            raise IndexMissing(f"there is no index at {path.parent}: run `rag ingest FOLDER` first.")
+        for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), Path(f"{path}-journal")):
+            if name.is_symlink() or name.exists():
+                require_regular_file(name)
+        with readable_errors(path):
+            database = cls._open_writable(path) if writable else cls._open_for_reading(path)
+            try:
+                database._check(path)
+            except BaseException:
+                database.close()
+                raise
+        return database
+
+    @classmethod
+    def _open_writable(cls, path: Path) -> Database:
+        connection = _connect(path, "rw")
+        _configure(connection, writable=True)
+        return cls(connection, path, writable=True)
+
+    @classmethod
+    def _open_for_reading(cls, path: Path) -> Database:
+        connection = _connect(path, "ro")
+        try:
+            _configure(connection, writable=False)
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            return cls(connection, path, writable=False)
+        except sqlite3.OperationalError as error:
+            # In a folder that may not be written SQLite cannot make the shared-memory file that WAL needs.
+            connection.close()
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+                raise
+        return cls._open_unwritable_folder(path)
+
+    @classmethod
+    def _open_unwritable_folder(cls, path: Path) -> Database:
+        wal = Path(f"{path}-wal")
+        copy = None
+        if wal.exists() and wal.stat().st_size:
+            # A writer was killed: the newest commits stand in the WAL, and only a copy can be recovered.
+            copy = tempfile.TemporaryDirectory(prefix="pagequote-")
+            for name in (path, wal):
+                shutil.copy(name, Path(copy.name) / name.name)
+            connection = _connect(Path(copy.name) / path.name, "rw")
+        else:
+            connection = _connect(path, "ro&immutable=1")
+        _configure(connection, writable=False)
+        database = cls(connection, path, writable=False)
+        database._copy = copy
+        return database
+
+    def _check(self, path: Path) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise IndexMismatch(
+                f"{path} was made by a newer pagequote (index format {version}, this one reads {len(MIGRATIONS)}): "
+                "upgrade pagequote, or run `rag ingest --rebuild PATH`."
+            )
+        check_schema(self._connection, version)
+        if version < len(MIGRATIONS):
+            if not self.writable:
+                raise IndexMismatch(f"{path} has the older index format {version}: run `rag ingest PATH` once.")
+            with self.transaction():
+                migrate(self._connection)
+
+    # -- use ------------------------------------------------------------------------------------------------
+
+    def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with readable_errors(self.path), self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def stream(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, a batch at a time."""
+        with readable_errors(self.path):
+            cursor = self._connection.execute(sql, parameters)
+            while batch := cursor.fetchmany(1000):
+                yield from batch
+
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        with readable_errors(self.path), self._lock:
+            return self._connection.execute(sql, parameters)
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each row."""
+        with readable_errors(self.path), self._lock:
+            self._connection.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commits at the end, rolls back on any error."""
+        with self._lock:
+            self.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # a full disk may have rolled it back already
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the connection; the last writer to leave folds the WAL into the database."""
+        with self._lock, suppress(sqlite3.Error):
+            self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy = None
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(
+        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+
+
+def _configure(connection: sqlite3.Connection, *, writable: bool) -> None:
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.create_function("casefold", 1, lambda value: str(value).casefold(), deterministic=True)
+    if hasattr(connection, "setconfig"):  # Python 3.12
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_TRUSTED_SCHEMA, False)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_VIEW, False)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    # A truncated file under a memory map is a SIGBUS, through read() it is an error code.
+    connection.execute("PRAGMA mmap_size = 0")
+    if not writable:
+        connection.execute("PRAGMA query_only = ON")
+        return
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # NORMAL syncs the WAL only at checkpoints: a power cut could take back embeddings that were paid for minutes
+    # ago. FULL costs one fsync for each finished file or batch, which is nothing beside embedding it.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync() stops at the drive's cache
+    connection.execute(f"PRAGMA journal_size_limit = {64 * 2**20}")

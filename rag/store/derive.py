@@ -1,0 +1,186 @@
+"""Bringing the two derived indexes up to the database: only what changed when that is known, else all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag.errors import IndexDamaged
+from rag.store import keywords, vectors
+from rag.store.database import Database, readable_errors
+from rag.store.keywords import KeywordIndex, Level
+from rag.store.vectors import Stamp
+
+BATCH = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a derived index should hold: contents of `database` that the stamp covers."""
+
+    database: Database
+    dimension: int
+    stamp: Stamp
+    purged: int
+    """Contents removed up to this generation are gone from the database: an older index cannot be brought up."""
+
+    def reachable_from(self, have: Stamp) -> bool:
+        """True when the difference between `have` and this target is known."""
+        same = have.instance == self.stamp.instance
+        return same and self.purged <= have.base <= self.stamp.base and have.generation <= self.stamp.generation
+
+    def removed_since(self, have: Stamp) -> list[tuple[int, int, int]]:
+        """(content, first chunk, last chunk) that stand in an index stamped `have` and no longer belong there."""
+        found = self.database.rows(
+            "SELECT id, first_chunk, last_chunk FROM contents WHERE added <= :have AND removed > :since "
+            "AND removed <= :base",
+            {"have": have.generation, "since": have.base, "base": self.stamp.base},
+        )
+        return [tuple(row) for row in found]
+
+    def select_added(self, since: int, columns: str, joins: str, order: str) -> Iterator[tuple[Any, ...]]:
+        """Rows of the contents that were added after generation `since` and belong to the target."""
+        return self.database.stream(
+            f"SELECT {columns} FROM contents t {joins} WHERE t.added > :since AND t.added <= :until "
+            f"AND (t.removed IS NULL OR t.removed > :base) ORDER BY {order}",
+            {"since": since, "until": self.stamp.generation, "base": self.stamp.base},
+        )
+
+
+# -- vectors ------------------------------------------------------------------------------------------------
+
+
+def vectors_stamp(folder: Path, dimension: int) -> Stamp:
+    """The stamp of the file on disk. Raises FileNotFoundError and IndexDamaged."""
+    return vectors.read_stamp(folder / vectors.FILE, dimension)
+
+
+def update_vectors(target: Target, folder: Path) -> None:
+    """Write vectors.faiss for the target, starting from the file there when it can be trusted."""
+    have = None
+    try:
+        have = vectors_stamp(folder, target.dimension)
+    except (OSError, IndexDamaged):
+        pass
+    if have is not None and not target.reachable_from(have):
+        have = None
+    if have == target.stamp:
+        return
+    index = build_vectors(target) if have is None else _advance(target, folder, have)
+    vectors.write(index, folder / vectors.FILE, target.stamp)
+
+
+def build_vectors(target: Target) -> Any:
+    """The index of the target, made in memory from the database alone."""
+    index = vectors.new_index(target.dimension)
+    _add_vectors(target, index, since=0)
+    return index
+
+
+def _advance(target: Target, folder: Path, have: Stamp) -> Any:
+    import faiss
+
+    index = vectors.load(folder / vectors.FILE, mapped=False)
+    removed = target.removed_since(have)
+    if removed:
+        gone = np.concatenate([np.arange(first, last + 1) for _, first, last in removed])
+        index.remove_ids(faiss.IDSelectorBatch(gone.astype(np.int64)))
+    _add_vectors(target, index, since=have.generation)
+    return index
+
+
+def _add_vectors(target: Target, index: Any, since: int) -> None:
+    joins = "JOIN chunks c ON c.content = t.id JOIN embeddings e ON e.id = c.embedding"
+    rows = target.select_added(since, "c.id, e.vector", joins, "t.id, c.ordinal")
+    while batch := list(islice(rows, BATCH)):
+        with readable_errors(target.database.path):
+            table = np.frombuffer(b"".join(row[1] for row in batch), dtype=np.float32)
+            if table.size != len(batch) * target.dimension:
+                raise IndexDamaged("a stored embedding has another dimension than the index")
+            ids = np.array([row[0] for row in batch], dtype=np.int64)
+        index.add_with_ids(table.reshape(len(batch), target.dimension), ids)
+
+
+# -- keywords -----------------------------------------------------------------------------------------------
+
+
+def level_folder(folder: Path, level: Level) -> Path:
+    """Where the keyword index of a level stands."""
+    return folder / keywords.FOLDER / f"{level}s"
+
+
+def update_keywords(target: Target, folder: Path, level: Level) -> None:
+    """Commit the target to the keyword index on disk, starting from what is there when it can be trusted."""
+    tokeniser, _ = keywords.tokenizer()
+    place = level_folder(folder, level)
+    try:
+        index = KeywordIndex.open(place)
+        have, made_by = index.stamp()
+        if made_by != tokeniser or not target.reachable_from(have):
+            raise IndexDamaged("it cannot be brought up to date")
+        if have == target.stamp:
+            return
+        _update(target, index, level, have)
+    except (FileNotFoundError, IndexDamaged):
+        index = KeywordIndex.create(place)
+        _update(target, index, level, None)
+    keywords.share_permissions(place)
+
+
+def build_keywords(target: Target, level: Level) -> KeywordIndex:
+    """The index of the target, made in memory from the database alone."""
+    index = KeywordIndex.in_memory()
+    _update(target, index, level, None)
+    return index
+
+
+def _update(target: Target, index: KeywordIndex, level: Level, have: Stamp | None) -> None:
+    removed = [] if have is None else [content for content, _, _ in target.removed_since(have)]
+    since = 0 if have is None else have.generation
+    entries = _chunk_entries(target, since) if level == "chunk" else _page_entries(target, since)
+    index.update(removed, entries, target.stamp, keywords.tokenizer()[0])
+
+
+def _chunk_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
+    _, tokens = keywords.tokenizer()
+    columns = "t.id, c.id, c.page, c.page_end, c.header, c.text"
+    rows = target.select_added(since, columns, "JOIN chunks c ON c.content = t.id", "t.id, c.ordinal")
+    for content, chunk, first, last, header, text in rows:
+        body = f"{header}\n{text}" if header else text
+        yield content, chunk, max(first, 0), max(last, 0), " ".join(tokens(body))
+
+
+def _page_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
+    _, tokens = keywords.tokenizer()
+    joins = "JOIN pages p ON p.content = t.id"
+    for content, number, text in target.select_added(since, "t.id, p.number, p.text", joins, "t.id, p.number"):
+        # A page without text would only weigh down the average length.
+        if text:
+            yield content, number, number, number, " ".join(tokens(text))
+
+
+def open_unwritable(place: Path) -> tuple[KeywordIndex, tempfile.TemporaryDirectory[str]]:
+    """Open a keyword index in a folder that may not be written.
+
+    Tantivy makes a lock file even for reading; links in a folder of our own let it, and copy nothing.
+    Raises FileNotFoundError and IndexDamaged.
+    """
+    keywords.check_folder(place)
+    links = tempfile.TemporaryDirectory(prefix="pagequote-")
+    try:
+        for file in place.iterdir():
+            if file.name in ("meta.json", ".managed.json"):
+                shutil.copy(file, Path(links.name) / file.name)
+            elif not file.name.startswith("."):
+                (Path(links.name) / file.name).symlink_to(file.absolute())
+        return KeywordIndex.open_unchecked(Path(links.name)), links
+    except BaseException:
+        links.cleanup()
+        raise

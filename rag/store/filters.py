@@ -1,0 +1,115 @@
+"""What `--where` may ask for, and the SQL that turns it into the contents or chunks it allows."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rag.errors import UsageError
+
+_PAGES = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?\Z")
+_FORMS = (
+    "`file=GLOB`, `folder=NAME`, `page=3` or `page=3-10`, `format=pdf`, or a metadata field such as `year=2023`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on passages. The parts are joined by AND, several globs or values of one key by OR."""
+
+    files: tuple[str, ...] = ()
+    """Globs (`*`, `?`, `[...]`) over the file's relative path; `*` crosses `/`, and a pattern without `/`
+    may also match the file's name alone."""
+    folders: tuple[str, ...] = ()
+    """Folders, themselves and all below them."""
+    first_page: int | None = None
+    last_page: int | None = None
+    metadata: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For each key the values it may have, compared without regard to case."""
+
+    @classmethod
+    def parse(cls, conditions: Sequence[str]) -> Filter | None:
+        """Read the `KEY=VALUE` strings of `--where`. None when there are none; raises UsageError."""
+        files: list[str] = []
+        folders: list[str] = []
+        pages: tuple[int | None, int | None] = (None, None)
+        metadata: dict[str, list[str]] = {}
+        for condition in conditions:
+            key, equals, value = (unicodedata.normalize("NFC", part).strip() for part in condition.partition("="))
+            if not equals or not key or not value:
+                raise UsageError(f"--where {condition!r} is not understood: use {_FORMS}.")
+            if key == "file":
+                files.append(value)
+            elif key == "folder":
+                folders.append(value.strip("/").removeprefix("./"))
+            elif key in ("page", "pages"):
+                if pages != (None, None):
+                    raise UsageError(f"--where {condition!r} gives the pages a second time: use one range.")
+                pages = _page_range(condition, value)
+            else:
+                metadata.setdefault(key, []).append(value)
+        if not conditions:
+            return None
+        values = tuple((key, tuple(options)) for key, options in sorted(metadata.items()))
+        return cls(tuple(files), tuple(folders), pages[0], pages[1], values)
+
+    @property
+    def empty(self) -> bool:
+        """True when it allows everything."""
+        return self == Filter()
+
+    @property
+    def by_page(self) -> bool:
+        """True when it chooses among the pages of a file."""
+        return self.first_page is not None or self.last_page is not None
+
+    def source_condition(self) -> tuple[str, dict[str, Any]]:
+        """SQL over `sources s` (without the pages) and its parameters; `1` when there is no condition."""
+        parameters: dict[str, Any] = {}
+        terms = []
+        for number, (clause, value) in enumerate(self._file_terms()):
+            terms.append(clause.format(p=f":f{number}"))
+            parameters[f"f{number}"] = value
+        groups = [f"({' OR '.join(terms)})"] if terms else []
+        folders = [(f"d{n}", folder) for n, folder in enumerate(self.folders) if folder not in ("", ".")]
+        if folders:
+            groups.append(
+                "(" + " OR ".join(f"s.file GLOB :{name}" for name, _ in folders) + ")"
+            )
+            parameters |= {name: _literal_glob(folder) + "/*" for name, folder in folders}
+        for number, (key, options) in enumerate(self.metadata):
+            parameters[f"k{number}"] = key
+            names = [f"m{number}_{n}" for n in range(len(options))]
+            parameters |= {name: option.casefold() for name, option in zip(names, options, strict=True)}
+            listed = ", ".join(f":{name}" for name in names)
+            groups.append(
+                "EXISTS (SELECT 1 FROM json_each(s.metadata) AS m "
+                f"WHERE m.key = :k{number} AND casefold(m.value) IN ({listed}))"
+            )
+        return " AND ".join(groups) or "1", parameters
+
+    def _file_terms(self) -> list[tuple[str, str]]:
+        terms = []
+        for glob in self.files:
+            terms.append(("s.file GLOB {p}", glob))
+            if "/" not in glob:
+                terms.append(("s.file GLOB {p}", "*/" + glob))
+        return terms
+
+
+def _page_range(condition: str, value: str) -> tuple[int | None, int | None]:
+    match = _PAGES.match(value.replace(" ", ""))
+    if match is None or not (match[1] or match[3]):
+        raise UsageError(f"--where {condition!r} is not a page or a range of pages: use page=3, page=3-10 or page=3-.")
+    first = int(match[1]) if match[1] else None
+    last = int(match[3]) if match[3] else (None if match[2] else first)
+    if first is not None and last is not None and last < first:
+        raise UsageError(f"--where {condition!r} ends before it begins: use page={last}-{first}.")
+    return first, last
+
+
+def _literal_glob(text: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", text)

@@ -1,0 +1,107 @@
+"""Comparing the database with itself and with what is derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rag.errors import IndexDamaged
+from rag.store import derive, keywords, vectors
+from rag.store.database import Database
+from rag.store.keywords import KeywordIndex, Level
+from rag.store.snapshot import State, read_state
+from rag.store.vectors import Stamp
+
+_DATABASE_CHECKS = (
+    ("SELECT count(*) FROM chunks WHERE content NOT IN (SELECT id FROM contents)", "chunks belong to no file"),
+    ("SELECT count(*) FROM pages WHERE content NOT IN (SELECT id FROM contents)", "pages belong to no file"),
+    ("SELECT count(*) FROM chunks WHERE embedding NOT IN (SELECT id FROM embeddings)", "chunks have no embedding"),
+    (
+        "SELECT count(*) FROM contents t WHERE t.removed IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.content = t.id AND s.removed IS NULL)",
+        "contents belong to no file",
+    ),
+    (
+        "SELECT count(*) FROM contents t WHERE t.chunks != (SELECT count(*) FROM chunks WHERE content = t.id) "
+        "OR t.pages != (SELECT count(*) FROM pages WHERE content = t.id)",
+        "files have not all their pages and chunks",
+    ),
+    (
+        "SELECT count(*) FROM chunks c JOIN embeddings e ON e.id = c.embedding JOIN embedding_models m ON m.id = e.model "
+        "WHERE length(e.vector) != 4 * m.dimension",
+        "chunks have an embedding of the wrong size",
+    ),
+)
+
+
+def faults(folder: Path, database: Database) -> list[str]:
+    """One sentence for each fault; an empty list when the index is sound. Reads everything."""
+    return list(_faults(folder, database))
+
+
+def _faults(folder: Path, database: Database) -> Iterator[str]:
+    for (message,) in database.rows("PRAGMA integrity_check(5)"):
+        if message != "ok":
+            yield f"{database.path}: {message}"
+    for sql, what in _DATABASE_CHECKS:
+        if count := database.rows(sql)[0][0]:
+            yield f"{database.path}: {count} {what}"
+    state = read_state(database)
+    if not database.rows("SELECT 1 FROM contents WHERE removed IS NULL LIMIT 1"):
+        return
+    yield from _vector_faults(folder, database, state)
+    for level in keywords.LEVELS:
+        yield from _keyword_faults(folder, database, state, level)
+
+
+def _expected(database: Database, stamp: Stamp, columns: str, joins: str, order: str) -> list[tuple[int, ...]]:
+    target = derive.Target(database, 0, stamp, 0)
+    return [tuple(row) for row in target.select_added(0, columns, joins, order)]
+
+
+def _vector_faults(folder: Path, database: Database, state: State) -> Iterator[str]:
+    import faiss
+
+    path = folder / vectors.FILE
+    try:
+        stamp = vectors.read_stamp(path, state.spec.dimension)
+        index = vectors.load(path, mapped=True)
+    except (OSError, IndexDamaged) as error:
+        yield f"{path}: {error}"
+        return
+    if not stamp.serves(state.instance, state.published):
+        yield f"{path}: is not of generation {state.published}"
+        return
+    ids = faiss.vector_to_array(index.id_map)
+    target = derive.Target(database, state.spec.dimension, stamp, 0)
+    fresh = derive.build_vectors(target)
+    if not np.array_equal(ids, faiss.vector_to_array(fresh.id_map)):
+        yield f"{path}: holds other chunks than the database"
+        return
+    for start in range(0, len(ids), derive.BATCH):
+        count = min(derive.BATCH, len(ids) - start)
+        if not np.array_equal(index.index.reconstruct_n(start, count), fresh.index.reconstruct_n(start, count)):
+            yield f"{path}: holds other vectors than the database"
+            return
+
+
+def _keyword_faults(folder: Path, database: Database, state: State, level: Level) -> Iterator[str]:
+    place = derive.level_folder(folder, level)
+    try:
+        index = KeywordIndex.open(place)
+        stamp, tokeniser = index.stamp()
+        found = sorted(index.keys())
+    except (OSError, IndexDamaged) as error:
+        yield f"{place}: {error}"
+        return
+    if not stamp.serves(state.instance, state.published) or tokeniser != keywords.tokenizer()[0]:
+        yield f"{place}: is not of generation {state.published}"
+        return
+    if level == "chunk":
+        wanted = _expected(database, stamp, "t.id, c.id", "JOIN chunks c ON c.content = t.id", "c.id")
+    else:
+        wanted = _expected(database, stamp, "t.id, p.number", "JOIN pages p ON p.content = t.id AND p.text != ''", "t.id, p.number")
+    if found != sorted(wanted):
+        yield f"{place}: holds other {level}s than the database"

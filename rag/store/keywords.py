@@ -1,0 +1,273 @@
+"""keywords/: BM25 over chunks and over pages, two Tantivy indexes derived from the database.
+
+Chunks and pages are kept apart because BM25 weighs a term by how many documents of its kind hold it and a document
+by its length beside the average of its kind. The stamp is a document of its own: Tantivy commits it together
+with the rest, so it never claims more or less than what is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from rag.errors import IndexDamaged
+from rag.store.snapshot import Allowed
+from rag.store.vectors import Stamp
+
+FOLDER = "keywords"
+Level = Literal["chunk", "page"]
+LEVELS: tuple[Level, ...] = ("chunk", "page")
+
+HEAP_BYTES = 64 * 2**20
+MAX_TERMS = 64
+"""Terms of a query that are searched for, the rarest first: a pasted page must not cost a scan of the index."""
+
+_STAMP_CONTENT = 2**62
+"""The content id of the stamp's document; real ids count up from 1."""
+
+Entry = tuple[int, int, int, int, str]
+"""content, key (chunk id or page number), first page, last page, the tokens joined by spaces."""
+
+
+class KeywordIndex:
+    """One Tantivy index, on disk or in memory."""
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self._schema = index.schema
+
+    # -- opening --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def in_memory(cls) -> KeywordIndex:
+        """An empty index that is never written to disk."""
+        import tantivy
+
+        return cls(tantivy.Index(_schema()))
+
+    @classmethod
+    def create(cls, folder: Path) -> KeywordIndex:
+        """An empty index in `folder`, whatever stood there before."""
+        import tantivy
+
+        remove_tree(folder)
+        folder.mkdir(parents=True)
+        with damage():
+            return cls(tantivy.Index(_schema(), path=str(folder), reuse=False))
+
+    @classmethod
+    def open(cls, folder: Path) -> KeywordIndex:
+        """Open what is in `folder`. Raises FileNotFoundError, and IndexDamaged naming what is wrong."""
+        check_folder(folder)
+        return cls.open_unchecked(folder)
+
+    @classmethod
+    def open_unchecked(cls, folder: Path) -> KeywordIndex:
+        """Open a folder of our own making. Raises IndexDamaged."""
+        import tantivy
+
+        with damage():
+            index = tantivy.Index(_schema(), path=str(folder), reuse=True)
+            index.config_reader("manual")
+            index.reload()
+            return cls(index)
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    def update(self, removed: Sequence[int], added: Iterable[Entry], stamp: Stamp, tokeniser: str) -> None:
+        """Take out whole contents, put in entries, and commit both together with the stamp.
+
+        Raises OSError when the disk is full.
+        """
+        import tantivy
+
+        with damage():
+            writer = self._index.writer(heap_size=HEAP_BYTES, num_threads=1)
+            try:
+                for content in (*removed, _STAMP_CONTENT):
+                    writer.delete_documents_by_term("content", content)
+                for content, key, first, last, body in added:
+                    fields = {"content": content, "key": key, "first": first, "last": last, "body": body}
+                    writer.add_document(tantivy.Document.from_dict(fields, self._schema))
+                note = json.dumps(asdict(stamp) | {"tokeniser": tokeniser})
+                fields = {"content": _STAMP_CONTENT, "stamp": note}
+                writer.add_document(tantivy.Document.from_dict(fields, self._schema))
+                writer.commit()
+                writer.garbage_collect_files()
+            finally:
+                # Waits for the merges, so that no thread of Tantivy outlives the lock on the index.
+                writer.wait_merging_threads()
+            self._index.reload()
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def stamp(self) -> tuple[Stamp, str]:
+        """Which generations it holds and which tokeniser made it. Raises IndexDamaged."""
+        import tantivy
+
+        with damage():
+            searcher = self._index.searcher()
+            found = searcher.search(tantivy.Query.term_query(self._schema, "content", _STAMP_CONTENT), 2).hits
+            if len(found) != 1:
+                raise IndexDamaged("it does not say which generation it holds")
+            fields = json.loads(searcher.doc(found[0][1]).to_dict()["stamp"][0])
+            stamp = Stamp(str(fields["instance"]), int(fields["base"]), int(fields["generation"]))
+            return stamp, str(fields["tokeniser"])
+
+    def count(self) -> int:
+        """Entries, without the stamp."""
+        return max(int(self._index.searcher().num_docs) - 1, 0)
+
+    def keys(self) -> Iterator[tuple[int, int]]:
+        """(content, key) of every entry; for the integrity check."""
+        import tantivy
+
+        with damage():
+            searcher = self._index.searcher()
+            total = max(int(searcher.num_docs), 1)
+            found = searcher.search(tantivy.Query.all_query(), total, count=False).hits
+            addresses = [address for _, address in found]
+            contents = searcher.fast_field_values("content", addresses)
+            keys = searcher.fast_field_values("key", addresses)
+        for content, key in zip(contents, keys, strict=True):
+            if content != _STAMP_CONTENT:
+                yield int(content), int(key)
+
+    def search(
+        self, terms: Mapping[str, float], k: int, allowed: Allowed | None, hidden: Allowed
+    ) -> list[tuple[int, int, float]]:
+        """The `k` best by BM25 as (content, key, score), best first, equal scores in order of content and key."""
+        with damage():
+            searcher = self._index.searcher()
+            query = self._query(searcher, terms, allowed, hidden)
+            if query is None or k <= 0:
+                return []
+            fetch = k + 8
+            while True:
+                hits = self._fetch(searcher, query, fetch)
+                # Tantivy keeps any of the equal scores at the cut: look on until the tie ends.
+                if len(hits) < fetch or hits[k - 1][0] != hits[-1][0]:
+                    return [(content, key, -score) for score, content, key in hits[:k]]
+                fetch *= 4
+
+    def _fetch(self, searcher: Any, query: Any, limit: int) -> list[tuple[float, int, int]]:
+        found = searcher.search(query, limit, count=False).hits
+        addresses = [address for _, address in found]
+        contents = searcher.fast_field_values("content", addresses)
+        keys = searcher.fast_field_values("key", addresses)
+        return sorted(
+            (-round(float(score), 5), int(content), int(key))
+            for (score, _), content, key in zip(found, contents, keys, strict=True)
+        )
+
+    def _query(self, searcher: Any, terms: Mapping[str, float], allowed: Allowed | None, hidden: Allowed) -> Any:
+        import tantivy
+
+        query, occur = tantivy.Query, tantivy.Occur
+        frequency = {term: searcher.doc_freq("body", term) for term in terms}
+        rarest = sorted((count, term) for term, count in frequency.items() if count)[:MAX_TERMS]
+        if not rarest:
+            return None
+        clauses = []
+        for _, term in rarest:
+            clause = query.term_query(self._schema, "body", term, index_option="freq")
+            weight = terms[term]
+            clauses.append((occur.Should, clause if weight == 1.0 else query.boost_query(clause, weight)))
+        words = query.boolean_query(clauses)
+        conditions = [(occur.Must, query.const_score_query(part, 0.0)) for part in self._conditions(allowed)]
+        if len(hidden.contents):
+            conditions.append((occur.MustNot, self._contents(hidden)))
+        return query.boolean_query([(occur.Must, words), *conditions]) if conditions else words
+
+    def _conditions(self, allowed: Allowed | None) -> list[Any]:
+        from tantivy import FieldType, Query
+
+        if allowed is None:
+            return []
+        parts = [self._contents(allowed)]
+        if allowed.last_page is not None:
+            parts.append(Query.range_query(self._schema, "first", FieldType.Unsigned, None, allowed.last_page))
+        if allowed.first_page is not None:
+            parts.append(Query.range_query(self._schema, "last", FieldType.Unsigned, allowed.first_page, None))
+        return parts
+
+    def _contents(self, allowed: Allowed) -> Any:
+        from tantivy import Query
+
+        return Query.term_set_query(self._schema, "content", allowed.contents.tolist())
+
+
+def _schema() -> Any:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("content", indexed=True, fast=True)
+    for name in ("key", "first", "last"):
+        builder.add_unsigned_field(name, fast=True)
+    builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
+    builder.add_text_field("stamp", stored=True, tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """Tantivy reports a full disk, a broken file and a bug as ValueError or a Rust panic: tell them apart."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        text = str(error)
+        if any(sign in text for sign in ("No space left", "File too large", "StorageFull", "code: 27", "code: 28")):
+            raise OSError(28, "No space left on device") from error
+        raise IndexDamaged(f"Tantivy says: {text[:200]}") from error
+    except BaseException as error:  # a panic derives from BaseException, so that `except Exception` misses it
+        if type(error).__name__ != "PanicException":
+            raise
+        raise IndexDamaged(f"Tantivy gave up: {str(error)[:200]}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raise FileNotFoundError or IndexDamaged unless `folder` is a real folder of plain files.
+
+    A link in there would make Tantivy read, or its lock file overwrite, something outside the index.
+    """
+    for level in (folder.parent, folder):
+        if level.is_symlink() or (level.exists() and not level.is_dir()):
+            raise IndexDamaged(f"{level.name} is not a folder")
+    if not (folder / "meta.json").is_symlink() and not (folder / "meta.json").exists():
+        raise FileNotFoundError(folder / "meta.json")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_file(follow_symlinks=False):
+                raise IndexDamaged(f"{entry.name[:80]} is not a plain file")
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, or the link that stands in its place (never what a link points to)."""
+    for level in (folder.parent, folder):
+        if level.is_symlink() or level.is_file():
+            level.unlink()
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def share_permissions(folder: Path) -> None:
+    """Give the files that Tantivy makes for its owner alone the permissions that the other files have."""
+    mask = os.umask(0)
+    os.umask(mask)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                os.chmod(entry.path, 0o666 & ~mask)
+
+
+def tokenizer() -> tuple[str, Callable[[str], list[str]]]:
+    """The name of the keyword tokeniser in force, and its function."""
+    from rag.text.keywords import TOKENISER_ID, keyword_tokens
+
+    return TOKENISER_ID, keyword_tokens

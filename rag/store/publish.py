@@ -1,0 +1,144 @@
+"""Publishing: derived indexes follow the database, then readers are let in, then old rows are deleted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.errors import IndexDamaged, IndexError_, IndexReadOnly
+from rag.store import derive, keywords, vectors
+from rag.store.database import Database
+from rag.store.keywords import KeywordIndex, Level
+from rag.store.lock import ReaderLease
+from rag.store.snapshot import State, read_state
+from rag.store.vectors import Stamp
+
+COMPACT_SHARE = 0.1
+"""Share of hidden entries above which the derived indexes are written once more without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Brings an index from what is written to what is read. Used under the writer's lock only."""
+
+    folder: Path
+    database: Database
+    lease: ReaderLease
+
+    def pending(self, state: State) -> bool:
+        """True when something was written that readers do not see."""
+        sql = " UNION ALL ".join(
+            f"SELECT 1 FROM {table} WHERE {column} > :p" for table in ("sources", "contents") for column in ("added", "removed")
+        )
+        return bool(self.database.rows(f"SELECT EXISTS ({sql})", {"p": state.published})[0][0])
+
+    def publish(self, on_publish: Callable[[], None]) -> None:
+        """Make everything written visible; does little when there is nothing new and nothing to mend."""
+        state = read_state(self.database)
+        if not self.pending(state):
+            self._bring(state, state.published, state.published, tidy=False)
+        else:
+            # Writes after this belong to the next generation, so that this number means one set of rows for ever,
+            # also when this process is killed before the last step.
+            with self.database.transaction():
+                self.database.execute("UPDATE state SET working = working + 1")
+            self._bring(state, state.published, state.working, tidy=False)
+            tokeniser = keywords.tokenizer()[0]
+            with self.database.transaction():
+                self.database.execute(
+                    "UPDATE state SET published = ?, spec = json_set(spec, '$.tokeniser', ?)", (state.working, tokeniser)
+                )
+        on_publish()
+        self._compact()
+        self._purge()
+
+    def mend(self, level: Level | None) -> None:
+        """Bring one derived index (the vectors when `level` is None) up to what is published."""
+        state = read_state(self.database)
+        with self._disk_errors():
+            target = self._target(state, state.published, state.published)
+            if level is None:
+                derive.update_vectors(target, self.folder)
+            else:
+                derive.update_keywords(target, self.folder, level)
+
+    def _bring(self, state: State, base: int, generation: int, *, tidy: bool) -> None:
+        """The derived indexes serve readers at `base` and `generation` afterwards; `tidy`: and hold nothing older."""
+
+        def serves(have: Stamp | None) -> bool:
+            good = have is not None and have.serves(state.instance, generation)
+            return good and have is not None and (not tidy or have.base >= base)
+
+        with self._disk_errors():
+            target = self._target(state, base, generation)
+            if not serves(self._vectors_stamp(state)):
+                derive.update_vectors(target, self.folder)
+            for level in keywords.LEVELS:
+                if not serves(self._keywords_stamp(level)):
+                    derive.update_keywords(target, self.folder, level)
+
+    def _target(self, state: State, base: int, generation: int) -> derive.Target:
+        stamp = Stamp(state.instance, base, generation)
+        return derive.Target(self.database, state.spec.dimension, stamp, state.purged)
+
+    def _vectors_stamp(self, state: State) -> Stamp | None:
+        with contextlib.suppress(OSError, IndexDamaged):
+            return derive.vectors_stamp(self.folder, state.spec.dimension)
+        return None
+
+    def _keywords_stamp(self, level: Level) -> Stamp | None:
+        with contextlib.suppress(FileNotFoundError, IndexDamaged):
+            stamp, tokeniser = KeywordIndex.open(derive.level_folder(self.folder, level)).stamp()
+            return stamp if tokeniser == keywords.tokenizer()[0] else None
+        return None
+
+    def _compact(self) -> None:
+        """After much was replaced: write the derived indexes without what no reader sees any more."""
+        state = read_state(self.database)
+        sql = "SELECT coalesce(sum(chunks), 0), coalesce(sum(chunks) FILTER (WHERE removed <= ?), 0) FROM contents"
+        total, hidden = self.database.rows(sql, (state.published,))[0]
+        if hidden > COMPACT_SHARE * total:
+            self._bring(state, state.published, state.published, tidy=True)
+
+    def _purge(self) -> None:
+        """Delete rows that were removed before anything a reader or a derived index may still refer to."""
+        state = read_state(self.database)
+        stamps = [self._vectors_stamp(state), *(self._keywords_stamp(level) for level in keywords.LEVELS)]
+        bound = min((stamp.base if stamp is not None else 0) for stamp in stamps)
+        if bound <= state.purged:
+            return
+        try:
+            if self.lease.alone():
+                self._delete_removed(bound)
+        finally:
+            self.lease.share()
+
+    def _delete_removed(self, bound: int) -> None:
+        with self.database.transaction():
+            self.database.execute("DELETE FROM sources WHERE removed <= ?", (bound,))
+            old = "(SELECT id FROM contents WHERE removed <= ?)"
+            self.database.execute(f"DELETE FROM chunks WHERE content IN {old}", (bound,))
+            self.database.execute(f"DELETE FROM pages WHERE content IN {old}", (bound,))
+            self.database.execute("DELETE FROM contents WHERE removed <= ?", (bound,))
+            self.database.execute("UPDATE state SET purged = ?", (bound,))
+
+    def sweep(self) -> None:
+        """Remove what killed writers left half-written."""
+        for pattern in (f"{vectors.FILE}.*.tmp", "writer.json.*.tmp", "index.db.*.tmp*"):
+            for leftover in self.folder.glob(pattern):
+                leftover.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            raise IndexReadOnly(f"{self.folder} may be read but not written ({error.strerror}).") from error
+        except (OSError, RuntimeError) as error:
+            raise IndexError_(
+                f"the derived indexes in {self.folder} could not be written ({error}): free some disk space and run "
+                "the same command again; everything finished so far is kept."
+            ) from error
+

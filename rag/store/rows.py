@@ -1,0 +1,109 @@
+"""How values of `rag.types` become rows and come back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.types import Chunk, Page, Passage, Source, Span, Status
+
+SOURCE_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
+PAGE_COLUMNS = "number, text, status, reason, label, characters, furniture"
+
+Vectors = NDArray[np.float32]
+
+
+def digest_of(text: str) -> bytes:
+    """The key of a text in the embedding cache: SHA-256 of its UTF-8 form, 32 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def unit_vectors(vectors: Any, count: int, dimension: int) -> Vectors:
+    """Rows of float32 with length 1, so that the inner product is the cosine. Shape [count, dimension].
+
+    Zero rows stay zero. Raises ValueError for another shape and for values that are not finite.
+    """
+    array = np.asarray(vectors, dtype=np.float32).reshape(-1, dimension) if count == 0 else np.asarray(vectors)
+    if array.shape != (count, dimension):
+        raise ValueError(f"{count} texts need vectors of shape {(count, dimension)}, not {array.shape}")
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError("an embedding holds values that are not finite numbers")
+    lengths = np.linalg.norm(array, axis=1, keepdims=True)
+    lengths[lengths == 0] = 1
+    unit: Vectors = array / lengths
+    return unit
+
+
+def source_row(source: Source) -> tuple[Any, ...]:
+    """In the order of SOURCE_COLUMNS."""
+    metadata = json.dumps(dict(source.metadata), ensure_ascii=False, sort_keys=True)
+    return (
+        source.file, source.path, source.content_hash, source.size, source.mtime_ns,
+        source.status.value, source.reason, source.title, metadata,
+    )  # fmt: skip
+
+
+def source_of(row: Sequence[Any]) -> Source:
+    """From a row of SOURCE_COLUMNS."""
+    file, path, content_hash, size, mtime_ns, status, reason, title, metadata = row
+    fields = json.loads(metadata)
+    if not isinstance(fields, dict):
+        raise ValueError("metadata is not an object")
+    return Source(
+        file, path, content_hash, size, mtime_ns, Status(status), reason, title,
+        {str(key): str(value) for key, value in fields.items()},
+    )  # fmt: skip
+
+
+def page_row(page: Page) -> tuple[Any, ...]:
+    """In the order of PAGE_COLUMNS."""
+    furniture = json.dumps(page.furniture, separators=(",", ":"))
+    return (page.number, page.text, page.status.value, page.reason, page.label, page.characters, furniture)
+
+
+def page_of(row: Sequence[Any]) -> Page:
+    """From a row of PAGE_COLUMNS."""
+    number, text, status, reason, label, characters, furniture = row
+    ranges = tuple((int(start), int(end)) for start, end in json.loads(furniture))
+    return Page(number, text, Status(status), reason, label, characters, ranges)
+
+
+def spans_json(spans: Iterable[Span]) -> str:
+    """Spans as `[[page, start, end], ...]`."""
+    return json.dumps([(s.page, s.start, s.end) for s in spans], separators=(",", ":"))
+
+
+def spans_of(text: str) -> tuple[Span, ...]:
+    """From the form of `spans_json`."""
+    return tuple(Span(int(page), int(start), int(end)) for page, start, end in json.loads(text))
+
+
+def chunk_row(identity: int, content: int, chunk: Chunk) -> tuple[Any, ...]:
+    """id, content, ordinal, page, page_end, spans, text, header, heading, tokens."""
+    return (
+        identity, content, chunk.ordinal, chunk.page, chunk.page_end, spans_json(chunk.spans),
+        chunk.text, chunk.header, chunk.heading, chunk.tokens,
+    )  # fmt: skip
+
+
+PASSAGE_QUERY = """
+SELECT c.id, s.file, c.page, c.page_end, c.text, c.spans, c.heading, c.header, s.title, p.label, p.status
+FROM chunks c
+JOIN sources s ON s.content = c.content AND s.added <= :g AND (s.removed IS NULL OR s.removed > :g)
+LEFT JOIN pages p ON p.content = c.content AND p.number = c.page
+"""
+
+
+def passage_of(row: Sequence[Any]) -> Passage:
+    """From a row of PASSAGE_QUERY."""
+    identity, file, page, page_end, text, spans, heading, header, title, label, status = row
+    return Passage(
+        identity, file, page, page_end, text, spans_of(spans), page_label=label or "", heading=heading,
+        header=header, title=title, ocr=status == Status.OCR.value,
+    )  # fmt: skip
