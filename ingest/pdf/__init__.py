@@ -1,0 +1,1 @@
+"""Reads PDF files: PDFium first, pypdf as the second opinion, Tesseract for scanned pages when asked."""

@@ -1,0 +1,324 @@
+"""Finds text that a page carries but does not show.
+
+Cheap tests over the drawn objects name suspects; what only looks suspicious (a colour like the background's,
+something painted over it, a clip, a layer) is confirmed by painting the page with and without it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import pypdfium2.raw as c
+
+from ingest.pdf.objects import (
+    IDENTITY,
+    IMAGE,
+    PATH,
+    SHADING,
+    TEXT,
+    Box,
+    Colour,
+    Matrix,
+    Measure,
+    address,
+    area,
+    centre,
+    contains,
+    drawn_objects,
+    intersect,
+    multiply,
+    own_matrix,
+    transform,
+)
+
+_MAX_OBJECTS = 40_000
+_MAX_CAREFUL = 1_500  # above this many text objects on a page, clips and layers are not looked at
+_SCAN_SHARE = 0.5
+"""A page whose images cover this share of it is a scan, and invisible text on it is its text layer."""
+_FIGURE_SHARE = 0.2
+_TINY = 2.0  # points; the smallest type that print uses on purpose is 4
+_CONTRAST = 24  # of 255; text nearer to its background cannot be read
+_OPAQUE = 250
+_FAINT = 12
+_INVISIBLE_MODES = (c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP)
+_PAPER = (255, 255, 255)
+
+
+class Way(StrEnum):
+    """How a text was hidden, in the words of the ledger."""
+
+    INVISIBLE = "invisible"
+    TRANSPARENT = "transparent"
+    BACKGROUND = "colour of the background"
+    TINY = "tiny type"
+    OFF_PAGE = "off the page"
+    COVERED = "covered"
+    CLIPPED = "clipped away"
+    LAYER = "hidden layer"
+    ZERO_WIDTH = "zero-width characters"
+
+
+_CERTAIN = (Way.INVISIBLE, Way.TRANSPARENT, Way.TINY, Way.OFF_PAGE)
+
+
+@dataclass(slots=True)
+class Shape:
+    """Something painted that text may stand on or vanish under."""
+
+    order: int
+    box: Box
+    colour: tuple[int, int, int] | None
+    """None for images and patterns: what they show is not known."""
+    opaque: bool
+    image: bool
+
+
+class _Text(NamedTuple):
+    order: int
+    handle: Any
+    matrix: Matrix
+    box: Box
+    mode: int
+    colour: Colour | None
+
+
+@dataclass(slots=True)
+class PageObjects:
+    """What the objects of a page tell: hidden text by address, and how much of the page is pictures."""
+
+    hidden: dict[int, Way] = field(default_factory=dict)
+    image_share: float = 0.0
+    text_objects: int = 0
+    shapes: int = 0
+
+    @property
+    def scan(self) -> bool:
+        return self.image_share >= _SCAN_SHARE
+
+
+def inspect(page: Any, page_box: Box, paint: Callable[[], Canvas]) -> PageObjects:
+    """Look through the objects of a page handle.
+
+    `page_box` is the visible part of the page. `paint` renders the page as it is at the moment of the call.
+    """
+    texts, shapes = _collect(page)
+    found = PageObjects(text_objects=len(texts), shapes=len(shapes))
+    covered = sum(area(intersect(s.box, page_box)) for s in shapes if s.image)
+    found.image_share = min(1.0, covered / max(1.0, area(page_box)))
+    judge = _Judge(page_box, shapes, found.scan, careful=len(texts) <= _MAX_CAREFUL)
+    suspects = [(text, way) for text in texts if (way := judge.suspect(text)) is not None]
+    doubtful = [text for text, way in suspects if way not in _CERTAIN]
+    shown = _shown(doubtful, paint) if doubtful else set()
+    for text, way in suspects:
+        key = address(text.handle)
+        if key not in shown:
+            found.hidden[key] = way
+    return found
+
+
+def describe(ways: Counter[str]) -> str:
+    """`invisible, tiny type`: the ways in order of how much text each hid."""
+    return ", ".join(way for way, _ in ways.most_common())
+
+
+def _collect(page: Any) -> tuple[list[_Text], list[Shape]]:
+    texts: list[_Text] = []
+    shapes: list[Shape] = []
+    measure = Measure()
+    bounds, fill, mode_of = measure.bounds, measure.fill, c.FPDFTextObj_GetTextRenderMode
+    for order, (handle, kind, matrix) in enumerate(drawn_objects(page, _MAX_OBJECTS)):
+        box = bounds(handle)
+        if box is None:
+            continue
+        if matrix is not IDENTITY:
+            box = transform(box, matrix)
+        if kind == TEXT:
+            mode = mode_of(handle)
+            stroked = mode == c.FPDF_TEXTRENDERMODE_STROKE
+            colour = measure.stroke(handle) if stroked else fill(handle)
+            texts.append(_Text(order, handle, matrix, box, mode, colour))
+        elif box[2] - box[0] > 3 and box[3] - box[1] > 3:  # rules and underlines hide nothing
+            shape = _shape(order, handle, kind, box, measure)
+            if shape is not None:
+                shapes.append(shape)
+    return texts, shapes
+
+
+def _shape(order: int, handle: Any, kind: int, box: Box, measure: Measure) -> Shape | None:
+    if kind == IMAGE:
+        see_through = bool(c.FPDFPageObj_HasTransparency(handle))
+        return Shape(order, box, None, opaque=not see_through, image=True)
+    if kind == SHADING:
+        return Shape(order, box, None, opaque=False, image=False)
+    if kind != PATH:
+        return None
+    fill_mode, stroke = ctypes.c_int(), ctypes.c_int()
+    if not c.FPDFPath_GetDrawMode(handle, fill_mode, stroke) or not fill_mode.value:
+        return None
+    colour = measure.fill(handle)
+    if colour is None:
+        return Shape(order, box, None, opaque=False, image=False)
+    if colour[3] < _FAINT:
+        return None
+    opaque = colour[3] >= _OPAQUE
+    return Shape(order, box, colour[:3] if opaque else None, opaque=opaque, image=False)
+
+
+class _Judge:
+    def __init__(self, page_box: Box, shapes: list[Shape], scan: bool, *, careful: bool) -> None:
+        self._page_box, self._shapes, self._scan, self._careful = page_box, shapes, scan, careful
+        self._figures = [s.box for s in shapes if s.image and area(s.box) >= _FIGURE_SHARE * area(page_box)]
+        self._covers = [s for s in shapes if s.opaque]
+        self._last_cover = self._covers[-1].order if self._covers else -1
+        self._readable: dict[Colour | None, bool] = {None: True}
+
+    def suspect(self, text: _Text) -> Way | None:
+        """In what way a text may be hidden, or None."""
+        order, _, _, box, mode, colour = text
+        if mode in _INVISIBLE_MODES:
+            return None if self._layer_of_scan(text) else Way.INVISIBLE
+        if not _touches(box, self._page_box):
+            return Way.OFF_PAGE
+        width, height = box[2] - box[0], box[3] - box[1]
+        if (height < _TINY or (width < _TINY and height > 10 * _TINY)) and _is_tiny(text):
+            return Way.TINY
+        readable = self._readable.get(colour)
+        if readable is None:
+            readable = self._readable[colour] = self._reads_anywhere(colour)
+        if not readable and (way := self._faded(text)):
+            return way
+        if order < self._last_cover and self._covered(text):
+            return Way.COVERED
+        return self._careful_suspect(text) if self._careful else None
+
+    def _reads_anywhere(self, colour: Colour | None) -> bool:
+        """Whether text of this colour shows on the paper and on all that is painted on the page."""
+        if colour is None:
+            return True
+        grounds = [_PAPER, *(s.colour for s in self._shapes if s.colour is not None)]
+        return colour[3] >= _FAINT and not any(_near(colour, ground) for ground in grounds)
+
+    def _faded(self, text: _Text) -> Way | None:
+        """Transparent, or of the colour of the topmost thing below it."""
+        assert text.colour is not None
+        if text.colour[3] < _FAINT:
+            return Way.TRANSPARENT
+        for shape in reversed(self._shapes):
+            if shape.order < text.order and _inside(text.box, shape.box):
+                ground = shape.colour
+                return Way.BACKGROUND if ground is not None and _near(text.colour, ground) else None
+        return Way.BACKGROUND if _near(text.colour, _PAPER) else None
+
+    def _layer_of_scan(self, text: _Text) -> bool:
+        return self._scan or any(_inside(text.box, figure) for figure in self._figures)
+
+    def _covered(self, text: _Text) -> bool:
+        """Painted over afterwards; by a scan's picture it is that scan's text layer."""
+        for shape in reversed(self._covers):
+            if shape.order < text.order:
+                return False
+            if contains(shape.box, text.box):
+                return not (shape.image and self._layer_of_scan(text))
+        return False
+
+    def _careful_suspect(self, text: _Text) -> Way | None:
+        clip = c.FPDFPageObj_GetClipPath(text.handle)
+        if clip and c.FPDFClipPath_CountPaths(clip) > 0 and _outside_clip(text, clip):
+            return Way.CLIPPED
+        return Way.LAYER if _in_layer(text.handle) else None
+
+
+def _is_tiny(text: _Text) -> bool:
+    """Whether the font size on the page is under 2 points: a full stop has small bounds in any size."""
+    size = ctypes.c_float()
+    c.FPDFTextObj_GetFontSize(text.handle, size)
+    a, b, cc, d, _, _ = multiply(own_matrix(text.handle), text.matrix)
+    return abs(size.value) * min(math.hypot(a, b), math.hypot(cc, d)) < _TINY
+
+
+def _outside_clip(text: _Text, clip: Any) -> bool:
+    for path in range(c.FPDFClipPath_CountPaths(clip)):
+        xs, ys = [], []
+        for index in range(max(0, c.FPDFClipPath_CountPathSegments(clip, path))):
+            segment = c.FPDFClipPath_GetPathSegment(clip, path, index)
+            x, y = ctypes.c_float(), ctypes.c_float()
+            if c.FPDFPathSegment_GetPoint(segment, x, y):
+                xs.append(x.value)
+                ys.append(y.value)
+        if not xs:
+            continue
+        own = text.box  # clips of objects inside forms are left to the painting that confirms
+        if area(intersect(own, (min(xs), min(ys), max(xs), max(ys)))) <= 0:
+            return True
+    return False
+
+
+def _in_layer(handle: Any) -> bool:
+    """Whether the object is marked as optional content (`/OC /Name BDC`)."""
+    name = (ctypes.c_ushort * 4)()
+    length = ctypes.c_ulong()
+    for index in range(max(0, c.FPDFPageObj_CountMarks(handle))):
+        mark = c.FPDFPageObj_GetMark(handle, index)
+        # "OC" in UTF-16 with its terminator takes six bytes
+        if c.FPDFPageObjMark_GetName(mark, name, ctypes.sizeof(name), length) and length.value == 6:
+            return name[0] == ord("O") and name[1] == ord("C")
+    return False
+
+
+def _near(colour: Colour, ground: tuple[int, int, int]) -> bool:
+    return all(abs(x - y) < _CONTRAST for x, y in zip(colour, ground, strict=False))
+
+
+def _touches(box: Box, page: Box) -> bool:
+    return box[0] <= page[2] and box[2] >= page[0] and box[1] <= page[3] and box[3] >= page[1]
+
+
+def _inside(box: Box, outer: Box) -> bool:
+    x, y = centre(box)
+    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
+
+
+@dataclass(slots=True)
+class Canvas:
+    """A painted page: rows of `stride` bytes, `channels` bytes a pixel; `scale` pixels a point."""
+
+    pixels: bytes
+    stride: int
+    width: int
+    height: int
+    channels: int
+    scale: float
+    box: Box
+    """The part of the page that was painted."""
+
+    def differs(self, other: Canvas, box: Box) -> bool:
+        """Whether any pixel under `box` has changed by as much as a reader could see."""
+        left = max(0, int((box[0] - self.box[0]) * self.scale) - 1)
+        right = min(self.width, int((box[2] - self.box[0]) * self.scale) + 2)
+        top = max(0, int((self.box[3] - box[3]) * self.scale) - 1)
+        bottom = min(self.height, int((self.box[3] - box[1]) * self.scale) + 2)
+        for row in range(top, bottom):
+            here = slice(row * self.stride + left * self.channels, row * self.stride + right * self.channels)
+            mine, theirs = self.pixels[here], other.pixels[here]
+            if mine != theirs and any(abs(x - y) >= _CONTRAST for x, y in zip(mine, theirs, strict=True)):
+                return True
+        return False
+
+
+def _shown(texts: list[_Text], paint: Callable[[], Canvas]) -> set[int]:
+    """Addresses of the suspects whose absence can be seen on the painted page."""
+    before = paint()
+    for text in texts:
+        c.FPDFPageObj_SetIsActive(text.handle, False)
+    try:
+        after = paint()
+    finally:
+        for text in texts:
+            c.FPDFPageObj_SetIsActive(text.handle, True)
+    return {address(text.handle) for text in texts if before.differs(after, text.box)}

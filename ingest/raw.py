@@ -1,0 +1,80 @@
+"""What readers hand to cleaning: pages of lines, with their place on the paper when the format has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rag.types import Status
+
+
+class Mark(StrEnum):
+    """What a format says a line is; a PDF says nothing, and cleaning finds out."""
+
+    UNKNOWN = ""
+    PARAGRAPH = "paragraph"
+    HEADING = "heading"
+    ROW = "row"
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of text, with its place in points from the lower left corner of the page as it is read.
+
+    y runs upwards. `x1 <= x0` means that the place is not known.
+    """
+
+    text: str
+    x0: float = 0.0
+    x1: float = 0.0
+    y0: float = 0.0
+    y1: float = 0.0
+    size: float = 0.0
+    """Font size in points, 0 when not known."""
+    bold: bool = False
+    mark: Mark = Mark.UNKNOWN
+
+    @property
+    def placed(self) -> bool:
+        return self.x1 > self.x0
+
+    @property
+    def middle(self) -> float:
+        return (self.y0 + self.y1) / 2
+
+
+@dataclass(slots=True)
+class RawPage:
+    """A page as read, before cleaning. `number` counts from 1; sizes are in points."""
+
+    number: int
+    lines: list[Line] = field(default_factory=list)
+    width: float = 0.0
+    height: float = 0.0
+    label: str = ""
+    status: Status = Status.OK
+    reason: str = ""
+    note: str = ""
+    """A remark about a page that is searchable all the same, such as hidden text that was left out."""
+    characters: int = 0
+    """Characters that are not white space, as extracted."""
+
+
+@dataclass(slots=True)
+class RawDocument:
+    """Everything that was read of one file. A status other than OK says why there is nothing to search."""
+
+    pages: list[RawPage] = field(default_factory=list)
+    status: Status = Status.OK
+    reason: str = ""
+    title: str = ""
+    author: str = ""
+    created: str = ""
+    """Creation date as ISO text, or empty."""
+    outline: dict[int, str] = field(default_factory=dict)
+    """The innermost bookmark that starts on or before a page, by page number."""
+
+
+def count_visible(text: str) -> int:
+    """Characters that are not white space."""
+    return len(text) - sum(map(text.count, " \n\r\t\u00a0\u3000\f\v"))
