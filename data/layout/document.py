@@ -49,6 +49,7 @@ class Layout(BaseDocTemplate):  # type: ignore[misc]
         self.source, self.styles, self.before = source, styles, before
         self.ledger = NoteLedger()
         self.front = int(str(settings.get("front_pages", 0)))
+        self.first = int(str(settings.get("first_page", 1)))
         self.addPageTemplates([self._template(number) for number in range(1, _MAX_PAGES)])
 
     @property
@@ -59,7 +60,8 @@ class Layout(BaseDocTemplate):  # type: ignore[misc]
 
     def _template(self, number: int) -> PageTemplate:
         notes = self.before.ledger.pages.get(number, []) if self.before else []
-        flowables = [make_paragraph(text, self.source, self.styles["note"], f"{label})") for label, text in notes]
+        style = self.styles["note"]
+        flowables = [make_paragraph(text, self.source, style, f"{label})") for label, text in notes]
         width, height = A4[0] - 2 * _MARGIN, A4[1] - _TOP - _BOTTOM
         note_height = sum(f.wrap(width, height)[1] + 2 for f in flowables) + (8 if flowables else 0)
 
@@ -113,14 +115,15 @@ class Layout(BaseDocTemplate):  # type: ignore[misc]
         canvas.restoreState()
 
     def _fill(self, text: str, number: int) -> str:
-        shown = _ROMAN[number - 1] if number <= self.front else str(number - self.front)
+        shown = _ROMAN[number - 1] if number <= self.front else str(number - self.front + self.first - 1)
         total = (self.before.page if self.before else 0) - self.front
         return text.replace("{page}", shown).replace("{pages}", str(total))
 
     def _labels(self, canvas: Canvas) -> None:
         if self.front:
             canvas.addPageLabel(0, "ROMAN_LOWER", 1)
-            canvas.addPageLabel(self.front, "ARABIC", 1)
+        if self.front or self.first > 1:
+            canvas.addPageLabel(self.front, "ARABIC", self.first)
 
     def _draw_notes(self, canvas: Canvas, flowables: list[Flowable], height: float, width: float) -> None:
         if not flowables:
@@ -194,21 +197,20 @@ def _table(block: Block, source: Source, styles: Styles) -> list[Flowable]:
         full = (full - _GUTTER) / 2
     shares = [float(part) for part in options.get("widths", " ".join(["1"] * columns)).split()]
     widths = [full * share / sum(shares) for share in shares]
+    headed = options.get("head") != "no"
     cells = []
     for number, row in enumerate(block.rows):
-        texts = [f"**{cell}**" if number == 0 and cell else cell for cell in row]
-        cells.append(
-            [make_paragraph(t, source, styles[names[a]]) for t, a in zip(texts, align, strict=True)]
-        )
+        texts = [f"**{cell}**" if number == 0 and cell and headed else cell for cell in row]
+        cells.append([make_paragraph(t, source, styles[names[a]]) for t, a in zip(texts, align, strict=True)])
     rules = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"), ("TOPPADDING", (0, 0), (-1, -1), 2.5),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5), ("LEFTPADDING", (0, 0), (-1, -1), 4),
         ("RIGHTPADDING", (0, 0), (-1, -1), 4), ("LINEABOVE", (0, 0), (-1, 0), 0.9, HexColor("#333333")),
-        ("LINEBELOW", (0, 0), (-1, 0), 0.5, HexColor("#333333")),
+        ("LINEBELOW", (0, 0), (-1, 0), 0.5 if headed else 0.3, HexColor("#333333" if headed else "#aaaaaa")),
         ("LINEBELOW", (0, -1), (-1, -1), 0.9, HexColor("#333333")),
     ]  # fmt: skip
     if options.get("grid"):
         rules.append(("INNERGRID", (0, 0), (-1, -1), 0.3, HexColor("#aaaaaa")))
-    table = Table(cells, colWidths=widths, repeatRows=1, style=TableStyle(rules), hAlign="LEFT")
+    table = Table(cells, colWidths=widths, repeatRows=int(headed), style=TableStyle(rules), hAlign="LEFT")
     caption = [make_paragraph(options["caption"], source, styles["caption"])] if "caption" in options else []
     return [KeepTogether([*caption, table]), Spacer(1, 8)]

@@ -137,7 +137,7 @@ class KoreanParagraph(Noted, Flowable):  # type: ignore[misc]
         self.lines: list[list[Glyph]] | None = None
         self.last = True
 
-    def wrap(self, width: float, height: float) -> tuple[float, float]:
+    def wrap(self, width: float, _: float) -> tuple[float, float]:
         self.width = width - self.style.leftIndent
         if self.lines is None:
             self.lines = break_lines(self.run, self.width)

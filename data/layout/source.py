@@ -49,10 +49,10 @@ def read_source(path: Path) -> Source:
     settings = yaml.safe_load(match.group(1))
     # A list may be written without blank lines between its items.
     pieces = re.split(r"\n\s*\n|\n(?=- )", match.group(2).strip())
-    return Source(path, settings, tuple(_block(piece.strip(), str(settings["language"])) for piece in pieces))
+    return Source(path, settings, tuple(_block(piece.strip()) for piece in pieces))
 
 
-def _block(piece: str, language: str) -> Block:
+def _block(piece: str) -> Block:
     lines = piece.split("\n")
     if set(piece) == {"="}:
         return Block("pagebreak")

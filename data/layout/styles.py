@@ -26,7 +26,8 @@ def make_styles(source: Source) -> Styles:
         body.hyphenationLang = "en_GB"
         body.embeddedHyphenation = 1
         body.uriWasteReduce = 0.3
-    plain = {"parent": body, "alignment": TA_LEFT, "hyphenationLang": ""}
+    plain = {"parent": body, "hyphenationLang": ""}
+    cell = {"fontName": face, "fontSize": size * 0.9, "leading": size * 1.22}
 
     def head(name: str, points: float, above: float, below: float) -> ParagraphStyle:
         return ParagraphStyle(
@@ -43,18 +44,19 @@ def make_styles(source: Source) -> Styles:
             "title", fontName=bold(heading_face), fontSize=size * 2.3, leading=size * 3, spaceAfter=size,
             textColor=accent, alignment=TA_LEFT,
         ),
-        ParagraphStyle("item", parent=body, leftIndent=size * 1.7, bulletIndent=size * 0.3, spaceAfter=size * 0.3),
-        ParagraphStyle("center", alignment=TA_CENTER, **{k: v for k, v in plain.items() if k != "alignment"}),
-        ParagraphStyle("right", alignment=TA_RIGHT, **{k: v for k, v in plain.items() if k != "alignment"}),
-        ParagraphStyle("small", fontSize=size * 0.85, leading=leading * 0.85, **plain),
+        ParagraphStyle("item", parent=body, leftIndent=size * 1.7, bulletIndent=size * 0.3,
+                       spaceAfter=size * 0.3),
+        ParagraphStyle("center", alignment=TA_CENTER, **plain),
+        ParagraphStyle("right", alignment=TA_RIGHT, **plain),
+        ParagraphStyle("small", fontSize=size * 0.85, leading=leading * 0.85, alignment=TA_LEFT, **plain),
         ParagraphStyle("note", parent=body, fontSize=size * 0.8, leading=leading * 0.8, spaceAfter=2),
         ParagraphStyle("abstract", parent=body, leftIndent=size * 2, fontSize=size * 0.95),
         ParagraphStyle("caption", fontName=bold(heading_face), fontSize=size * 0.88, leading=size * 1.25,
                        spaceBefore=size * 0.5, spaceAfter=size * 0.3, keepWithNext=1),
-        ParagraphStyle("cell", fontName=face, fontSize=size * 0.9, leading=size * 1.22, alignment=TA_LEFT),
-        ParagraphStyle("cell-r", fontName=face, fontSize=size * 0.9, leading=size * 1.22, alignment=TA_RIGHT),
-        ParagraphStyle("cell-c", fontName=face, fontSize=size * 0.9, leading=size * 1.22, alignment=TA_CENTER),
-        ParagraphStyle("subtitle", fontName=heading_face, fontSize=size * 1.3, leading=size * 1.9, textColor=accent,
-                       spaceAfter=size * 0.8),
+        ParagraphStyle("cell", **cell, alignment=TA_LEFT),
+        ParagraphStyle("cell-r", **cell, alignment=TA_RIGHT),
+        ParagraphStyle("cell-c", **cell, alignment=TA_CENTER),
+        ParagraphStyle("subtitle", fontName=heading_face, fontSize=size * 1.3, leading=size * 1.9,
+                       textColor=accent, spaceAfter=size * 0.8),
     ]  # fmt: skip
     return {style.name: style for style in styles}
