@@ -37,9 +37,6 @@ _QUOTE_END = {mark: re.compile(f"[{closers}]{_BEHIND_QUOTE}", re.I) for mark, cl
 _AFTER_BARE = re.compile(
     rf"[ \t]*[::]?[ \t]*[{_OPEN}](?P<words>[^\n]+?)[{_CLOSE}][ \t]*(?:\(p[^)\n]*\))?[ \t]*(?=\n|$|[\[【])"
 )
-_ELLIPSIS = re.compile(r"\s*(?:\[\s*(?:\.{3}|…)\s*\]|\(\s*(?:\.{3}|…)\s*\)|\.{3,}|…+)\s*")
-_SHORTEST_PART = 8
-"""Letters; a shorter piece beside an ellipsis proves nothing, so such a quote stays whole (and fails)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +61,10 @@ def lift_markers(text: str) -> tuple[str, list[Mark]]:
     return "".join(pieces), marks
 
 
-def split_quote(words: str, passage: int | None, page: int | None = None) -> tuple[Quote, ...]:
-    """The quote or quotes in `words`: an ellipsis makes two of one when both are long enough."""
-    words = words.strip().strip("".join(set(_OPEN + _CLOSE))).strip()
-    parts = [part for part in _ELLIPSIS.split(words) if part.strip()]
-    if any(sum(c.isalnum() for c in part) < _SHORTEST_PART for part in parts):
-        parts = [words]
-    return tuple(Quote(part.strip(), passage, page) for part in parts if part.strip())
+def read_quote(words: str, passage: int | None, page: int | None = None) -> tuple[Quote, ...]:
+    """The quote in `words`, without the quotation marks around it; nothing when it holds no words."""
+    words = words.strip().strip(_OPEN + _CLOSE).strip()
+    return (Quote(words, passage, page),) if any(c.isalnum() for c in words) else ()
 
 
 def _read_marker(text: str, start: re.Match[str]) -> tuple[Mark, int]:
@@ -81,7 +75,7 @@ def _read_marker(text: str, start: re.Match[str]) -> tuple[Mark, int]:
         after = _AFTER_BARE.match(text, start.end())
         if after is None or len(numbers) != 1:
             return Mark(numbers), start.end()
-        return Mark(numbers, split_quote(after["words"], numbers[0], page)), after.end()
+        return Mark(numbers, read_quote(after["words"], numbers[0], page)), after.end()
     if start.end() >= len(text) or text[start.end()] not in _OPEN:
         return _unquoted(text, start.end(), numbers, page)
     return _quoted(text, start.end(), numbers, page)
@@ -94,14 +88,14 @@ def _quoted(text: str, at: int, numbers: tuple[int, ...], page: int | None) -> t
     passage = numbers[0]
     limit = _limit(text, at)
     while (stop := _QUOTE_END[text[at]].search(text, at + 1, limit)) is not None:
-        quotes += split_quote(text[at + 1 : stop.start()], passage, page)
+        quotes += read_quote(text[at + 1 : stop.start()], passage, page)
         if stop["end"]:
             return Mark(tuple(dict.fromkeys(passages)), tuple(quotes)), stop.end()
         if stop["n"]:
             passage, page = int(stop["n"]), None
             passages.append(passage)
         at = stop.end()
-    quotes += split_quote(text[at + 1 : limit].rstrip("]】〕 \n"), passage, page)  # cut off, or never closed
+    quotes += read_quote(text[at + 1 : limit].rstrip("]】〕 \n"), passage, page)  # cut off, or never closed
     return Mark(tuple(dict.fromkeys(passages)), tuple(quotes)), limit
 
 
@@ -109,7 +103,7 @@ def _unquoted(text: str, at: int, numbers: tuple[int, ...], page: int | None) ->
     """`[1: words without quotation marks]`."""
     limit = _limit(text, at)
     close = min((i for i in (text.find(c, at, limit) for c in "]】〕") if i >= 0), default=limit)
-    return Mark(numbers, split_quote(text[at:close], numbers[0], page)), min(close + 1, limit)
+    return Mark(numbers, read_quote(text[at:close], numbers[0], page)), min(close + 1, limit)
 
 
 def _limit(text: str, at: int) -> int:

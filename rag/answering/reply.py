@@ -8,7 +8,7 @@ The form that prompts ask for:
 - Plain sentences; after each one (or after the clause) a marker `[N: "words copied from passage N"]`.
 - `N` is the number of the passage in the prompt. Several markers may follow: `[1: "..."] [3: "..."]`.
 - `[N]` without words is accepted: the words are then looked for in passage N (see `verify`).
-- Lists and tables: one marker per line. `...` inside a quote makes two quotes of it.
+- Lists and tables: one marker per line. `...` inside a quote may stand for a few omitted words.
 - When the documents do not hold the answer, the whole reply is `NOT_IN_DOCUMENTS` (`문서에_없음`).
 
 The JSON form, for models that are better at it (recognised by itself, with or without a code fence):

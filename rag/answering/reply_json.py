@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rag.answering.draft import Draft, DraftSentence, Quote
-from rag.answering.markers import split_quote
+from rag.answering.markers import read_quote
 
 _FENCE = re.compile(r"\A```[a-z]*\s*\n(.*?)(?:\n```.*)?\Z", re.S | re.I)
 _TEXT_KEYS = ("text", "sentence", "answer", "문장", "답변")
@@ -97,7 +97,7 @@ def _quotes(item: Mapping[str, Any]) -> Iterator[Quote]:
             number, page = _number(citation), None
             words = citation if number is None else ""
         if isinstance(words, str) and words.strip():
-            yield from split_quote(words, number, page)
+            yield from read_quote(words, number, page)
         elif number is not None:
             yield Quote("", number, page)
 

@@ -1,0 +1,127 @@
+"""Pack passages into the block of the prompt that holds the evidence.
+
+Passages are untrusted: a document may hold text made to look like a system message, the end of the block, or a
+citation. Such text is neutralised by writing one of its characters in full width (`<` becomes U+FF1C): special
+tokens and fences no longer parse, a reader still sees what the page says, and a quote that copies it is still
+found on the page, because matching folds full-width forms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from rag.answering.pages import Pages
+from rag.text.normalise import INVISIBLE
+from rag.text.sentences import sentences
+from rag.types import Passage, Span
+
+_WIDE = {ord(c): chr(ord(c) + 0xFEE0) for c in "<>|[]:#_`"}
+_ROLES = "system|assistant|user|human|ai|developer|instruction|instructions|response|tool|시스템|사용자|어시스턴트|명령|지시"
+_RISKY = re.compile(
+    r"</?\s*(?:passages?|documents?|question|answer|context|system|user|assistant|instructions?|tool_\w+|s)\b[^>\n]{0,80}>?"
+    r"|<\|[^|\n]{0,40}\|?>?|\|>"  # ChatML, Llama 3 and EXAONE: <|im_start|>, <|eot_id|>, [|system|]
+    r"|\[\|[^|\n]{0,40}\|\]|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</?(?:bos|eos)>"
+    r"|\[\s*\d{1,3}\s*(?:[\]:,]|,)"  # what would read as one of our own citations
+    r"|not_in_documents?|문서에_없음"
+    rf"|^[ \t>*#-]*(?:{_ROLES})[ \t*]*[::]"
+    r"|^#{1,6}(?=\s)|^```",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TOUCHING = 2
+"""Characters (a line break, a space) that may lie between two passages that are packed as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The evidence block of a prompt."""
+
+    block: str
+    passages: tuple[Passage, ...]
+    """Passage number n of the block is `passages[n - 1]`."""
+    left_out: int
+    """How many of the given passages did not fit into the budget."""
+    tokens: int
+
+
+def pack(
+    passages: Sequence[Passage], budget: int, count_tokens: Callable[[str], int], pages: Pages | None = None
+) -> Packed:
+    """As many of the passages, in their order, as fit into `budget` tokens, numbered, fenced and neutralised.
+
+    Passages that touch or overlap on one page become one (`pages` gives the words between them). The first
+    passage is cut at a sentence's end when it alone is over the budget.
+    """
+    merged = merge_neighbours(passages, pages)
+    blocks: list[str] = []
+    packed: list[Passage] = []
+    left = budget
+    for candidate in merged:
+        passage = candidate if packed else _shortened(candidate, budget, count_tokens)
+        block = _block(len(packed) + 1, passage)
+        cost = count_tokens(block)
+        if cost <= left or not packed:
+            blocks.append(block)
+            packed.append(passage)
+            left -= cost
+    return Packed("\n\n".join(blocks), tuple(packed), len(merged) - len(packed), budget - left)
+
+
+def neutralise(text: str) -> str:
+    """The text without invisible characters, and with whatever could pass for markup of the prompt defused."""
+    visible = INVISIBLE.sub("", text.replace("\r", "\n"))
+    return _RISKY.sub(lambda match: match[0].translate(_WIDE), visible)
+
+
+def merge_neighbours(passages: Sequence[Passage], pages: Pages | None = None) -> list[Passage]:
+    """Passages that touch or overlap on one page joined into one, at the place of the best ranked of them."""
+    merged: list[Passage] = []
+    for passage in passages:
+        for i, other in enumerate(merged):
+            joined = _joined(other, passage, pages)
+            if joined is not None:
+                merged[i] = joined
+                break
+        else:
+            merged.append(passage)
+    return merged
+
+
+def _joined(first: Passage, second: Passage, pages: Pages | None) -> Passage | None:
+    """One passage in place of two, with the rank signals of `first`; None when they do not touch."""
+    if pages is None or first.file != second.file or len(first.spans) != 1 or len(second.spans) != 1:
+        return None
+    (a,), (b,) = first.spans, second.spans
+    page = pages.page(first.file, a.page) if a.page == b.page else None
+    if page is None or max(a.start, b.start) - min(a.end, b.end) > _TOUCHING:
+        return None
+    span = Span(a.page, min(a.start, b.start), max(a.end, b.end))
+    return replace(first, text=page.text[span.start : span.end], spans=(span,))
+
+
+def _block(number: int, passage: Passage) -> str:
+    place = f"{passage.page}" if passage.page == passage.page_end else f"{passage.page}-{passage.page_end}"
+    head = f'<passage n="{number}" file="{_attribute(passage.file)}" page="{place}"'
+    if passage.heading:
+        head += f' section="{_attribute(passage.heading)}"'
+    return f"{head}>\n{neutralise(passage.text).strip()}\n</passage>"
+
+
+def _attribute(text: str) -> str:
+    """A file name or heading in an attribute; it is as little to be trusted as the text."""
+    line = " ".join(neutralise(text).split())
+    return line.translate(_WIDE).replace('"', "\uff02")[:200]
+
+
+def _shortened(passage: Passage, budget: int, count_tokens: Callable[[str], int]) -> Passage:
+    """The passage, cut at the last sentence's end at which its block keeps within the budget."""
+    if count_tokens(_block(1, passage)) <= budget:
+        return passage
+    best = passage.text[:0]
+    for _, end in sentences(passage.text):
+        cut = passage.text[:end]
+        if best and count_tokens(_block(1, replace(passage, text=cut))) > budget:
+            break
+        best = cut
+    return replace(passage, text=best)

@@ -1,0 +1,99 @@
+"""What a question asks for: its search terms, and the kind of thing its answer must be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rag.text.keywords import query_terms
+
+
+class Kind(StrEnum):
+    """The kind of thing that answers a question."""
+
+    DATE = "date"
+    NUMBER = "number"
+    PERSON = "person"
+    PLACE = "place"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, analysed."""
+
+    text: str
+    terms: dict[str, float]
+    """Keyword tokens worth finding, with their weights."""
+    kind: Kind
+
+
+_MONTHS = (
+    r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?"
+)
+_TAIL = r"(?:이|가|은|는|을|를)?\s*[^\s?]{0,12}\s*\??\s*$"  # a Korean question ends with what it asks for
+_ASKS = {
+    Kind.DATE: re.compile(
+        r"\bwhen\b|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
+        r"|언제|몇\s*(?:년|월|일|세기)|어느\s*(?:해|시기|시대|날)"
+        rf"|(?:년도|연도|연대|날짜|시기|일자|생년월일|연월일|시점|시대|기한|마감){_TAIL}",
+        re.IGNORECASE,
+    ),
+    Kind.NUMBER: re.compile(
+        r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|often|fast|wide|deep|heavy)\b"
+        r"|\bwhat\s(?:is|was|were|are)?\s*(?:the\s)?(?:\w+\s)?"
+        r"(?:percent(?:age)?|number|amount|population|total|size|age|cost|price|rate|ratio|share|fraction)\b"
+        r"|몇|얼마|며칠"
+        rf"|(?:수|수치|비율|개수|인구|나이|길이|높이|넓이|면적|거리|금액|액수|가격|비용|점수|횟수|규모|매출|율|률){_TAIL}",
+        re.IGNORECASE,
+    ),
+    Kind.PERSON: re.compile(
+        rf"\bwho(?:m|se)?\b|누구|누가|누굴|(?:사람|인물|감독|배우|저자|작가|대표|책임자|담당자|후보|선수|가수){_TAIL}",
+        re.IGNORECASE,
+    ),
+    Kind.PLACE: re.compile(
+        r"\bwhere\b|\b(?:what|which)\s(?:country|city|state|place|location|region|town|continent|island|county|site)\b"
+        r"|어디|어느\s*(?:나라|도시|지역|곳|국가|지방)"
+        rf"|(?:나라|도시|지역|장소|곳|국가|위치|주소|소재지){_TAIL}",
+        re.IGNORECASE,
+    ),
+}
+_HOLDS = {
+    Kind.DATE: re.compile(
+        rf"\b(?:1\d{{3}}|20\d{{2}})(?:s\b|\b|(?=년))|\b(?:{_MONTHS})\b|\bcentur(?:y|ies)\b|\b(?:BCE?|CE|AD)\b"
+        r"|\d+\s*(?:년|월|일|세기|시)|기원전|(?:월|화|수|목|금|토|일)요일|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b",
+        re.IGNORECASE,
+    ),
+    Kind.NUMBER: re.compile(
+        r"\d[\d,.]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
+        r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third|quarter)s?\b"
+        r"|(?:[한두세네]|다섯|여섯|일곱|여덟|아홉|열|[일이삼사오육칠팔구십백천만억수]+)\s?"
+        r"(?:명|개|번|가지|차례|곳|대|편|종|년|원|살|배|마리|시간|일|달|주)(?![가-힣]{2})",
+        re.IGNORECASE,
+    ),
+    Kind.PERSON: re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+|[가-힣]{2,4}(?=[가-힣]?\s)"),
+    Kind.PLACE: re.compile(
+        r"\b(?:in|at|from|near|to|of|across|into|on)\s(?:the\s)?[A-Z]\w+"
+        r"|[가-힣]+(?:시|도|군|구|국|주|현|성|섬|강|산|동|읍|면|역|대학교?|공항|나라|도시|지역|센터|관)"
+        r"(?=에|의|로|으로|이|가|은|는|을|를|과|와|,|\s|$)|[가-힣]+에서"
+    ),
+}
+
+
+def analyse(question: str) -> Question:
+    """The terms and the expected kind of answer of a question in English or Korean."""
+    kind = next((kind for kind, asks in _ASKS.items() if asks.search(question)), Kind.OTHER)
+    return Question(question, query_terms(question), kind)
+
+
+def holds_kind(question: Question, sentence: str) -> float:
+    """1 if the sentence holds something of the kind asked for that the question itself lacks, 0 if not.
+
+    One half when the question does not say what kind of thing it asks for.
+    """
+    if question.kind is Kind.OTHER:
+        return 0.5
+    asked = question.text.casefold()
+    return float(any(match[0].casefold() not in asked for match in _HOLDS[question.kind].finditer(sentence)))
