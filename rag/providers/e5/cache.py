@@ -34,21 +34,35 @@ def load_model(root: Path, notify: Callable[[str], None], *, unsigned: bool = Fa
     `unsigned` chooses the variant of the weights (see `graph.build_model`). `notify` gets one line when a
     conversion starts. Raises ProviderError when the weights are missing.
     """
-    from filelock import FileLock
-
     source = weights.find_weights()
     folder = root / ("e5-small-unsigned" if unsigned else "e5-small")
     wanted = {"format": FORMAT, "quantisation": graph.QUANTISATION, "weights": weights.identity(source)}
-    if (model := _read(folder, wanted)) is not None:
-        return model
+
+    def convert() -> bytes:
+        notify("Preparing the built-in embedding model (once, a few seconds)")
+        weights.verify(source)
+        return graph.build_model(weights.WeightsFile(source), unsigned=unsigned)
+
+    try:
+        return _read(folder, wanted) or _build_once(folder, wanted, convert)
+    except OSError as error:
+        problem = f"{folder} cannot keep the embedding model ({error.strerror})"
+        notify(f"{problem}: set RAG_CACHE_DIR to a folder that can")
+        return convert()
+
+
+def _build_once(folder: Path, wanted: dict[str, object], convert: Callable[[], bytes]) -> bytes:
+    from filelock import FileLock
+
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "build.lock"):
         # another process may have built it while this one waited for the lock
         if (model := _read(folder, wanted)) is not None:
             return model
-        notify("Preparing the built-in embedding model (once, a few seconds)")
-        model = graph.build_model(weights.WeightsFile(source), unsigned=unsigned)
-        _write(folder, model, wanted)
+        model = convert()
+        manifest = {**wanted, "model_sha256": hashlib.sha256(model).hexdigest()}
+        _replace(folder / MODEL_FILE, model)
+        _replace(folder / MANIFEST_FILE, json.dumps(manifest, indent=2).encode())
         return model
 
 
@@ -59,12 +73,6 @@ def _read(folder: Path, wanted: dict[str, object]) -> bytes | None:
     except (OSError, ValueError):
         return None
     return model if manifest == {**wanted, "model_sha256": hashlib.sha256(model).hexdigest()} else None
-
-
-def _write(folder: Path, model: bytes, wanted: dict[str, object]) -> None:
-    manifest = {**wanted, "model_sha256": hashlib.sha256(model).hexdigest()}
-    _replace(folder / MODEL_FILE, model)
-    _replace(folder / MANIFEST_FILE, json.dumps(manifest, indent=2).encode())
 
 
 def _replace(path: Path, content: bytes) -> None:

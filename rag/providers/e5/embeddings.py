@@ -30,8 +30,8 @@ class E5Embeddings(Embeddings):
     """multilingual-e5-small on this machine's processor: no key, no network, 384 dimensions, 100 languages.
 
     The same text always gives the same vector on one machine, whatever texts it is embedded with. Texts are
-    read up to 512 tokens, prefix and special tokens included; what is longer is cut, so split long texts first.
-    Objects may be shared between threads, used after a fork, and sent to another process.
+    read up to 512 tokens, prefix and special tokens included; what is longer is cut, so split long texts
+    first. Objects may be shared between threads, used after a fork, and sent to another process.
     """
 
     dimension = 384
@@ -48,9 +48,9 @@ class E5Embeddings(Embeddings):
     ) -> None:
         """Prepare; weights are loaded at the first use.
 
-        `threads`: texts embedded at a time, by default the processors this process may use. `cache_dir`: where
-        the converted model is kept, by default the user's cache (RAG_CACHE_DIR). `notify` gets one line when the
-        model has to be converted first.
+        `threads`: texts embedded at a time, by default the processors this process may use. `cache_dir`:
+        where the converted model is kept, by default the user's cache (RAG_CACHE_DIR). `notify` gets one line
+        when the model has to be converted first, by default the log.
         """
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
@@ -121,7 +121,7 @@ class E5Embeddings(Embeddings):
 
 def _run(embed: Callable[[int], None], count: int, threads: int) -> Iterator[int]:
     """Call `embed` for 0 to count-1 on so many threads; yields, in order, how many more were finished."""
-    if count == 1 or threads == 1:
+    if count <= 1 or threads == 1:
         for index in range(count):
             embed(index)
             yield 1

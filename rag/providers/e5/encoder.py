@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,16 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_log = logging.getLogger(__name__)
-
-
 class Encoder:
     """An ONNX Runtime session over the cached model. `embed` may be called from many threads at once."""
 
-    def __init__(
-        self, root: Path | None = None, notify: Callable[[str], None] = logging.getLogger(__name__).info
-    ) -> None:
-        """Load the model from the cache below `root`, by default the user's, converting it if need be."""
+    def __init__(self, root: Path | None, notify: Callable[[str], None]) -> None:
+        """Load the model from the cache below `root` (None: the user's), converting it if need be."""
         weights = WeightsFile(find_weights())
         hidden, positions = weights.shape.hidden, weights.shape.positions
         self.dimension = hidden

