@@ -22,7 +22,7 @@ from rag.store.keywords import KeywordIndex, Level
 from rag.store.lock import ReaderLease, WriterLock
 from rag.store.publish import Publisher
 from rag.store.rows import Vectors
-from rag.store.snapshot import Allowed, LedgerEntry, Snapshot, Totals, read_state
+from rag.store.snapshot import Allowed, LedgerEntry, PageSketch, Snapshot, Totals, read_state
 from rag.store.spec import IndexSpec
 from rag.store.vectors import Stamp
 from rag.store.writer import IndexWriter
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 class EmbeddedIndex(Index):
     """See `Index`. The two derived indexes are opened when first needed, and mended then."""
 
-    def __init__(self, folder: Path, database: Database, embeddings: Embeddings | None, notify: Notify) -> None:
+    def __init__(
+        self, folder: Path, database: Database, embeddings: Embeddings | None, notify: Notify
+    ) -> None:
         self.location = str(folder)
         self.embeddings = embeddings
         self._folder = folder
@@ -49,7 +51,12 @@ class EmbeddedIndex(Index):
 
     @classmethod
     def open(
-        cls, folder: Path, embeddings: Embeddings | None, create: IndexSpec | None, rebuild: bool, notify: Notify
+        cls,
+        folder: Path,
+        embeddings: Embeddings | None,
+        create: IndexSpec | None,
+        rebuild: bool,
+        notify: Notify,
     ) -> EmbeddedIndex:
         """See `open_index`."""
         if create is not None:
@@ -168,13 +175,17 @@ class EmbeddedIndex(Index):
                 return vectors.load(path, mapped=True), self._snapshot.hidden(stamp.base, stamp.generation)
             why = "does not belong to this state of the database"
         except OSError as error:
-            why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+            why = (
+                "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+            )
         except IndexDamaged as error:
             why = f"is damaged ({error})"
         target = self._target()
         if self._mend_on_disk(None):
             self._notify(f"{path} {why}: made it anew from the database.")
-            return vectors.load(path, mapped=True), self._hidden_in(vectors.read_stamp(path, self.spec.dimension))
+            return vectors.load(path, mapped=True), self._hidden_in(
+                vectors.read_stamp(path, self.spec.dimension)
+            )
         self._notify_in_memory(path, why)
         return derive.build_vectors(target), self._hidden_in(target.stamp)
 
@@ -196,7 +207,9 @@ class EmbeddedIndex(Index):
             else:
                 why = "does not belong to this state of the database"
         except OSError as error:
-            why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+            why = (
+                "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+            )
         except IndexDamaged as error:
             why = f"is damaged ({error})"
         return self._mended_keywords(level, why)
@@ -258,6 +271,11 @@ class EmbeddedIndex(Index):
 
     def chunks_of_page(self, file: str, page: int) -> list[int]:
         return self._snapshot.chunks_of_page(file, page)
+
+    def sketch_pages(
+        self, pages: Sequence[tuple[str, int]], head: int = 400
+    ) -> dict[tuple[str, int], PageSketch]:
+        return self._snapshot.sketch_pages(pages, head)
 
     def vectors(self, chunk_ids: Sequence[int]) -> Vectors:
         return self._snapshot.vectors(chunk_ids, self.spec.dimension)

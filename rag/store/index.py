@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import UsageError
 from rag.store.filters import Filter
-from rag.store.snapshot import LedgerEntry, Totals
+from rag.store.snapshot import LedgerEntry, PageSketch, Totals
 from rag.store.spec import IndexSpec
 from rag.types import Page, Passage, Source
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
     from rag.store.rows import Vectors
-    from rag.store.vectorstore import PageQuoteVectorStore
+    from rag.store.vectorstore import IndexVectorStore
     from rag.store.writer import IndexWriter
 
 Notify = Callable[[str], None]
@@ -89,6 +89,12 @@ class Index(ABC):
         """Ids of the chunks that touch a page, in reading order."""
 
     @abstractmethod
+    def sketch_pages(
+        self, pages: Sequence[tuple[str, int]], head: int = 400
+    ) -> dict[tuple[str, int], PageSketch]:
+        """The first `head` characters and the chunks of many pages at once, by (file, page)."""
+
+    @abstractmethod
     def vectors(self, chunk_ids: Sequence[int]) -> Vectors:
         """Unit embeddings of chunks, shape [n, dimension]. Raises LookupError for an unknown chunk."""
 
@@ -141,16 +147,18 @@ class Index(ABC):
     def close(self) -> None:
         """Let go of files and locks."""
 
-    def vector_store(self) -> PageQuoteVectorStore:
+    def vector_store(self) -> IndexVectorStore:
         """This index as a LangChain VectorStore."""
-        from rag.store.vectorstore import PageQuoteVectorStore
+        from rag.store.vectorstore import IndexVectorStore
 
-        return PageQuoteVectorStore(self)
+        return IndexVectorStore(self)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -41,6 +41,16 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class PageSketch:
+    """What ranking needs to know of a page, without its whole text."""
+
+    head: str
+    """The first characters of the page, where its title usually stands."""
+    chunk_ids: tuple[int, ...]
+    """The chunks that touch the page, in reading order."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The one row of table `state`."""
 
@@ -179,6 +189,19 @@ class Snapshot:
             {"g": self.generation, "file": file, "page": page},
         )
         return [row[0] for row in found]
+
+    def sketch_pages(self, pages: Sequence[tuple[str, int]], head: int) -> dict[tuple[str, int], PageSketch]:
+        """The beginnings and the chunks of pages, by (file, page), in one query."""
+        found = self.database.rows(
+            "SELECT s.file, p.number, substr(p.text, 1, :head), (SELECT json_group_array(c.id) FROM ("
+            "SELECT id FROM chunks WHERE content = p.content AND page <= p.number AND page_end >= p.number "
+            "ORDER BY ordinal) AS c) FROM json_each(:pages) AS wanted "
+            "JOIN sources s ON s.file = json_extract(wanted.value, '$[0]') "
+            "JOIN pages p ON p.content = s.content AND p.number = json_extract(wanted.value, '$[1]') "
+            f"WHERE {VISIBLE.format('s')}",
+            {"g": self.generation, "head": head, "pages": json.dumps(list(pages))},
+        )
+        return {(file, page): PageSketch(text, tuple(json.loads(ids))) for file, page, text, ids in found}
 
     def vectors(self, chunk_ids: Sequence[int], dimension: int) -> rows.Vectors:
         """The embeddings of chunks, shape [n, dimension], in this order. Raises KeyError for an unknown chunk."""
