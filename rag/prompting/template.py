@@ -38,6 +38,8 @@ _LANGUAGE_NAMES = {
     ("ko", "ko"): "한국어",
 }
 
+_SAME_LANGUAGE: Mapping[Language, str] = {"en": "the language of the question", "ko": "질문과 같은 언어"}
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -90,10 +92,10 @@ class Template:
         from langchain_core.prompts import ChatPromptTemplate
 
         texts = self.file.messages.given()[language]
-        parts: list[Any] = [("system", texts.system)]
+        parts: list[Any] = [("system", texts.system.strip())]
         if self.examples and self.file.examples is not None:
             parts.append(self._few_shot(texts.user, language, format_passages, count_tokens, embed))
-        return ChatPromptTemplate.from_messages([*parts, ("human", texts.user)])
+        return ChatPromptTemplate.from_messages([*parts, ("human", texts.user.strip())])
 
     def _few_shot(
         self,
@@ -121,7 +123,7 @@ class Template:
             max_tokens=rule.max_tokens,
             embed=embed,
         )
-        pair = ChatPromptTemplate.from_messages([("human", user), ("ai", "{reply}")])
+        pair = ChatPromptTemplate.from_messages([("human", user.strip()), ("ai", "{reply}")])
         return FewShotChatMessagePromptTemplate(
             example_selector=selector, example_prompt=pair, input_variables=["question"]
         )
@@ -138,7 +140,7 @@ class Template:
         }
 
     def _fixed(self, language: Language, question_language: str) -> dict[str, str]:
-        name = _LANGUAGE_NAMES.get((language, question_language), question_language)
+        name = _LANGUAGE_NAMES.get((language, question_language), _SAME_LANGUAGE[language])
         return {
             **{k: v if isinstance(v, str) else _either(v, language) for k, v in self.file.variables.items()},
             "language": name,

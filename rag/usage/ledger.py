@@ -47,7 +47,7 @@ class Line:
 
 
 class Ledger:
-    """The receipts in one file; every call opens and closes it, so that any number of commands can share it."""
+    """The receipts in one file; each call opens and closes it, so that any number of commands can share it."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -85,7 +85,7 @@ class Ledger:
             from receipts group by key order by key
         """
         with self._open() as db:
-            return [Line(*row[:7], bool(row[7])) for row in db.execute(query)]
+            return [Line(*(*row[:7], bool(row[7]))) for row in db.execute(query)]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

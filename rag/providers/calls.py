@@ -1,0 +1,232 @@
+"""One call to a chat model from reservation to receipt."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
+from rag.errors import RagError, ServerUnreachable
+from rag.providers.capabilities import DEFAULT_REPLY_TOKENS, Capabilities
+from rag.providers.failures import Place, translate
+from rag.providers.pacing import RateLimiter, Retry
+from rag.types import Usage
+from rag.usage.meter import Meter, Reservation
+from rag.usage.replies import Reply, ReplyCache
+
+if TYPE_CHECKING:
+    from langchain_core.messages.ai import UsageMetadata
+
+RECEIPT = "pagequote"
+"""The key of a message's `response_metadata` that holds its receipt: cost_usd, cached, estimated."""
+_MESSAGE_TOKENS = 4
+"""Tokens that the chat format adds to each message (OpenAI's cookbook: 3, and 1 for a name)."""
+_MARGIN = 1.05
+"""Estimates are reserved with this margin, since the server's tokenizer may count a little more."""
+_REFUSED_PARAMETER = re.compile(
+    r"(?:unsupported|unknown|unrecognized|invalid|not support|extra inputs).{0,60}?"
+    r"\b(temperature|top_p|max_tokens|stop|presence_penalty|frequency_penalty|seed|stream_options)\b",
+    re.I | re.S,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What stands between a caller and a provider."""
+
+    place: Place
+    meter: Meter
+    limiter: RateLimiter
+    retry: Retry
+    count_tokens: Callable[[str], int]
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Sampling that the user set; it wins over the template's."""
+    replies: ReplyCache | None = None
+    marks_end: bool = True
+    """The protocol marks the end of a stream, so that a cut one can be told."""
+    dropped: set[str] = field(default_factory=set)
+    """Parameters that the server turned out to refuse."""
+
+    def prompt_tokens(self, messages: Sequence[BaseMessage]) -> int:
+        """Tokens of a prompt, as near as the tokenizer at hand can tell."""
+        return 3 + sum(_MESSAGE_TOKENS + self.count_tokens(message.text) for message in messages)
+
+    def parameters(self, stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
+        """What to send: the caller's sampling under the user's, without what the model does not take."""
+        merged = {**given, **self.overrides}
+        merged.setdefault("max_tokens", DEFAULT_REPLY_TOKENS)
+        merged["max_tokens"] += self.capabilities.hidden_output_tokens
+        if stop is not None:
+            merged["stop"] = stop
+        sampling = {name: value for name, value in merged.items() if name in self.capabilities.parameters}
+        if "max_tokens" in self.dropped:  # the name that newer servers use for the same thing
+            sampling["max_completion_tokens"] = sampling.pop("max_tokens")
+        if "stream_options" in self.dropped:
+            sampling["stream_usage"] = False
+        return {name: value for name, value in sampling.items() if name not in self.dropped}
+
+
+class Call:
+    """One call that may take several tries. Every try is opened, and then finished, failed or abandoned."""
+
+    def __init__(
+        self, guards: Guards, messages: Sequence[BaseMessage], stop: list[str] | None, given: dict[str, Any]
+    ) -> None:
+        self.guards = guards
+        self.messages = messages
+        self._stop, self._given = stop, given
+        self._prompt_tokens = guards.prompt_tokens(messages)
+        self._reservation: Reservation | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.guards.parameters(self._stop, self._given)
+
+    def open(self) -> None:
+        """Wait for the limits and set the largest possible price aside. Raises BudgetReached."""
+        parameters = self.parameters
+        longest = (
+            parameters.get("max_tokens") or parameters.get("max_completion_tokens") or DEFAULT_REPLY_TOKENS
+        )
+        tokens = math.ceil(self._prompt_tokens * _MARGIN)
+        self._reservation = self.guards.meter.reserve(self.guards.place.spec, tokens, longest)
+        self.guards.limiter.acquire(tokens + longest)
+
+    def failed(self, error: Exception) -> RagError:
+        """Close this try; returns what to raise in place of `error`."""
+        failure = translate(error, self.guards.place)
+        if failure.maybe_billed:
+            self.abandon()
+        elif self._reservation is not None:
+            self._reservation.release()
+        return self._adapted(error) or failure.error
+
+    def abandon(self) -> None:
+        """Close this try as if it had been billed in full: nobody knows."""
+        if self._reservation is not None:
+            self._reservation.forfeit()
+
+    def _adapted(self, error: Exception) -> RagError | None:
+        """A reason to try again at once, when only a parameter was refused and can be left out."""
+        if getattr(error, "status_code", None) not in (400, 422):
+            return None
+        named = getattr(error, "param", None) or _first_group(_REFUSED_PARAMETER.search(str(error)))
+        if named not in {*self.parameters, "stream_options"} or named in self.guards.dropped:
+            return None
+        self.guards.dropped.add(str(named))
+        return ServerUnreachable(f"{self.guards.place.spec} does not take {named}.", retry_after=0.0)
+
+    def finish(self, result: ChatResult) -> ChatResult:
+        """Book a whole reply; its message gets the receipt."""
+        generation = result.generations[0]
+        message = generation.message
+        if isinstance(message, AIMessage):
+            usage, receipt = self._settle(message.usage_metadata, message.text)
+            message.usage_metadata = usage
+            message.response_metadata[RECEIPT] = receipt
+            reason = message.response_metadata.get("finish_reason") or "stop"
+            self._keep(message.text, str(reason))
+        return result
+
+    def _settle(self, reported: UsageMetadata | None, text: str) -> tuple[UsageMetadata, dict[str, Any]]:
+        usage: UsageMetadata
+        if reported is not None:
+            usage = reported
+        else:
+            output = self.guards.count_tokens(text)
+            usage = {
+                "input_tokens": self._prompt_tokens,
+                "output_tokens": output,
+                "total_tokens": self._prompt_tokens + output,
+            }
+        cost = None
+        if self._reservation is not None:
+            cached = (usage.get("input_token_details") or {}).get("cache_read") or 0
+            cost = self._reservation.settle(
+                usage["input_tokens"], usage["output_tokens"], cached_input=cached, estimated=reported is None
+            ).cost_usd
+        return usage, {"cost_usd": cost, "cached": False, "estimated": reported is None}
+
+    def _key(self) -> str | None:
+        """The key under which the reply is kept; None unless the call is at temperature 0 and may be kept."""
+        parameters = self.parameters
+        if self.guards.replies is None or parameters.get("temperature") != 0:
+            return None
+        messages = [[message.type, message.text] for message in self.messages]
+        place = self.guards.place
+        return ReplyCache.key(
+            {"model": place.spec, "server": place.server, "messages": messages, "parameters": parameters}
+        )
+
+    def kept(self) -> AIMessage | None:
+        """The reply of an identical earlier call, with a receipt that says so."""
+        key = self._key()
+        reply = self.guards.replies.get(key) if self.guards.replies is not None and key else None
+        if reply is None:
+            return None
+        self.guards.meter.book(None, self.guards.place.spec, Usage(cached_calls=1), False)
+        return AIMessage(
+            reply.text,
+            usage_metadata={"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
+            response_metadata={
+                "finish_reason": reply.finish_reason,
+                RECEIPT: {"cost_usd": 0.0, "cached": True, "estimated": False},
+            },
+        )
+
+    def _keep(self, text: str, reason: str) -> None:
+        if self.guards.replies is not None and (key := self._key()) is not None:
+            self.guards.replies.put(key, Reply(text, reason))
+
+
+class StreamedCall:
+    """Watches the pieces of a streamed reply go by, to end it with its receipt."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self._text: list[str] = []
+        self._usage: UsageMetadata | None = None
+        self._reason: str | None = None
+
+    def watch(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+        message = chunk.message
+        self._text.append(message.text)
+        if isinstance(message, AIMessageChunk) and message.usage_metadata is not None:
+            self._usage = message.usage_metadata
+        details = {**message.response_metadata, **(chunk.generation_info or {})}
+        self._reason = details.get("finish_reason") or self._reason
+        return chunk
+
+    @property
+    def begun(self) -> bool:
+        """Whether words have come, which a reader may have seen."""
+        return any(self._text)
+
+    def end(self) -> ChatGenerationChunk:
+        """Book the reply; an empty last piece with the receipt. Raises ServerUnreachable for a cut stream."""
+        place = self.call.guards.place
+        if self._reason is None and self.call.guards.marks_end:
+            self.call.abandon()
+            raise ServerUnreachable(
+                f"{place.subject} broke off the answer of {place.spec} half-way: try again."
+            )
+        text = "".join(self._text)
+        usage, receipt = self.call._settle(self._usage, text)
+        self.call._keep(text, self._reason or "stop")
+        return ChatGenerationChunk(
+            message=AIMessageChunk(
+                content="",
+                usage_metadata=usage if self._usage is None else None,
+                response_metadata={RECEIPT: receipt},
+            )
+        )
+
+
+def _first_group(match: re.Match[str] | None) -> str | None:
+    return match[1] if match else None

@@ -1,0 +1,227 @@
+"""Turns what goes wrong with a provider into one clear sentence that never holds a key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+
+from rag.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    ContextTooLong,
+    MissingCapability,
+    ModelNotFound,
+    NetworkRefused,
+    ProviderError,
+    ProviderTimeout,
+    RagError,
+    RateLimited,
+    ServerUnreachable,
+)
+
+_KEY_LIKE = re.compile(
+    r"\b(?:sk|pk|hf|lsv2|gsk|xai|AIza)[-_][\w*.-]{4,}|(?i:\bbearer\s+)\S+|\b[0-9a-f]{32}\b"
+)
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|window|size)|maximum context|prompt is too long|too many tokens"
+    r"|input is too (?:large|long)|exceed\w* .{0,40}\btokens\b|larger than the max",
+    re.I,
+)
+_HTTP_LIBRARIES = ("httpx", "httpcore", "anyio", "h11", "h2", "requests", "urllib3", "ssl", "socket")
+_NOT_SENT = (
+    "ConnectError",
+    "ConnectTimeout",
+    "PoolTimeout",
+    "ProxyError",
+    "UnsupportedProtocol",
+    "LocalProtocolError",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The model that was called, and how to speak of it."""
+
+    spec: str
+    server: str
+    """Who answers: `OpenAI`, `the server at http://...`."""
+    key_setting: str = ""
+    """The variable that holds its key; empty when there is none."""
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """`server` at the beginning of a sentence."""
+        return self.server[:1].upper() + self.server[1:]
+
+    def scrub(self, text: str) -> str:
+        return scrub(text, self.secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error for people, and whether the call may have been billed all the same."""
+
+    error: RagError
+    maybe_billed: bool = False
+
+
+def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text with the given secrets, and whatever looks like a key, replaced by `***`."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return _KEY_LIKE.sub("***", text)
+
+
+def translate(error: BaseException, place: Place) -> Failure:
+    """The failure that `error`, raised by a provider's library, stands for."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, NetworkRefused):
+            return Failure(cause)
+    if isinstance(error, RagError):
+        return Failure(error)
+    for cause in causes:
+        status = getattr(cause, "status_code", None)
+        if isinstance(status, int):
+            return _from_status(status, cause, place)
+    return _from_kind(error, causes, place)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _from_status(status: int, error: BaseException, place: Place) -> Failure:
+    said = _said(error, place)
+    code = str(getattr(error, "code", "") or "")
+    if status in (401, 403):
+        mend = (
+            f"check {place.key_setting}" if place.key_setting else "set RAG_API_KEY if the server wants a key"
+        )
+        return Failure(
+            AuthenticationFailed(f"{place.subject} refused the key for {place.spec} ({status}): {mend}.")
+        )
+    if code == "insufficient_quota":
+        return Failure(
+            ProviderError(f"The account at {place.server} has no credit left for {place.spec}: top it up.")
+        )
+    if status == 429:
+        message = (
+            f"{place.subject} asks to slow down ({place.spec}, 429): try later, or set RAG_RPM or RAG_TPM."
+        )
+        return Failure(RateLimited(message, retry_after=_retry_after(error)))
+    if _is_too_long(code, said) and status in (400, 413, 422, 500):
+        return Failure(
+            ContextTooLong(
+                f"The text is too long for {place.spec}: ask for fewer passages (-k) or smaller chunks."
+            )
+        )
+    if status == 404:
+        return Failure(
+            ModelNotFound(
+                f"{place.subject} does not know the model {place.spec} (404): check its name and the address."
+            )
+        )
+    if status in (408, 409) or status >= 500:
+        message = (
+            f"{place.subject} could not answer for {place.spec} ({status}{_quoted(said)}): try again later."
+        )
+        return Failure(ServerUnreachable(message, retry_after=_retry_after(error)))
+    return Failure(
+        MissingCapability(f"{place.subject} refused the request for {place.spec} ({status}{_quoted(said)}).")
+    )
+
+
+def _is_too_long(code: str, said: str) -> bool:
+    return code == "context_length_exceeded" or _TOO_LONG.search(said) is not None
+
+
+def _from_kind(error: BaseException, causes: list[BaseException], place: Place) -> Failure:
+    names = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
+    sent = not names & set(_NOT_SENT)
+    if any("Timeout" in name for name in names):
+        message = f"{place.subject} did not answer in time for {place.spec}: try again, or raise RAG_TIMEOUT."
+        return Failure(ProviderTimeout(message), maybe_billed=sent)
+    if (
+        any(isinstance(cause, json.JSONDecodeError) for cause in causes)
+        or "APIResponseValidationError" in names
+    ):
+        return Failure(garbled(place, "its answer is not the JSON that the protocol says"), maybe_billed=True)
+    if "APIConnectionError" in names or any(_is_connection(cause) for cause in causes):
+        if not sent:
+            message = (
+                f"{place.subject} cannot be reached for {place.spec}: check that it runs, and the address."
+            )
+            return Failure(ServerUnreachable(message))
+        message = f"The connection to {place.server} broke off during an answer of {place.spec}: try again."
+        return Failure(ServerUnreachable(message), maybe_billed=True)
+    if _is_too_long("", str(error)):
+        return Failure(
+            ContextTooLong(
+                f"The text is too long for {place.spec}: ask for fewer passages (-k) or smaller chunks."
+            )
+        )
+    if isinstance(error, KeyError | TypeError | AttributeError | ValueError) or "APIError" in names:
+        return Failure(
+            garbled(place, f"its answer cannot be read{_quoted(_said(error, place))}"), maybe_billed=True
+        )
+    return Failure(
+        ProviderError(f"{place.spec} failed ({type(error).__name__}{_quoted(_said(error, place))})."),
+        maybe_billed=True,
+    )
+
+
+def garbled(place: Place, what: str) -> BadResponse:
+    """An answer that broke the protocol in a way that another try may mend."""
+    error = BadResponse(f"{place.subject} answered wrongly for {place.spec}: {what}.")
+    error.transient = True
+    return error
+
+
+def _is_connection(error: BaseException) -> bool:
+    return isinstance(error, ConnectionError) or type(error).__module__.split(".")[0].startswith(
+        _HTTP_LIBRARIES
+    )
+
+
+def _said(error: BaseException, place: Place) -> str:
+    """The first words of what the server said, without keys and control characters."""
+    body = getattr(error, "body", None)
+    message = body.get("message") if isinstance(body, dict) else None
+    text = str(message or getattr(error, "message", None) or error)
+    # a cut must not leave half a key behind, so scrubbing comes first
+    plain = "".join(c if c.isprintable() else " " for c in place.scrub(text))
+    return " ".join(plain.split())[:160].rstrip(".")
+
+
+def _quoted(said: str) -> str:
+    return f", {said}" if said else ""
+
+
+def _retry_after(error: BaseException) -> float | None:
+    """Seconds from the headers `retry-after-ms` and `Retry-After` (a number, or a date)."""
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    if headers is None:
+        return None
+    milliseconds, given = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            return max(float(milliseconds) / 1000, 0.0)
+        return max(float(given), 0.0) if given is not None else None
+    except ValueError:
+        pass
+    try:
+        return max(parsedate_to_datetime(str(given)).timestamp() - time(), 0.0)
+    except (TypeError, ValueError):
+        return None

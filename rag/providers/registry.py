@@ -1,0 +1,171 @@
+"""Opens models by their `provider:model` names. A provider's module is imported when it is first named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag.errors import MissingCapability, SettingsError
+from rag.providers.capabilities import capabilities
+from rag.providers.pacing import Retry, shared_limiter
+from rag.providers.specs import BUILTIN_EMBEDDINGS, EXTRACTIVE, PROVIDERS, Spec, parse_spec
+from rag.settings import Settings
+from rag.usage.meter import Meter
+from rag.usage.prices import load_prices
+
+if TYPE_CHECKING:
+    from rag.providers.chat import GuardedChat
+    from rag.providers.connection import ChatConnection, EmbeddingConnection
+    from rag.providers.embedding import EmbeddingProvider
+
+DEFAULT_OPENAI = ("openai:gpt-4o-mini", "openai:text-embedding-3-small")
+
+
+def default_specs(settings: Settings) -> tuple[str, str]:
+    """Model and embeddings in force: those set, else OpenAI's when its key is, else the built-in pair."""
+    fallback = DEFAULT_OPENAI if settings.openai_api_key is not None else (EXTRACTIVE, BUILTIN_EMBEDDINGS)
+    if settings.offline:
+        fallback = (EXTRACTIVE, BUILTIN_EMBEDDINGS)
+    return settings.model or fallback[0], settings.embeddings or fallback[1]
+
+
+def new_meter(settings: Settings) -> Meter:
+    """A meter for one command, with the user's prices and cap."""
+    return Meter(load_prices(settings.prices), max_cost=settings.max_cost)
+
+
+def chat_model(
+    spec: str,
+    settings: Settings,
+    *,
+    meter: Meter | None = None,
+    retry: Retry | None = None,
+    replies: Path | None = None,
+) -> GuardedChat:
+    """The chat model `spec`, guarded; a LangChain chat model.
+
+    `meter` is the command's; without one the model has its own cap. `replies` is the file of kept replies,
+    used when the setting `cache` is on (by default inside the index).
+
+    Raises SettingsError, AuthenticationFailed, MissingExtra or MissingCapability when it cannot be opened.
+    """
+    from rag.providers.calls import Guards
+    from rag.providers.chat import GuardedChat
+    from rag.text.tokens import count_tokens
+    from rag.usage.replies import FILE_NAME, ReplyCache
+
+    parsed = parse_spec(spec)
+    meter = meter or new_meter(settings)
+    connection = _connect_chat(parsed, settings)
+    _check_cap(parsed, settings, meter, connection.local)
+    known = capabilities(parsed.provider, parsed.model)
+    if connection.context_tokens is not None:
+        known = replace(known, context_tokens=connection.context_tokens)
+    chosen = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
+    guards = Guards(
+        place=connection.place,
+        meter=meter,
+        limiter=shared_limiter(connection.place.server, settings.rpm, settings.tpm),
+        retry=retry or Retry(settings.retries),
+        count_tokens=partial(count_tokens, model=str(parsed)),
+        capabilities=known,
+        overrides={name: value for name, value in chosen.items() if value is not None},
+        replies=ReplyCache(replies or Path(settings.index) / FILE_NAME) if settings.cache else None,
+        marks_end=connection.marks_end,
+    )
+    return GuardedChat(inner=connection.model, guards=guards)
+
+
+def embedding_model(
+    spec: str,
+    settings: Settings,
+    *,
+    meter: Meter | None = None,
+    retry: Retry | None = None,
+    dimension: int | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> EmbeddingProvider:
+    """The embedding model `spec`.
+
+    `dimension` is that of the index when there is one: an answer of another dimension is then an error.
+    `notify` gets one line when the built-in model has to be prepared first.
+
+    Raises SettingsError, AuthenticationFailed, MissingExtra or MissingCapability when it cannot be opened.
+    """
+    parsed = parse_spec(spec)
+    if parsed.provider == BUILTIN_EMBEDDINGS:
+        from rag.providers.builtin import BuiltinEmbeddings
+
+        return BuiltinEmbeddings(settings, notify)
+    from rag.providers.embedding import RemoteEmbeddings, prefixes_of
+    from rag.text.tokens import count_tokens
+
+    meter = meter or new_meter(settings)
+    connection = _connect_embeddings(parsed, settings)
+    _check_cap(parsed, settings, meter, connection.local)
+    return RemoteEmbeddings(
+        connection,
+        prefixes=prefixes_of(parsed.model),
+        meter=meter,
+        limiter=shared_limiter(connection.place.server, settings.rpm, settings.tpm),
+        retry=retry or Retry(settings.retries),
+        count_tokens=partial(count_tokens, model=str(parsed)),
+        dimension=dimension,
+        tokens_a_minute=settings.tpm,
+    )
+
+
+def _connect_chat(spec: Spec, settings: Settings) -> ChatConnection:
+    if spec.provider == EXTRACTIVE:
+        raise MissingCapability(
+            "`extractive` copies sentences and cannot write: name a chat model with --model."
+        )
+    if spec.provider == BUILTIN_EMBEDDINGS:
+        raise MissingCapability(f"{spec} makes embeddings and cannot answer: name a chat model with --model.")
+    connect: Callable[..., ChatConnection] = _module(spec).connect_chat
+    return connect(spec.model, settings, **_variant(spec))
+
+
+def _connect_embeddings(spec: Spec, settings: Settings) -> EmbeddingConnection:
+    if spec.provider == EXTRACTIVE:
+        raise MissingCapability(
+            "`extractive` answers and makes no embeddings: name others with --embeddings."
+        )
+    module = _module(spec)
+    connect: Callable[..., EmbeddingConnection] | None = getattr(module, "connect_embeddings", None)
+    if connect is None:
+        raise MissingCapability(f"{spec.provider} has no embeddings here: name others with --embeddings.")
+    return connect(spec.model, settings, **_variant(spec))
+
+
+def _variant(spec: Spec) -> dict[str, Any]:
+    if spec.provider == "ollama":
+        return {"ollama": True}
+    return (
+        {}
+        if spec.provider in ("openai", "azure", "compatible", "gguf", "hf")
+        else {"provider": spec.provider}
+    )
+
+
+def _module(spec: Spec) -> Any:
+    from importlib import import_module
+
+    names = {"ollama": "compatible", "hf": "huggingface"}
+    name = names.get(spec.provider, spec.provider) if spec.provider in PROVIDERS else "other"
+    return import_module(f"rag.providers.{name}")
+
+
+def _check_cap(spec: Spec, settings: Settings, meter: Meter, local: bool) -> None:
+    """A cap that somebody set must hold; without a price nothing can be held to it."""
+    if local or settings.max_cost is None or math.isinf(settings.max_cost):
+        return
+    if meter.prices.find(str(spec)) is None:
+        raise SettingsError(
+            f"The price of {spec} is not known, so --max-cost cannot be kept: give the price in a file named by"
+            " RAG_PRICES, or drop the cap."
+        )
