@@ -28,7 +28,7 @@ def ensure(folder: Path, spec: IndexSpec, *, rebuild: bool, notify: Callable[[st
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise IndexReadOnly(
-            f"the folder {folder} for the index cannot be made ({error.strerror}): choose another with --index."
+            f"the folder {folder} for the index cannot be made ({error.strerror}): choose another --index."
         ) from error
     lock = WriterLock(folder)
     lock.acquire()
@@ -76,7 +76,7 @@ def _insert_state(database: Database, spec: IndexSpec) -> None:
 
 
 def _rebuild(path: Path, spec: IndexSpec, notify: Callable[[str], None]) -> None:
-    """Empty the index for `spec`; what cannot be read is set aside, and its embeddings are saved where possible."""
+    """Empty the index for `spec`; one that cannot be read is set aside, its embeddings saved if possible."""
     try:
         database = Database.open(path, writable=True)
     except (IndexDamaged, IndexMismatch) as error:
@@ -120,7 +120,8 @@ def _salvage(database: Database, damaged: Path) -> None:
     try:
         old.execute("PRAGMA trusted_schema = OFF")
         tables = old.execute(
-            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('embeddings', 'embedding_models')"
+            "SELECT count(*) FROM sqlite_schema "
+            "WHERE type = 'table' AND name IN ('embeddings', 'embedding_models')"
         ).fetchone()
         if tables != (2,):
             return
@@ -135,7 +136,9 @@ def _salvage(database: Database, damaged: Path) -> None:
 def _copy_embeddings(old: sqlite3.Connection, database: Database) -> None:
     models = old.execute("SELECT id, embedding_id, dimension FROM embedding_models").fetchall()
     sizes = {number: 4 * dimension for number, _, dimension in models}
-    database.execute_many("INSERT INTO embedding_models (id, embedding_id, dimension) VALUES (?, ?, ?)", models)
+    database.execute_many(
+        "INSERT INTO embedding_models (id, embedding_id, dimension) VALUES (?, ?, ?)", models
+    )
     rows = iter(old.execute("SELECT model, digest, vector FROM embeddings"))
     while True:
         try:
@@ -144,5 +147,6 @@ def _copy_embeddings(old: sqlite3.Connection, database: Database) -> None:
             return
         if isinstance(vector, bytes) and len(vector) == sizes.get(model) and len(digest) == 32:
             database.execute(
-                "INSERT OR IGNORE INTO embeddings (model, digest, vector) VALUES (?, ?, ?)", (model, digest, vector)
+                "INSERT OR IGNORE INTO embeddings (model, digest, vector) VALUES (?, ?, ?)",
+                (model, digest, vector),
             )

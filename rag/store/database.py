@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,10 +17,10 @@ from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, In
 from rag.store.schema import MIGRATIONS, check_schema, migrate
 
 PAGE_SIZE = 8192
-"""Five float32 vectors of 384 numbers fill a page of 8 KiB to 95 %; SQLite's default of 4 KiB fits two, 76 %."""
+"""Five float32 vectors of 384 numbers fill 95 % of 8 KiB; of SQLite's default, 4 KiB, two fill 76 %."""
 
 MAX_VALUE_BYTES = 256 * 2**20
-"""Longest text or blob read from or written to a row: a bomb in a tampered file is refused by SQLite itself."""
+"""Longest text or blob of a row: a bomb in a tampered file is refused by SQLite itself."""
 
 BUSY_SECONDS = 30.0
 MEND = "`rag ingest --rebuild PATH` makes the index anew and keeps the paid embeddings it can still read"
@@ -74,7 +75,9 @@ def require_regular_file(path: Path) -> None:
     and following one would read or overwrite a file outside the index."""
     mode = path.lstat().st_mode
     if not stat.S_ISREG(mode):
-        raise IndexDamaged(f"{path} is not a plain file but a link or a device: remove it and run `rag ingest`.")
+        raise IndexDamaged(
+            f"{path} is not a plain file but a link or a device: remove it and run `rag ingest`."
+        )
 
 
 class Database:
@@ -93,7 +96,9 @@ class Database:
     def create(cls, path: Path) -> Database:
         """Make a new, empty database at `path`, which must not exist."""
         with readable_errors(path):
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
             connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
             _configure(connection, writable=True)
             database = cls(connection, path, writable=True)
@@ -162,13 +167,15 @@ class Database:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
             raise IndexMismatch(
-                f"{path} was made by a newer pagequote (index format {version}, this one reads {len(MIGRATIONS)}): "
+                f"{path} was made by a newer pagequote (format {version}, this reads {len(MIGRATIONS)}): "
                 "upgrade pagequote, or run `rag ingest --rebuild PATH`."
             )
         check_schema(self._connection, version)
         if version < len(MIGRATIONS):
             if not self.writable:
-                raise IndexMismatch(f"{path} has the older index format {version}: run `rag ingest PATH` once.")
+                raise IndexMismatch(
+                    f"{path} has the older index format {version}: run `rag ingest PATH` once."
+                )
             with self.transaction():
                 migrate(self._connection)
 
@@ -221,7 +228,12 @@ class Database:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+        uri,
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=64,
     )
 
 
@@ -229,7 +241,7 @@ def _configure(connection: sqlite3.Connection, *, writable: bool) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.create_function("casefold", 1, lambda value: str(value).casefold(), deterministic=True)
-    if hasattr(connection, "setconfig"):  # Python 3.12
+    if sys.version_info >= (3, 12):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_TRUSTED_SCHEMA, False)
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
@@ -243,8 +255,8 @@ def _configure(connection: sqlite3.Connection, *, writable: bool) -> None:
         return
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
-    # NORMAL syncs the WAL only at checkpoints: a power cut could take back embeddings that were paid for minutes
-    # ago. FULL costs one fsync for each finished file or batch, which is nothing beside embedding it.
+    # NORMAL syncs the WAL only at checkpoints: a power cut could take back embeddings that were paid for
+    # minutes ago. FULL costs one fsync for each finished file or batch, nothing beside embedding it.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync() stops at the drive's cache
     connection.execute(f"PRAGMA journal_size_limit = {64 * 2**20}")

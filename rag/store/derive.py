@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,15 +30,17 @@ class Target:
     dimension: int
     stamp: Stamp
     purged: int
-    """Contents removed up to this generation are gone from the database: an older index cannot be brought up."""
+    """Contents removed up to this generation are deleted: an index older than that cannot be brought up."""
 
     def reachable_from(self, have: Stamp) -> bool:
         """True when the difference between `have` and this target is known."""
         same = have.instance == self.stamp.instance
-        return same and self.purged <= have.base <= self.stamp.base and have.generation <= self.stamp.generation
+        return (
+            same and self.purged <= have.base <= self.stamp.base and have.generation <= self.stamp.generation
+        )
 
     def removed_since(self, have: Stamp) -> list[tuple[int, int, int]]:
-        """(content, first chunk, last chunk) that stand in an index stamped `have` and no longer belong there."""
+        """(content, first chunk, last chunk) of what an index stamped `have` holds and no longer should."""
         found = self.database.rows(
             "SELECT id, first_chunk, last_chunk FROM contents WHERE added <= :have AND removed > :since "
             "AND removed <= :base",
@@ -65,10 +68,8 @@ def vectors_stamp(folder: Path, dimension: int) -> Stamp:
 def update_vectors(target: Target, folder: Path) -> None:
     """Write vectors.faiss for the target, starting from the file there when it can be trusted."""
     have = None
-    try:
+    with contextlib.suppress(OSError, IndexDamaged):
         have = vectors_stamp(folder, target.dimension)
-    except (OSError, IndexDamaged):
-        pass
     if have is not None and not target.reachable_from(have):
         have = None
     if have == target.stamp:
@@ -160,7 +161,9 @@ def _chunk_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
 def _page_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
     _, tokens = keywords.tokenizer()
     joins = "JOIN pages p ON p.content = t.id"
-    for content, number, text in target.select_added(since, "t.id, p.number, p.text", joins, "t.id, p.number"):
+    for content, number, text in target.select_added(
+        since, "t.id, p.number, p.text", joins, "t.id, p.number"
+    ):
         # A page without text would only weigh down the average length.
         if text:
             yield content, number, number, number, " ".join(tokens(text))

@@ -79,16 +79,15 @@ class EmbeddedIndex(Index):
         self._keywords: dict[Level, tuple[KeywordIndex, Allowed]] = {}
 
     def refresh(self) -> bool:
-        """See `Index.refresh`."""
         with self._loading:
-            before = (self._instance, self.generation)
-            if (lambda s: (s.instance, s.published))(read_state(self._database)) == before:
+            state = read_state(self._database)
+            if (state.spec, state.published) == (self.spec, self.generation):
                 return False
             self._pin()
             return True
 
     def _publish_leftovers(self) -> None:
-        """Publish what a killed writer finished, unless a writer is at work or the folder may not be written."""
+        """Publish what a killed writer finished, unless a writer is at work or the folder is read-only."""
         publisher = Publisher(self._folder, self._database, self._lease)
         if not publisher.pending(read_state(self._database)):
             return
@@ -103,8 +102,9 @@ class EmbeddedIndex(Index):
         query = np.asarray(vector, dtype=np.float32).reshape(-1)
         if query.size != self.spec.dimension:
             raise IndexMismatch(
-                f"{self.location} holds embeddings of {self.spec.dimension} numbers ({self.spec.embedding_model}) and the "
-                f"question came as {query.size}: ask with the same embeddings, or run `rag ingest --rebuild PATH`."
+                f"{self.location} holds embeddings of {self.spec.dimension} numbers "
+                f"({self.spec.embedding_model}) and the question came as {query.size}: "
+                "ask with the same embeddings, or run `rag ingest --rebuild PATH`."
             )
         length = float(np.linalg.norm(query))
         if not np.isfinite(length):

@@ -12,7 +12,8 @@ from rag.errors import UsageError
 
 _PAGES = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?\Z")
 _FORMS = (
-    "`file=GLOB`, `folder=NAME`, `page=3` or `page=3-10`, `format=pdf`, or a metadata field such as `year=2023`"
+    "`file=GLOB`, `folder=NAME`, `page=3` or `page=3-10`, `format=pdf`, "
+    "or a metadata field such as `year=2023`"
 )
 
 
@@ -38,7 +39,9 @@ class Filter:
         pages: tuple[int | None, int | None] = (None, None)
         metadata: dict[str, list[str]] = {}
         for condition in conditions:
-            key, equals, value = (unicodedata.normalize("NFC", part).strip() for part in condition.partition("="))
+            key, equals, value = (
+                unicodedata.normalize("NFC", part).strip() for part in condition.partition("=")
+            )
             if not equals or not key or not value:
                 raise UsageError(f"--where {condition!r} is not understood: use {_FORMS}.")
             if key == "file":
@@ -76,9 +79,7 @@ class Filter:
         groups = [f"({' OR '.join(terms)})"] if terms else []
         folders = [(f"d{n}", folder) for n, folder in enumerate(self.folders) if folder not in ("", ".")]
         if folders:
-            groups.append(
-                "(" + " OR ".join(f"s.file GLOB :{name}" for name, _ in folders) + ")"
-            )
+            groups.append("(" + " OR ".join(f"s.file GLOB :{name}" for name, _ in folders) + ")")
             parameters |= {name: _literal_glob(folder) + "/*" for name, folder in folders}
         for number, (key, options) in enumerate(self.metadata):
             parameters[f"k{number}"] = key
@@ -103,7 +104,9 @@ class Filter:
 def _page_range(condition: str, value: str) -> tuple[int | None, int | None]:
     match = _PAGES.match(value.replace(" ", ""))
     if match is None or not (match[1] or match[3]):
-        raise UsageError(f"--where {condition!r} is not a page or a range of pages: use page=3, page=3-10 or page=3-.")
+        raise UsageError(
+            f"--where {condition!r} is not a page or a range of pages: use page=3, page=3-10 or page=3-."
+        )
     first = int(match[1]) if match[1] else None
     last = int(match[3]) if match[3] else (None if match[2] else first)
     if first is not None and last is not None and last < first:

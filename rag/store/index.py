@@ -44,8 +44,10 @@ class PageHit:
 
 
 class Index(ABC):
-    """An open index, safe to read from several threads. Every method answers from one generation, the one that was
-    published when the index was opened or last refreshed; writing through `writer()` refreshes it.
+    """An open index, safe to read from several threads.
+
+    Every method answers from one generation, the one that was published when the index was opened or last
+    refreshed; writing through `writer()` refreshes it.
     """
 
     location: str
@@ -57,7 +59,7 @@ class Index(ABC):
 
     @abstractmethod
     def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[Hit]:
-        """The `k` chunks nearest to `vector` (shape [dimension], any length) by cosine; equal scores by chunk id.
+        """The `k` chunks nearest to `vector` (shape [dimension]) by cosine; equal scores by chunk id.
 
         Raises IndexMismatch when the vector has another dimension.
         """
@@ -140,7 +142,7 @@ class Index(ABC):
     ) -> AbstractContextManager[IndexWriter]:
         """The one writer; publishes at the end unless an error ends it.
 
-        wait: True (for ever), False (not at all) or seconds. Raises IndexLocked naming the holder, IndexReadOnly.
+        wait: True (for ever), False (not at all) or seconds. Raises IndexLocked (who holds it), IndexReadOnly.
         """
 
     @abstractmethod
@@ -172,9 +174,9 @@ def open_index(
 ) -> Index:
     """Open the index at `location`.
 
-    embeddings: what `Index.vector_store()` embeds with. create: make the index when it is missing, and require an
-    existing one to be made the same way. rebuild: with `create`, empty an existing index of whatever kind first;
-    its paid embeddings are kept. notify: gets a sentence for everything that was mended.
+    embeddings: what `Index.vector_store()` embeds with. create: make the index when it is missing, and
+    require an existing one to be made the same way. rebuild: with `create`, empty an existing index of whatever kind
+    first; its paid embeddings are kept. notify: gets a sentence for everything that was mended.
 
     Raises IndexMissing, IndexMismatch, IndexDamaged, IndexLocked, IndexReadOnly.
     """

@@ -15,22 +15,29 @@ from rag.store.snapshot import State, read_state
 from rag.store.vectors import Stamp
 
 _DATABASE_CHECKS = (
-    ("SELECT count(*) FROM chunks WHERE content NOT IN (SELECT id FROM contents)", "chunks belong to no file"),
+    (
+        "SELECT count(*) FROM chunks WHERE content NOT IN (SELECT id FROM contents)",
+        "chunks belong to no file",
+    ),
     ("SELECT count(*) FROM pages WHERE content NOT IN (SELECT id FROM contents)", "pages belong to no file"),
-    ("SELECT count(*) FROM chunks WHERE embedding NOT IN (SELECT id FROM embeddings)", "chunks have no embedding"),
+    (
+        "SELECT count(*) FROM chunks WHERE embedding NOT IN (SELECT id FROM embeddings)",
+        "chunks have no embedding",
+    ),
     (
         "SELECT count(*) FROM contents t WHERE t.removed IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.content = t.id AND s.removed IS NULL)",
         "contents belong to no file",
     ),
     (
-        "SELECT count(*) FROM contents t WHERE t.chunks != (SELECT count(*) FROM chunks WHERE content = t.id) "
+        "SELECT count(*) FROM contents t "
+        "WHERE t.chunks != (SELECT count(*) FROM chunks WHERE content = t.id) "
         "OR t.pages != (SELECT count(*) FROM pages WHERE content = t.id)",
         "files have not all their pages and chunks",
     ),
     (
-        "SELECT count(*) FROM chunks c JOIN embeddings e ON e.id = c.embedding JOIN embedding_models m ON m.id = e.model "
-        "WHERE length(e.vector) != 4 * m.dimension",
+        "SELECT count(*) FROM chunks c JOIN embeddings e ON e.id = c.embedding "
+        "JOIN embedding_models m ON m.id = e.model WHERE length(e.vector) != 4 * m.dimension",
         "chunks have an embedding of the wrong size",
     ),
 )
@@ -56,7 +63,9 @@ def _faults(folder: Path, database: Database) -> Iterator[str]:
         yield from _keyword_faults(folder, database, state, level)
 
 
-def _expected(database: Database, stamp: Stamp, columns: str, joins: str, order: str) -> list[tuple[int, ...]]:
+def _expected(
+    database: Database, stamp: Stamp, columns: str, joins: str, order: str
+) -> list[tuple[int, ...]]:
     target = derive.Target(database, 0, stamp, 0)
     return [tuple(row) for row in target.select_added(0, columns, joins, order)]
 
@@ -82,7 +91,9 @@ def _vector_faults(folder: Path, database: Database, state: State) -> Iterator[s
         return
     for start in range(0, len(ids), derive.BATCH):
         count = min(derive.BATCH, len(ids) - start)
-        if not np.array_equal(index.index.reconstruct_n(start, count), fresh.index.reconstruct_n(start, count)):
+        if not np.array_equal(
+            index.index.reconstruct_n(start, count), fresh.index.reconstruct_n(start, count)
+        ):
             yield f"{path}: holds other vectors than the database"
             return
 
@@ -102,6 +113,12 @@ def _keyword_faults(folder: Path, database: Database, state: State, level: Level
     if level == "chunk":
         wanted = _expected(database, stamp, "t.id, c.id", "JOIN chunks c ON c.content = t.id", "c.id")
     else:
-        wanted = _expected(database, stamp, "t.id, p.number", "JOIN pages p ON p.content = t.id AND p.text != ''", "t.id, p.number")
+        wanted = _expected(
+            database,
+            stamp,
+            "t.id, p.number",
+            "JOIN pages p ON p.content = t.id AND p.text != ''",
+            "t.id, p.number",
+        )
     if found != sorted(wanted):
         yield f"{place}: holds other {level}s than the database"

@@ -1,8 +1,8 @@
 """keywords/: BM25 over chunks and over pages, two Tantivy indexes derived from the database.
 
-Chunks and pages are kept apart because BM25 weighs a term by how many documents of its kind hold it and a document
-by its length beside the average of its kind. The stamp is a document of its own: Tantivy commits it together
-with the rest, so it never claims more or less than what is there.
+Chunks and pages are kept apart because BM25 weighs a term by how many documents of its kind hold it, and a
+document by its length beside the average of its kind. The stamp is a document of its own: Tantivy commits it
+together with the rest, so it never claims more or less than what is there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEVELS: tuple[Level, ...] = ("chunk", "page")
 
 HEAP_BYTES = 64 * 2**20
 MAX_TERMS = 64
-"""Terms of a query that are searched for, the rarest first: a pasted page must not cost a scan of the index."""
+"""Terms of a query that are searched for, the rarest first: a pasted page must not cost a scan."""
 
 _STAMP_CONTENT = 2**62
 """The content id of the stamp's document; real ids count up from 1."""
@@ -142,7 +142,7 @@ class KeywordIndex:
     def search(
         self, terms: Mapping[str, float], k: int, allowed: Allowed | None, hidden: Allowed
     ) -> list[tuple[int, int, float]]:
-        """The `k` best by BM25 as (content, key, score), best first, equal scores in order of content and key."""
+        """The `k` best by BM25 as (content, key, score), best first, equal scores by content and key."""
         with damage():
             searcher = self._index.searcher()
             query = self._query(searcher, terms, allowed, hidden)
@@ -166,7 +166,9 @@ class KeywordIndex:
             for (score, _), content, key in zip(found, contents, keys, strict=True)
         )
 
-    def _query(self, searcher: Any, terms: Mapping[str, float], allowed: Allowed | None, hidden: Allowed) -> Any:
+    def _query(
+        self, searcher: Any, terms: Mapping[str, float], allowed: Allowed | None, hidden: Allowed
+    ) -> Any:
         import tantivy
 
         query, occur = tantivy.Query, tantivy.Occur
@@ -192,9 +194,13 @@ class KeywordIndex:
             return []
         parts = [self._contents(allowed)]
         if allowed.last_page is not None:
-            parts.append(Query.range_query(self._schema, "first", FieldType.Unsigned, None, allowed.last_page))
+            parts.append(
+                Query.range_query(self._schema, "first", FieldType.Unsigned, None, allowed.last_page)
+            )
         if allowed.first_page is not None:
-            parts.append(Query.range_query(self._schema, "last", FieldType.Unsigned, allowed.first_page, None))
+            parts.append(
+                Query.range_query(self._schema, "last", FieldType.Unsigned, allowed.first_page, None)
+            )
         return parts
 
     def _contents(self, allowed: Allowed) -> Any:
@@ -222,7 +228,10 @@ def damage() -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError) as error:
         text = str(error)
-        if any(sign in text for sign in ("No space left", "File too large", "StorageFull", "code: 27", "code: 28")):
+        if any(
+            sign in text
+            for sign in ("No space left", "File too large", "StorageFull", "code: 27", "code: 28")
+        ):
             raise OSError(28, "No space left on device") from error
         raise IndexDamaged(f"Tantivy says: {text[:200]}") from error
     except BaseException as error:  # a panic derives from BaseException, so that `except Exception` misses it

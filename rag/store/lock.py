@@ -1,4 +1,4 @@
-"""One writer at a time, and who it is; readers hold a shared lease so that rows they may need are not purged."""
+"""One writer at a time, and who it is; readers hold a shared lease so that rows they need are not purged."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import contextlib
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 
 from filelock import FileLock, Timeout
 
 from rag.errors import IndexLocked, IndexReadOnly
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = "writer.lock"
 HOLDER_FILE = "writer.json"
@@ -35,7 +33,7 @@ class WriterLock:
     def acquire(self, *, wait: bool | float = True, on_wait: Callable[[str], None] | None = None) -> None:
         """Take the lock. `wait` is True (for ever), False (not at all) or seconds.
 
-        `on_wait` gets one sentence naming the holder before waiting starts. Raises IndexLocked, IndexReadOnly.
+        `on_wait` gets one sentence naming the holder before waiting. Raises IndexLocked, IndexReadOnly.
         """
         try:
             try:
@@ -48,15 +46,21 @@ class WriterLock:
                 self._lock.acquire(timeout=-1 if wait is True else float(wait), poll_interval=0.1)
         except Timeout:
             raise IndexLocked(
-                f"the index {self._folder} is being written by {self._holder()}: try again when it has finished."
+                f"the index {self._folder} is being written by {self._holder()}: "
+                "try again when it has finished."
             ) from None
         except OSError as error:
             raise IndexReadOnly(
                 f"the index {self._folder} may be read but not written ({error.strerror}): "
                 "choose another place with --index, or change the folder's permissions."
             ) from error
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now().astimezone().isoformat()}
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now().astimezone().isoformat(),
+        }
         beside = self._folder / f"{HOLDER_FILE}.{os.getpid()}.tmp"
+        beside.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # the names are a courtesy; on a full disk the lock still holds
             beside.write_text(json.dumps(holder), encoding="utf-8")
             os.replace(beside, self._folder / HOLDER_FILE)
@@ -72,7 +76,8 @@ class WriterLock:
         try:
             with (self._folder / HOLDER_FILE).open(encoding="utf-8") as file:
                 holder = json.loads(file.read(4096))
-            return f"process {int(holder['pid'])} on {str(holder['host'])[:80]} since {str(holder['since'])[:19]}"
+            host, since = str(holder["host"])[:80], str(holder["since"])[:19]
+            return f"process {int(holder['pid'])} on {host} since {since}"
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"
 
@@ -82,7 +87,7 @@ class ReaderLease:
 
     def __init__(self, folder: Path) -> None:
         self._descriptor: int | None = None
-        if fcntl is None:
+        if sys.platform == "win32":
             return
         flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         for attempt in (flags, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW):
@@ -92,13 +97,15 @@ class ReaderLease:
 
     def share(self) -> None:
         """Hold the lease with the other readers."""
-        if self._descriptor is not None:
+        if sys.platform != "win32" and self._descriptor is not None:
             fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def alone(self) -> bool:
         """Try to hold the lease exclusively, without waiting. True where the system has no such locks."""
+        if sys.platform == "win32":
+            return True
         if self._descriptor is None:
-            return fcntl is None
+            return False
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -110,9 +117,3 @@ class ReaderLease:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-    def __enter__(self) -> ReaderLease:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()

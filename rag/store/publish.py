@@ -30,25 +30,28 @@ class Publisher:
     def pending(self, state: State) -> bool:
         """True when something was written that readers do not see."""
         sql = " UNION ALL ".join(
-            f"SELECT 1 FROM {table} WHERE {column} > :p" for table in ("sources", "contents") for column in ("added", "removed")
+            f"SELECT 1 FROM {table} WHERE {column} > :p"
+            for table in ("sources", "contents")
+            for column in ("added", "removed")
         )
         return bool(self.database.rows(f"SELECT EXISTS ({sql})", {"p": state.published})[0][0])
 
-    def publish(self, on_publish: Callable[[], None]) -> None:
+    def publish(self, on_publish: Callable[[], object]) -> None:
         """Make everything written visible; does little when there is nothing new and nothing to mend."""
         state = read_state(self.database)
         if not self.pending(state):
             self._bring(state, state.published, state.published, tidy=False)
         else:
-            # Writes after this belong to the next generation, so that this number means one set of rows for ever,
-            # also when this process is killed before the last step.
+            # Writes after this belong to the next generation, so that this number means one set of rows for
+            # ever, also when this process is killed before the last step.
             with self.database.transaction():
                 self.database.execute("UPDATE state SET working = working + 1")
             self._bring(state, state.published, state.working, tidy=False)
             tokeniser = keywords.tokenizer()[0]
             with self.database.transaction():
                 self.database.execute(
-                    "UPDATE state SET published = ?, spec = json_set(spec, '$.tokeniser', ?)", (state.working, tokeniser)
+                    "UPDATE state SET published = ?, spec = json_set(spec, '$.tokeniser', ?)",
+                    (state.working, tokeniser),
                 )
         on_publish()
         self._compact()
@@ -65,7 +68,7 @@ class Publisher:
                 derive.update_keywords(target, self.folder, level)
 
     def _bring(self, state: State, base: int, generation: int, *, tidy: bool) -> None:
-        """The derived indexes serve readers at `base` and `generation` afterwards; `tidy`: and hold nothing older."""
+        """Make the derived indexes serve readers at both generations; `tidy`: and hold nothing older."""
 
         def serves(have: Stamp | None) -> bool:
             good = have is not None and have.serves(state.instance, generation)
@@ -97,7 +100,7 @@ class Publisher:
     def _compact(self) -> None:
         """After much was replaced: write the derived indexes without what no reader sees any more."""
         state = read_state(self.database)
-        sql = "SELECT coalesce(sum(chunks), 0), coalesce(sum(chunks) FILTER (WHERE removed <= ?), 0) FROM contents"
+        sql = "SELECT total(chunks), total(chunks) FILTER (WHERE removed <= ?) FROM contents"
         total, hidden = self.database.rows(sql, (state.published,))[0]
         if hidden > COMPACT_SHARE * total:
             self._bring(state, state.published, state.published, tidy=True)
@@ -138,7 +141,6 @@ class Publisher:
             raise IndexReadOnly(f"{self.folder} may be read but not written ({error.strerror}).") from error
         except (OSError, RuntimeError) as error:
             raise IndexError_(
-                f"the derived indexes in {self.folder} could not be written ({error}): free some disk space and run "
-                "the same command again; everything finished so far is kept."
+                f"the derived indexes in {self.folder} could not be written ({error}): free some disk space "
+                "and run the same command again; everything finished so far is kept."
             ) from error
-

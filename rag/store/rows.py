@@ -28,7 +28,9 @@ def unit_vectors(vectors: Any, count: int, dimension: int) -> Vectors:
 
     Zero rows stay zero. Raises ValueError for another shape and for values that are not finite.
     """
-    array = np.asarray(vectors, dtype=np.float32).reshape(-1, dimension) if count == 0 else np.asarray(vectors)
+    array = (
+        np.asarray(vectors, dtype=np.float32).reshape(-1, dimension) if count == 0 else np.asarray(vectors)
+    )
     if array.shape != (count, dimension):
         raise ValueError(f"{count} texts need vectors of shape {(count, dimension)}, not {array.shape}")
     array = np.ascontiguousarray(array, dtype=np.float32)

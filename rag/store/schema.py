@@ -1,8 +1,9 @@
 """The tables of index.db, by version, and the check that a file holds exactly these and nothing that runs.
 
 A *content* is what was read from one version of one file: its pages and chunks. *Sources* are the rows of the
-ledger and point at a content, so a rename or a new status writes one small row. Both carry the generation that
-added and the one that removed them; a reader at generation g sees `added <= g AND (removed IS NULL OR removed > g)`.
+ledger and point at a content, so a rename or a new status writes one small row. Both carry the generation
+that added and the one that removed them; a reader at generation g sees
+`added <= g AND (removed IS NULL OR removed > g)`.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def check_schema(connection: sqlite3.Connection, version: int) -> None:
     """Raise IndexDamaged unless the file holds exactly the tables and indexes of `version`.
 
     Triggers, views and expressions in altered definitions are the ways a database file can make its reader do
-    something; all of them would stand in `sqlite_schema`, which is compared word for word before any other query.
+    something; all would stand in `sqlite_schema`, which is compared word for word before any other query.
     """
     found, expected = _entries(connection), _expected(version)
     foreign = sorted(f"{kind} {name}" for kind, name, _ in found - expected)

@@ -108,7 +108,10 @@ class Snapshot:
         return self._sources("1", {})
 
     def _sources(self, condition: str, parameters: Mapping[str, Any]) -> list[Source]:
-        sql = f"SELECT {rows.SOURCE_COLUMNS} FROM sources s WHERE {condition} AND {VISIBLE.format('s')} ORDER BY file"
+        sql = (
+            f"SELECT {rows.SOURCE_COLUMNS} FROM sources s "
+            f"WHERE {condition} AND {VISIBLE.format('s')} ORDER BY file"
+        )
         found = self.database.rows(sql, {**parameters, "g": self.generation})
         with readable_errors(self.database.path):
             return [rows.source_of(row) for row in found]
@@ -204,7 +207,7 @@ class Snapshot:
         return {(file, page): PageSketch(text, tuple(json.loads(ids))) for file, page, text, ids in found}
 
     def vectors(self, chunk_ids: Sequence[int], dimension: int) -> rows.Vectors:
-        """The embeddings of chunks, shape [n, dimension], in this order. Raises KeyError for an unknown chunk."""
+        """The embeddings of chunks, shape [n, dimension], in order. Raises LookupError for an unknown chunk."""
         found = dict(
             self.database.rows(
                 "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding "
@@ -225,7 +228,7 @@ class Snapshot:
         sql = f"SELECT EXISTS (SELECT 1 FROM contents c WHERE {VISIBLE.format('c')})"
         return bool(self.database.rows(sql, {"g": self.generation})[0][0])
 
-    # -- what a search may answer from ------------------------------------------------------------------------
+    # -- what a search may answer from ----------------------------------------------------------------------
 
     def allowed(self, where: Filter) -> Allowed:
         """What the filter lets through."""

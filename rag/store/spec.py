@@ -40,7 +40,9 @@ class IndexSpec:
             fields = json.loads(text)
             spec = cls(**fields)
         except (ValueError, TypeError) as error:
-            raise IndexDamaged(f"the record of what the index was made with cannot be read ({error})") from error
+            raise IndexDamaged(
+                f"the record of what the index was made with cannot be read ({error})"
+            ) from error
         numbers = (spec.dimension, spec.chunk_tokens, spec.chunk_overlap, spec.format_version)
         names = (spec.embedding_model, spec.embedding_id, spec.tokeniser)
         if not all(type(n) is int for n in numbers) or not all(type(s) is str for s in names):

@@ -1,7 +1,7 @@
 """vectors.faiss: the dense index, derived from the database.
 
-The file is what `faiss.write_index` makes, followed by a footer of ours that FAISS never reads: which index it
-belongs to and which generations it holds. It is checked byte by byte before FAISS sees it, because FAISS trusts
+The file is what `faiss.write_index` makes, followed by a footer of ours that FAISS never reads: which index
+it belongs to and which generations it holds. Its structure is checked before FAISS sees it, because FAISS trusts
 the sizes in a file. It is written beside its place, synced and renamed.
 """
 
@@ -32,7 +32,7 @@ _INNER_PRODUCT = 0
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Which generations a derived index holds: contents added up to `generation`, not removed up to `base`."""
+    """What a derived index holds: contents added up to `generation` and not removed up to `base`."""
 
     instance: str
     base: int
@@ -43,18 +43,25 @@ class Stamp:
         return self.instance == instance and self.base <= generation <= self.generation
 
 
-def new_index(dimension: int) -> Any:
-    """An empty FAISS index over unit vectors: exact inner product, ids of our own."""
+def _faiss() -> Any:
+    """FAISS, imported when first needed; its annotations do not know what its Python layer adds."""
     import faiss
 
-    # IndexIDMap2 would add a hash table from id to row, read and built as a whole at every opening; what it is
-    # for (reconstructing a vector by id) the database does.
+    return faiss
+
+
+def new_index(dimension: int) -> Any:
+    """An empty FAISS index over unit vectors: exact inner product, ids of our own."""
+    faiss = _faiss()
+
+    # IndexIDMap2 would add a hash table from id to row, built as a whole at every opening; what it is for
+    # (reconstructing a vector by id) the database does.
     return faiss.IndexIDMap(faiss.IndexFlatIP(dimension))
 
 
 def write(index: Any, path: Path, stamp: Stamp) -> None:
-    """Write and put in place atomically. Raises OSError or RuntimeError (from FAISS) when the disk is full."""
-    import faiss
+    """Write and put in place atomically. Raises OSError, or FAISS's RuntimeError, when the disk is full."""
+    faiss = _faiss()
 
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -83,7 +90,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def _footer(stamp: Stamp, count: int, payload: int) -> bytes:
-    body = _FOOTER.pack(_MAGIC, bytes.fromhex(stamp.instance), stamp.base, stamp.generation, count, payload, 0)
+    body = _FOOTER.pack(
+        _MAGIC, bytes.fromhex(stamp.instance), stamp.base, stamp.generation, count, payload, 0
+    )
     return body[:-4] + struct.pack("<I", zlib.crc32(body[:-4]))
 
 
@@ -113,7 +122,9 @@ def _check_payload(file: Any, payload: int, dimension: int, count: int) -> None:
     """An IndexIDMap over an IndexFlatIP with exactly `count` vectors and nothing else."""
     expected = 2 * _HEADER.size + 2 * _LENGTH.size + count * (4 * dimension + 8)
     if payload != expected:
-        raise IndexDamaged(f"it has {payload} bytes where {count} vectors of {dimension} numbers take {expected}")
+        raise IndexDamaged(
+            f"it has {payload} bytes where {count} vectors of {dimension} numbers take {expected}"
+        )
     file.seek(0)
     for kind in (b"IxMp", b"IxFI"):
         fourcc, d, total, _, _, trained, metric = _HEADER.unpack(file.read(_HEADER.size))
@@ -127,8 +138,8 @@ def _check_payload(file: Any, payload: int, dimension: int, count: int) -> None:
 
 
 def load(path: Path, *, mapped: bool) -> Any:
-    """Read a file that `read_stamp` has checked; `mapped` leaves the vectors on disk until they are needed."""
-    import faiss
+    """Read a file that `read_stamp` has checked; `mapped` leaves vectors on disk until they are needed."""
+    faiss = _faiss()
 
     flags = getattr(faiss, "IO_FLAG_MMAP_IFC", 0) if mapped else 0
     return faiss.read_index(str(path), flags)
@@ -141,7 +152,7 @@ def search(
 
     vector: unit length, shape [dimension]. selector: by id, which ids may be returned; ids beyond it may not.
     """
-    import faiss
+    faiss = _faiss()
 
     parameters, kept = None, index.ntotal
     if selector is not None:
@@ -156,7 +167,9 @@ def search(
         scores, ids = index.search(vector.reshape(1, -1), fetch, params=parameters)
         # Six digits: the same vector may differ in the last bit by where it stands in FAISS's blocks.
         hits = sorted(
-            (-round(float(score), 6), int(chunk)) for score, chunk in zip(scores[0], ids[0], strict=True) if chunk >= 0
+            (-round(float(score), 6), int(chunk))
+            for score, chunk in zip(scores[0], ids[0], strict=True)
+            if chunk >= 0
         )
         # Which of many equal scores FAISS keeps is its own choice: look on until the tie at the cut ends.
         if fetch >= kept or len(hits) < fetch or hits[k - 1][0] != hits[-1][0]:

@@ -24,7 +24,7 @@ PUBLISHING_SHARE = 0.05
 class IndexWriter:
     """The one writer of an index; made by `Index.writer()`, which holds the lock."""
 
-    def __init__(self, database: Database, publisher: Publisher, on_publish: Callable[[], None]) -> None:
+    def __init__(self, database: Database, publisher: Publisher, on_publish: Callable[[], object]) -> None:
         self._database = database
         self._publisher = publisher
         self._on_publish = on_publish
@@ -51,7 +51,7 @@ class IndexWriter:
     # -- the embedding cache --------------------------------------------------------------------------------
 
     def cached_vectors(self, texts: Sequence[str]) -> dict[int, rows.Vectors]:
-        """For each text that was embedded before by this model: its position, and its unit vector [dimension]."""
+        """The unit vectors of the texts that this model has embedded before, by position in `texts`."""
         places: dict[bytes, list[int]] = {}
         for place, text in enumerate(texts):
             places.setdefault(rows.digest_of(text), []).append(place)
@@ -165,11 +165,14 @@ class IndexWriter:
     def _replace_source(self, source: Source, content: int | None) -> None:
         self._end_source(source.file, keep=content)
         self._database.execute(
-            f"INSERT INTO sources ({rows.SOURCE_COLUMNS}, content, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO sources ({rows.SOURCE_COLUMNS}, content, added) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*rows.source_row(source), content, self._state.working),
         )
 
-    def _insert_content(self, pages: Sequence[Page], chunks: Sequence[Chunk], digests: Sequence[bytes]) -> int:
+    def _insert_content(
+        self, pages: Sequence[Page], chunks: Sequence[Chunk], digests: Sequence[bytes]
+    ) -> int:
         first = self._last_chunk_id() + 1
         searchable = sum(page.status.searchable for page in pages)
         cursor = self._database.execute(
@@ -194,7 +197,7 @@ class IndexWriter:
         return content
 
     def _last_chunk_id(self) -> int:
-        # AUTOINCREMENT remembers the highest id ever given, so that an id in a saved answer is never another chunk.
+        # AUTOINCREMENT remembers the highest id ever given: an id in a saved answer is never another chunk.
         found = self._database.rows("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
         return int(found[0][0]) if found else 0
 
@@ -208,7 +211,7 @@ class IndexWriter:
         self._publishing += monotonic() - began
 
     def publish_if_due(self) -> bool:
-        """Publish when that keeps publishing under a twentieth of the time spent writing. True when it did."""
+        """Publish when that keeps publishing under a twentieth of the time. True when it did."""
         if self._publishing > PUBLISHING_SHARE * (monotonic() - self._began):
             return False
         self.publish()
