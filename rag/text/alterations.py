@@ -53,8 +53,8 @@ class _Word:
 def closest(quote: str, text: str | MatchIndex, *, at_least: float = 0.6) -> Alteration | None:
     """The place of `text` most like the quote, or None when nothing reaches the ratio `at_least`.
 
-    The ratio is 2 M / T over solid characters, where M are those in words that stand in both in the same order
-    and T all of both.
+    The ratio is 2 M / T over solid characters, where M are those in words that stand in both in the same
+    order and T all of both.
     """
     page = (text if isinstance(text, MatchIndex) else MatchIndex(text)).folded
     folded = fold(quote)

@@ -19,7 +19,7 @@ TOKENISER_ID = "keywords-1"
 """Names this scheme in an index. Any change to the tokens of any text needs a new name."""
 
 PARTICLE_WEIGHT = 0.3
-"""Weight in a query of a Hangul bigram that reaches into the particles (KorQuAD page hit@1 0.938 to 0.948)."""
+"""Weight in a query of a Hangul bigram that reaches into a particle (KorQuAD page hit@1 0.938 to 0.948)."""
 
 _ACCENTED = re.compile("[\u00c0-\u024f\u0370-\u03ff\u1e00-\u1fff]")
 _HYPHENATION = re.compile(rf"(?<=[^\W\d_])(?:[{SOFT_HYPHENS}]\s*|-[^\S\n]*\n\s*)(?=[^\W\d_])")
@@ -41,12 +41,12 @@ _CODE_PART = re.compile(rf"{_LETTER}{{2,}}|\d+(?:\.\d+)+|\d{{2,}}")
 STOP_WORDS = frozenset(
     re.findall(
         r"\S+",
-        "a about after all also an and any are as at be been before being between both but by can could did do"
-        " does doing during each every for from had has have having he her here hers him his how i if in into is"
-        " it its me might more most much must my no nor not of on only or other our out over own per please same"
-        " shall she should so some such tell than that the their them then there these they this those through"
-        " to too under until up upon very was we were what when where whether which while who whom whose why"
-        " will with would you your",
+        "a about after all also an and any are as at be been before being between both but by can"
+        " could did do does doing during each every for from had has have having he her here hers him"
+        " his how i if in into is it its me might more most much must my no nor not of on only or"
+        " other our out over own per please same shall she should so some such tell than that the"
+        " their them then there these they this those through to too under until up upon very was we"
+        " were what when where whether which while who whom whose why will with would you your",
     )
 )
 """English words that a query leaves out: they stand in nearly every passage and slow the search."""
@@ -137,7 +137,7 @@ def _bigrams(word: str) -> tuple[str, ...]:
 
 
 def _singular(word: str) -> str:
-    """Without possessive and plural s: the S stemmer of Harman, "How effective is suffixing?" (JASIS, 1991)."""
+    """Without possessive and plural s: the S stemmer of Harman, "How effective is suffixing?" (1991)."""
     word = word.removesuffix("'s").removesuffix("'")
     if len(word) <= 3 or not word.endswith("s"):
         return word

@@ -21,8 +21,8 @@ _ENGLISH_WORD = re.compile(
 def language_of(text: str) -> Language:
     """`ko`, `en` or `other`, by the scripts of the letters. A text without letters is `other`.
 
-    A question such as "2023년 EBITDA는?" is Korean: its grammar is, whatever its terms are. With Hangul in the
-    minority the words between decide: "What does 대한민국 mean?" is English.
+    A question such as "2023년 EBITDA는?" is Korean: its grammar is, whatever its terms are. With Hangul in
+    the minority the words between decide: "What does 대한민국 mean?" is English.
     """
     letters = len(_LETTER.findall(text))
     if not letters:

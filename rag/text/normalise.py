@@ -124,7 +124,7 @@ class MappedText:
         return self.sub(pattern, "")
 
     def replace_characters(self, pattern: re.Pattern[str], table: Mapping[int, str]) -> MappedText:
-        """Replace each single character that `pattern` matches by the one character of `table` (by code point)."""
+        """Replace each character that `pattern` matches by the one that `table` has for its code point."""
         text = pattern.sub(lambda m: table[ord(m[0])], self.text)
         if len(text) != len(self.text):
             raise ValueError("replace_characters maps one character to one; use sub for anything else")
@@ -149,7 +149,7 @@ class MappedText:
 
 @lru_cache(maxsize=8)
 def _numbers(blocks: int) -> array[int]:
-    """0, 1, 2, ... over so many blocks of 4,096: slices of it are copied far faster than a range is converted."""
+    """0, 1, 2, ... over so many blocks of 4,096: copying a slice is far faster than converting a range."""
     return array("i", range(blocks * 4096 + 1))
 
 
@@ -181,7 +181,7 @@ def plain_form(character: str) -> str:
     decomposition = unicodedata.decomposition(character)
     if not decomposition.startswith(_FOLDED_FORMS):
         return character
-    plain = unicodedata.normalize("NFKC", character)
+    plain = "".join(plain_form(chr(int(code, 16))) for code in decomposition.split()[1:])
     # Spacing diacritics decompose to a space and a mark, which would then compose with a neighbour.
     return plain if plain.strip() == plain else character
 

@@ -1,8 +1,8 @@
 """Sentences of cleaned page text, English and Korean, as character ranges.
 
 First the text is cut into units by its lines: paragraphs, headings, list items, table rows. A line break
-inside a paragraph is not an end. Then each unit is cut where a terminator really ends a sentence, which a point
-after an abbreviation, an initial, a list number or in a date does not.
+inside a paragraph is not an end. Then each unit is cut where a terminator really ends a sentence, which a
+point after an abbreviation, an initial, a list number or in a date does not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BULLET = re.compile(
 _NUMBERED = re.compile(
     r"\s*(?:\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,5}|[가-하])[.)]\s|[①-⑳㉠-㉻➀-➓]|제\s?\d+\s?[조항장절호관]|(?:\d+\.){2,}\d*\s)"
 )
-_CELL = r"[$€£¥₩(\-–—−]*\d[\d,.]*\s?[%)]*|[—–-]"
+_CELL = r"[$€£¥₩(\-–—−]*\d(?:[\d,.]*\d)?\s?[%)]*|[—–-]"
 _ROW_END = re.compile(rf"(?:^|\s)(?:{_CELL})(?:\s+[$€£¥₩%])*(?:\s+[$€£¥₩]?\s?(?:{_CELL}))+\s*$")
 _ONE_CELL = re.compile(rf"\S\s+[$€£¥₩]?\s?(?:{_CELL})\s*$")
 _COLUMNS = re.compile(r"\t|\s\|\s|^\||\S {3,}\S")
@@ -40,23 +40,24 @@ _DATE_POINT = re.compile(r"(?<!\d)[12]\d{3}(?:\.\s*\d{1,2}){0,2}$")
 _OPENERS = frozenset(
     re.findall(
         r"\S+",
-        "the a an in on at we it this that these those he she they our its as for however if when while during"
-        " since although there under by with to from and but such all any each no both after before not see",
+        "the a an in on at we it this that these those he she they our its as for however if when"
+        " while during since although there under by with to from and but such all any each no both"
+        " after before not see",
     )
 )
 """Words that begin a sentence far more often than they follow an abbreviation."""
 _NEVER_FINAL = frozenset(
     re.findall(
         r"\S+",
-        "mr mrs ms dr prof sr st gen col sgt capt lt rev hon messrs vs e.g i.e cf viz fig figs sec secs art vol"
-        " pp p ch eq ed eds op ca approx est dept univ al",
+        "mr mrs ms dr prof sr st gen col sgt capt lt rev hon messrs vs e.g i.e cf viz fig figs sec"
+        " secs art vol pp p ch eq ed eds op ca approx est dept univ al",
     )
 )
 _SELDOM_FINAL = frozenset(
     re.findall(
         r"\S+",
-        "inc corp co ltd llc plc jr no nos u.s u.k u.n e.u d.c u.s.a a.m p.m etc ph.d m.d b.a m.a s.a n.v l.p"
-        " l.l.c jan feb mar apr jun jul aug sep sept oct nov dec mt ft",
+        "inc corp co ltd llc plc jr no nos u.s u.k u.n e.u d.c u.s.a a.m p.m etc ph.d m.d b.a m.a s.a"
+        " n.v l.p l.l.c jan feb mar apr jun jul aug sep sept oct nov dec mt ft",
     )
 )
 _LAST_WORD = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]+$")
