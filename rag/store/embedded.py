@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexReadOnly
-from rag.store import creation, derive, integrity, keywords, vectors
+from rag.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexReadOnly
+from rag.store import creation, integrity, vectors
 from rag.store.database import Database
 from rag.store.filters import Filter
 from rag.store.index import Hit, Index, Notify, PageHit
-from rag.store.keywords import KeywordIndex, Level
+from rag.store.keywords import Level
 from rag.store.lock import ReaderLease, WriterLock
+from rag.store.mending import DerivedIndexes
 from rag.store.publish import Publisher
 from rag.store.rows import Vectors
 from rag.store.snapshot import Allowed, LedgerEntry, PageSketch, Snapshot, Totals, read_state
 from rag.store.spec import IndexSpec
-from rag.store.vectors import Stamp
 from rag.store.writer import IndexWriter
 from rag.types import Page, Passage, Source
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class EmbeddedIndex(Index):
-    """See `Index`. The two derived indexes are opened when first needed, and mended then."""
+    """See `Index`."""
 
     def __init__(
         self, folder: Path, database: Database, embeddings: Embeddings | None, notify: Notify
@@ -43,9 +41,8 @@ class EmbeddedIndex(Index):
         self._folder = folder
         self._database = database
         self._notify = notify
+        self._pinning = threading.Lock()
         self._lease = ReaderLease(folder)
-        self._loading = threading.RLock()
-        self._links: list[tempfile.TemporaryDirectory[str]] = []
         self._lease.share()
         self._pin()
 
@@ -72,14 +69,12 @@ class EmbeddedIndex(Index):
 
     def _pin(self) -> None:
         state = read_state(self._database)
-        self.spec, self.generation, self._instance = state.spec, state.published, state.instance
-        self._purged = state.purged
+        self.spec, self.generation = state.spec, state.published
         self._snapshot = Snapshot(self._database, state.published)
-        self._dense: tuple[Any, Allowed] | None = None
-        self._keywords: dict[Level, tuple[KeywordIndex, Allowed]] = {}
+        self._derived = DerivedIndexes(self._folder, self._snapshot, state, self._lease, self._notify)
 
     def refresh(self) -> bool:
-        with self._loading:
+        with self._pinning:
             state = read_state(self._database)
             if (state.spec, state.published) == (self.spec, self.generation):
                 return False
@@ -99,6 +94,14 @@ class EmbeddedIndex(Index):
     # -- searching ------------------------------------------------------------------------------------------
 
     def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[Hit]:
+        query = self._unit_query(vector)
+        if not self._snapshot.holds_anything():
+            return []
+        dense = self._derived.dense()
+        found = vectors.search(dense.engine, query, k, self._selector(where, dense.hidden))
+        return [Hit(chunk, score) for chunk, score in found]
+
+    def _unit_query(self, vector: Any) -> Vectors:
         query = np.asarray(vector, dtype=np.float32).reshape(-1)
         if query.size != self.spec.dimension:
             raise IndexMismatch(
@@ -109,12 +112,7 @@ class EmbeddedIndex(Index):
         length = float(np.linalg.norm(query))
         if not np.isfinite(length):
             raise ValueError("the embedding of the question holds values that are not finite numbers")
-        if not self._snapshot.holds_anything():
-            return []
-        index, hidden = self._dense_index()
-        selector = self._selector(where, hidden)
-        found = vectors.search(index, query / length if length else query, k, selector)
-        return [Hit(chunk, score) for chunk, score in found]
+        return query / np.float32(length) if length else query
 
     def _selector(self, where: Filter | None, hidden: Allowed) -> NDArray[np.bool_] | None:
         """By chunk id, what a search may return; None for everything."""
@@ -123,7 +121,7 @@ class EmbeddedIndex(Index):
             return None
         size = self._database.rows("SELECT coalesce(max(last_chunk), 0) + 1 FROM contents")[0][0]
         selector = np.full(size, not restricted)
-        if restricted and where is not None:
+        if where is not None and restricted:
             allowed = self._snapshot.allowed(where)
             if where.by_page:
                 selector[self._snapshot.chunks_on_pages(allowed)] = True
@@ -152,114 +150,12 @@ class EmbeddedIndex(Index):
         nothing = allowed is not None and not len(allowed.contents)
         if not weights or nothing or not self._snapshot.holds_anything():
             return []
-        index, hidden = self._keyword_index(level)
+        opened = self._derived.keywords(level)
         try:
-            return index.search(weights, k, allowed, hidden)
+            return list(opened.engine.search(weights, k, allowed, opened.hidden))
         except IndexDamaged as error:
-            index, hidden = self._mended_keywords(level, f"is damaged ({error})")
-            return index.search(weights, k, allowed, hidden)
-
-    # -- the derived indexes --------------------------------------------------------------------------------
-
-    def _dense_index(self) -> tuple[Any, Allowed]:
-        with self._loading:
-            if self._dense is None:
-                self._dense = self._open_dense()
-            return self._dense
-
-    def _open_dense(self) -> tuple[Any, Allowed]:
-        path = self._folder / vectors.FILE
-        try:
-            stamp = vectors.read_stamp(path, self.spec.dimension)
-            if stamp.serves(self._instance, self.generation):
-                return vectors.load(path, mapped=True), self._snapshot.hidden(stamp.base, stamp.generation)
-            why = "does not belong to this state of the database"
-        except OSError as error:
-            why = (
-                "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-            )
-        except IndexDamaged as error:
-            why = f"is damaged ({error})"
-        target = self._target()
-        if self._mend_on_disk(None):
-            self._notify(f"{path} {why}: made it anew from the database.")
-            return vectors.load(path, mapped=True), self._hidden_in(
-                vectors.read_stamp(path, self.spec.dimension)
-            )
-        self._notify_in_memory(path, why)
-        return derive.build_vectors(target), self._hidden_in(target.stamp)
-
-    def _keyword_index(self, level: Level) -> tuple[KeywordIndex, Allowed]:
-        with self._loading:
-            if level not in self._keywords:
-                self._keywords[level] = self._open_keywords(level)
-            return self._keywords[level]
-
-    def _open_keywords(self, level: Level) -> tuple[KeywordIndex, Allowed]:
-        place = derive.level_folder(self._folder, level)
-        try:
-            index = self._open_tantivy(place)
-            stamp, tokeniser = index.stamp()
-            if tokeniser != keywords.tokenizer()[0]:
-                why = "was made with another tokeniser"
-            elif stamp.serves(self._instance, self.generation):
-                return index, self._hidden_in(stamp)
-            else:
-                why = "does not belong to this state of the database"
-        except OSError as error:
-            why = (
-                "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-            )
-        except IndexDamaged as error:
-            why = f"is damaged ({error})"
-        return self._mended_keywords(level, why)
-
-    def _open_tantivy(self, place: Path) -> KeywordIndex:
-        if os.access(place, os.W_OK):
-            return KeywordIndex.open(place)
-        index, links = derive.open_unwritable(place)
-        self._links.append(links)
-        return index
-
-    def _mended_keywords(self, level: Level, why: str) -> tuple[KeywordIndex, Allowed]:
-        place = derive.level_folder(self._folder, level)
-        target = self._target()
-        if self._mend_on_disk(level):
-            self._notify(f"{place} {why}: made it anew from the database.")
-            index = KeywordIndex.open(place)
-            return index, self._hidden_in(index.stamp()[0])
-        self._notify_in_memory(place, why)
-        return derive.build_keywords(target, level), self._hidden_in(target.stamp)
-
-    def _target(self) -> derive.Target:
-        stamp = Stamp(self._instance, self.generation, self.generation)
-        return derive.Target(self._database, self.spec.dimension, stamp, self._purged)
-
-    def _hidden_in(self, stamp: Stamp) -> Allowed:
-        return self._snapshot.hidden(stamp.base, stamp.generation)
-
-    def _notify_in_memory(self, path: Path, why: str) -> None:
-        self._notify(f"{path} {why}: using one made in memory, because the index cannot be written now.")
-
-    def _mend_on_disk(self, level: Level | None) -> bool:
-        """Bring a derived index up to the database, if this reader may write and sees what is published."""
-        lock = WriterLock(self._folder)
-        try:
-            lock.acquire(wait=False)
-        except (IndexLocked, IndexReadOnly):
-            return False
-        try:
-            if read_state(self._database).published != self.generation:
-                return False
-            Publisher(self._folder, self._database, self._lease).mend(level)
-        except IndexDamaged:
-            raise
-        except IndexError_:
-            return False
-        else:
-            return True
-        finally:
-            lock.release()
+            opened = self._derived.renew_keywords(level, error)
+            return list(opened.engine.search(weights, k, allowed, opened.hidden))
 
     # -- the database ---------------------------------------------------------------------------------------
 
@@ -321,12 +217,9 @@ class EmbeddedIndex(Index):
             lock.release()
 
     def close(self) -> None:
-        with self._loading:
-            self._dense, self._keywords = None, {}
-            self._database.close()
-            self._lease.close()
-            while self._links:
-                self._links.pop().cleanup()
+        self._derived.close()
+        self._database.close()
+        self._lease.close()
 
 
 def _set_ranges(selector: NDArray[np.bool_], ranges: NDArray[np.int64], value: bool) -> None:

@@ -142,7 +142,7 @@ class Index(ABC):
     ) -> AbstractContextManager[IndexWriter]:
         """The one writer; publishes at the end unless an error ends it.
 
-        wait: True (for ever), False (not at all) or seconds. Raises IndexLocked (who holds it), IndexReadOnly.
+        wait: True (for ever), False (not at all) or seconds. Raises IndexLocked, IndexReadOnly.
         """
 
     @abstractmethod
@@ -175,8 +175,8 @@ def open_index(
     """Open the index at `location`.
 
     embeddings: what `Index.vector_store()` embeds with. create: make the index when it is missing, and
-    require an existing one to be made the same way. rebuild: with `create`, empty an existing index of whatever kind
-    first; its paid embeddings are kept. notify: gets a sentence for everything that was mended.
+    require an existing one to be made the same way. rebuild: with `create`, first empty an existing index of
+    any kind; its paid embeddings are kept. notify: gets a sentence for everything that was mended.
 
     Raises IndexMissing, IndexMismatch, IndexDamaged, IndexLocked, IndexReadOnly.
     """

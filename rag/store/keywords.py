@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -263,6 +263,12 @@ def remove_tree(folder: Path) -> None:
             level.unlink()
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def remove_quietly(folder: Path) -> None:
+    """Remove an index that turned out to be damaged, where the folder may be written."""
+    with suppress(OSError):
+        remove_tree(folder)
 
 
 def share_permissions(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """vectors.faiss: the dense index, derived from the database.
 
 The file is what `faiss.write_index` makes, followed by a footer of ours that FAISS never reads: which index
-it belongs to and which generations it holds. Its structure is checked before FAISS sees it, because FAISS trusts
-the sizes in a file. It is written beside its place, synced and renamed.
+it belongs to and which generations it holds. Its structure is checked before FAISS sees it, because FAISS
+trusts the sizes in a file. It is written beside its place, synced and renamed.
 """
 
 from __future__ import annotations
