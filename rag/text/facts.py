@@ -181,7 +181,7 @@ def _number_stands(number: Number, evidence: Evidence) -> bool:
 
 
 def _same_number(number: Number, other: Number, evidence: Evidence) -> bool:
-    """Whether two numbers are the same: equal amounts, and units that agree or are left to a table's header."""
+    """Whether two numbers are the same: equal amounts, units that agree or are left to a table's header."""
     amounts = {other.amount, -other.amount} if other.bracketed else {other.amount}
     scale = abs(number.amount / number.mantissa) if number.mantissa else 1
     if scale in evidence.scales and other.cell and other.amount == other.mantissa:

@@ -19,7 +19,7 @@ NONE, SPACE, HYPHEN, BREAK, DASH, SIGN, MANY = range(7)
 """Kinds of gap: nothing; white space; a tight dash (`a-b`); a dash that may be a line's hyphenation (`a- b`,
 or a soft hyphen); a spaced dash (`a - b`); what may be a minus (`a -b`); several dashes (MANY + how many)."""
 
-_QUOTES = "'`´‘’‚‛“”„‟«»‹›「」『』〝〞〟′″‵‶＇＂ʼʹ"
+_QUOTES = "'`´‘’‚‛“”„‟«»‹›「」『』〝〞〟‵‶ʼʹ"
 _DASHES = "‐‑‒–—―−⁃﹘﹣－⸺⸻─━"
 _TABLE = {ord(c): '"' for c in _QUOTES}
 _TABLE |= {ord(c): "-" for c in _DASHES}
@@ -29,6 +29,8 @@ _TABLE |= {ord("。"): ".", ord("、"): ",", ord("，"): ",", ord("⁄"): "/", o
 
 _ELLIPSIS = re.compile(r"\.(?:[ \u00a0]?\.){2,}|…+|⋯+")
 _QUOTE_RUN = re.compile('"{2,}')
+# After a digit the marks mean feet and inches, or minutes and seconds; elsewhere their kind means nothing.
+_PRIME = re.compile("(?<=[0-9])(?:['‘’′]{2}|[\"“”„″])|(?<=[0-9])['‘’′]|[′″]")
 _GAP = re.compile(rf"[\s\-{SOFT_HYPHENS}]+")
 _VARIANT = re.compile("[" + "".join(map(chr, _TABLE)) + "]")
 _SOFT = re.compile(f"[{SOFT_HYPHENS}]+")
@@ -63,7 +65,7 @@ def fold(text: str) -> Folded:
     mapped = MappedText.of(text)
     if not text.isascii():
         mapped = mapped.remove_invisible().compose().fold_forms()
-    mapped = mapped.sub(_ELLIPSIS, "…")
+    mapped = mapped.sub(_ELLIPSIS, "…").sub(_PRIME, _prime)
     mapped = mapped.replace_characters(_VARIANT, _TABLE).sub(_QUOTE_RUN, '"')
     folded = mapped.text
     kept = bytearray(b"\1") * len(folded)
@@ -76,6 +78,12 @@ def fold(text: str) -> Folded:
         removed += end - start
     starts, ends = array("i", compress(mapped.origin, kept)), array("i", compress(mapped.until, kept))
     return Folded(text, _GAP.sub("", folded), starts, ends, bytes(gaps[: len(starts) + 1]))
+
+
+def _prime(match: re.Match[str]) -> str:
+    double = len(match[0]) == 2 or match[0] in '"“”„″'
+    after_digit = match.start() > 0 and match.string[match.start() - 1].isdecimal()
+    return ("″" if double else "′") if after_digit else '"'
 
 
 @lru_cache(maxsize=1024)

@@ -14,21 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.text.folding import (
-    BREAK,
-    DASH,
-    HYPHEN,
-    NONE,
-    SIGN,
-    SPACE,
-    Folded,
-    fold,
-    is_cjk,
-    is_spaced,
-    same_gap,
-    starts_number,
-)
-from rag.text.korean import is_particle
+from rag.text.boundaries import ends_well, same_empty_cells, starts_well, starts_with_minus
+from rag.text.folding import DASH, NONE, SIGN, SPACE, Folded, fold, is_cjk, is_spaced, same_gap
 
 MAX_OMISSION = 400
 """Most solid characters that one ellipsis in a quote may stand for (about 70 English words)."""
@@ -45,11 +32,8 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?。](?=[\s\"'”’)\]]|$)")
-_FRAME_START, _FRAME_END = '"…', '"….,;:'
-_HANGUL_RUN = re.compile("[가-힣]+")
-_LOST_SPACING = 16
-"""Hangul characters in a row after which a text is taken to have lost its spaces."""
-_MAGNITUDES = "%‰‱°¢십백천만억조경"
+_STOPS = ".,;:"
+_FRAME_START, _FRAME_END = '"…', '"…' + _STOPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +138,19 @@ def _framed(quote: str) -> str:
     """Without the quotation marks, ellipses and final stop that a writer puts around a quote."""
     folded = fold(quote)
     start = len(folded.solid) - len(folded.solid.lstrip(_FRAME_START))
-    end = len(folded.solid.rstrip(_FRAME_END))
+    # A mark after a digit may be a unit, unless it closes what another opened; a stop stands tight, or it is
+    # what is left of something.
+    closing = _FRAME_END + ("′″" if start else "")
+    end = len(folded.solid)
+    while end > start and folded.solid[end - 1] in closing:
+        if folded.solid[end - 1] in _STOPS and folded.gaps[end - 1] != NONE:
+            break
+        end -= 1
     if start >= end:
         return ""
-    # A leading minus is part of what is quoted; it lies before the first solid character.
+    # Dashes at the ends are gaps, not characters, but they may be a minus sign or an empty cell of a table.
     begin = folded.starts[start] if start else 0
-    return quote[begin : folded.ends[end - 1]]
+    return quote[begin : folded.ends[end - 1] if end < len(folded.solid) else len(quote)]
 
 
 def _long_enough(part: Folded) -> bool:
@@ -180,7 +171,12 @@ def _occurrences(
     starts = {at for variant in variants for at in _find_each(page.solid, variant, begin, limit)}
     for start in sorted(starts):
         end = start + len(quote.solid)
-        if _same_gaps(page, quote, start) and _starts_well(page, quote, start) and _ends_well(page, end):
+        if (
+            _same_gaps(page, quote, start)
+            and starts_well(page, quote, start)
+            and same_empty_cells(page.gaps[end], quote.gaps[-1])
+            and ends_well(page, end)
+        ):
             yield start, end
 
 
@@ -200,116 +196,9 @@ def _same_gaps(page: Folded, quote: Folded, start: int) -> bool:
     return all(a == b or same_gap(page, index, b) for index, (a, b) in pairs)
 
 
-def _starts_well(page: Folded, quote: Folded, start: int) -> bool:
-    """Whether the quote begins where a word or number of the page does, with its sign if it has one."""
-    if _starts_with_minus(quote, 0) or _starts_with_minus(page, start):
-        return _starts_with_minus(quote, 0) and _starts_with_minus(page, start)
-    if not start:
-        return True
-    left, right = page.solid[start - 1], page.solid[start]
-    gap = page.gaps[start]
-    if gap in (HYPHEN, BREAK):
-        return not (page.hyphenated(start) and left.isalnum() and right.isalnum())
-    return gap != NONE or _can_start(page, start)
-
-
-def _starts_with_minus(folded: Folded, index: int) -> bool:
-    """Whether a number begins at `index` and a minus sign stands before it."""
-    if not starts_number(folded.solid, index):
-        return False
-    gap = folded.gaps[index]
-    tight = gap == HYPHEN and not (index and folded.solid[index - 1].isalnum())
-    return gap == SIGN or tight
-
-
-def _can_start(page: Folded, start: int) -> bool:
-    """Whether a quote may begin right after the character before `start`, with no gap between."""
-    left, right = page.solid[start - 1], page.solid[start]
-    before = page.solid[start - 2 : start - 1] if page.gaps[start - 1] == NONE else ""
-    if right.isdecimal() and left in "$€£¥₩":
-        return False
-    if right.isdecimal() and left in ".,:":
-        return before.isalpha() if left == "." else not before.isdecimal()
-    if left in '"&_@' and is_spaced(right):
-        return not before.isalnum()
-    if not _is_word(left) or not _is_word(right):
-        return True
-    if _is_hangul(right):
-        return _spacing_lost(page, start)
-    return is_cjk(right) and is_cjk(left)
-
-
-def _ends_well(page: Folded, end: int) -> bool:
-    """Whether the quote ends where a word or number of the page does; Korean particles may follow."""
-    if end == len(page.solid):
-        return True
-    left, right = page.solid[end - 1], page.solid[end]
-    gap = page.gaps[end]
-    if left.isdecimal() and right in "%‰" and gap in (NONE, SPACE):
-        return False
-    if gap in (HYPHEN, BREAK):
-        return not (page.hyphenated(end) and left.isalnum() and right.isalnum())
-    return gap != NONE or _can_end(page, end)
-
-
-def _can_end(page: Folded, end: int) -> bool:
-    """Whether a quote may end right before the character at `end`, with no gap between."""
-    left, right = page.solid[end - 1], page.solid[end]
-    after = page.solid[end + 1 : end + 2] if page.gaps[end + 1] == NONE else ""
-    if left.isdecimal() and (right.isdigit() or right in _MAGNITUDES):
-        return False
-    if left.isdecimal() and right in ".,:":
-        return not after.isdecimal()
-    if right in '"&_@' and is_spaced(left):
-        return not (after and is_spaced(after)) or _is_possessive(page, end)
-    if not _is_word(left) or not _is_word(right):
-        return True
-    if _is_hangul(right):
-        return _may_precede(page, end)
-    return is_cjk(left) and is_cjk(right)
-
-
-def _is_word(character: str) -> bool:
-    return character.isalpha() or character.isdecimal()
-
-
-def _is_possessive(page: Folded, end: int) -> bool:
-    """Whether 's, and no more of a word, follows what ends at `end`."""
-    if page.solid[end : end + 2] not in ('"s', '"S'):
-        return False
-    return page.gaps[end + 2] != NONE or not _is_word(page.solid[end + 2])
-
-
-def _may_precede(page: Folded, end: int) -> bool:
-    """Whether the Hangul glued to what ends at `end` is only particles, so that the noun before is whole."""
-    run = _HANGUL_RUN.match(page.solid, end)
-    suffix = run[0] if run else ""
-    glued = next((i for i in range(1, len(suffix)) if page.gaps[end + i]), len(suffix))
-    left = page.solid[end - 1]
-    if is_particle(suffix[:glued], after_number=left.isdecimal()) or _spacing_lost(page, end):
-        return True
-    # A script change is a boundary of its own: "KBS방송" holds the word KBS.
-    return is_spaced(left) and not left.isdecimal()
-
-
-def _spacing_lost(page: Folded, index: int) -> bool:
-    """Whether `index` lies in so long a run of Hangul that the page's text must have lost its spaces."""
-    start = end = index
-    lowest, highest = max(0, index - _LOST_SPACING), min(len(page.solid), index + _LOST_SPACING)
-    while start > lowest and page.gaps[start] == NONE and _is_hangul(page.solid[start - 1]):
-        start -= 1
-    while end < highest and (end == index or page.gaps[end] == NONE) and _is_hangul(page.solid[end]):
-        end += 1
-    return end - start > _LOST_SPACING
-
-
-def _is_hangul(character: str) -> bool:
-    return "가" <= character <= "힣"
-
-
 def _source_span(page: Folded, quote: Folded, start: int, end: int) -> tuple[int, int]:
     """The range of the page's source, a minus sign that the quote begins with included."""
     begin = page.starts[start]
-    if _starts_with_minus(quote, 0):
+    if starts_with_minus(quote, 0):
         begin -= len(page.gap_text(start).lstrip())
     return begin, page.ends[end - 1]
