@@ -1,0 +1,131 @@
+"""Recognises running headers, footers and page numbers: what stands at the edge of page after page.
+
+A line is furniture when the same words (figures aside) stand at the same height of neighbouring pages, or when
+it is nothing but the page's number; and only while every line further out is furniture too, so that what repeats
+inside the text stays text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from ingest.raw import Line, RawPage
+
+_DEPTH = 4
+"""Lines looked at from each edge."""
+_MARGIN = 0.15
+"""Share of the page's height at each edge in which furniture stands."""
+_SAME_HEIGHT = 4.0  # points
+_NEIGHBOURS = 2
+"""Left and right pages have headers of their own, so the one after the next counts as a neighbour."""
+_LONGEST = 160
+
+_FIGURES = re.compile(r"\d+|\b[ivxlc]+\b", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(
+    r"[-–—\[(|\s]*(?:(?:page|p\.|쪽|페이지|제)\s*)?(\d{1,5}|[ivxlc]{1,7})(?:\s*(?:쪽|페이지|면))?"
+    r"(?:\s*(?:/|of|중)\s*\d{1,5})?[-–—\])|\s.]*",
+    re.IGNORECASE,
+)
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+
+
+def find_furniture(pages: Sequence[RawPage]) -> dict[int, set[int]]:
+    """For every page number, the positions (in `page.lines`) of its running headers and footers."""
+    edges = {page.number: (_edge(page, top=True), _edge(page, top=False)) for page in pages}
+    keys: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for page in pages:
+        for position in _both(edges[page.number]):
+            line = page.lines[position]
+            keys[_key(line.text)].append((page.number, _height(page, line)))
+    offset = _number_offset(pages, edges)
+    furniture: dict[int, set[int]] = {}
+    for page in pages:
+        found: set[int] = set()
+        for edge in edges[page.number]:
+            for position in edge:
+                line = page.lines[position]
+                if not (_is_number(line.text, page, offset) or _runs(page, line, keys, len(pages))):
+                    break
+                found.add(position)
+        if len(found) < len(page.lines):  # a page of nothing but repeats is content
+            furniture[page.number] = found
+    return furniture
+
+
+def _edge(page: RawPage, *, top: bool) -> list[int]:
+    """Positions of the outermost lines, from the edge inwards."""
+    positions = range(len(page.lines))
+    if page.height > 0 and all(line.placed for line in page.lines):
+        order = sorted(positions, key=lambda p: page.lines[p].middle, reverse=top)
+    else:
+        order = list(positions) if top else list(reversed(positions))
+    return [p for p in order[:_DEPTH] if len(page.lines[p].text) <= _LONGEST]
+
+
+def _both(edges: tuple[list[int], list[int]]) -> Iterable[int]:
+    return dict.fromkeys([*edges[0], *edges[1]])
+
+
+def _key(text: str) -> str:
+    return " ".join(_FIGURES.sub("#", text).casefold().split())
+
+
+def _height(page: RawPage, line: Line) -> float:
+    """Distance from the nearer edge in points; negative from the bottom, so that both edges stay apart."""
+    if not line.placed or page.height <= 0:
+        return 0.0
+    below_top = page.height - line.middle
+    return below_top if below_top < line.middle else -line.middle
+
+
+def _runs(page: RawPage, line: Line, keys: dict[str, list[tuple[int, float]]], total: int) -> bool:
+    """Whether neighbouring pages have the same line at the same height."""
+    if line.placed and page.height > 0 and abs(_height(page, line)) > _MARGIN * page.height:
+        return False
+    key = _key(line.text)
+    if not any(character.isalpha() for character in key) and "#" not in key:
+        return False
+    here = _height(page, line)
+    others = {
+        number for number, height in keys[key] if number != page.number and abs(height - here) <= _SAME_HEIGHT
+    }
+    near = [n for n in others if abs(n - page.number) <= _NEIGHBOURS]
+    # Two tables that happen to continue on two pages of a long document are no running header.
+    return bool(near) and (len(others) + 1 >= 3 or total <= 4)
+
+
+def _number_offset(pages: Sequence[RawPage], edges: dict[int, tuple[list[int], list[int]]]) -> int | None:
+    """By how much printed numbers commonly differ from physical ones; None when that shows on no two pages."""
+    votes: Counter[int] = Counter()
+    for page in pages:
+        for position in _both(edges[page.number]):
+            value = _page_number(page.lines[position].text)
+            if value is not None:
+                votes[value - page.number] += 1
+    if not votes:
+        return None
+    offset, count = votes.most_common(1)[0]
+    return offset if count >= 2 else None
+
+
+def _is_number(text: str, page: RawPage, offset: int | None) -> bool:
+    value = _page_number(text)
+    if value is None:
+        return False
+    return value == page.number or str(value) == page.label or value - page.number == offset
+
+
+def _page_number(text: str) -> int | None:
+    match = _PAGE_NUMBER.fullmatch(text)
+    if not match:
+        return None
+    digits = match[1]
+    return int(digits) if digits.isdigit() else _roman(digits.lower())
+
+
+def _roman(numeral: str) -> int:
+    values = [_ROMAN[letter] for letter in numeral]
+    following = [*values[1:], 0]
+    return sum(-v if v < n else v for v, n in zip(values, following, strict=True))
