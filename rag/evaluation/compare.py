@@ -1,0 +1,291 @@
+"""Did this change make it worse? Two runs over the same questions, metric by metric, with a verdict.
+
+The verdict rests on a few headline metrics, tested together so that a false alarm among them is rarer than
+one comparison in thirty. The others are looked at only when a headline differs, which keeps that promise for
+the whole table. Cost, tokens and time are reported beside it and never decide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from rag.errors import UsageError
+from rag.evaluation.catalogue import METRICS, Metric, values
+from rag.evaluation.folder import Run
+from rag.evaluation.metrics.intervals import Interval, interval
+from rag.evaluation.metrics.paired import adjusted_p_values, paired_interval, smallest_visible_difference
+from rag.evaluation.metrics.statistics import Floats
+from rag.evaluation.records import Record
+from rag.evaluation.scores import is_right, page_hit
+
+ALPHA = 1 / 30
+_TABLE_LEVEL = 0.99  # where the interval itself decides: areas, shares of citations, cost and time
+
+
+class Verdict(StrEnum):
+    """What the comparison of two runs came to."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    MIXED = "better and worse"
+    NONE = "no difference seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One metric in both runs, over the questions that both answered."""
+
+    metric: Metric
+    before: Interval
+    after: Interval
+    difference: Interval
+    """`after` minus `before`, paired by question."""
+    p_value: float | None
+    """Adjusted for the metrics tested with it; None when the metric is not a mean over questions."""
+    verdict: Verdict
+    visible: float
+    """The smallest difference that these questions would show four times out of five; NaN if not known."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric.name,
+            "headline": self.metric.headline,
+            "before": _number(self.before.value),
+            "after": _number(self.after.value),
+            "difference": _number(self.difference.value),
+            "low": _number(self.difference.low),
+            "high": _number(self.difference.high),
+            "n": self.difference.n,
+            "p_value": None if self.p_value is None else _number(self.p_value),
+            "smallest_visible_difference": _number(self.visible),
+            "verdict": self.verdict.value,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A question that became right or wrong."""
+
+    before: Record
+    after: Record
+    gained: bool
+
+    @property
+    def id(self) -> str:
+        return self.after.id
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs side by side."""
+
+    before: Run
+    after: Run
+    questions: int
+    """Questions that both runs hold; only these are compared."""
+    changes: tuple[Change, ...]
+    verdict: Verdict
+    flips: tuple[Flip, ...]
+    settings: Mapping[str, tuple[Any, Any]]
+    """The settings that differ, before and after."""
+    notes: tuple[str, ...] = ()
+
+    def change(self, name: str) -> Change:
+        """The change of a metric. Raises KeyError."""
+        return next(change for change in self.changes if change.metric.name == name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "before": str(self.before.folder),
+            "after": str(self.after.folder),
+            "questions": self.questions,
+            "verdict": self.verdict.value,
+            "settings": {name: {"before": b, "after": a} for name, (b, a) in self.settings.items()},
+            "metrics": [change.as_dict() for change in self.changes],
+            "flips": [_flip_form(flip) for flip in self.flips],
+            "notes": list(self.notes),
+        }
+
+
+def compare(before: Run, after: Run, *, alpha: float = ALPHA, seed: int = 0) -> Comparison:
+    """Compare two runs over the questions that they share, in the order of `after`.
+
+    Raises UsageError when they share none.
+    """
+    known = {record.id: record for record in before.records}
+    pairs = [
+        (known[record.id], record)
+        for record in after.records
+        if record.id in known and known[record.id].question.question == record.question.question
+    ]
+    if not pairs:
+        raise UsageError(f"{before.folder} and {after.folder} share no question: nothing can be compared.")
+    changes = _changes([b for b, _ in pairs], [a for _, a in pairs], alpha, seed)
+    return Comparison(
+        before,
+        after,
+        len(pairs),
+        changes,
+        _overall(changes),
+        tuple(flip for b, a in pairs if (flip := _flip(b, a)) is not None),
+        _different_settings(before, after),
+        tuple(_notes(before, after, len(pairs))),
+    )
+
+
+def requirements(texts: Iterable[str]) -> dict[str, float]:
+    """`["page_hit@5=0.6"]` as metrics with limits. Raises UsageError, naming the nearest metric."""
+    import difflib
+
+    limits = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        name = name.strip()
+        if name not in METRICS:
+            near = difflib.get_close_matches(name, METRICS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(METRICS)}."
+            raise UsageError(f"{name!r} is not a metric.{hint}")
+        try:
+            limits[name] = float(value)
+        except ValueError:
+            raise UsageError(f"{text!r} needs a number: write it as page_hit@5=0.6.") from None
+    return limits
+
+
+def missed(records: Sequence[Record], limits: Mapping[str, float]) -> list[str]:
+    """A sentence for each limit that the records miss: below it, or above it where less is better.
+
+    Raises UsageError for a metric that cannot be computed from these records.
+    """
+    sentences = []
+    for name, limit in limits.items():
+        one = METRICS[name]
+        value = float(one.build(records)(np.ones((1, len(records))))[0])
+        if math.isnan(value):
+            raise UsageError(f"{name} cannot be computed: no question of this set has what it needs.")
+        if (value < limit) if one.higher_is_better else (value > limit):
+            side = "below" if one.higher_is_better else "above"
+            sentences.append(f"{name} is {value:.4g}, {side} {limit:g}.")
+    return sentences
+
+
+def _changes(
+    before: Sequence[Record], after: Sequence[Record], alpha: float, seed: int
+) -> tuple[Change, ...]:
+    raw = [change for metric in METRICS.values() if (change := _untested(metric, before, after, alpha, seed))]
+    tested = _test([c for c in raw if c.metric.headline], before, after, alpha, seed)
+    differs = any(change.verdict is not Verdict.NONE for change in tested)
+    costs = [c for c in raw if c.metric.group == "cost"]
+    others = [c for c in raw if not c.metric.headline and c.metric.group != "cost"]
+    if differs:
+        tested += _test([c for c in others if c.metric.score is not None], before, after, alpha, seed)
+        tested += [_by_interval(c) for c in others if c.metric.score is None]
+    tested += [_by_interval(c) for c in costs]
+    by_name = {change.metric.name: change for change in tested}
+    return tuple(by_name.get(change.metric.name, change) for change in raw)
+
+
+def _untested(
+    metric: Metric, before: Sequence[Record], after: Sequence[Record], alpha: float, seed: int
+) -> Change | None:
+    n = len(before)
+    was, now = metric.build(before), metric.build(after)
+    figures = interval(was, n, seed=seed), interval(now, n, seed=seed)
+    if any(math.isnan(figure.value) for figure in figures):
+        return None
+    level = _TABLE_LEVEL if metric.score is None or metric.group == "cost" else 0.95
+    difference = paired_interval(was, now, n, level=level, seed=seed)
+    visible = (
+        math.nan
+        if metric.score is None or metric.unit != "share"
+        else smallest_visible_difference(_differences(metric, before, after), alpha)
+    )
+    return Change(metric, *figures, difference, None, Verdict.NONE, visible)
+
+
+def _differences(metric: Metric, before: Sequence[Record], after: Sequence[Record]) -> Floats:
+    """The difference at each question [n], NaN where the metric does not apply to both."""
+    assert metric.score is not None
+    return values(metric.score, after) - values(metric.score, before)
+
+
+def _test(
+    changes: Sequence[Change], before: Sequence[Record], after: Sequence[Record], alpha: float, seed: int
+) -> list[Change]:
+    columns = [_differences(change.metric, before, after) for change in changes]
+    p_values = adjusted_p_values(columns, seed=seed)
+    return [
+        replace(change, p_value=p, verdict=_direction(change) if p <= alpha else Verdict.NONE)
+        for change, p in zip(changes, p_values, strict=True)
+    ]
+
+
+def _by_interval(change: Change) -> Change:
+    """For figures that are not means over questions: the bootstrap interval leaves out 0."""
+    beyond = change.difference.low > 0 or change.difference.high < 0
+    return replace(change, verdict=_direction(change) if beyond else Verdict.NONE)
+
+
+def _direction(change: Change) -> Verdict:
+    rose = change.difference.value > 0
+    return Verdict.BETTER if rose == change.metric.higher_is_better else Verdict.WORSE
+
+
+def _overall(changes: Iterable[Change]) -> Verdict:
+    seen = {change.verdict for change in changes if change.metric.headline} - {Verdict.NONE}
+    if len(seen) > 1:
+        return Verdict.MIXED
+    return seen.pop() if seen else Verdict.NONE
+
+
+def _flip(before: Record, after: Record) -> Flip | None:
+    was, now = is_right(before), is_right(after)
+    if was is None and now is None:  # no answers to judge: retrieval alone
+        was, now = (
+            None if (hit := page_hit(5)(record)) is None else hit == 1.0 for record in (before, after)
+        )
+    if was is None or now is None or was == now:
+        return None
+    return Flip(before, after, now)
+
+
+def _different_settings(before: Run, after: Run) -> dict[str, tuple[Any, Any]]:
+    names = sorted({*before.settings, *after.settings})
+    pairs = {name: (before.settings.get(name), after.settings.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _notes(before: Run, after: Run, shared: int) -> Iterable[str]:
+    for run in (before, after):
+        if not run.complete:
+            total = run.manifest.get("questions")
+            yield f"{run.name} is not finished: {len(run.records)} of {total} questions."
+        if len(run.records) > shared:
+            yield f"{len(run.records) - shared} questions of {run.name} are not in the other run; left out."
+        if failures := sum(record.failed for record in run.records):
+            yield f"{failures} questions of {run.name} failed and count as wrong."
+
+
+def _flip_form(flip: Flip) -> dict[str, Any]:
+    def text(record: Record) -> str | None:
+        return record.answer.text if record.answer is not None and record.answer.answered else None
+
+    return {
+        "id": flip.id,
+        "question": flip.after.question.question,
+        "answers": list(flip.after.question.answers),
+        "gained": flip.gained,
+        "before": text(flip.before),
+        "after": text(flip.after),
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)
