@@ -18,12 +18,16 @@ from rag.text.sentences import sentences
 from rag.types import Passage, Span
 
 _WIDE = {ord(c): chr(ord(c) + 0xFEE0) for c in "<>|[]:#_`"}
-_ROLES = "system|assistant|user|human|ai|developer|instruction|instructions|response|tool|시스템|사용자|어시스턴트|명령|지시"
+_ROLES = (
+    "system|assistant|user|human|ai|developer|instructions?|response|tool"
+    "|시스템|사용자|어시스턴트|개발자|명령|지시"
+)
+_TAGS = "passages?|documents?|question|answer|context|system|user|assistant|instructions?|tool_\w+|s|bos|eos"
 _RISKY = re.compile(
-    r"</?\s*(?:passages?|documents?|question|answer|context|system|user|assistant|instructions?|tool_\w+|s)\b[^>\n]{0,80}>?"
-    r"|<\|[^|\n]{0,40}\|?>?|\|>"  # ChatML, Llama 3 and EXAONE: <|im_start|>, <|eot_id|>, [|system|]
-    r"|\[\|[^|\n]{0,40}\|\]|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</?(?:bos|eos)>"
-    r"|\[\s*\d{1,3}\s*(?:[\]:,]|,)"  # what would read as one of our own citations
+    rf"</?\s*(?:{_TAGS})\b[^>\n]{{0,80}}>?"
+    r"|<\|[^|\n]{0,40}\|?>?|\|>"  # ChatML, Llama 3: <|im_start|>, <|eot_id|>
+    r"|\[\|[^|\n]{0,40}\|\]|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"  # EXAONE, Llama 2, Gemma
+    r"|\[\s*\d{1,3}\s*[\]:,:]"  # what would read as one of our own citations
     r"|not_in_documents?|문서에_없음"
     rf"|^[ \t>*#-]*(?:{_ROLES})[ \t*]*[::]"
     r"|^#{1,6}(?=\s)|^```",

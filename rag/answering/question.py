@@ -27,6 +27,8 @@ class Question:
     terms: dict[str, float]
     """Keyword tokens worth finding, with their weights."""
     kind: Kind
+    unit: str = ""
+    """What is counted, when the question says "how many ..." or "몇 ...", in small letters."""
 
 
 _MONTHS = (
@@ -38,7 +40,7 @@ _ASKS = {
     Kind.DATE: re.compile(
         r"\bwhen\b|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
         r"|언제|몇\s*(?:년|월|일|세기)|어느\s*(?:해|시기|시대|날)"
-        rf"|(?:년도|연도|연대|날짜|시기|일자|생년월일|연월일|시점|시대|기한|마감){_TAIL}",
+        rf"|(?:년도|연도|연대|날짜|시기|일자|생년월일|연월일|시점|시대|기한|마감|[은는된한던]\s해){_TAIL}",
         re.IGNORECASE,
     ),
     Kind.NUMBER: re.compile(
@@ -82,10 +84,27 @@ _HOLDS = {
 }
 
 
+_COUNTED = re.compile(
+    r"\bhow many\s(?P<en>[a-z-]+)|몇\s*(?P<ko>[가-힣]{1,3}?)(?=[이가은는을를로에인의]|\s|\?|$)", re.IGNORECASE
+)
+_FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
+
+
 def analyse(question: str) -> Question:
     """The terms and the expected kind of answer of a question in English or Korean."""
     kind = next((kind for kind, asks in _ASKS.items() if asks.search(question)), Kind.OTHER)
-    return Question(question, query_terms(question), kind)
+    counted = _COUNTED.search(question)
+    unit = (counted["en"] or counted["ko"]) if counted else ""
+    return Question(question, query_terms(question), kind, unit.lower())
+
+
+def counts_unit(question: Question, sentence: str) -> float:
+    """1 when the sentence counts what the question wants counted ("3,786가구", "six new plants"), else 0."""
+    if not question.unit:
+        return 0.0
+    unit = re.escape(question.unit.removesuffix("s"))
+    counted = rf"{_FIGURE}\s?(?:여\s?|\w+\s)?{unit}"
+    return float(bool(re.search(counted, sentence, re.IGNORECASE)))
 
 
 def holds_kind(question: Question, sentence: str) -> float:

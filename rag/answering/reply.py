@@ -53,7 +53,8 @@ _DECLINES = re.compile(
     re.I,
 )
 _SOURCES = re.compile(
-    r"\n\W*(?:sources?|references?|citations?|quotes?|출처|참고(?: ?문헌)?|근거|인용)\W*(?=\n|\Z)", re.I
+    r"\n[^\w\n]*(?:sources?|references?|citations?|quotes?|출처|참고(?: ?문헌)?|근거|인용)[^\w\n]*(?=\n|\Z)",
+    re.I,
 )
 _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-{2,}[\s:|-]*\|?\s*")
 _WORD = re.compile(r"\w")

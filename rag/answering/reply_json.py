@@ -20,7 +20,7 @@ def read_json(text: str) -> Draft | None:
     """The draft in a JSON reply; None when the text is not one."""
     fenced = _FENCE.match(text)
     value = _load((fenced[1] if fenced else text).strip())
-    if isinstance(value, list):
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         value = {"sentences": value}
     if not isinstance(value, dict):
         return None

@@ -1,0 +1,174 @@
+"""Whether a sentence follows from what stands around its proven quotes, judged by words and facts alone.
+
+Every figure, date and unit must stand in the sentences around the quotes. Names, codes and titles may stand
+anywhere on the quoted pages, since a page names its subject once and then says "it". The sentence says "not" where
+the quotes do, and its words are theirs for the greater part. Across languages words cannot agree; there two facts
+must.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rag.answering.quotes import Library
+from rag.text.facts import Evidence, Fact, facts, supported
+from rag.text.keywords import keyword_tokens, query_terms
+from rag.text.language import language_of
+from rag.text.quantities import SCALE_WORDS, numbers
+from rag.types import Citation, Page, Passage, Span
+
+COVERED = 0.5
+"""Share of a sentence's words that must stand in the evidence."""
+FACTS_ACROSS_LANGUAGES = 2
+"""Facts that must agree when the sentence and the page are in different languages."""
+_STEM = 5
+_STEM_WEIGHT = 0.7
+_CLAUSE = 30
+"""Characters beside a quote in which a "not" that was left out of it would turn its meaning."""
+_SHORT_TITLE = 3
+"""Words up to which a quoted title may be told from its words alone."""
+_ROW_FIGURES = 2
+"""Figures from which a line may be a table's row, whose dates stand in the header."""
+_ROW_DIGITS = 0.15
+"""And the share of digits among its characters."""
+
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|nor|none|neither|nobody|nothing|without|cannot)\b|n['’]t\b"
+    r"|않|아니|못하|못한|못했|못할|없(?:다|었|는|이|음|으|습|어|던|고)|(?<![가-힣])안\s",
+    re.IGNORECASE,
+)
+
+
+def coverage(text: str, evidence: str) -> float:
+    """Share (0 to 1) of the words of `text` that stand in `evidence`; half credit and more for the same stem."""
+    terms = query_terms(text)
+    held = frozenset(keyword_tokens(evidence))
+    stems = {token[:_STEM] for token in held if len(token) >= _STEM}
+    got = 0.0
+    for term, weight in terms.items():
+        stem = len(term) >= _STEM and term[:_STEM] in stems
+        got += weight if term in held else weight * _STEM_WEIGHT * stem
+    return got / (sum(terms.values()) or 1.0)
+
+
+def same_polarity(text: str, evidence: str) -> bool:
+    """Whether both deny something or neither does."""
+    return bool(_NEGATION.search(text)) == bool(_NEGATION.search(evidence))
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """The proven quotes of one sentence and the words around them."""
+
+    citations: Sequence[Citation]
+    passages: Sequence[Passage]
+    library: Library
+
+    def repeated_by(self, text: str) -> bool:
+        """Whether `text` is a whole quote, word for word."""
+        return _bare(text) in {_bare(citation.quote) for citation in self.citations}
+
+    def missing_facts(self, text: str) -> tuple[str, ...]:
+        """The facts of `text` that stand neither around the quotes nor, if names, on their pages."""
+        return tuple(fact.text for fact in facts(text) if not self._holds(fact))
+
+    def follows(self, text: str) -> bool:
+        """Whether the wording of `text` (its facts apart) is that of the quotes and what surrounds them."""
+        if not self._agrees(text):
+            return False
+        if any(_bare(text) in _bare(citation.quote) for citation in self.citations):
+            return True
+        if language_of(text) != language_of(self._near):
+            return len(facts(text)) >= FACTS_ACROSS_LANGUAGES
+        return coverage(text, f"{self._titles}\n{self._near}") >= COVERED
+
+    def _holds(self, fact: Fact) -> bool:
+        if fact.kind in ("number", "date"):
+            return supported(fact, self._around)
+        if _bare(fact.text) in _bare(self._page.text):
+            return True
+        if fact.kind == "title" and len(fact.text.split()) > _SHORT_TITLE:
+            # The words of a long quotation stand on many pages; only their order makes it one.
+            return False
+        return supported(fact, self._page)
+
+    def _agrees(self, text: str) -> bool:
+        if _NEGATION.search(text):
+            return bool(_NEGATION.search(self._near))
+        return not any(_NEGATION.search(clause) for clause in self._clauses)
+
+    @cached_property
+    def _around(self) -> Evidence:
+        """What figures and dates are looked up in."""
+        scales = [
+            page.text[a:b]
+            for file, page in self._pages
+            for a, b in self.library.sentences(file, page.number)
+            if SCALE_WORDS.search(page.text, a, b)
+        ]
+        rows = [page.text for _, page in self._pages if self._is_row]
+        return Evidence("\n".join([self._near, *scales, *rows]))
+
+    @cached_property
+    def _page(self) -> Evidence:
+        return Evidence("\n".join([self._titles, *(page.text for _, page in self._pages)]))
+
+    @cached_property
+    def _near(self) -> str:
+        """The sentences that the quotes touch and their neighbours."""
+        return "\n".join(
+            text for c in self.citations for span in c.spans for text in self._sentences_at(c.file, span, 1)
+        )
+
+    @cached_property
+    def _titles(self) -> str:
+        files = {citation.file for citation in self.citations}
+        return "\n".join(f"{p.title} {p.heading}" for p in self.passages if p.file in files)
+
+    @cached_property
+    def _clauses(self) -> list[str]:
+        """Each quote with a little of its sentence on both sides."""
+        clauses = []
+        for citation in self.citations:
+            for span in citation.spans:
+                page = self.library.page(citation.file, span.page)
+                low, high = self._sentence_range(citation.file, span)
+                start, end = max(low, span.start - _CLAUSE), min(high, span.end + _CLAUSE)
+                clauses.append(page.text[start:end] if page else "")
+        return clauses
+
+    @cached_property
+    def _is_row(self) -> bool:
+        """Whether a quote stands in a line of figures, which only mean something with the table's header."""
+        lines = [t for c in self.citations for span in c.spans for t in self._sentences_at(c.file, span, 0)]
+        return any(
+            len(numbers(line)) >= _ROW_FIGURES and sum(c.isdigit() for c in line) > _ROW_DIGITS * len(line)
+            for line in lines
+        )
+
+    @cached_property
+    def _pages(self) -> list[tuple[str, Page]]:
+        places = dict.fromkeys((c.file, span.page) for c in self.citations for span in c.spans)
+        found = [(file, self.library.page(file, number)) for file, number in places]
+        return [(file, page) for file, page in found if page is not None]
+
+    def _sentences_at(self, file: str, span: Span, around: int) -> list[str]:
+        """The sentences that a span touches, with so many neighbours on each side."""
+        page = self.library.page(file, span.page)
+        ranges = self.library.sentences(file, span.page)
+        touched = [i for i, (a, b) in enumerate(ranges) if a < span.end and b > span.start]
+        if page is None or not touched:
+            return []
+        low, high = max(touched[0] - around, 0), touched[-1] + around + 1
+        return [page.text[a:b] for a, b in ranges[low:high]]
+
+    def _sentence_range(self, file: str, span: Span) -> tuple[int, int]:
+        ranges = [r for r in self.library.sentences(file, span.page) if r[0] < span.end and r[1] > span.start]
+        return (ranges[0][0], ranges[-1][1]) if ranges else (span.start, span.end)
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split()).casefold()

@@ -1,0 +1,66 @@
+"""The built-in answerer: no model, only the sentences of the documents that answer the question, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rag.answering.candidates import Candidate, candidates
+from rag.answering.draft import Draft, DraftSentence, Quote
+from rag.answering.question import analyse
+from rag.answering.ranking import EMBEDDED, Ranked, rank
+from rag.types import Passage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rag.answering.ranking import Embed
+
+SAME = 0.8
+"""Share of common words (Jaccard) from which two sentences say the same."""
+
+
+def answer(
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    embed: Embed | None = None,
+    query_vector: NDArray[np.float32] | None = None,
+    max_sentences: int = 2,
+) -> Draft:
+    """At most `max_sentences` sentences of the passages, best first, each quoting itself.
+
+    `embed` turns texts into unit vectors, float32 [n, d], comparable with `query_vector`, float32 [d]; without
+    them the choice rests on words alone. The draft is declined when the passages hold no sentence at all.
+    """
+    analysed = analyse(question)
+    found = candidates(passages)
+    ranked = rank(analysed, found, passages, embed=embed, query_vector=query_vector)
+    chosen = choose(ranked, max_sentences)
+    return Draft(tuple(map(_sentence, chosen)), declined=not chosen)
+
+
+def choose(ranked: Sequence[Ranked], count: int) -> list[Candidate]:
+    """The best `count` candidates that differ; of sentences that say the same in one file the earliest page's.
+
+    Documents repeat themselves (a summary, a later chapter); where a thing is said first is where it belongs.
+    """
+    chosen: list[Candidate] = []
+    for candidate in (r.candidate for r in ranked[:EMBEDDED]):
+        same = next((i for i, other in enumerate(chosen) if _alike(other, candidate)), None)
+        if same is None:
+            chosen += [candidate] if len(chosen) < count else []
+        elif candidate.file == chosen[same].file and candidate.passage.page < chosen[same].passage.page:
+            chosen[same] = candidate
+    return chosen
+
+
+def _alike(a: Candidate, b: Candidate) -> bool:
+    return len(a.tokens & b.tokens) >= SAME * len(a.tokens | b.tokens)
+
+
+def _sentence(candidate: Candidate) -> DraftSentence:
+    number = candidate.rank + 1
+    text = " ".join(candidate.text.split())
+    return DraftSentence(text, (number,), (Quote(candidate.text, number),), starts_line=True)
