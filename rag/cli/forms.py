@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from rag.types import Answer, Citation, Passage, Sentence, Usage
+from rag.errors import UsageError
+from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Span, Usage
 
 Form = dict[str, Any]
 
@@ -65,6 +67,29 @@ def citation_form(citation: Citation) -> Form:
         "ocr": citation.ocr,
         "page_hash": citation.page_hash or None,
     }
+
+
+def citations_of(answer: Mapping[str, Any]) -> list[Citation]:
+    """The citations of an answer in its JSON form. Raises UsageError when they have another one."""
+    try:
+        return [_read_citation(form) for form in answer["citations"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError("The kept answer cannot be read: ask again.") from None
+
+
+def _read_citation(form: Mapping[str, Any]) -> Citation:
+    return Citation(
+        n=int(form["n"]),
+        file=str(form["file"]),
+        page=int(form["page"]),
+        quote=str(form["quote"]),
+        status=QuoteStatus(form["status"]),
+        spans=tuple(Span(int(s["page"]), int(s["start"]), int(s["end"])) for s in form["spans"]),
+        page_label=str(form["page_label"] or ""),
+        note=str(form["note"] or ""),
+        ocr=bool(form["ocr"]),
+        page_hash=str(form["page_hash"] or ""),
+    )
 
 
 def sentence_form(sentence: Sentence) -> Form:

@@ -12,12 +12,13 @@ from rag.cli.messages import Language, say
 from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Support, Usage
 
 _WIDTH = 100
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Control characters, and those that turn the direction of writing: they make a name read as another one.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MARKS = {Support.VERIFIED: ("✓", "green"), Support.WEAK: ("~", "yellow"), Support.UNSUPPORTED: ("✗", "red")}
 
 
 def plain(text: str) -> str:
-    """Text of a document or a model, without control characters: a terminal would obey them."""
+    """Text of a document, a model or a file name, without the characters that a terminal would obey."""
     return _CONTROLS.sub("", text)
 
 

@@ -12,14 +12,16 @@ from rag.types import Status
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.store import Index
-    from rag.types import Page, Source
+    from rag.store import Index, LedgerEntry
+    from rag.types import Page
+
+_SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 
 
 @click.command(
     epilog="Examples:\n\n  rag status\n\n  rag status --failed\n\n  rag status --json | jq .totals"
 )
-@click.option("--failed", is_flag=True, help="Only files and pages that are not searchable, with the reason.")
+@click.option("--failed", is_flag=True, help="Only files with something that is not searchable, and why.")
 @json_option
 @with_settings()
 def command(settings: Settings, failed: bool, as_json: bool) -> int:
@@ -28,41 +30,38 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
     from rag.store import open_index
 
     with open_index(settings.index, notify=tell) as index:
-        rows = [_row(index, source) for source in index.sources()]
+        rows = [_row(index, entry) for entry in index.ledger()]
     totals = _totals(rows)
+    shown = [row for row in rows if not failed or _has_failed(row)]
     if as_json:
         from rag.cli.forms import print_json
 
-        print_json({"files": [r for r in rows if not failed or _is_failed(r)], "totals": totals})
+        print_json({"files": shown, "totals": totals})
     else:
-        _print_table(rows, failed)
-        click.echo(_summary(totals))
+        _print_table(shown)
+        click.echo(_summary(totals, settings.index))
     return 0
 
 
-def _row(index: Index, source: Source) -> dict[str, Any]:
-    pages = index.pages(source.file)
+def _row(index: Index, entry: LedgerEntry) -> dict[str, Any]:
+    pages = index.pages(entry.source.file)
     return {
-        "file": source.file,
-        "status": source.status.value,
-        "reason": source.reason,
-        "pages": len(pages),
-        "searchable_pages": sum(page.status.searchable for page in pages),
-        "chunks": index.chunk_count(source.file),
+        "file": entry.source.file,
+        "status": entry.source.status.value,
+        "reason": entry.source.reason,
+        "pages": entry.pages,
+        "searchable_pages": entry.searchable_pages,
+        "chunks": entry.chunks,
         "characters": sum(page.characters for page in pages),
-        "page_problems": [_problem(page) for page in pages if not _in_order(page)],
+        "page_problems": [_problem(page) for page in pages if page.status is not Status.OK or page.reason],
     }
-
-
-def _in_order(page: Page) -> bool:
-    return page.status is Status.OK and not page.reason
 
 
 def _problem(page: Page) -> dict[str, Any]:
     return {"page": page.number, "status": page.status.value, "reason": page.reason}
 
 
-def _is_failed(row: dict[str, Any]) -> bool:
+def _has_failed(row: dict[str, Any]) -> bool:
     return not Status(row["status"]).searchable or row["searchable_pages"] < row["pages"]
 
 
@@ -74,43 +73,45 @@ def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"files": len(rows), "by_status": dict(sorted(counted.items())), **sums}
 
 
-def _print_table(rows: list[dict[str, Any]], failed: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rag.cli.tables import print_table
 
-    from rag.cli.render import plain
-
-    table = Table(box=None, pad_edge=False)
-    for name, justify in (("file", "left"), ("status", "left"), ("pages", "right"), ("chunks", "right")):
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
-    table.add_column("reason", overflow="fold")
-    for row in rows:
-        if failed and not _is_failed(row):
-            continue
-        pages = f"{row['searchable_pages']}/{row['pages']}"
-        reason = row["reason"] or _pages_in_words(row["page_problems"])
-        cells = (plain(row["file"]), row["status"], pages, f"{row['chunks']:,}", plain(reason))
-        table.add_row(*(Text(cell) for cell in cells))  # Text: a file name must not be read as markup
-    console = Console(highlight=False)
-    console.print(table, soft_wrap=not console.is_terminal)
+    print_table(
+        ("file", "status", "pages", "chunks", "reason"),
+        [
+            (
+                row["file"],
+                row["status"],
+                f"{row['searchable_pages']:,}/{row['pages']:,}",
+                f"{row['chunks']:,}",
+                row["reason"] or _pages_in_words(row["page_problems"]),
+            )
+            for row in rows
+        ],
+        right=(2, 3),
+    )
 
 
 def _pages_in_words(problems: list[dict[str, Any]]) -> str:
-    """`pages 3, 7: scanned; page 9: empty`, at most five pages of a kind named."""
-    by_status: dict[str, list[int]] = {}
+    """`pages 3, 7: scanned; page 9: empty`, a few pages of each kind named."""
+    by_kind: dict[str, list[int]] = {}
     for problem in problems:
-        by_status.setdefault(problem["status"], []).append(problem["page"])
-    parts = []
-    for status, pages in by_status.items():
-        shown = ", ".join(map(str, pages[:5])) + (f" and {len(pages) - 5} more" if len(pages) > 5 else "")
-        parts.append(f"{'pages' if len(pages) > 1 else 'page'} {shown}: {status}")
-    return "; ".join(parts)
+        kind = problem["status"] if problem["status"] != Status.OK.value else problem["reason"]
+        by_kind.setdefault(kind, []).append(problem["page"])
+    return "; ".join(f"{_numbers(pages)}: {kind}" for kind, pages in by_kind.items())
 
 
-def _summary(totals: dict[str, Any]) -> str:
+def _numbers(pages: list[int]) -> str:
+    more = len(pages) - _SHOWN_PAGES
+    shown = ", ".join(map(str, pages[:_SHOWN_PAGES])) + (f" and {more:,} more" if more > 0 else "")
+    return f"{'pages' if len(pages) > 1 else 'page'} {shown}"
+
+
+def _summary(totals: dict[str, Any], index: str) -> str:
+    if not totals["files"]:
+        return f"The index {index} is empty: run `rag ingest FOLDER`."
     statuses = ", ".join(f"{count:,} {status}" for status, count in totals["by_status"].items())
     return (
         f"\n{totals['searchable_pages']:,} of {totals['pages']:,} pages searchable"
-        f" in {totals['files']:,} files ({statuses or 'none'}); {totals['chunks']:,} chunks."
+        f" in {totals['files']:,} files ({statuses}); {totals['chunks']:,} chunks."
     )

@@ -22,6 +22,7 @@ def show_stream(
     *,
     where: Sequence[str] = (),
     history: Sequence[tuple[str, str]] = (),
+    prompt: str | None = None,
 ) -> Answer:
     """Print the answer to standard output and return it.
 
@@ -30,7 +31,7 @@ def show_stream(
     """
     live = sys.stdout.isatty()
     streamed = False
-    for part in pipeline.stream(question, where=where, history=history):
+    for part in pipeline.stream(question, where=where, history=history, prompt=prompt):
         if isinstance(part, Answer):
             answer = part
         elif live:

@@ -1,0 +1,33 @@
+"""`rag chat`: questions that may lean on those before, answered while they come, kept and resumed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rag.cli.options import ANSWERING, json_option, where_option, with_settings
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
+
+@click.command(
+    epilog="Examples:\n\n  rag chat\n\n  rag chat --resume\n\n  rag chat --model ollama:exaone3.5 --prompt concise\n\n"
+    "  printf '휴가는 며칠인가요?\\n/quit\\n' | rag chat --json\n\n"
+    "Inside, /help lists the commands. Ctrl-C stops an answer, Ctrl-D ends the chat; every turn is kept at once."
+)
+@click.option(
+    "--resume", is_flag=False, flag_value="", metavar="[NAME]", help="Go on with a session (the last)."
+)
+@where_option
+@json_option
+@with_settings(*ANSWERING, own_receipts=True)
+def command(settings: Settings, resume: str | None, where: tuple[str, ...], as_json: bool) -> int:
+    """Ask questions one after the other; each may refer to those before it."""
+    from rag.cli.conversation import Conversation
+    from rag.cli.sessions import Session
+    from rag.cli.sessions import resume as resume_session
+
+    session = Session(settings.index) if resume is None else resume_session(settings.index, resume or None)
+    return Conversation(settings, session, where=where, as_json=as_json).run()

@@ -1,0 +1,90 @@
+"""`rag cost`: the receipts added up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from rag.cli.options import json_option, with_settings
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+    from rag.usage.ledger import Line
+
+_GROUPS: tuple[Literal["day", "model", "command"], ...] = ("day", "model", "command")
+
+
+@click.command(epilog="Examples:\n\n  rag cost\n\n  rag cost --by model\n\n  rag cost --json | jq .total")
+@click.option("--by", "by", type=click.Choice(_GROUPS), help="Only this table (default: all three).")
+@json_option
+@with_settings()
+def command(settings: Settings, by: Literal["day", "model", "command"] | None, as_json: bool) -> int:
+    """Add up what was paid for this index: by day (UTC), model and command."""
+    from rag.cli.receipts import ledger_of
+
+    ledger = ledger_of(settings)
+    tables = {group: ledger.summary(group) for group in (_GROUPS if by is None else (by,))}
+    total = _total(next(iter(tables.values())))
+    if as_json:
+        from rag.cli.forms import print_json
+
+        forms = {f"by_{group}": [_form(line) for line in lines] for group, lines in tables.items()}
+        print_json(forms | {"total": total})
+    elif total["calls"] + total["cached_calls"] == 0:
+        click.echo(f"No model has been paid for {settings.index} yet.")
+    else:
+        _print(tables, total)
+    return 0
+
+
+def _form(line: Line) -> dict[str, Any]:
+    """`cost_usd` is null when the price of any call is not known; `known_cost_usd` is what is known of it."""
+    return {
+        "key": line.key,
+        "calls": line.calls,
+        "cached_calls": line.cached_calls,
+        "input_tokens": line.input_tokens,
+        "output_tokens": line.output_tokens,
+        "cost_usd": None if line.unpriced_calls else line.cost_usd,
+        "known_cost_usd": line.cost_usd,
+        "unpriced_calls": line.unpriced_calls,
+        "estimated": line.estimated,
+    }
+
+
+def _total(lines: list[Line]) -> dict[str, Any]:
+    names = (
+        "calls", "cached_calls", "input_tokens", "output_tokens", "known_cost_usd", "unpriced_calls",
+    )  # fmt: skip
+    forms = [_form(line) for line in lines]
+    sums: dict[str, Any] = {name: sum(form[name] for form in forms) for name in names}
+    sums["cost_usd"] = None if sums["unpriced_calls"] else sums["known_cost_usd"]
+    return sums | {"estimated": any(line.estimated for line in lines)}
+
+
+def _print(tables: dict[Literal["day", "model", "command"], list[Line]], total: dict[str, Any]) -> None:
+    from rag.cli.tables import print_table
+
+    for group, lines in tables.items():
+        rows = [
+            (
+                line.key,
+                f"{line.calls:,}",
+                f"{line.cached_calls:,}",
+                f"{line.input_tokens:,}",
+                f"{line.output_tokens:,}",
+                _price(line.cost_usd, line.unpriced_calls, line.estimated),
+            )
+            for line in lines
+        ]
+        head = (group, "calls", "from cache", "tokens in", "tokens out", "cost")
+        print_table(head, rows, right=(1, 2, 3, 4, 5))
+        click.echo()
+    click.echo("In all: " + _price(total["known_cost_usd"], total["unpriced_calls"], total["estimated"]))
+
+
+def _price(known: float, unpriced: int, estimated: bool) -> str:
+    about = "about " if estimated else ""
+    more = f" and {unpriced:,} calls of unknown price" if unpriced else ""
+    return f"{about}${known:.4f}{more}"

@@ -1,0 +1,90 @@
+"""A quote where it stands: marked in the text of its page, or on a picture of the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rag.cli.messages import Language
+from rag.cli.render import page_name, plain
+from rag.errors import UsageError
+from rag.types import Citation, QuoteStatus, Span
+
+if TYPE_CHECKING:
+    from rag.store import Index
+
+_AROUND = 400  # characters of the page shown on either side of the quote
+
+
+def cite(index: Index, file: str, page: int, quote: str) -> Citation:
+    """A citation of `quote` on a page, looked up now; without a quote, of the page as a whole.
+
+    Raises UsageError when the index has no such page, naming the file that is nearest.
+    """
+    stored = index.page(file, page)
+    if stored is None:
+        raise UsageError(_no_page(index, file, page))
+    spans: tuple[Span, ...] = ()
+    if quote:
+        from rag.text.matching import find_quote
+
+        match = find_quote(quote, stored.text)
+        spans = tuple(Span(page, start, end) for start, end in match.parts) if match else ()
+    status = QuoteStatus.FOUND if spans or not quote else QuoteStatus.MISSING
+    return Citation(1, file, page, quote, status, spans, page_label=stored.label)
+
+
+def _no_page(index: Index, file: str, page: int) -> str:
+    import difflib
+
+    count = len(index.pages(file))
+    if count:
+        return f"{file} has the pages 1 to {count}: there is no page {page}."
+    nearest = difflib.get_close_matches(file, [source.file for source in index.sources()], n=1, cutoff=0.4)
+    hint = f"did you mean {nearest[0]}?" if nearest else "`rag status` lists the files."
+    return f"The index has no pages of {file}: {hint}"
+
+
+def evidence_text(index: Index, citation: Citation, language: Language) -> str:
+    """The page's text around the quote with the quote marked; the whole page when there is no quote."""
+    head = f"{plain(citation.file)}, {page_name(citation.page, citation.page_label, language)}"
+    lines = [click.style(head, bold=True)]
+    for number in dict.fromkeys((citation.page, *(span.page for span in citation.spans))):
+        page = index.page(citation.file, number)
+        if page is None:
+            lines.append(f"Page {number} is no longer in the index.")
+            continue
+        if number != citation.page:
+            lines.append(click.style(page_name(number, page.label, language), bold=True))
+        lines.append(_marked(page.text, [s for s in citation.spans if s.page == number], citation.quote))
+    return "\n".join(lines)
+
+
+def _marked(text: str, spans: list[Span], quote: str) -> str:
+    """`text` around the spans; all of it when the whole page was asked for, its beginning when nothing stands."""
+    spans = [span for span in spans if 0 <= span.start < span.end <= len(text)]
+    if not spans:
+        return plain(text if not quote else text[: 2 * _AROUND])
+    first, last = min(span.start for span in spans), max(span.end for span in spans)
+    begin, end = max(first - _AROUND, 0), min(last + _AROUND, len(text))
+    pieces = ["…" if begin else ""]
+    at = begin
+    for span in sorted(spans, key=lambda s: s.start):
+        pieces.append(plain(text[at : span.start]))
+        pieces.append(click.style(plain(text[max(span.start, at) : span.end]), reverse=True))
+        at = max(at, span.end)
+    return "".join([*pieces, plain(text[at:end]), "…" if end < len(text) else ""])
+
+
+def evidence_form(index: Index, citation: Citation, picture: Path | None) -> dict[str, Any]:
+    """The JSON form of `rag show`."""
+    from rag.cli.forms import citation_form
+
+    page = index.page(citation.file, citation.page)
+    return {
+        "citation": citation_form(citation),
+        "text": None if page is None else page.text,
+        "png": None if picture is None else str(picture),
+    }

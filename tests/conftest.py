@@ -1,0 +1,53 @@
+"""What tests of several rooms share: settings that nobody's environment can change, and the sample documents indexed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "data" / "sample"
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(("RAG_", "OPENAI_", "AZURE_OPENAI_")) and name != "RAG_CACHE_DIR"
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """The environment without settings and keys of whoever runs the tests, for processes that tests start.
+
+    The cache of the converted model stays where it is: to make it anew takes seconds and shows nothing.
+    """
+    kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | extra
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in filter(_is_setting, list(os.environ)):
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample documents in an index, made by the real `rag ingest` once for all workers of a run.
+
+    For reading only; `shutil.copytree` gives a test one of its own to write.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    index = shared / "sample-index"
+    with FileLock(shared / "sample-index.lock"):
+        if not (shared / "sample-index.done").exists():
+            command = [sys.executable, "-m", "rag.cli", "ingest", str(SAMPLE), "--index", str(index)]
+            made = subprocess.run(
+                command, cwd=shared, env=clean_environment(), capture_output=True, text=True, check=False
+            )
+            assert made.returncode == 0, made.stderr
+            (shared / "sample-index.done").touch()
+    return index
