@@ -90,8 +90,9 @@ class KeywordIndex:
         with damage():
             writer = self._index.writer(heap_size=HEAP_BYTES, num_threads=1)
             try:
-                for content in (*removed, _STAMP_CONTENT):
-                    writer.delete_documents_by_term("content", content)
+                # By query: delete_documents_by_term makes a signed term, which an unsigned field never matches.
+                old = [*removed, _STAMP_CONTENT]
+                writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "content", old))
                 for content, key, first, last, body in added:
                     fields = {"content": content, "key": key, "first": first, "last": last, "body": body}
                     writer.add_document(tantivy.Document.from_dict(fields, self._schema))

@@ -1,0 +1,113 @@
+"""`--where` in both engines, and its mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.errors import UsageError
+from rag.store import Filter, Index, open_index
+from tests.store import corpus
+from tests.store.corpus import document, question
+
+FILES = {
+    "2023/아세아.pdf": {"format": "pdf", "year": "2023", "author": "Kim"},
+    "2023/deep/beta.md": {"format": "md", "year": "2023", "author": "Lee"},
+    "2024/gamma.pdf": {"format": "PDF", "year": "2024", "author": "kim"},
+    "2023-draft/delta.pdf": {"format": "pdf", "year": "2023"},
+    "odd[1]*/epsilon.pdf": {"format": "pdf"},
+}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    location: Path = tmp_path_factory.mktemp("filters") / "index"
+    with open_index(location, create=corpus.spec()) as index:
+        with index.writer() as writer:
+            for file, metadata in FILES.items():
+                item = document(file, [f"anchor rope {file} {page}" for page in range(1, 13)], **metadata)
+                writer.put(item, corpus.vectors_of(item))
+        yield index
+
+
+@pytest.mark.parametrize(
+    ("conditions", "files"),
+    [
+        (["file=2023/*"], {"2023/아세아.pdf", "2023/deep/beta.md"}),
+        (["file=*.md"], {"2023/deep/beta.md"}),
+        (["file=gamma.pdf"], {"2024/gamma.pdf"}),
+        (["file=아세아.pdf"], {"2023/아세아.pdf"}),
+        (["file=아세아.pdf"], {"2023/아세아.pdf"}),
+        (["file=gamma.pdf", "file=*beta*"], {"2024/gamma.pdf", "2023/deep/beta.md"}),
+        (["folder=2023"], {"2023/아세아.pdf", "2023/deep/beta.md"}),
+        (["folder=2023/deep/"], {"2023/deep/beta.md"}),
+        (["folder=odd[1]*"], {"odd[1]*/epsilon.pdf"}),
+        (["folder=."], set(FILES)),
+        (["format=pdf"], set(FILES) - {"2023/deep/beta.md"}),
+        (["author=KIM"], {"2023/아세아.pdf", "2024/gamma.pdf"}),
+        (["author=Kim", "author=Lee", "year=2023"], {"2023/아세아.pdf", "2023/deep/beta.md"}),
+        (["author=Nobody"], set()),
+        (["file=2023/*", "format=md"], {"2023/deep/beta.md"}),
+    ],
+)
+def test_files_and_metadata(filled: Index, conditions: list[str], files: set[str]) -> None:
+    where = Filter.parse(conditions)
+    dense = filled.search_dense(question("anchor rope"), 100, where)
+    keyword = filled.search_keywords(["anchor"], 100, where)
+    pages = filled.search_pages(["anchor"], 100, where)
+    found = {p.file for p in filled.passages([hit.chunk_id for hit in dense])}
+    assert found == {p.file for p in filled.passages([hit.chunk_id for hit in keyword])} == files
+    assert {hit.file for hit in pages} == files
+    assert len(dense) == len(keyword) == len(pages) == 12 * len(files)
+
+
+@pytest.mark.parametrize(
+    ("condition", "pages"),
+    [
+        ("page=3", {3}),
+        ("page=3-5", {3, 4, 5}),
+        ("page=11-", {11, 12}),
+        ("page=-2", {1, 2}),
+        ("pages=40-50", set()),
+    ],
+)
+def test_pages(filled: Index, condition: str, pages: set[int]) -> None:
+    where = Filter.parse([condition, "file=gamma.pdf"])
+    dense = filled.search_dense(question("anchor rope"), 100, where)
+    keyword = filled.search_keywords(["anchor"], 100, where)
+    assert {p.page for p in filled.passages([hit.chunk_id for hit in dense])} == pages
+    assert {p.page for p in filled.passages([hit.chunk_id for hit in keyword])} == pages
+    assert {hit.page for hit in filled.search_pages(["anchor"], 100, where)} == pages
+
+
+def test_the_best_within_the_filter_not_the_filtered_best(filled: Index) -> None:
+    where = Filter.parse(["file=gamma.pdf", "page=7"])
+    asked = "anchor rope 2023/deep/beta.md 3"
+    (hit,) = filled.search_dense(question(asked), 1, where)
+    (passage,) = filled.passages([hit.chunk_id])
+    assert (passage.file, passage.page) == ("2024/gamma.pdf", 7)
+
+
+@pytest.mark.parametrize(
+    "condition", ["gamma", "=x", "file=", "page=x", "page=5-3", "page=-", "page=1-2-3", "  =  ", ""]
+)
+def test_mistakes_say_what_is_understood(condition: str) -> None:
+    with pytest.raises(UsageError, match=r"use .*"):
+        Filter.parse([condition])
+
+
+def test_two_page_ranges_are_refused() -> None:
+    with pytest.raises(UsageError, match="second time"):
+        Filter.parse(["page=1", "page=2"])
+
+
+def test_no_condition_is_no_filter() -> None:
+    assert Filter.parse([]) is None
+
+
+def test_quotes_in_a_value_are_only_text(filled: Index) -> None:
+    where = Filter.parse(["author='; DROP TABLE sources; --", "x y'\"=1"])
+    assert filled.search_dense(question("anchor"), 5, where) == []
+    assert filled.counts().chunks == 60
