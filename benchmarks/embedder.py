@@ -4,7 +4,7 @@
     python benchmarks/embedder.py DIR... --passages 200  # any folders of PDFs
     python benchmarks/embedder.py --out                  # also writes benchmarks/results/embedder.json
 
-Both engines take turns in one run, each with its own default threads, so that the ratio holds on a busy machine.
+Both engines take turns in one run, each with its default threads, so that the ratio holds on a busy machine.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from rag.providers.e5.weights import WeightsFile, find_weights
 ENGLISH = [
     "The lease for the Dover warehouse ends on 30 June 2027. Either party may give notice of twelve months; "
     "the rent is reviewed every second spring against the index of prices, and never falls below £14,200.",
-    "Operating income fell by 3.1 percent to $412 million as freight costs rose in the second half of the year.",
+    "Operating income fell by 3.1 percent to $412 million as freight costs rose in the second half.",
     "Bees navigate by the sun. On cloudy days they read the pattern of polarised light, which the compound "
     "eye can see and ours cannot, and they correct for the hour with a clock of their own.",
     "To descale the kettle, fill it to the mark with one part vinegar and two parts water, boil, and wait.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -90,9 +90,7 @@ class E5Embeddings(Embeddings):
         def embed(index: int) -> None:
             vectors[index] = encoder.embed(tokenizer.ids(prefix + texts[index]))
 
-        for count in _run(embed, len(texts), self.threads):
-            if on_batch is not None:
-                on_batch(count)
+        _run(embed, len(texts), self.threads, on_batch or (lambda _: None))
         return vectors
 
     def count_tokens(self, text: str) -> int:
@@ -119,22 +117,21 @@ class E5Embeddings(Embeddings):
         E5Embeddings.__init__(self, **state)
 
 
-def _run(embed: Callable[[int], None], count: int, threads: int) -> Iterator[int]:
-    """Call `embed` for 0 to count-1 on so many threads; yields, in order, how many more were finished."""
+def _run(embed: Callable[[int], None], count: int, threads: int, finished: Callable[[int], None]) -> None:
+    """Call `embed` for 0 to count-1 on so many threads, and `finished` in this one; an error stops the rest."""
     if count <= 1 or threads == 1:
         for index in range(count):
             embed(index)
-            yield 1
+            finished(1)
         return
     with ThreadPoolExecutor(min(threads, count), thread_name_prefix="e5") as pool:
         futures = [pool.submit(embed, index) for index in range(count)]
         try:
             for future in futures:
                 future.result()
-                yield 1
+                finished(1)
         finally:
-            for future in futures:
-                future.cancel()
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _processors() -> int:
