@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from typing import Literal
 
 from rag.text.folding import BREAK, NONE, Folded, fold, is_cjk
@@ -20,6 +20,13 @@ _MAX_HITS = 50
 _BUCKET = 24
 """Solid characters by which the offsets of seeds may differ (words left out or put in) and still agree."""
 _CANDIDATES = 3
+_STRAY = 4
+"""Units that may lie between a single common unit at an edge and the next without making it a stray."""
+_NEAR = 6
+"""Units within which a changed region is widened to where both texts part words."""
+
+_Region = tuple[int, int, int, int]
+"""Units `a` to `b` of the quote and `c` to `d` of the page, as in difflib's opcodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,8 @@ class Alteration:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
-    """A word as solid characters `start` to `end` of a folded text."""
+class _Unit:
+    """What is compared: a word, or one character of Hangul, Han or kana (their spacing varies)."""
 
     key: str
     start: int
@@ -53,15 +60,15 @@ class _Word:
 def closest(quote: str, text: str | MatchIndex, *, at_least: float = 0.6) -> Alteration | None:
     """The place of `text` most like the quote, or None when nothing reaches the ratio `at_least`.
 
-    The ratio is 2 M / T over solid characters, where M are those in words that stand in both in the same
-    order and T all of both.
+    The ratio is 2 M / T over solid characters, where M are those of words (of characters, in Korean) that
+    stand in both in the same order and T all of both.
     """
     page = (text if isinstance(text, MatchIndex) else MatchIndex(text)).folded
     folded = fold(quote)
     if not folded.solid or not page.solid:
         return None
-    words = list(_words(folded, 0, len(folded.solid)))
-    found = [_align(folded, words, page, offset) for offset in _offsets(folded.solid, page.solid)]
+    units = _units(folded, 0, len(folded.solid))
+    found = [_align(folded, units, page, offset) for offset in _offsets(folded.solid, page.solid)]
     best = max((a for a in found if a is not None), key=lambda a: a.ratio, default=None)
     return best if best is not None and best.ratio >= at_least else None
 
@@ -90,54 +97,115 @@ def _places(page: str, seed: str) -> Iterator[int]:
         at = page.find(seed, at + 1)
 
 
-def _align(quote: Folded, words: list[_Word], page: Folded, offset: int) -> Alteration | None:
-    """Compare the quote with the words of the page about solid character `offset`."""
+def _align(quote: Folded, units: list[_Unit], page: Folded, offset: int) -> Alteration | None:
+    """Compare the quote with the page about solid character `offset`."""
     slack = 2 * _BUCKET + len(quote.solid) // 4
     low, high = max(0, offset - slack), min(len(page.solid), offset + len(quote.solid) + slack)
-    there = list(_words(page, low, high))
-    matcher = SequenceMatcher(None, [w.key for w in words], [w.key for w in there], autojunk=False)
-    blocks = [block for block in matcher.get_matching_blocks() if block.size]
+    there = _units(page, low, high)
+    blocks = _without_strays(_matcher(units, there).get_matching_blocks()[:-1])
     if not blocks:
         return None
-    # The window is wider than the quote; what lies outside the first and last common word is not compared,
-    # but for as many words as the quote has there itself.
+    # The window is wider than the quote. Beyond the first and last common unit only as much of the page is
+    # compared as the quote has there itself, and then to the end of a word.
     first = max(0, blocks[0].b - blocks[0].a)
-    left = len(words) - (blocks[-1].a + blocks[-1].size)
-    last = min(len(there), blocks[-1].b + blocks[-1].size + left)
-    if left and last < len(there) and is_cjk(there[last - 1].key[-1]):
-        # Korean denies at the end of a sentence ("것이 아니다"): show the predicate whole.
+    last = min(len(there), blocks[-1].b + len(units) - blocks[-1].a)
+    while first and not _edge(page, there[first].start):
+        first -= 1
+    while last < len(there) and not _edge(page, there[last].start):
         last += 1
-    return _compared(quote, words, page, there[first:last])
+    return _compared(quote, units, page, there[first:last])
 
 
-def _compared(quote: Folded, words: list[_Word], page: Folded, there: list[_Word]) -> Alteration:
-    matcher = SequenceMatcher(None, [w.key for w in words], [w.key for w in there], autojunk=False)
-    changes: list[Change] = []
+def _matcher(ours: list[_Unit], theirs: list[_Unit]) -> SequenceMatcher[str]:
+    return SequenceMatcher(None, [unit.key for unit in ours], [unit.key for unit in theirs], autojunk=False)
+
+
+def _without_strays(blocks: list[Match]) -> list[Match]:
+    """Without single units at either end that only happen to stand somewhere in the window too."""
+    while len(blocks) > 1 and blocks[0].size == 1 and _apart(blocks[0], blocks[1]) > _STRAY:
+        blocks = blocks[1:]
+    while len(blocks) > 1 and blocks[-1].size == 1 and _apart(blocks[-2], blocks[-1]) > _STRAY:
+        blocks = blocks[:-1]
+    return blocks
+
+
+def _apart(before: Match, after: Match) -> int:
+    return (after.b - before.b) - (after.a - before.a)
+
+
+def _compared(quote: Folded, ours: list[_Unit], page: Folded, theirs: list[_Unit]) -> Alteration:
     same = 0
-    for op, a, b, c, d in matcher.get_opcodes():
-        ours, theirs = "".join(w.key for w in words[a:b]), "".join(w.key for w in there[c:d])
-        # Words that are only spaced otherwise, as Korean ones often are, have not changed.
-        equal = ours == theirs
-        same += len(ours) if equal else 0
-        changes.append(
-            Change("equal" if equal else op, _source(quote, words[a:b]), _source(page, there[c:d]))
-        )
-    total = sum(len(w.key) for w in words) + sum(len(w.key) for w in there)
-    start, end = page.starts[there[0].start], page.ends[there[-1].end - 1]
-    return Alteration(start, end, 2 * same / total, tuple(changes))
+    changed: list[_Region] = []
+    for op, a, b, c, d in _matcher(ours, theirs).get_opcodes():
+        if op == "equal":
+            same += sum(len(unit.key) for unit in ours[a:b])
+            continue
+        region = _to_word_edges((a, b, c, d), quote, ours, page, theirs)
+        if changed and (region[0] <= changed[-1][1] or region[2] <= changed[-1][3]):
+            before = changed.pop()
+            region = (before[0], region[1], before[2], region[3])
+        changed.append(region)
+    total = sum(len(unit.key) for unit in (*ours, *theirs))
+    changes = tuple(
+        Change(op, _source(quote, ours[a:b]), _source(page, theirs[c:d]))
+        for op, (a, b, c, d) in _with_equal(changed, len(ours), len(theirs))
+    )
+    return Alteration(page.starts[theirs[0].start], page.ends[theirs[-1].end - 1], 2 * same / total, changes)
 
 
-def _words(folded: Folded, low: int, high: int) -> Iterator[_Word]:
-    """The words between two solid characters; a word that a line break hyphenated is one."""
+def _to_word_edges(
+    region: _Region, quote: Folded, ours: list[_Unit], page: Folded, theirs: list[_Unit]
+) -> _Region:
+    """Widen a changed region, over units equal on both sides, to whole words."""
+
+    def is_edge(step: int, i: int, j: int) -> bool:
+        edges = (_edge_at(quote, ours, i), _edge_at(page, theirs, j))
+        # An edge of both if one is near; spacing that differs must not widen the region without end.
+        return all(edges) if step < _NEAR else any(edges)
+
+    a, b, c, d = region
+    left = next((n for n in range(min(a, c)) if is_edge(n, a - n, c - n)), min(a, c))
+    after = min(len(ours) - b, len(theirs) - d)
+    right = next((n for n in range(after) if is_edge(n, b + n, d + n)), after)
+    return a - left, b + right, c - left, d + right
+
+
+def _with_equal(changed: list[_Region], ours: int, theirs: int) -> Iterator[tuple[Op, _Region]]:
+    """The changed regions and the equal ones between them."""
+    a = c = 0
+    for region in changed:
+        if region[0] > a:
+            yield "equal", (a, region[0], c, region[2])
+        replaced = region[1] > region[0] and region[3] > region[2]
+        yield "replace" if replaced else "delete" if region[1] > region[0] else "insert", region
+        a, c = region[1], region[3]
+    if ours > a:
+        yield "equal", (a, ours, c, theirs)
+
+
+def _units(folded: Folded, low: int, high: int) -> list[_Unit]:
+    """The units between two solid characters; a word that a line break hyphenated is one."""
+    units: list[_Unit] = []
     start = low
     for index in range(low + 1, high + 1):
-        if index == high or folded.gaps[index] not in (NONE, BREAK):
-            yield _Word(folded.solid[start:index], start, index)
+        inside = index < high and folded.gaps[index] in (NONE, BREAK)
+        if not inside or is_cjk(folded.solid[index]) or is_cjk(folded.solid[index - 1]):
+            units.append(_Unit(folded.solid[start:index], start, index))
             start = index
+    return units
 
 
-def _source(folded: Folded, words: list[_Word]) -> str:
-    if not words:
+def _edge_at(folded: Folded, units: list[_Unit], at: int) -> bool:
+    """Whether a word begins at unit `at`, or ends before it."""
+    return at == len(units) or _edge(folded, units[at].start)
+
+
+def _edge(folded: Folded, index: int) -> bool:
+    return folded.gaps[index] not in (NONE, BREAK)
+
+
+def _source(folded: Folded, units: list[_Unit]) -> str:
+    if not units:
         return ""
-    raw = folded.source[folded.starts[words[0].start] : folded.ends[words[-1].end - 1]]
+    raw = folded.source[folded.starts[units[0].start] : folded.ends[units[-1].end - 1]]
     return " ".join(raw.split())

@@ -181,7 +181,9 @@ def plain_form(character: str) -> str:
     decomposition = unicodedata.decomposition(character)
     if not decomposition.startswith(_FOLDED_FORMS):
         return character
-    plain = "".join(plain_form(chr(int(code, 16))) for code in decomposition.split()[1:])
+    # One level at a time, not NFKC, which would make m2 of ㎡.
+    parts = (plain_form(chr(int(code, 16))) for code in decomposition.split()[1:])
+    plain = unicodedata.normalize("NFC", "".join(parts))
     # Spacing diacritics decompose to a space and a mark, which would then compose with a neighbour.
     return plain if plain.strip() == plain else character
 
