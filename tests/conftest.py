@@ -1,4 +1,4 @@
-"""What tests of several rooms share: settings that nobody's environment can change, and the sample documents indexed."""
+"""What several rooms' tests share: settings that no environment changes, and the sample documents indexed."""
 
 from __future__ import annotations
 

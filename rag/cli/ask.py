@@ -46,7 +46,7 @@ def command(
         raise click.UsageError("--save keeps one answer; with --questions, redirect --json into a file.")
     from rag.cli.opening import open_pipeline
 
-    with open_pipeline(settings) as pipeline:
+    with open_pipeline(settings, "ask") as pipeline:
         if questions is not None:
             return _ask_set(pipeline, questions, where, as_json)
         assert question is not None
@@ -58,28 +58,39 @@ def command(
 
 def _ask_one(pipeline: Pipeline, question: str, where: tuple[str, ...], as_json: bool) -> Answer:
     from rag.cli.forms import answer_form, print_json
+    from rag.cli.keeping import LAST_ANSWER, keep
     from rag.cli.streaming import show_stream
 
     if as_json:
-        answer = pipeline.ask(question, where=where)
+        answer = _plain_ask(pipeline, question, where)
         print_json(answer_form(answer))
-        return answer
-    return show_stream(pipeline, question, where=where)
+    else:
+        answer = show_stream(pipeline, question, where=where)
+    keep(pipeline.settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
+    return answer
+
+
+def _plain_ask(pipeline: Pipeline, question: str, where: tuple[str, ...]) -> Answer:
+    from rag.cli.coverage import with_coverage
+    from rag.cli.terms import language_for
+
+    answer = pipeline.ask(question, where=where)
+    return with_coverage(answer, pipeline.index, language_for(question, pipeline.settings))
 
 
 def _ask_set(pipeline: Pipeline, path: str, where: tuple[str, ...], as_json: bool) -> int:
     from rag.cli.forms import answer_form, print_json
     from rag.cli.progress import track
-    from rag.cli.render import answer_text
+    from rag.cli.render import answer_text, plain
     from rag.cli.terms import language_for
     from rag.evaluation.questions import load_questions
 
     for item in track(load_questions(path), "Asking"):
-        answer = pipeline.ask(item.question, where=where)
+        answer = _plain_ask(pipeline, item.question, where)
         if as_json:
             print_json(answer_form(answer, item.id))
         else:
-            click.echo(f"\n{item.id}: {item.question}")
+            click.echo(f"\n{plain(item.id)}: {plain(item.question)}")
             click.echo(answer_text(answer, language_for(item.question, pipeline.settings)))
     return EXIT_DONE
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples:\n\n  rag chat\n\n  rag chat --resume\n\n  rag chat --model ollama:exaone3.5 --prompt concise\n\n"
-    "  printf '휴가는 며칠인가요?\\n/quit\\n' | rag chat --json\n\n"
+    epilog="Examples:\n\n  rag chat\n\n  rag chat --resume\n\n"
+    "  rag chat --model ollama:exaone3.5 --prompt concise\n\n"
+    "  printf '연차는 며칠인가요?\\n그 다음 해에는요?\\n' | rag chat --json\n\n"
     "Inside, /help lists the commands. Ctrl-C stops an answer, Ctrl-D ends the chat; every turn is kept at once."
 )
 @click.option(
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 )
 @where_option
 @json_option
-@with_settings(*ANSWERING, own_receipts=True)
+@with_settings(*ANSWERING)
 def command(settings: Settings, resume: str | None, where: tuple[str, ...], as_json: bool) -> int:
     """Ask questions one after the other; each may refer to those before it."""
     from rag.cli.conversation import Conversation

@@ -14,7 +14,6 @@ import click
 from rag.cli.boundary import EXIT_DONE
 from rag.cli.messages import Language, say
 from rag.cli.opening import open_pipeline, tell
-from rag.cli.receipts import receipt
 from rag.cli.render import citation_line, plain
 from rag.cli.sessions import Session
 from rag.cli.streaming import show_stream
@@ -58,7 +57,7 @@ class Conversation:
 
     def run(self) -> int:
         """Read and answer until the end. At a terminal 0; from a pipe the code of the last error, if any."""
-        self.pipeline: Pipeline = open_pipeline(self.settings)
+        self.pipeline: Pipeline = open_pipeline(self.settings, "chat")
         try:
             self._greet()
             for line in _lines():
@@ -99,22 +98,14 @@ class Conversation:
         self._commands[name](argument.strip())
 
     def _answer_to(self, question: str) -> None:
-        with receipt(self.settings):
-            if self._as_json:
-                from rag.cli.forms import answer_form, print_json
+        history, prompt = self.session.history, self.settings.prompt
+        if self._as_json:
+            from rag.cli.forms import answer_form, print_json
 
-                answer = self.pipeline.ask(
-                    question, where=self._where, history=self.session.history, prompt=self.settings.prompt
-                )
-                print_json(answer_form(answer))
-            else:
-                answer = show_stream(
-                    self.pipeline,
-                    question,
-                    where=self._where,
-                    history=self.session.history,
-                    prompt=self.settings.prompt,
-                )
+            answer = self.pipeline.ask(question, where=self._where, history=history, prompt=prompt)
+            print_json(answer_form(answer))
+        else:
+            answer = show_stream(self.pipeline, question, where=self._where, history=history, prompt=prompt)
         self._answer = answer
         if self.session.add(answer) is None:
             tell("The session cannot be kept: no folder for it can be written.")
@@ -136,9 +127,9 @@ class Conversation:
                 click.echo(passage_line(rank, passage, language))
 
     def _open(self, number: str) -> None:
-        from rag.cli.evidence import evidence_text, picture_of
+        from rag.cli.evidence import chosen, current, evidence_text, picture_of
 
-        citation = chosen(self._citations(), number)
+        citation = current(self.pipeline.index, chosen(self._citations(), number))
         click.echo(evidence_text(self.pipeline.index, citation, self._language()))
         picture = picture_of(self.pipeline.index, citation)
         click.echo(str(picture))
@@ -158,7 +149,9 @@ class Conversation:
     def _use_model(self, spec: str) -> None:
         if spec:
             settings = self.settings.model_copy(update={"model": spec})
-            pipeline = open_pipeline(settings)  # when that fails, the session goes on with the old one
+            pipeline = open_pipeline(
+                settings, "chat"
+            )  # when that fails, the session goes on with the old one
             self.pipeline.close()
             self.settings, self.pipeline = settings, pipeline
         click.echo(f"Model: {self.pipeline.model}")
@@ -177,15 +170,6 @@ class Conversation:
 
     def _language(self) -> Language:
         return language_for(self.session.turns[-1]["question"], self.settings)
-
-
-def chosen(citations: Sequence[Citation], number: str) -> Citation:
-    """The citation with that number. Raises UsageError naming those that exist."""
-    for citation in citations:
-        if str(citation.n) == number.strip("[] "):
-            return citation
-    numbers = ", ".join(str(citation.n) for citation in citations) or "none"
-    raise UsageError(f"The last answer has no citation {number or '(give its number)'}: it has {numbers}.")
 
 
 def _lines() -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +12,21 @@ import click
 from rag.cli.messages import Language
 from rag.cli.render import page_name, plain
 from rag.errors import UsageError
-from rag.types import Citation, QuoteStatus, Span
+from rag.types import Citation, Page, QuoteStatus, Span
 
 if TYPE_CHECKING:
     from rag.store import Index
 
 _AROUND = 400  # characters of the page shown on either side of the quote
+
+
+def chosen(citations: Sequence[Citation], number: str) -> Citation:
+    """The citation with that number. Raises UsageError naming those that exist."""
+    for citation in citations:
+        if str(citation.n) == number.strip("[] "):
+            return citation
+    numbers = ", ".join(str(citation.n) for citation in citations) or "none"
+    raise UsageError(f"The last answer has no citation {number or '(give its number)'}: it has {numbers}.")
 
 
 def cite(index: Index, file: str, page: int, quote: str) -> Citation:
@@ -26,14 +37,31 @@ def cite(index: Index, file: str, page: int, quote: str) -> Citation:
     stored = index.page(file, page)
     if stored is None:
         raise UsageError(_no_page(index, file, page))
-    spans: tuple[Span, ...] = ()
-    if quote:
-        from rag.text.matching import find_quote
-
-        match = find_quote(quote, stored.text)
-        spans = tuple(Span(page, start, end) for start, end in match.parts) if match else ()
+    spans = _stands(quote, stored)
     status = QuoteStatus.FOUND if spans or not quote else QuoteStatus.MISSING
     return Citation(1, file, page, quote, status, spans, page_label=stored.label)
+
+
+def current(index: Index, citation: Citation) -> Citation:
+    """The citation of a kept answer as it stands today: its quote is looked up anew when the page has changed."""
+    from rag.answering.quotes import page_hash
+
+    page = index.page(citation.file, citation.page)
+    if not citation.verified or (page is not None and page_hash(page) == citation.page_hash):
+        return citation
+    spans = _stands(citation.quote, page) if page is not None else ()
+    note = "The page has changed since the answer was given." if page is not None else "The page is gone."
+    status = citation.status if spans else QuoteStatus.MISSING
+    return replace(citation, spans=spans, status=status, note=note)
+
+
+def _stands(quote: str, page: Page) -> tuple[Span, ...]:
+    if not quote:
+        return ()
+    from rag.text.matching import find_quote
+
+    match = find_quote(quote, page.text)
+    return tuple(Span(page.number, start, end) for start, end in match.parts) if match else ()
 
 
 def _no_page(index: Index, file: str, page: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+LAST_ANSWER = "last-answer.json"
 _LARGEST = 32 * 1024 * 1024  # bytes; an index that came from elsewhere may hold anything under these names
 
 

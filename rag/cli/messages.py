@@ -13,7 +13,6 @@ _MESSAGES: dict[str, dict[Language, str]] = {
     },
     "nearest": {"en": "The nearest passages:", "ko": "가장 가까운 구절:"},
     "evidence": {"en": "Evidence", "ko": "근거"},
-    "quotes": {"en": "Quotes:", "ko": "인용:"},
     "page": {"en": "page {page}", "ko": "{page}쪽"},
     "proven": {"en": "found on the page", "ko": "쪽에서 확인됨"},
     "weak": {"en": "weakly supported", "ko": "근거 약함"},
@@ -25,6 +24,24 @@ _MESSAGES: dict[str, dict[Language, str]] = {
         "ko": "다른 곳에서 확인됨; 쪽을 바로잡았습니다",
     },
     "ocr": {"en": "read by OCR", "ko": "OCR로 읽음"},
+    "not_searchable": {
+        "en": "{files:,} of {all_files:,} files and {pages:,} of {all_pages:,} pages are not searchable:"
+        " `rag status --failed` says why.",
+        "ko": "파일 {all_files:,}개 중 {files:,}개와 {all_pages:,}쪽 중 {pages:,}쪽은 검색할 수 없습니다."
+        " `rag status --failed`로 까닭을 볼 수 있습니다.",
+    },
+    "files_not_searchable": {
+        "en": "{files:,} of {all_files:,} files are not searchable: `rag status --failed` says why.",
+        "ko": "파일 {all_files:,}개 중 {files:,}개는 검색할 수 없습니다."
+        " `rag status --failed`로 까닭을 볼 수 있습니다.",
+    },
+    "pages_not_searchable": {
+        "en": "{pages:,} of {all_pages:,} pages are not searchable: `rag status --failed` says why.",
+        "ko": "{all_pages:,}쪽 중 {pages:,}쪽은 검색할 수 없습니다."
+        " `rag status --failed`로 까닭을 볼 수 있습니다.",
+    },
+    "passages": {"en": "The passages it was given:", "ko": "답에 쓰인 구절:"},
+    "interrupted": {"en": "Stopped. The session goes on.", "ko": "멈췄습니다. 대화는 이어집니다."},
     "none_found": {"en": "Nothing was found.", "ko": "찾은 구절이 없습니다."},
 }
 

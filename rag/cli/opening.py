@@ -16,12 +16,14 @@ def tell(message: str) -> None:
     click.echo(message, err=True)
 
 
-def open_pipeline(settings: Settings, *, model: str | None = None) -> Pipeline:
-    """The pipeline over `settings.index`; `model` replaces the one in force.
+def open_pipeline(settings: Settings, command: str, *, model: str | None = None) -> Pipeline:
+    """The pipeline over `settings.index`; its receipt is kept under the name of the `command`.
+
+    `model` replaces the one in force.
 
     Raises IndexMissing, IndexMismatch, IndexDamaged, ProviderError or MissingExtra, each a sentence.
     """
     from rag.pipeline import Pipeline
 
     chosen = settings if model is None else settings.model_copy(update={"model": model})
-    return Pipeline.open(settings=chosen, notify=tell)
+    return Pipeline.open(settings=chosen, notify=tell, command=command)

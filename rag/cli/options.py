@@ -36,12 +36,11 @@ _EVERYWHERE = ("index", "offline", "debug")
 ANSWERING = ("model", "prompt", "k", "temperature", "max_tokens", "max_cost", "abstain", "strict", "cache")
 
 
-def with_settings(*names: str, own_receipts: bool = False) -> Callable[[F], F]:
+def with_settings(*names: str) -> Callable[[F], F]:
     """Add the options for the settings `names` (and those that every command has).
 
     The command receives them merged with environment, `.env` and defaults, as its first argument. With
-    offline in force, the guard that refuses sockets stands before the command's first line runs. What the
-    command pays models for becomes a receipt, unless it writes `own_receipts`.
+    offline in force, the guard that refuses sockets stands before the command's first line runs.
     """
     wanted = (*names, *_EVERYWHERE)
 
@@ -49,12 +48,7 @@ def with_settings(*names: str, own_receipts: bool = False) -> Callable[[F], F]:
         @wraps(function)
         def inner(**options: Any) -> Any:
             settings = read_settings({name: options.pop(name) for name in wanted})
-            if own_receipts:
-                return function(settings, **options)
-            from rag.cli.receipts import receipt
-
-            with receipt(settings):
-                return function(settings, **options)
+            return function(settings, **options)
 
         for name in reversed(wanted):
             flags, attributes = _SETTINGS[name]
@@ -70,9 +64,9 @@ def read_settings(flags: dict[str, object]) -> Settings:
 
     settings = load_settings(flags)
     if settings.offline:
-        from rag.providers.offline import refuse_network
+        from rag.providers.offline import enable_offline
 
-        refuse_network()
+        enable_offline()
     return settings
 
 

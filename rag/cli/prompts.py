@@ -82,7 +82,7 @@ def _show_messages(
     from rag.cli.opening import open_pipeline
     from rag.text.tokens import count_tokens, encoding_for
 
-    with open_pipeline(settings) as pipeline:
+    with open_pipeline(settings, "prompts") as pipeline:
         messages = pipeline.render(question, prompt=str(template.path), where=where)
         model = pipeline.model
     rows: list[dict[str, Any]] = [

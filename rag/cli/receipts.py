@@ -23,7 +23,7 @@ def ledger_of(settings: Settings) -> Ledger:
 
 
 @contextmanager
-def receipt(settings: Settings) -> Iterator[Tally]:
+def receipt(settings: Settings, command: str) -> Iterator[Tally]:
     """Keep a receipt of what is spent inside the block, also when an error or an interruption ends it."""
     from rag.usage.meter import tallying
 
@@ -32,10 +32,10 @@ def receipt(settings: Settings) -> Iterator[Tally]:
             yield tally
         finally:
             if tally.by_model:
-                _keep(settings, tally)
+                _keep(settings, command, tally)
 
 
-def _keep(settings: Settings, tally: Tally) -> None:
+def _keep(settings: Settings, command: str, tally: Tally) -> None:
     """Write the receipt; that must never take the place of the command's own outcome."""
     from rag.errors import RagError
 
@@ -43,14 +43,6 @@ def _keep(settings: Settings, tally: Tally) -> None:
     try:
         if not ledger.path.parent.is_dir():
             raise RagError("there is no index to keep it in")
-        ledger.record(_command_name(), tally)
+        ledger.record(command, tally)
     except (RagError, OSError) as error:
         click.echo(f"The receipt could not be kept: {error}", err=True)
-
-
-def _command_name() -> str:
-    """`ask`, `prompts show`, ...: what was typed, without the name of the program."""
-    context = click.get_current_context(silent=True)
-    if context is None:
-        return "rag"
-    return context.command_path.partition(" ")[2] or str(context.info_name)

@@ -93,9 +93,16 @@ def _declined(answer: Answer, language: Language) -> Iterable[str]:
     if answer.passages:
         yield ""
         yield say("nearest", language)
-    for passage in answer.passages[:3]:
-        snippet = textwrap.shorten(plain(passage.text), 160, placeholder=" …")
-        yield f"  {plain(passage.file)}, {page_name(passage.page, passage.page_label, language)}: {snippet}"
+    for rank, passage in enumerate(answer.passages[:3], start=1):
+        yield passage_line(rank, passage, language)
+
+
+def passage_line(rank: int, passage: Passage, language: Language) -> str:
+    """A passage on one line: its rank, where it stands, and how it begins."""
+    snippet = textwrap.shorten(plain(passage.text), 160, placeholder=" …")
+    return (
+        f"  {rank}. {plain(passage.file)}, {page_name(passage.page, passage.page_label, language)}: {snippet}"
+    )
 
 
 def footer(answer: Answer, language: Language) -> str:

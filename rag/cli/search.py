@@ -31,7 +31,7 @@ def command(
         raise click.UsageError("Give either a query or --questions FILE.")
     from rag.cli.opening import open_pipeline
 
-    with open_pipeline(settings, model="extractive") as pipeline:
+    with open_pipeline(settings, "search", model="extractive") as pipeline:
         if questions is not None:
             return _search_set(pipeline, questions, where, as_json)
         assert query is not None

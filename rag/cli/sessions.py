@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.cli.forms import answer_form, citations_of
-from rag.cli.keeping import keep, kept, kept_names
+from rag.cli.keeping import LAST_ANSWER, keep, kept, kept_names
 from rag.errors import UsageError
 from rag.types import Answer, Citation
 
@@ -41,6 +41,7 @@ class Session:
     def add(self, answer: Answer) -> Path | None:
         """Append a turn and keep the whole at once: a session outlives whatever ends the program."""
         self.turns.append(answer_form(answer) | {"at": time.time()})
+        keep(self.index, LAST_ANSWER, self.turns[-1])
         form = {"format": _FORMAT, "name": self.name, "turns": self.turns}
         return keep(self.index, f"{FOLDER}/{self.name}.json", form)
 

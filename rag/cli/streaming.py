@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rag.cli.coverage import with_coverage
 from rag.cli.render import answer_text, plain
 from rag.cli.terms import language_for
 from rag.types import Answer
@@ -39,5 +40,7 @@ def show_stream(
             streamed = True
     if streamed:
         click.echo("\n")
-    click.echo(answer_text(answer, language_for(question, pipeline.settings)))
+    language = language_for(question, pipeline.settings)
+    answer = with_coverage(answer, pipeline.index, language)
+    click.echo(answer_text(answer, language))
     return answer
