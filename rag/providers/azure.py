@@ -27,7 +27,7 @@ def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
 
     place = _place(model, settings)
     embeddings = AzureOpenAIEmbeddings(**_options(model, settings), check_embedding_ctx_length=False)
-    return EmbeddingConnection(Requester(embeddings), place, DIMENSIONS.get(model))
+    return EmbeddingConnection(Requester(embeddings), place, dimension=DIMENSIONS.get(model))
 
 
 def _place(model: str, settings: Settings) -> Place:

@@ -53,10 +53,6 @@ class Guards:
     dropped: set[str] = field(default_factory=set)
     """Parameters that the server turned out to refuse."""
 
-    def prompt_tokens(self, messages: Sequence[BaseMessage]) -> int:
-        """Tokens of a prompt, as near as the tokenizer at hand can tell."""
-        return 3 + sum(_MESSAGE_TOKENS + self.count_tokens(message.text) for message in messages)
-
     def parameters(self, stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
         """What to send: the caller's sampling under the user's, without what the model does not take."""
         merged = {**given, **self.overrides}
@@ -81,7 +77,7 @@ class Call:
         self.guards = guards
         self.messages = messages
         self._stop, self._given = stop, given
-        self._prompt_tokens = guards.prompt_tokens(messages)
+        self._prompt_tokens = prompt_tokens(messages, guards.count_tokens)
         self._reservation: Reservation | None = None
 
     @property
@@ -226,6 +222,11 @@ class StreamedCall:
                 response_metadata={RECEIPT: receipt},
             )
         )
+
+
+def prompt_tokens(messages: Sequence[BaseMessage], count_tokens: Callable[[str], int]) -> int:
+    """Tokens of a prompt, as near as the tokenizer at hand can tell."""
+    return 3 + sum(_MESSAGE_TOKENS + count_tokens(message.text) for message in messages)
 
 
 def _first_group(match: re.Match[str] | None) -> str | None:

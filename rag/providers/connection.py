@@ -43,6 +43,8 @@ class EmbeddingConnection:
 
     request: Callable[[Sequence[str]], Embedded]
     place: Place
+    request_query: Callable[[str], Embedded] | None = None
+    """For models that embed questions otherwise than passages; None when both are alike."""
     dimension: int | None = None
     """Known from the model's name; None when only a request can tell."""
     batch_texts: int = 256

@@ -138,7 +138,8 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
 
         if not text.strip():
             return np.zeros(self.dimension, np.float32).tolist()
-        vector: list[float] = self._checked(self._request([self._prefixes.query + text]))[0].tolist()
+        vectors = self._checked(self._request([self._prefixes.query + text], self._connection.request_query))
+        vector: list[float] = vectors[0].tolist()
         return vector
 
     def embed(self, texts: Sequence[str], on_batch: OnBatch | None = None) -> Vectors:
@@ -210,7 +211,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
             middle = len(batch) // 2
             return np.concatenate([self._passages(batch[:middle]), self._passages(batch[middle:])])
 
-    def _request(self, texts: Sequence[str]) -> Vectors:
+    def _request(self, texts: Sequence[str], as_query: Callable[[str], Embedded] | None = None) -> Vectors:
         """One request with everything around it: limits, cap, retries, receipt."""
         tokens = sum(self._count(text) for text in texts)
 
@@ -218,7 +219,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
             reservation = self._meter.reserve(self.spec, int(tokens * _MARGIN) + 1)
             try:
                 self._limiter.acquire(tokens)
-                answer = self._connection.request(texts)
+                answer = as_query(texts[0]) if as_query is not None else self._connection.request(texts)
             except Exception as error:  # noqa: BLE001  libraries raise anything; it is translated
                 failure = translate(error, self._connection.place)
                 if failure.maybe_billed:

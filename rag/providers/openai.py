@@ -45,7 +45,7 @@ def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
         "check_embedding_ctx_length": False,  # else tiktoken downloads a vocabulary
         **client_options(settings.openai_base_url, settings),
     }
-    return EmbeddingConnection(Requester(OpenAIEmbeddings(**options)), place, DIMENSIONS.get(model))
+    return EmbeddingConnection(Requester(OpenAIEmbeddings(**options)), place, dimension=DIMENSIONS.get(model))
 
 
 def _place(model: str, settings: Settings) -> Place:

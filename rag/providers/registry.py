@@ -166,6 +166,6 @@ def _check_cap(spec: Spec, settings: Settings, meter: Meter, local: bool) -> Non
         return
     if meter.prices.find(str(spec)) is None:
         raise SettingsError(
-            f"The price of {spec} is not known, so --max-cost cannot be kept: give the price in a file named by"
+            f"The price of {spec} is not known, so --max-cost cannot hold: give it in a file named by"
             " RAG_PRICES, or drop the cap."
         )

@@ -43,9 +43,8 @@ _tallies: ContextVar[tuple[Tally, ...]] = ContextVar("tallies", default=())
 
 
 @contextmanager
-def tallying() -> Iterator[Tally]:
-    """Sum up every call booked inside the block, in this thread and those that copy its context."""
-    tally = Tally()
+def tallying(tally: Tally) -> Iterator[Tally]:
+    """Add to `tally` every call booked inside the block, in this thread and those that copy its context."""
     token = _tallies.set((*_tallies.get(), tally))
     try:
         yield tally

@@ -1,0 +1,58 @@
+"""Puts a pipeline together: the index, the embeddings it was made with, the retriever and the answerer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rag.errors import IndexMismatch
+from rag.pipeline.generation import Generator
+from rag.pipeline.steps import Steps
+from rag.providers.registry import chat_model, default_specs, embedding_model
+from rag.providers.specs import EXTRACTIVE
+from rag.retrieval.hybrid import HybridRetriever
+from rag.settings import Settings
+from rag.store import Index, open_index
+from rag.usage.meter import Meter
+
+if TYPE_CHECKING:
+    from rag.providers.embedding import EmbeddingProvider
+
+
+def open_steps(settings: Settings, meter: Meter, notify: Callable[[str], None]) -> Steps:
+    """Everything opened that the settings name. Raises the errors of the index and of the providers."""
+    index = open_index(settings.index, notify=notify)
+    try:
+        embeddings = _embeddings_of(index, settings, meter, notify)
+        index.embeddings = embeddings.embeddings
+        model = default_specs(settings)[0]
+        generator = None
+        if model != EXTRACTIVE:
+            generator = Generator(chat_model(model, settings, meter=meter), settings, index)
+        retriever = HybridRetriever(index=index, embed_query=embeddings.embeddings.embed_query, k=settings.k)
+        return Steps(index, retriever, embeddings, settings, generator, model, _threshold(settings))
+    except BaseException:
+        index.close()
+        raise
+
+
+def _embeddings_of(
+    index: Index, settings: Settings, meter: Meter, notify: Callable[[str], None]
+) -> EmbeddingProvider:
+    """The embeddings that the index was made with. Raises IndexMismatch when others are wanted or installed."""
+    made = index.spec
+    wanted = settings.embeddings
+    if wanted is not None and settings.origin("embeddings") == "flag" and wanted != made.embedding_model:
+        raise IndexMismatch(
+            f"The index {index.location} was made with {made.embedding_model}, not {wanted}: leave --embeddings"
+            " out, or name another --index."
+        )
+    provider = embedding_model(
+        made.embedding_model, settings, meter=meter, dimension=made.dimension, notify=notify
+    )
+    if provider.id != made.embedding_id:
+        raise IndexMismatch(
+            f"The index {index.location} was made with {made.embedding_id}, and this installation has"
+            f" {provider.id}: make it anew with `rag ingest --rebuild`."
+        )
+    return provider

@@ -1,0 +1,167 @@
+"""The steps of the chain. Each takes a turn, adds its part, and hands it on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rag.answering import extractive, verify
+from rag.answering.abstain import evidence_score
+from rag.answering.draft import Draft
+from rag.answering.reply import parse_reply
+from rag.answering.verify import Proof
+from rag.pipeline.condense import by_rule
+from rag.pipeline.turn import Ask, Turn
+from rag.pipeline.wording import say
+from rag.store import Filter, Index
+from rag.types import Answer
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+    from rag.pipeline.generation import Generator
+    from rag.providers.embedding import EmbeddingProvider
+    from rag.retrieval.hybrid import HybridRetriever
+    from rag.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The parts of an open pipeline, and what is done with them in order."""
+
+    index: Index
+    retriever: HybridRetriever
+    embeddings: EmbeddingProvider
+    settings: Settings
+    generator: Generator | None
+    """None for the extractive answerer."""
+    model: str
+    threshold: float
+    """Evidence below it is not enough to answer."""
+
+    def condense(self, ask: Ask, config: RunnableConfig) -> Turn:
+        """Make the question understandable without the chat."""
+        turn = Turn(ask)
+        with turn.stage("condense"):
+            turn.standalone = self._standalone(turn, config)
+        return turn
+
+    def _standalone(self, turn: Turn, config: RunnableConfig) -> str:
+        ask = turn.ask
+        if not ask.history:
+            return ask.question
+        rewritten = self.generator.standalone(turn, config) if self.generator is not None else None
+        return rewritten or by_rule(ask.question, [asked for asked, _ in ask.history])
+
+    def retrieve(self, turn: Turn) -> Turn:
+        """Find passages."""
+        with turn.stage("retrieve"):
+            turn.retrieval = self.retriever.retrieve(
+                turn.standalone, k=turn.ask.k or self.settings.k, where=as_filter(turn.ask.where)
+            )
+        return turn
+
+    def gate(self, turn: Turn) -> Turn:
+        """Decline when the evidence is too weak for any answer, before a model is asked."""
+        passages = turn.passages
+        with turn.stage("gate"):
+            turn.evidence = evidence_score(turn.standalone, passages) if passages else 0.0
+        if not passages:
+            turn.declined = say("nothing_found", turn.ask.question)
+        elif turn.evidence < self.threshold:
+            turn.declined = say("too_weak", turn.ask.question)
+        return turn
+
+    def generate(self, turn: Turn, config: RunnableConfig) -> Turn:
+        """Have the answerer write, unless it is decided that there is no answer."""
+        if not turn.declined and self.generator is not None:
+            self.generator.invoke(turn, config)
+        return turn
+
+    def generate_stream(self, turn: Turn, config: RunnableConfig) -> Iterator[str]:
+        """`generate`, with the model's words as they come."""
+        if not turn.declined and self.generator is not None:
+            yield from self.generator.stream(turn, config)
+
+    async def agenerate_stream(self, turn: Turn, config: RunnableConfig) -> AsyncIterator[str]:
+        """`generate_stream` without blocking the event loop."""
+        if not turn.declined and self.generator is not None:
+            async for piece in self.generator.astream(turn, config):
+                yield piece
+
+    def parse(self, turn: Turn) -> Turn:
+        """Read the reply, or choose the sentences that answer."""
+        if turn.declined:
+            return turn
+        with turn.stage("generate" if self.generator is None else "verify"):
+            if self.generator is None:
+                turn.draft = self._extract(turn)
+            else:
+                turn.draft = parse_reply(turn.reply)
+        if turn.draft.declined or not turn.draft.sentences:
+            key = "no_sentence" if self.generator is None else "model_declined"
+            turn.declined = say(key, turn.ask.question)
+        return turn
+
+    def _extract(self, turn: Turn) -> Draft:
+        # comparing sentences by meaning costs nothing only when the embeddings are this machine's
+        embed = None if self.embeddings.paid else self.embeddings.embed
+        vector = turn.retrieval.query_vector if turn.retrieval is not None else None
+        return extractive.answer(turn.standalone, turn.passages, embed=embed, query_vector=vector)
+
+    def prove(self, turn: Turn) -> Turn:
+        """Look every quote up in the stored pages."""
+        if turn.draft is not None and not turn.declined:
+            given = turn.packed.passages if turn.packed is not None else turn.passages
+            with turn.stage("verify"):
+                turn.proof = verify.prove(turn.draft, given, self.index)
+        return turn
+
+    def decide(self, turn: Turn) -> Answer:
+        """Answer with what is proven, or decline."""
+        proof = turn.proof
+        strict = self.settings.strict if turn.ask.strict is None else turn.ask.strict
+        if proof is not None and not any(citation.verified for citation in proof.citations):
+            turn.declined = say("nothing_proven", turn.ask.question)
+        elif proof is not None and strict and not proof.proven:
+            turn.declined = say("nothing_verified", turn.ask.question)
+        elif proof is not None and strict:
+            proof = verify.strict(proof)
+        return self._answer(turn, None if turn.declined else proof)
+
+    def _answer(self, turn: Turn, proof: Proof | None) -> Answer:
+        name, fingerprint = turn.template
+        return Answer(
+            question=turn.ask.question,
+            answered=proof is not None,
+            text=proof.text if proof is not None else "",
+            sentences=proof.sentences if proof is not None else (),
+            citations=proof.citations if proof is not None else (),
+            passages=turn.packed.passages if turn.packed is not None else turn.passages,
+            model=self.model,
+            prompt=name,
+            usage=turn.tally.total,
+            seconds={**turn.seconds, "total": time.perf_counter() - turn.started},
+            evidence_score=turn.evidence,
+            reason=turn.declined,
+            standalone_question=turn.standalone if turn.standalone != turn.ask.question else "",
+            notes=tuple(dict.fromkeys((*self._notes(turn), *(proof.notes if proof is not None else ())))),
+            extra={"prompt_fingerprint": fingerprint} if fingerprint else {},
+        )
+
+    def _notes(self, turn: Turn) -> list[str]:
+        notes = list(turn.notes)
+        if turn.packed is not None and turn.packed.left_out:
+            used = len(turn.packed.passages)
+            found = used + turn.packed.left_out
+            notes.append(say("fewer_passages", turn.ask.question, used=used, found=found))
+        if turn.tally.estimated:
+            notes.append(say("estimated", turn.ask.question))
+        return notes
+
+
+def as_filter(where: tuple[str, ...] | Filter | None) -> Filter | None:
+    """The filter of a question. Raises UsageError for a condition that cannot be read."""
+    return Filter.parse(where) if isinstance(where, tuple) else where

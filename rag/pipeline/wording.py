@@ -1,0 +1,50 @@
+"""The sentences that an answer carries for its reader, in the language of the question."""
+
+from __future__ import annotations
+
+from rag.text.language import language_of
+
+_SENTENCES = {
+    "nothing_found": {
+        "en": "Nothing in the index comes near the question.",
+        "ko": "색인에서 질문에 가까운 내용을 찾지 못했습니다.",
+    },
+    "too_weak": {
+        "en": "What was found does not answer the question closely enough.",
+        "ko": "찾은 내용이 질문의 답이라고 보기에는 부족합니다.",
+    },
+    "model_declined": {
+        "en": "The model read the passages and found no answer in them.",
+        "ko": "모델이 지문을 읽었지만 답을 찾지 못했습니다.",
+    },
+    "no_sentence": {
+        "en": "No sentence of the passages answers the question.",
+        "ko": "질문에 답하는 문장이 지문에 없습니다.",
+    },
+    "nothing_proven": {
+        "en": "An answer was given, but none of its quotes could be found in the documents.",
+        "ko": "답이 나왔지만 그 인용을 문서에서 하나도 찾지 못했습니다.",
+    },
+    "nothing_verified": {
+        "en": "No sentence of the answer could be verified in full, and only such may be shown (--strict).",
+        "ko": "답의 문장 가운데 온전히 확인된 것이 없습니다(--strict는 확인된 것만 보여 줍니다).",
+    },
+    "fewer_passages": {
+        "en": "Only {used} of {found} passages fit into the model's context.",
+        "ko": "모델의 문맥에 들어가는 지문만 썼습니다({found}개 중 {used}개).",
+    },
+    "estimated": {
+        "en": "The server did not report the tokens; they are estimated.",
+        "ko": "서버가 토큰 수를 알려 주지 않아 어림한 값입니다.",
+    },
+    "cut_reply": {
+        "en": "The reply reached its longest allowed length and may be incomplete (--max-tokens).",
+        "ko": "답이 허용된 길이에 이르러 끝이 잘렸을 수 있습니다(--max-tokens).",
+    },
+}
+
+
+def say(key: str, question: str, **values: object) -> str:
+    """The sentence `key` in the language of `question` (English for other languages)."""
+    language = "ko" if language_of(question) == "ko" else "en"
+    return _SENTENCES[key][language].format(**values)

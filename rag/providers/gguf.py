@@ -1,0 +1,110 @@
+"""A GGUF file run in this process: llama.cpp behind its own OpenAI-compatible server on loopback.
+
+The server applies the chat template of the file, takes a random free port and a random key (others on this
+machine cannot use it), and stops with the program.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import secrets
+import threading
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from rag.errors import MissingExtra, ModelNotFound, ProviderError
+from rag.providers.compatible import connect_chat_at
+from rag.providers.connection import ChatConnection
+from rag.settings import Settings
+
+_CONTEXT_TOKENS = 8_192
+"""Window that is opened: enough for the prompts here, while all of a large model's may not fit into memory."""
+_MAGIC = b"GGUF"
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    server: Any
+    url: str
+    key: str
+    context_tokens: int
+
+
+_running: dict[Path, _Running] = {}
+_lock = threading.Lock()
+
+
+def connect_chat(model: str, settings: Settings) -> ChatConnection:
+    """Load the file `model`, or use it when it is loaded already.
+
+    Raises ModelNotFound when the file is missing or no GGUF, MissingExtra without xllamacpp, ProviderError
+    when it cannot be loaded.
+    """
+    path = Path(model).expanduser().resolve()
+    _require_gguf(path, model)
+    with _lock:
+        if path not in _running:
+            _running[path] = _start(path, settings.threads)
+        running = _running[path]
+    own = settings.model_copy(update={"api_key": SecretStr(running.key)})
+    url = f"{running.url}/v1"
+    return connect_chat_at(url, path.name, f"gguf:{model}", own, context_tokens=running.context_tokens)
+
+
+def _require_gguf(path: Path, model: str) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise ModelNotFound(
+            f"The model file {model} cannot be read ({error.strerror}): check the path."
+        ) from None
+    if magic != _MAGIC:
+        raise ModelNotFound(f"{model} is not a GGUF file: give the path of a model in that format.")
+
+
+def _start(path: Path, threads: int | None) -> _Running:
+    try:
+        import xllamacpp
+    except ImportError:
+        raise MissingExtra("xllamacpp", "gguf", f"gguf:{path.name}") from None
+    key = secrets.token_urlsafe(24)
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_ctx = _CONTEXT_TOKENS
+    parameters.n_parallel = 1  # slots share the window: with one, a prompt may use all of it
+    parameters.cpuparams.n_threads = threads or os.cpu_count() or 1
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = 0
+    parameters.api_keys = [key]
+    parameters.use_jinja = True  # the chat template of the file
+    parameters.ui = False
+    parameters.warmup = False
+    parameters.verbosity = -1
+    try:
+        server = xllamacpp.Server(parameters)
+    except Exception as error:  # noqa: BLE001  the binding raises whatever llama.cpp says
+        raise ProviderError(f"The model {path.name} cannot be loaded: {str(error)[:200]}.") from None
+    url = str(server.listening_address)
+    return _Running(server, url, key, _context_of(url, key))
+
+
+def _context_of(url: str, key: str) -> int:
+    """The window that the server really has: a model trained on a shorter one gets no more."""
+    request = urllib.request.Request(f"{url}/props", headers={"Authorization": f"Bearer {key}"})  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy
+    with opener.open(request, timeout=30) as answer:
+        return int(json.load(answer)["default_generation_settings"]["n_ctx"])
+
+
+@atexit.register
+def stop_all() -> None:
+    """Stop every server. Their destructors do the work; at exit they must run before the interpreter is gone."""
+    with _lock:
+        _running.clear()
