@@ -62,13 +62,20 @@ def read_yaml(path: Path) -> Located:
         raise TemplateError("the file is not UTF-8 text: save it as UTF-8.", file=path) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
+        problem = str(error.problem or error.context)
+        # the commonest slip: a reply such as `Ann. [1: "..."]` has a colon in it
+        hint = (
+            ": put text with a colon in quotes, or on lines of its own after `|`"
+            if "mapping" in problem
+            else ""
+        )
         raise TemplateError(
-            f"not valid YAML: {error.problem or error.context}.",
+            f"not valid YAML, {problem}{hint}.",
             file=path,
             line=mark.line + 1 if mark else None,
         ) from None
     except yaml.YAMLError as error:
-        raise TemplateError(f"not valid YAML: {str(error).splitlines()[0]}.", file=path) from None
+        raise TemplateError(f"not valid YAML, {str(error).splitlines()[0]}.", file=path) from None
     builder = _Builder(path)
     data = builder.build(node, ()) if node is not None else {}
     return Located(path, data, builder.lines, frozenset(builder.blocks))

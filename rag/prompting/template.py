@@ -14,7 +14,6 @@ from rag.prompting.schema import Example, ExamplePassage, Language, Sampling, Te
 from rag.prompting.source import nearest
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
     from langchain_core.prompts import ChatPromptTemplate, FewShotChatMessagePromptTemplate
 
     from rag.prompting.examples import Embed
@@ -147,31 +146,19 @@ class Template:
             "reply_form": self.reply_forms.get(language, ""),
         }
 
-    def messages(
-        self,
-        values: Mapping[str, str],
-        *,
-        question_language: str,
-        format_passages: FormatPassages,
-        count_tokens: Callable[[str], int],
-        variables: Mapping[str, str] | None = None,
-        embed: Embed | None = None,
-    ) -> list[BaseMessage]:
-        """The exact messages for `values` (`question` and `passages`, or `question` and `history`).
+    def fixed_values(
+        self, language: Language, question_language: str, variables: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """The input of `prompt` that does not depend on what was found; `variables` replace the template's own.
 
-        `variables` replace the template's own variables by name. Raises UsageError for one that it lacks.
+        Raises UsageError for a variable that the template lacks.
         """
         for name in variables or {}:
             if name not in self.file.variables:
                 raise UsageError(
                     f"The template {self.name} has no variable `{name}`: {nearest(name, self.file.variables)}"
                 )
-        language = self.language_for(question_language)
-        prompt = self.prompt(
-            language, format_passages=format_passages, count_tokens=count_tokens, embed=embed
-        )
-        fixed = {**self._fixed(language, question_language), **(variables or {})}
-        return prompt.format_messages(**fixed, **values)
+        return {**self._fixed(language, question_language), **(variables or {})}
 
 
 def _either(values: Mapping[Language, str], language: Language) -> str:
