@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.boundary import EXIT_ABSTAINED, EXIT_DONE
-from rag.cli.options import ANSWERING, json_option, questions_option, where_option, with_settings
+from rag.cli.options import ANSWERING, examples, json_option, questions_option, where_option, with_settings
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples:\n\n  rag ask 'How long is the warranty?'\n\n"
-    "  rag ask '출장비 한도는 얼마인가요?' --model openai:gpt-4o-mini\n\n"
-    "  rag ask 'What changed in 2024?' --where file='*2024*' --prompt concise\n\n"
-    "  rag ask --questions set.jsonl --json > answers.jsonl\n\n"
-    "Exit codes: 0 answered, 4 the documents do not hold the answer, 5 cost cap reached."
+    epilog=examples(
+        "rag ask 'How long is the warranty?'",
+        "rag ask '출장비 한도는 얼마인가요?' --model openai:gpt-4o-mini",
+        "rag ask 'What changed in 2024?' --where file='*2024*' --prompt concise",
+        "rag ask --questions set.jsonl --json > answers.jsonl",
+        note="Exit codes: 0 answered, 4 the documents do not hold the answer, 5 cost cap reached.",
+    )
 )
 @click.argument("question", required=False)
 @questions_option

@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.options import ANSWERING, json_option, where_option, with_settings
+from rag.cli.options import ANSWERING, examples, json_option, where_option, with_settings
 
 if TYPE_CHECKING:
     from rag.settings import Settings
 
 
 @click.command(
-    epilog="Examples:\n\n  rag chat\n\n  rag chat --resume\n\n"
-    "  rag chat --model ollama:exaone3.5 --prompt concise\n\n"
-    "  printf '연차는 며칠인가요?\\n그 다음 해에는요?\\n' | rag chat --json\n\n"
-    "Inside, /help lists the commands. Ctrl-C stops an answer, Ctrl-D ends the chat; every turn is kept at once."
+    epilog=examples(
+        "rag chat",
+        "rag chat --resume",
+        "rag chat --model ollama:exaone3.5 --prompt concise",
+        "printf '연차는 며칠인가요?\\n그 다음 해에는요?\\n' | rag chat --json",
+        note="Inside, /help lists the commands. Ctrl-C stops an answer, Ctrl-D ends the chat; every turn is kept.",
+    )
 )
 @click.option(
     "--resume", is_flag=False, flag_value="", metavar="[NAME]", help="Go on with a session (the last)."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from rag.cli.options import json_option, with_settings
+from rag.cli.options import examples, json_option, with_settings
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _GROUPS: tuple[Literal["day", "model", "command"], ...] = ("day", "model", "command")
 
 
-@click.command(epilog="Examples:\n\n  rag cost\n\n  rag cost --by model\n\n  rag cost --json | jq .total")
+@click.command(epilog=examples("rag cost", "rag cost --by model", "rag cost --json | jq .total"))
 @click.option("--by", "by", type=click.Choice(_GROUPS), help="Only this table (default: all three).")
 @json_option
 @with_settings()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rag.cli.options import json_option, with_settings
+from rag.cli.boundary import EXIT_DONE, EXIT_FAILED
+from rag.cli.options import examples, json_option, with_settings
 from rag.errors import IndexMissing, RagError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _PACKAGES = (
     "onnxruntime",
     "pypdfium2",
 )
+_CREDENTIALS = re.compile(r"(?<=//)[^/@\s]+(?=@)")  # https://user:password@host
 
 
 class Check(NamedTuple):
@@ -34,40 +37,40 @@ class Check(NamedTuple):
     detail: str
 
 
-@click.command(
-    epilog="Examples:\n\n  rag doctor\n\n  rag doctor --probe   (asks each configured model for one word)"
-)
+@click.command(epilog=examples("rag doctor", "rag doctor --probe", "rag doctor --json | jq .checks"))
 @click.option("--probe", is_flag=True, help="Make one small real call to each configured provider.")
 @json_option
 @with_settings("model", "embeddings")
 def command(settings: Settings, probe: bool, as_json: bool) -> int:
     """Show every setting with where it came from (keys masked), and check that the parts work."""
-    rows = list(_settings_rows(settings))
-    checks = list(_checks(settings, probe))
+    from rag.cli.receipts import receipt
+
+    rows = [_setting(settings, name) for name in type(settings).model_fields]
+    with receipt(settings, "doctor"):
+        checks = list(_checks(settings, probe))
     if as_json:
         from rag.cli.forms import print_json
 
+        versions = dict(_versions())
         print_json(
-            {
-                "settings": rows,
-                "checks": [check._asdict() for check in checks],
-                "versions": dict(_versions()),
-            }
+            {"settings": rows, "checks": [check._asdict() for check in checks], "versions": versions}
         )
     else:
         _print(rows, checks)
-    return 1 if any(check.ok is False for check in checks) else 0
+    return EXIT_FAILED if any(check.ok is False for check in checks) else EXIT_DONE
 
 
-def _settings_rows(settings: Settings) -> Iterator[dict[str, Any]]:
+def _setting(settings: Settings, name: str) -> dict[str, Any]:
     from pydantic import SecretStr
 
     from rag.settings import variable_of
 
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        shown = "set (hidden)" if isinstance(value, SecretStr) else value
-        yield {"name": name, "variable": variable_of(name), "value": shown, "origin": settings.origin(name)}
+    value = getattr(settings, name)
+    if isinstance(value, SecretStr):
+        value = "set (hidden)"
+    elif isinstance(value, str):
+        value = _CREDENTIALS.sub("****", value)
+    return {"name": name, "variable": variable_of(name), "value": value, "origin": settings.origin(name)}
 
 
 def _versions() -> Iterator[tuple[str, str]]:
@@ -79,12 +82,16 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield package, "not installed"
 
 
+# -- checks -------------------------------------------------------------------------------------------------------
+
+
 def _checks(settings: Settings, probe: bool) -> Iterator[Check]:
     from rag.providers.registry import default_specs
 
     model, embeddings = default_specs(settings)
     yield _tried("index", lambda: _check_index(settings))
-    yield _tried(f"embeddings {embeddings}", lambda: _check_embeddings(settings, embeddings, probe))
+    for spec in dict.fromkeys((embeddings, _embeddings_of_index(settings) or embeddings)):
+        yield _tried(f"embeddings {spec}", lambda spec=spec: _check_embeddings(settings, spec, probe))  # type: ignore[misc]
     yield _tried(f"model {model}", lambda: _check_model(settings, model, probe))
 
 
@@ -104,13 +111,25 @@ def _check_index(settings: Settings) -> tuple[bool | None, str]:
     with open_index(settings.index, notify=tell) as index:
         problems = index.verify()
         made = f"{settings.index}: made with {index.spec.embedding_model}, generation {index.generation}"
-        return not problems, made + ("" if not problems else "; " + "; ".join(problems))
+        return not problems, "; ".join((made, *problems))
+
+
+def _embeddings_of_index(settings: Settings) -> str | None:
+    """What the index was made with: it is what questions are embedded with, whatever a new index would get."""
+    from rag.store import open_index
+
+    try:
+        with open_index(settings.index) as index:
+            return index.spec.embedding_model
+    except RagError:
+        return None
 
 
 def _check_embeddings(settings: Settings, spec: str, probe: bool) -> tuple[bool | None, str]:
+    from rag.cli.opening import tell
     from rag.providers.registry import embedding_model
 
-    provider = embedding_model(spec, settings)
+    provider = embedding_model(spec, settings, notify=tell)
     if provider.paid and not probe:
         return None, "not tried; --probe makes one small call"
     vectors = provider.embed(["pagequote"])
@@ -120,22 +139,32 @@ def _check_embeddings(settings: Settings, spec: str, probe: bool) -> tuple[bool 
 def _check_model(settings: Settings, spec: str, probe: bool) -> tuple[bool | None, str]:
     if spec == "extractive":
         return True, "built in; answers with sentences of the documents"
-    if not probe:
-        return None, "not tried; --probe makes one small call"
     from rag.providers.registry import chat_model
 
-    reply = chat_model(spec, settings).invoke("Answer with the one word: yes")
-    return True, f"answered {str(reply.content).strip()[:40]!r}"
+    model = chat_model(spec, settings)
+    if not probe:
+        return None, "not tried; --probe makes one small call"
+    reply = model.invoke("Answer with the one word: yes")
+    return True, f"answered {reply.text.strip()[:40]!r}"
+
+
+# -- for people ---------------------------------------------------------------------------------------------------
 
 
 def _print(rows: list[dict[str, Any]], checks: list[Check]) -> None:
-    click.secho("Settings (those not named have their default)", bold=True)
-    for row in rows:
-        if row["origin"] != "default":
-            click.echo(f"  {row['variable']} = {row['value']}   from {row['origin']}")
-    click.secho("\nChecks", bold=True)
+    from rag.cli.render import plain
+    from rag.cli.tables import print_table
+
+    shown = [(row["variable"], _in_words(row["value"]), row["origin"]) for row in rows]
+    print_table(("setting", "value", "from"), shown)
+    click.echo()
     for check in checks:
-        mark = {True: "✓", False: "✗", None: "–"}[check.ok]
-        click.echo(f"  {mark} {check.name}: {check.detail}")
-    click.secho("\nVersions", bold=True)
-    click.echo("  " + ", ".join(f"{name} {number}" for name, number in _versions()))
+        mark, colour = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "yellow")}[check.ok]
+        click.echo(f"{click.style(mark, fg=colour)} {plain(check.name)}: {plain(check.detail)}")
+    click.echo("\n" + ", ".join(f"{name} {number}" for name, number in _versions()))
+
+
+def _in_words(value: object) -> str:
+    if value is None:
+        return "not set"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import click
 
 from rag.errors import UsageError
 from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Span, Usage
@@ -16,10 +15,9 @@ Form = dict[str, Any]
 
 def print_json(value: object) -> None:
     """One JSON value on one line of standard output, in UTF-8 whatever the locale says."""
-    click.get_binary_stream("stdout").write(
-        json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-    )
-    click.get_binary_stream("stdout").flush()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def passage_form(rank: int, passage: Passage) -> Form:

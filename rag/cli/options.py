@@ -58,6 +58,12 @@ def with_settings(*names: str) -> Callable[[F], F]:
     return decorate
 
 
+def examples(*commands: str, note: str = "") -> str:
+    """The end of a help text: commands to begin with, one a line, and a closing note."""
+    block = "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
+    return f"{block}\n\n{note}" if note else block
+
+
 def read_settings(flags: dict[str, object]) -> Settings:
     """Settings with `flags` on top; arms the offline guard when they ask for it."""
     from rag.settings import load_settings

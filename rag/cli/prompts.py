@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.options import json_option, where_option, with_settings
+from rag.cli.options import examples, json_option, where_option, with_settings
 
 if TYPE_CHECKING:
     from rag.prompting.template import Template
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    epilog="Examples:\n\n  rag prompts list\n\n"
-    "  rag prompts show concise --render 'How long is the warranty?'\n\n"
-    "  rag prompts new mine && rag ask 'How long is the warranty?' --prompt ./mine.yaml"
+    epilog=examples(
+        "rag prompts list",
+        "rag prompts show concise --render 'How long is the warranty?'",
+        "rag prompts new mine && rag ask 'How long is the warranty?' --prompt ./mine.yaml",
+    )
 )
 def command() -> None:
     """Prompt templates: the shipped ones and your own, each a YAML file."""
 
 
-@command.command("list")
+@command.command("list", epilog=examples("rag prompts list", "rag prompts list --json"))
 @json_option
 @with_settings()
 def list_command(settings: Settings, as_json: bool) -> int:
@@ -45,7 +47,13 @@ def list_command(settings: Settings, as_json: bool) -> int:
     return 0
 
 
-@command.command("show")
+@command.command(
+    "show",
+    epilog=examples(
+        "rag prompts show few-shot",
+        "rag prompts show ./mine.yaml --render '연차는 며칠인가요?' --model openai:gpt-4o-mini",
+    ),
+)
 @click.argument("name")
 @click.option("--render", "question", metavar="QUESTION", help="Show the exact messages for this question.")
 @where_option
@@ -102,7 +110,7 @@ def _show_messages(
     click.secho(f"--- {total:,} tokens{'' if exact else ' (approximated with cl100k_base)'}", bold=True)
 
 
-@command.command("check")
+@command.command("check", epilog=examples("rag prompts check", "rag prompts check ./mine.yaml"))
 @click.argument("names", nargs=-1)
 @json_option
 @with_settings()
@@ -128,14 +136,20 @@ def check_command(settings: Settings, names: tuple[str, ...], as_json: bool) -> 
     return 0 if all(result["ok"] for result in results) else 1
 
 
-@command.command("new")
+@command.command("new", epilog=examples("rag prompts new mine", "rag prompts new mine --folder templates"))
 @click.argument("name")
 @click.option("--folder", default=None, help="Where to write it (default: your templates' folder, or here).")
+@json_option
 @with_settings()
-def new_command(settings: Settings, name: str, folder: str | None) -> int:
+def new_command(settings: Settings, name: str, folder: str | None, as_json: bool) -> int:
     """Write a commented template to start from."""
     from rag.prompting.catalogue import new_template
 
     path = new_template(name, folder or settings.prompts_dir or ".")
-    click.echo(f"Wrote {path}. Edit it, then: rag prompts check {path}")
+    if as_json:
+        from rag.cli.forms import print_json
+
+        print_json({"path": str(path)})
+    else:
+        click.echo(f"Wrote {path}. Edit it, then: rag prompts check {path}")
     return 0

@@ -25,9 +25,9 @@ def ledger_of(settings: Settings) -> Ledger:
 @contextmanager
 def receipt(settings: Settings, command: str) -> Iterator[Tally]:
     """Keep a receipt of what is spent inside the block, also when an error or an interruption ends it."""
-    from rag.usage.meter import tallying
+    from rag.usage.meter import Tally, tallying
 
-    with tallying() as tally:
+    with tallying(Tally()) as tally:
         try:
             yield tally
         finally:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.options import json_option, questions_option, where_option, with_settings
+from rag.cli.options import examples, json_option, questions_option, where_option, with_settings
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples:\n\n  rag search 'notice period'\n\n"
-    "  rag search '연차 휴가 일수' --where folder=규정 -k 5\n\n"
-    "  rag search --questions set.jsonl -k 60 --json > results.jsonl"
+    epilog=examples(
+        "rag search 'notice period'",
+        "rag search '연차 휴가 일수' --where folder=규정 -k 5",
+        "rag search --questions set.jsonl -k 60 --json > results.jsonl",
+    )
 )
 @click.argument("query", required=False)
 @questions_option

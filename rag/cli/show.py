@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.boundary import EXIT_DONE, EXIT_FAILED
-from rag.cli.options import json_option, with_settings
+from rag.cli.options import examples, json_option, with_settings
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples:\n\n  rag show 1\n\n  rag show 2 --png page.png\n\n"
-    "  rag show --file manual.pdf --page 4 --quote 'Sample volume 10 ml' --png page.png --open\n\n"
-    "Exit codes: 0 shown, 1 the quote is not on the page."
+    epilog=examples(
+        "rag show 1",
+        "rag show 2 --png page.png",
+        "rag show --file manual.pdf --page 4 --quote 'Sample volume 10 ml' --open",
+        note="Exit codes: 0 shown, 1 the quote is not on the page.",
+    )
 )
 @click.argument("number", required=False)
 @click.option("--file", "file", metavar="NAME", help="A file of the index, as `rag status` names it.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.options import json_option, with_settings
+from rag.cli.options import examples, json_option, with_settings
 from rag.types import Status
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 _SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 
 
-@click.command(
-    epilog="Examples:\n\n  rag status\n\n  rag status --failed\n\n  rag status --json | jq .totals"
-)
+@click.command(epilog=examples("rag status", "rag status --failed", "rag status --json | jq .totals"))
 @click.option("--failed", is_flag=True, help="Only files with something that is not searchable, and why.")
 @json_option
 @with_settings()
