@@ -40,18 +40,21 @@ class CleanDocument:
     joiner: Joiner
 
 
-def clean(pages: Sequence[RawPage]) -> CleanDocument:
-    """Normalise characters, mark furniture, join lines to paragraphs, and write out the text of every page."""
+def clean(pages: Sequence[RawPage], *, furniture: bool = True) -> CleanDocument:
+    """Normalise characters, mark furniture, join lines to paragraphs, and write out the text of every page.
+
+    `furniture=False` is for formats without printed pages.
+    """
     for page in pages:
         page.lines = [replace(line, text=text) for line in page.lines if (text := plain(line.text))]
-    furniture = find_furniture(pages)
-    body = [_body(page, furniture.get(page.number, set())) for page in pages]
+    edges = find_furniture(pages) if furniture else {}
+    body = [_body(page, edges.get(page.number, set())) for page in pages]
     rule = HeadingRule(line for lines in body for line in lines)
     blocks = [build_blocks(lines, rule) for lines in body]
     joiner = Joiner(lambda: (line.text for lines in body for line in lines))
     words_kept = breaks_between_words(blocks)
     written = [
-        _write(page, found, furniture.get(page.number, set()), joiner, words_kept=words_kept)
+        _write(page, found, edges.get(page.number, set()), joiner, words_kept=words_kept)
         for page, found in zip(pages, blocks, strict=True)
     ]
     return CleanDocument(tuple(written), joiner)

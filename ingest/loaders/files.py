@@ -1,0 +1,128 @@
+"""Reads one file that is not a PDF."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from pathlib import Path
+
+from ingest.formats import Format
+from ingest.limits import ReadOptions
+from ingest.loaders.encoding import Decoded, decode
+from ingest.loaders.layout import marked, paginate, typed_lines
+from ingest.raw import Mark, RawDocument
+from rag.types import Status
+
+_BINARY = 0.1
+"""Share of control characters above which a file is not text, whatever its name says."""
+
+
+def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
+    """Read a text, Markdown, HTML, CSV or DOCX file.
+
+    Raises OSError, MissingExtra for DOCX without its package, ValueError for a damaged file.
+    """
+    if kind is Format.DOCX:
+        from ingest.loaders.word import read_docx
+
+        return read_docx(path)
+    if path.stat().st_size > options.max_characters:
+        limit = options.max_characters
+        return RawDocument(status=Status.TOO_LARGE, reason=f"more than {limit:,} characters")
+    data = path.read_bytes()
+    if not data.strip():
+        return RawDocument(status=Status.EMPTY, reason="the file is empty")
+    decoded = decode(data)
+    if _is_binary(decoded.text):
+        return RawDocument(status=Status.DAMAGED, reason=f"not a {kind.value} file: binary data")
+    document = _READERS[kind](path, data, decoded, options)
+    if decoded.damaged and document.pages:
+        count = f"{decoded.damaged:,} characters are not {decoded.encoding}"
+        document.pages[0].note = document.pages[0].note or count
+    return document
+
+
+def _read_text(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
+    return RawDocument(paginate(typed_lines(_load(path, decoded))))
+
+
+def _read_markdown(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
+    from ingest.loaders.markdown import markdown_lines
+
+    return RawDocument(paginate(markdown_lines(_load(path, decoded))))
+
+
+def _read_html(_path: Path, data: bytes, decoded: Decoded, options: ReadOptions) -> RawDocument:
+    from ingest.loaders.html import HtmlReader, declared_charset
+
+    text = decoded.text
+    charset = declared_charset(data)
+    if charset and decoded.encoding not in ("utf-8", "utf-8-sig", "cp949"):
+        try:
+            text = data.decode(charset)
+        except (LookupError, UnicodeDecodeError):
+            text = decoded.text  # the file is mistaken about itself
+    reader = HtmlReader(keep_hidden=options.keep_hidden_text)
+    reader.feed(text)
+    reader.close()
+    document = RawDocument(paginate(reader.lines), title=" ".join(reader.title.split()))
+    if reader.hidden and document.pages:
+        verb = "kept" if options.keep_hidden_text else "left out"
+        document.pages[0].note = f"hidden text {verb}: {reader.hidden} characters (style)"
+    elif reader.hidden:
+        document.status, document.reason = Status.HIDDEN_TEXT, "nothing but text that a browser hides"
+    return document
+
+
+def _read_csv(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
+    """Every row on a line, each value with its column's name."""
+    loader_class = _community("csv_loader", "CSVLoader")
+    sample = decoded.text[:8192]
+    try:
+        dialect: type[csv.Dialect] = csv.Sniffer().sniff(sample, delimiters=",;\t|")
+    except csv.Error:
+        dialect = csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
+    arguments = {"delimiter": dialect.delimiter, "quotechar": dialect.quotechar or '"'}
+    try:
+        rows = loader_class(str(path), encoding=decoded.encoding, csv_args=arguments).load()
+    except (RuntimeError, csv.Error) as error:
+        raise ValueError("the rows of the CSV file cannot be read") from error
+    lines = [marked(Mark.ROW, "; ".join(_cells(row.page_content))) for row in rows]
+    return RawDocument(paginate([line for line in lines if line.text]))
+
+
+def _cells(content: str) -> list[str]:
+    """`name: value` for the columns that have a value."""
+    pairs = (line.partition(":") for line in io.StringIO(content).read().splitlines())
+    return [f"{name.strip()}: {value.strip()}" for name, _, value in pairs if value.strip()]
+
+
+def _load(path: Path, decoded: Decoded) -> str:
+    if decoded.damaged:  # the loader would refuse the whole file for one bad byte
+        return decoded.text
+    loader = _community("text", "TextLoader")(str(path), encoding=decoded.encoding)
+    return "".join(document.page_content for document in loader.load())
+
+
+def _community(module: str, name: str):  # type: ignore[no-untyped-def]
+    """A loader class of langchain_community, which warns at import that it is being retired."""
+    from importlib import import_module
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return getattr(import_module(f"langchain_community.document_loaders.{module}"), name)
+
+
+def _is_binary(text: str) -> bool:
+    sample = text[:65536]
+    control = sum(c < " " and c not in "\t\n\r\f\v\x1b" for c in sample) + sample.count("\ufffd")
+    return control > _BINARY * len(sample)
+
+
+_READERS = {
+    Format.TEXT: _read_text,
+    Format.MARKDOWN: _read_markdown,
+    Format.HTML: _read_html,
+    Format.CSV: _read_csv,
+}

@@ -1,0 +1,237 @@
+"""Reads a whole PDF: PDFium page by page, pypdf where that is not enough, OCR for scans when asked."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as c
+
+from ingest.clean.characters import plain, readable_count, unify_line_ends, unreadable_share
+from ingest.limits import ReadOptions
+from ingest.pdf.pages import PageView, read_page
+from ingest.pdf.second import NotReadable, SecondOpinion
+from ingest.raw import Line, RawDocument, RawPage, count_visible
+from rag.types import Status
+
+_GARBLED = 0.3
+_SYMBOLS = 0.5
+_FEW = 100
+"""Below so many characters a page may have lost some, and a look at what it draws is cheap."""
+_BETTER = 1.2
+_STAMP = 16
+"""A scan may bear a stamped page number as text; so few characters do not make it readable."""
+_MANY_SHAPES = 40
+
+Tell = Callable[[str, int], None]
+"""Hears of ("pages", how many there are), ("page", how many were read) and ("stage", 0 or 1 for pypdf)."""
+
+
+def read_pdf(
+    path: Path,
+    *,
+    passwords: Sequence[str],
+    options: ReadOptions,
+    tell: Tell,
+    use_pdfium: bool = True,
+    use_pypdf: bool = True,
+) -> RawDocument:
+    """Read a PDF. Never raises for what is wrong with the file: the document's status and reason say it.
+
+    `use_pdfium` and `use_pypdf` leave a reader out that crashed or hung on this file before.
+    """
+    second = SecondOpinion(path, passwords) if use_pypdf else None
+    failure = "PDFium crashed on it"
+    if use_pdfium:
+        try:
+            document = _open(path, passwords)
+        except pdfium.PdfiumError as error:
+            failure = _why_not_opened(error)
+        else:
+            with document:
+                return _read_with_pdfium(document, second, options, tell)
+    if second is None:
+        return RawDocument(status=Status.DAMAGED, reason=failure)
+    return _read_with_pypdf(second, failure, options, tell)
+
+
+def _open(path: Path, passwords: Sequence[str]) -> pdfium.PdfDocument:
+    last: pdfium.PdfiumError | None = None
+    source: Any = path
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:  # PDFium takes names in UTF-8 only
+        source = path.read_bytes()
+    for password in (None, *passwords):
+        try:
+            return pdfium.PdfDocument(source, password=password)
+        except pdfium.PdfiumError as error:
+            last = error
+            if "assword" not in str(error):
+                break
+    assert last is not None
+    raise last
+
+
+def _why_not_opened(error: pdfium.PdfiumError) -> str:
+    message = str(error)
+    if "assword" in message:
+        return "encrypted"
+    if "security" in message.lower():
+        return "encrypted in a way that is not supported"
+    return "not a PDF, or its structure is damaged"
+
+
+def _read_with_pdfium(
+    document: pdfium.PdfDocument, second: SecondOpinion | None, options: ReadOptions, tell: Tell
+) -> RawDocument:
+    count = len(document)
+    tell("pages", count)
+    if count > options.max_pages:
+        return _too_many_pages(count, options)
+    read = RawDocument()
+    characters = 0
+    for number in range(1, count + 1):
+        page = _page(document, number, second, options, tell)
+        read.pages.append(page)
+        characters += page.characters
+        if characters > options.max_characters:
+            reason = f"more than {options.max_characters:,} characters"
+            return RawDocument(status=Status.TOO_LARGE, reason=reason)
+        tell("page", number)
+    _describe(document, read)
+    return read
+
+
+def _page(
+    document: pdfium.PdfDocument, number: int, second: SecondOpinion | None, options: ReadOptions, tell: Tell
+) -> RawPage:
+    try:
+        view = read_page(document, number, keep_hidden=options.keep_hidden_text)
+    except pdfium.PdfiumError:
+        page = RawPage(number, status=Status.DAMAGED, reason="the page cannot be loaded")
+        _improve(page, second, tell, force=True)
+        return page
+    _judge(view)
+    page = view.page
+    promising = view.drawn_characters > page.characters or page.status is Status.GARBLED
+    hidden = page.note.startswith("hidden text left out")
+    if page.characters < _FEW and promising and not hidden:
+        _improve(page, second, tell, force=False)
+    if options.ocr and page.status is Status.SCANNED:
+        _recognise(document, page, options)
+    return page
+
+
+def _judge(view: PageView) -> None:
+    """Set the status of a page by what it says and shows."""
+    page, objects = view.page, view.objects
+    if page.characters == 0 and page.note:
+        page.status, page.reason = Status.HIDDEN_TEXT, page.note
+    elif objects.scan and page.characters < _STAMP:
+        stamp = f", only {page.characters} characters of text" if page.characters else ""
+        page.status, page.reason = Status.SCANNED, f"a picture{stamp}"
+    elif page.characters == 0:
+        shapes = objects.shapes > _MANY_SHAPES
+        page.status = Status.EMPTY
+        page.reason = "drawn shapes, no text" if shapes else "no text"
+    elif _is_garbled("".join(line.text for line in page.lines)):
+        page.status, page.reason = Status.GARBLED, "its fonts do not say which letters they draw"
+
+
+def _is_garbled(text: str) -> bool:
+    if unreadable_share(text) > _GARBLED:
+        return True
+    dense = [c for c in text if not c.isspace() and c not in ".-_–—|·•…"]
+    symbols = sum(not c.isalnum() for c in dense)
+    return len(dense) >= 40 and symbols > _SYMBOLS * len(dense)
+
+
+def _improve(page: RawPage, second: SecondOpinion | None, tell: Tell, *, force: bool) -> None:
+    """Take pypdf's text when it is clearly more, or when there is no other."""
+    if second is None or not second.worth_asking:
+        return
+    tell("stage", 1)
+    try:
+        text = unify_line_ends(second.text(page.number))
+    except NotReadable:
+        return
+    finally:
+        tell("stage", 0)
+    mine, theirs = sum(readable_count(line.text) for line in page.lines), readable_count(text)
+    better = theirs > 0 and (force or theirs >= _BETTER * mine) and not _is_garbled(text)
+    second.helped(yes=better)
+    if better:
+        page.lines = [Line(row) for row in text.splitlines() if plain(row)]
+        page.characters = count_visible(text)
+        page.status, page.reason = Status.OK, ""
+
+
+def _recognise(document: pdfium.PdfDocument, page: RawPage, options: ReadOptions) -> None:
+    from ingest.pdf.ocr import OcrFailed, read_scan
+
+    scan = document.get_page(page.number - 1)
+    try:
+        lines = read_scan(scan, languages=options.ocr_languages, seconds=options.ocr_seconds)
+    except OcrFailed as error:
+        page.reason = f"OCR failed: {error}"
+        return
+    finally:
+        scan.close()
+    if not lines:
+        page.reason = "a picture; OCR found no text"
+        return
+    page.lines = lines
+    page.characters = sum(count_visible(line.text) for line in lines)
+    page.status, page.reason = Status.OCR, "read by OCR"
+
+
+def _read_with_pypdf(second: SecondOpinion, failure: str, options: ReadOptions, tell: Tell) -> RawDocument:
+    tell("stage", 1)
+    try:
+        count = second.page_count()
+    except NotReadable as error:
+        if error.encrypted or failure.startswith("encrypted"):
+            return RawDocument(status=Status.ENCRYPTED, reason="needs a password: give it with --password")
+        return RawDocument(status=Status.DAMAGED, reason=failure)
+    tell("pages", count)
+    if count > options.max_pages:
+        return _too_many_pages(count, options)
+    read = RawDocument()
+    for number in range(1, count + 1):
+        page = RawPage(number, status=Status.DAMAGED, reason="the page cannot be read")
+        if second.worth_asking:
+            page.status, page.reason = Status.EMPTY, "no text"
+            _improve(page, second, tell, force=True)
+            tell("stage", 1)
+        read.pages.append(page)
+        tell("page", number)
+    found = second.information()
+    read.title, read.author = found.get("title", ""), found.get("author", "")
+    if not any(page.status.searchable for page in read.pages):
+        read.status, read.reason = Status.DAMAGED, failure
+    return read
+
+
+def _too_many_pages(count: int, options: ReadOptions) -> RawDocument:
+    return RawDocument(status=Status.TOO_LARGE, reason=f"{count:,} pages, more than {options.max_pages:,}")
+
+
+def _describe(document: pdfium.PdfDocument, read: RawDocument) -> None:
+    read.title = _information(document, "Title")
+    read.author = _information(document, "Author")
+    created = _information(document, "CreationDate").removeprefix("D:")
+    if len(created) >= 8 and created[:8].isdigit():
+        read.created = f"{created[:4]}-{created[4:6]}-{created[6:8]}"
+
+
+def _information(document: pdfium.PdfDocument, key: str) -> str:
+    length = c.FPDF_GetMetaText(document, key.encode(), None, 0)
+    if not 2 < length < 4096:
+        return ""
+    buffer = ctypes.create_string_buffer(length)
+    c.FPDF_GetMetaText(document, key.encode(), buffer, length)
+    return plain(buffer.raw[:length].decode("utf-16-le", "replace").rstrip("\0"))

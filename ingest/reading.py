@@ -1,0 +1,140 @@
+"""Reads one file from bytes on disk to pages and chunks: what a reader process does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest.clean.document import CleanDocument, clean
+from ingest.context import subject_of, with_header
+from ingest.formats import Format
+from ingest.limits import ReadOptions
+from ingest.loaders.files import read_file
+from ingest.pdf.document import Tell, read_pdf
+from ingest.raw import RawDocument
+from ingest.split import split
+from rag.errors import MissingExtra
+from rag.types import Chunk, Page, Status
+
+_PAGES_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to read."""
+
+    file: str
+    path: Path
+    format: Format
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+    use_pdfium: bool = True
+    use_pypdf: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a file."""
+
+    status: Status
+    reason: str = ""
+    title: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    pages: tuple[Page, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
+
+
+def read(job: Job, options: ReadOptions, tell: Tell) -> Reading:
+    """Read, clean and split a file. Whatever is wrong with it becomes a status and a reason."""
+    try:
+        raw = _raw(job, options, tell)
+    except OSError as error:
+        return Reading(Status.UNREADABLE, error.strerror or "cannot be read")
+    except MissingExtra as error:
+        return Reading(Status.UNSUPPORTED, str(error))
+    except (ValueError, RecursionError) as error:
+        return Reading(Status.DAMAGED, str(error) or "cannot be understood")
+    if raw.status is not Status.OK and not raw.pages:
+        return Reading(raw.status, raw.reason)
+    return _finish(job, raw, options)
+
+
+def _raw(job: Job, options: ReadOptions, tell: Tell) -> RawDocument:
+    if job.format is not Format.PDF:
+        return read_file(job.path, job.format, options)
+    return read_pdf(
+        job.path,
+        passwords=job.passwords,
+        options=options,
+        tell=tell,
+        use_pdfium=job.use_pdfium,
+        use_pypdf=job.use_pypdf,
+    )
+
+
+def _finish(job: Job, raw: RawDocument, options: ReadOptions) -> Reading:
+    document = clean(raw.pages, furniture=job.format is Format.PDF)
+    subject = subject_of(job.file, job.format, raw, document)
+    searchable = CleanDocument(
+        tuple(page for page in document.pages if page.page.status.searchable), document.joiner
+    )
+    pieces = split(searchable, limit=options.chunk_tokens, overlap=options.chunk_overlap)
+    pages = tuple(page.page for page in document.pages)
+    status, reason = summarise(pages)
+    if raw.status is not Status.OK:
+        status, reason = raw.status, raw.reason
+    return Reading(
+        status,
+        reason,
+        subject.title,
+        subject.metadata,
+        pages,
+        tuple(with_header(piece, subject) for piece in pieces),
+    )
+
+
+def summarise(pages: Sequence[Page]) -> tuple[Status, str]:
+    """Status and reason of a file, from those of its pages."""
+    if not pages:
+        return Status.EMPTY, "no pages"
+    by_status = Counter(page.status for page in pages)
+    reasons = [
+        _share(pages, status, count) for status, count in by_status.most_common() if status is not Status.OK
+    ]
+    notes = [page for page in pages if page.status is Status.OK and page.reason]
+    if by_status[Status.OK] or by_status[Status.OCR]:
+        status = Status.OK if by_status[Status.OK] else Status.OCR
+        reasons = [] if status is Status.OCR and len(by_status) == 1 else reasons
+        return status, "; ".join([*reasons, *_notes(notes, len(pages))])
+    status = max(by_status, key=lambda s: (by_status[s], s is not Status.EMPTY))
+    if len(by_status) == 1:
+        texts = Counter(page.reason for page in pages if page.reason)
+        return status, texts.most_common(1)[0][0] if texts else ""
+    return status, "; ".join(reasons)
+
+
+def _share(pages: Sequence[Page], status: Status, count: int) -> str:
+    numbers = [page.number for page in pages if page.status is status]
+    return f"{count} of {len(pages)} pages {status.value} ({_numbers(numbers)})"
+
+
+def _notes(pages: Sequence[Page], total: int) -> list[str]:
+    """Remarks on searchable pages: the same kind of remark once, with its pages."""
+    kinds: dict[str, list[Page]] = {}
+    for page in pages:
+        kinds.setdefault(page.reason.partition(":")[0], []).append(page)
+    texts: list[str] = []
+    for kind, found in kinds.items():
+        details = Counter(page.reason.partition("(")[2].rstrip(")") for page in found)
+        detail = f": {', '.join(text for text, _ in details.most_common(3))}" if any(details) else ""
+        where = (
+            f" on {len(found)} of {total} pages ({_numbers([p.number for p in found])})" if total > 1 else ""
+        )
+        texts.append(f"{kind}{where}{detail}")
+    return texts
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_PAGES_NAMED]))
+    return f"p. {shown}, ..." if len(numbers) > _PAGES_NAMED else f"p. {shown}"

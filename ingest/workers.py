@@ -1,0 +1,262 @@
+"""A pool of reader processes: a file that crashes, hangs or swells one costs that file alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ingest.formats import Format
+from ingest.limits import MIB, ReadOptions
+from ingest.reading import Job, Reading
+from ingest.wire import job_message, reading_of, receive, send
+from rag.types import Status
+
+_WATCH_EVERY = 0.1  # seconds
+_WAITING = 8
+"""Files that may have been read and not yet taken; more would pile up in memory when embedding is slow."""
+_NEAR_LIMIT = 0.7
+_BOOT = "import json,sys; sys.path[:]=json.loads(sys.argv[1]); from ingest.worker import main; main()"
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TESSDATA_PREFIX")
+"""Keys and tokens in the environment are no business of a process that parses files from anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A file that was read, or could not be."""
+
+    job: Job
+    reading: Reading
+    seconds: float
+
+
+class Watch(Protocol):
+    """Hears of pages as they are read. Called from several threads."""
+
+    def __call__(self, file: str, pages: int) -> None:
+        """`pages` more of `file` have been read."""
+
+
+def _ignore(file: str, pages: int) -> None:
+    """Watches nothing."""
+
+
+class ReaderPool:
+    """Reader processes, started when first needed and replaced when they die. A context manager."""
+
+    def __init__(self, count: int, options: ReadOptions, watch: Watch | None = None) -> None:
+        self._count, self._options = max(1, count), options
+        self._watch = watch or _ignore
+        self._outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue(_WAITING)
+        self._jobs: Iterator[Job] = iter(())
+        self._next_job = threading.Lock()
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def read(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Outcomes as they come; `jobs` is drawn from as readers become free."""
+        jobs = list(jobs)
+        self._jobs = iter(jobs)
+        count = min(self._count, len(jobs))
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+        running = count
+        while running:
+            outcome = self._outcomes.get()
+            if outcome is None:
+                running -= 1
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                yield outcome
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an outcome can be had without waiting."""
+        return not self._outcomes.empty()
+
+    def __enter__(self) -> ReaderPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        while any(thread.is_alive() for thread in self._threads):
+            with suppress(queue.Empty):  # a thread may wait for room
+                self._outcomes.get(timeout=0.05)
+
+    def _serve(self) -> None:
+        reader = _Reader(self._options, self._watch, self._stopped)
+        try:
+            while not self._stopped.is_set():
+                with self._next_job:
+                    job = next(self._jobs, None)
+                if job is None:
+                    break
+                began = time.monotonic()
+                reading = reader.read(job)
+                if not self._stopped.is_set():
+                    self._outcomes.put(Outcome(job, reading, time.monotonic() - began))
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that reads the outcomes
+            self._outcomes.put(error)
+        finally:
+            reader.close()
+            self._outcomes.put(None)
+
+
+class _Died(Exception):
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class _Reader:
+    """One process at a time, with what it takes to bring it down."""
+
+    def __init__(self, options: ReadOptions, watch: Watch, stopped: threading.Event) -> None:
+        self._options, self._watch, self._stopped = options, watch, stopped
+        self._process: subprocess.Popen[bytes] | None = None
+        self._frames: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._in_pypdf = False
+
+    def read(self, job: Job) -> Reading:
+        """Read a file, if need be again without the library that crashed or hung."""
+        try:
+            return self._attempt(job)
+        except _Died as first:
+            if first.status is Status.TOO_LARGE and not self._in_pypdf:
+                return Reading(first.status, first.reason)
+            retry = replace(job, use_pypdf=False) if self._in_pypdf else replace(job, use_pdfium=False)
+            if job.format is not Format.PDF or self._stopped.is_set():
+                return Reading(first.status, first.reason)
+            try:
+                again = self._attempt(retry)
+            except _Died:
+                return Reading(first.status, first.reason)
+            return (
+                again if again.status.searchable else replace(again, status=first.status, reason=first.reason)
+            )
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+            self._process = None
+
+    def _attempt(self, job: Job) -> Reading:
+        self._in_pypdf = not job.use_pdfium
+        process = self._running()
+        assert process.stdin is not None
+        try:
+            send(process.stdin, job_message(job, self._options))
+            return self._collect(job, process)
+        except (BrokenPipeError, OSError):
+            self.close()
+            raise _Died(Status.DAMAGED, "the reader process crashed on it") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _collect(self, job: Job, process: subprocess.Popen[bytes]) -> Reading:
+        began = alive = time.monotonic()
+        parts: list[dict[str, Any]] = []
+        pages = seen = peak = 0
+        while True:
+            if self._stopped.is_set():
+                raise _Died(Status.FAILED, "the run was stopped")
+            try:
+                frame = self._frames.get(timeout=_WATCH_EVERY)
+            except queue.Empty:
+                now = time.monotonic()
+                peak = max(peak, self._check_memory(process))
+                self._check_time(now - began, now - alive, pages)
+                continue
+            alive = time.monotonic()
+            if frame is None:
+                raise self._death(process, peak)
+            match frame["type"]:
+                case "done":
+                    self._watch(job.file, sum(len(part.get("pages", ())) for part in parts) - seen)
+                    return reading_of(parts, frame)
+                case "pages":
+                    pages = frame["value"]
+                case "page":
+                    self._watch(job.file, frame["value"] - seen)
+                    seen = frame["value"]
+                case "stage":
+                    self._in_pypdf = bool(frame["value"])
+                case _:
+                    parts.append(frame)
+
+    def _check_memory(self, process: subprocess.Popen[bytes]) -> int:
+        used = _resident_mib(process.pid)
+        if used > self._options.memory_mib:
+            raise _Died(Status.TOO_LARGE, self._too_much_memory())
+        return used
+
+    def _check_time(self, elapsed: float, silent: float, pages: int) -> None:
+        limit = self._options.seconds
+        if silent > max(limit, self._options.ocr_seconds + 10 if self._options.ocr else 0):
+            raise _Died(Status.TIMED_OUT, f"no page came for {silent:.0f} seconds")
+        if elapsed > self._options.deadline(pages):
+            raise _Died(Status.TIMED_OUT, f"took longer than {elapsed:.0f} seconds")
+
+    def _death(self, process: subprocess.Popen[bytes], peak: int) -> _Died:
+        code = process.wait()
+        if peak > _NEAR_LIMIT * self._options.memory_mib:
+            return _Died(Status.TOO_LARGE, self._too_much_memory())
+        name = signal.Signals(-code).name if code < 0 else f"code {code}"
+        return _Died(Status.DAMAGED, f"the reader process crashed on it ({name})")
+
+    def _too_much_memory(self) -> str:
+        return f"reading it takes more than {self._options.memory_mib} MiB of memory"
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._process = _start()
+            self._frames = queue.SimpleQueue()
+            threading.Thread(target=_pump, args=(self._process.stdout, self._frames), daemon=True).start()
+        return self._process
+
+
+def _start() -> subprocess.Popen[bytes]:
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", _BOOT, json.dumps(sys.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+
+
+def _pump(stream: Any, frames: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    with suppress(OSError, ValueError):
+        while (frame := receive(stream)) is not None:
+            frames.put(frame)
+    frames.put(None)
+
+
+def _resident_mib(pid: int) -> int:
+    """Resident memory of a process; 0 where the system does not tell this way."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") // MIB
