@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rag.evaluation.metrics import answers, citations, retrieval
-from rag.evaluation.metrics.numbers import numeric_match
+from rag.evaluation.metrics.numbers import is_figure, numeric_match
 from rag.evaluation.metrics.retrieval import GoldPage
 from rag.evaluation.records import Record
 
@@ -17,7 +17,6 @@ Score = Callable[[Record], float | None]
 Counts = Callable[[Record], tuple[int, int] | None]
 
 _RIGHT_F1 = 0.5
-_SHORT_GOLD = 4  # words: a gold answer that is a figure with its unit, not a sentence that mentions one
 
 
 def gold_pages(record: Record) -> frozenset[GoldPage]:
@@ -94,13 +93,13 @@ def given(record: Record) -> str:
 def right(answer: str, golds: tuple[str, ...], language: str) -> float:
     """1 for an answer that a reader would take as right, judged without a model.
 
-    A gold answer stands in it, or a short gold answer's figures do, or at least half of it overlaps with a
-    gold answer by F1.
+    A gold answer stands in it, however a figure is written, or it overlaps with a gold answer by an F1 of at
+    least one half.
     """
-    short = [gold for gold in golds if len(gold.split()) <= _SHORT_GOLD]
+    plain_figures = [gold for gold in golds if is_figure(gold)]
     return float(
         answers.answer_hit(answer, golds) == 1.0
-        or numeric_match(answer, short) == 1.0
+        or numeric_match(answer, plain_figures) == 1.0
         or answers.answer_f1(answer, golds, language) >= _RIGHT_F1
     )
 

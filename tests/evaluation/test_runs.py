@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from builders import answer, question
+from tests.evaluation.builders import answer, question
 
 from rag.errors import AuthenticationFailed, BudgetReached, RagError, ServerUnreachable, UsageError
 from rag.evaluation.folder import RECORDS, load_run
@@ -198,8 +198,8 @@ def json_complete(line: bytes) -> bool:
 KILLED = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_runs import QUESTIONS, answer
+sys.path.insert(0, {root!r})
+from tests.evaluation.test_runs import QUESTIONS, answer
 from rag.evaluation.run import evaluate
 
 def ask(asked):
@@ -215,7 +215,7 @@ evaluate(QUESTIONS, {folder!r}, ask=ask, workers=2, progress=lambda p: print(p.d
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_at_a_random_moment_and_resumed(tmp_path: Path, seed: int, uninterrupted: Path) -> None:
     ledger = tmp_path / "ledger.txt"
-    script = KILLED.format(tests=str(Path(__file__).parent), ledger=str(ledger), folder=str(tmp_path / "run"))
+    script = KILLED.format(root=str(Path(__file__).parents[2]), ledger=str(ledger), folder=str(tmp_path / "run"))
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for _ in range(random.Random(seed).randrange(1, 36)):

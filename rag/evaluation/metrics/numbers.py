@@ -52,6 +52,7 @@ _FALL_BEFORE = re.compile(
     r"reduc\w+|minus)\b|감소|하락|손실|적자|줄어|마이너스"
 )
 _FALL_AFTER = re.compile(r"^\W{0,2}(?:decrease|decline|drop|loss|lower|감소|하락|줄|손실|적자)")
+_COUNTER = 2  # letters of a counter after a figure: 년, 월, 명, 시간
 _REACH = 40  # characters before a figure in which a word says that it is a fall
 _KOREAN_PART = re.compile(rf"(?P<digits>{_DIGITS})?\s?(?P<steps>[십백천만억조]*)")
 
@@ -76,6 +77,14 @@ def figures(text: str) -> list[Figure]:
     """The figures of a text, in order."""
     normal = unicodedata.normalize("NFKC", text).lower()
     return [_figure(match, normal) for match in _FIGURE.finditer(normal)]
+
+
+def is_figure(text: str) -> bool:
+    """Whether a text is a figure and nothing else but a unit or a Korean counter (`15년`)."""
+    normal = unicodedata.normalize("NFKC", text).lower()
+    rest, count = _FIGURE.subn(" ", normal)
+    letters = [c for c in rest if c.isalpha()]
+    return 0 < count and not any(c.isascii() for c in letters) and len(letters) <= _COUNTER * count
 
 
 def numeric_match(answer: str, golds: Sequence[str], tolerance: float = 0.01) -> float | None:

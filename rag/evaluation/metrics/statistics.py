@@ -47,7 +47,8 @@ class Ratio:
 
     def __call__(self, weights: Floats) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((weights @ self.numerator) / (weights @ self.denominator))
+            sums = weights @ np.stack([self.numerator, self.denominator], axis=1)
+            return np.asarray(sums[:, 0] / sums[:, 1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,251 @@
+"""Plots as inline SVG. Colours and fonts come from the style sheet, so they follow the theme."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rag.evaluation.metrics.intervals import Interval
+from rag.evaluation.report.markup import Markup, element
+from rag.evaluation.report.strings import TEXTS
+
+Point = tuple[float, float]
+
+_WIDTH, _HEIGHT = 480, 280
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 16, 14, 44
+_ROW = 26  # height of a bar with its gap
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line of a chart; `text` is a key of the report's texts, `band` holds (x, low, high)."""
+
+    text: str
+    points: Sequence[Point]
+    band: Sequence[tuple[float, float, float]] = ()
+    steps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A linear axis over `low` to `high` with labelled `ticks`."""
+
+    low: float
+    high: float
+    ticks: Sequence[float]
+    text: str = ""
+    show: Callable[[float], str] = "{:g}".format
+
+
+def share_axis(text: str = "", high: float = 1.0) -> Axis:
+    """An axis in per cent, from 0 to `high` rounded up to a tick."""
+    step = 0.2 if high > 0.5 else 0.1 if high > 0.2 else 0.05
+    count = max(1, math.ceil(min(high, 1.0) / step - 1e-9))
+    return Axis(0, count * step, [i * step for i in range(count + 1)], text, lambda v: f"{v:.0%}")
+
+
+def value_axis(values: Sequence[float], text: str = "", show: Callable[[float], str] = "{:g}".format) -> Axis:
+    """An axis from 0 that holds `values`, with ticks at round numbers."""
+    top = max([*values, 1e-12])
+    step = 10 ** math.floor(math.log10(top))
+    step = next(s for s in (step / 5, step / 2, step, 2 * step) if top / s <= 6)
+    count = math.ceil(top / step - 1e-9)
+    return Axis(0, count * step, [i * step for i in range(count + 1)], text, show)
+
+
+def line_chart(series: Sequence[Series], x: Axis, y: Axis, title: str) -> Markup:
+    """Lines over a grid, each with a legend entry when there are several."""
+    frame = _Frame(x, y)
+    parts = frame.grid()
+    for number, one in enumerate(series, start=1):
+        if one.band:
+            upper = [frame.at(px, high) for px, _, high in one.band]
+            lower = [frame.at(px, low) for px, low, _ in reversed(one.band)]
+            parts.append(element("polygon", points=_points([*upper, *lower]), class_=f"band c{number}"))
+        line = _stairs(one.points) if one.steps else list(one.points)
+        parts.append(
+            element("polyline", points=_points([frame.at(*p) for p in line]), class_=f"line c{number}")
+        )
+        if len(one.points) <= 24:
+            parts += [_dot(frame, point, x, y, f"c{number}") for point in one.points]
+    return _figure(title, series, parts, _HEIGHT)
+
+
+def scatter(points: Sequence[tuple[float, Interval, str, str]], x: Axis, y: Axis, title: str) -> Markup:
+    """Points of (x, y with interval, name, class), each named and with its interval upright."""
+    frame = _Frame(x, y)
+    parts = frame.grid()
+    for px, figure, name, class_ in sorted(points, key=lambda one: one[0]):
+        (cx, top), (_, bottom), (_, cy) = (frame.at(px, v) for v in (figure.high, figure.low, figure.value))
+        if not math.isnan(top) and not math.isnan(bottom):
+            parts.append(
+                element(
+                    "line",
+                    x1=f"{cx:.1f}",
+                    x2=f"{cx:.1f}",
+                    y1=f"{top:.1f}",
+                    y2=f"{bottom:.1f}",
+                    class_="whisker",
+                )
+            )
+        tip = element("title", f"{name}: {y.show(figure.value)}, {x.show(px)}")
+        parts.append(element("circle", tip, cx=f"{cx:.1f}", cy=f"{cy:.1f}", r=5, class_=f"dot {class_}"))
+        anchor, shift = ("end", -8) if cx > _WIDTH * 0.6 else ("start", 8)
+        parts.append(
+            element(
+                "text",
+                _shorten(name, 30),
+                x=f"{cx + shift:.1f}",
+                y=f"{cy - 7:.1f}",
+                text_anchor=anchor,
+                class_="name",
+            )
+        )
+    return _figure(title, (), parts, _HEIGHT)
+
+
+def bars(rows: Sequence[tuple[str, Interval]], title: str) -> Markup:
+    """Horizontal bars of shares with their intervals, one row each."""
+    left, right = 150, 56
+    scale = _WIDTH - left - right
+    parts = []
+    for row, (name, figure) in enumerate(rows):
+        y = 8 + row * _ROW
+        parts.append(
+            element("text", _shorten(name, 20), x=left - 8, y=y + 13, text_anchor="end", class_="tick")
+        )
+        parts.append(element("rect", x=left, y=y + 2, width=scale, height=14, rx=3, class_="track"))
+        width = max(1.5, figure.value * scale)
+        tip = element("title", f"{name}: {figure.value:.1%}, n = {figure.n}")
+        parts.append(
+            element("rect", tip, x=left, y=y + 2, width=f"{width:.1f}", height=14, rx=3, class_="bar c1")
+        )
+        if not math.isnan(figure.low):
+            x1, x2 = (f"{left + v * scale:.1f}" for v in (figure.low, figure.high))
+            parts.append(element("line", x1=x1, x2=x2, y1=y + 9, y2=y + 9, class_="whisker"))
+        parts.append(
+            element("text", f"{figure.value:.0%}", x=_WIDTH - right + 8, y=y + 13, class_="tick strong")
+        )
+    return _figure(title, (), parts, 16 + _ROW * len(rows))
+
+
+def gauge(figure: Interval) -> Markup:
+    """A share with its interval on a thin track from 0 to 1."""
+    parts = [element("rect", x=0, y=3, width=100, height=4, rx=2, class_="track")]
+    if not math.isnan(figure.low):
+        low, high = 100 * max(0.0, figure.low), 100 * min(1.0, figure.high)
+        parts.append(
+            element(
+                "rect",
+                x=f"{low:.1f}",
+                y=3,
+                width=f"{max(high - low, 0.5):.1f}",
+                height=4,
+                rx=2,
+                class_="range",
+            )
+        )
+    at = min(max(100 * figure.value, 1.5), 98.5)
+    parts.append(element("rect", x=f"{at - 1:.1f}", y=0, width=2, height=10, rx=1, class_="mark"))
+    return element(
+        "svg", *parts, viewBox="0 0 100 10", class_="gauge", preserveAspectRatio="none", aria_hidden="true"
+    )
+
+
+class _Frame:
+    """The plotting area and its two axes."""
+
+    def __init__(self, x: Axis, y: Axis) -> None:
+        self.x, self.y = x, y
+
+    def at(self, x: float, y: float) -> Point:
+        """Where a value is drawn."""
+        across = (x - self.x.low) / (self.x.high - self.x.low)
+        up = (y - self.y.low) / (self.y.high - self.y.low)
+        return (
+            _LEFT + across * (_WIDTH - _LEFT - _RIGHT),
+            _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM),
+        )
+
+    def grid(self) -> list[Markup]:
+        parts = []
+        for tick in self.y.ticks:
+            x1, y = self.at(self.x.low, tick)
+            x2, _ = self.at(self.x.high, tick)
+            parts.append(
+                element("line", x1=f"{x1:.1f}", x2=f"{x2:.1f}", y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid")
+            )
+            parts.append(
+                element(
+                    "text", self.y.show(tick), x=_LEFT - 7, y=f"{y + 4:.1f}", text_anchor="end", class_="tick"
+                )
+            )
+        for tick in self.x.ticks:
+            x, y = self.at(tick, self.y.low)
+            parts.append(
+                element(
+                    "text",
+                    self.x.show(tick),
+                    x=f"{x:.1f}",
+                    y=f"{y + 17:.1f}",
+                    text_anchor="middle",
+                    class_="tick",
+                )
+            )
+        middle = (_LEFT + _WIDTH - _RIGHT) / 2
+        if self.x.text:
+            parts += [
+                element(
+                    "text",
+                    text,
+                    x=middle,
+                    y=_HEIGHT - 6,
+                    text_anchor="middle",
+                    class_="t axis",
+                    lang=language,
+                )
+                for language, text in TEXTS[self.x.text].items()
+            ]
+        return parts
+
+
+def _figure(title: str, series: Sequence[Series], parts: Sequence[Markup], height: int) -> Markup:
+    heading = [element("span", text, class_="t", lang=lang) for lang, text in TEXTS[title].items()]
+    legend = [
+        element(
+            "li",
+            element("span", class_=f"swatch c{number}"),
+            [element("span", text, class_="t", lang=lang) for lang, text in TEXTS[one.text].items()],
+        )
+        for number, one in enumerate(series, start=1)
+    ]
+    svg = element("svg", *parts, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=TEXTS[title]["en"])
+    return element(
+        "figure",
+        element("figcaption", *heading),
+        svg,
+        element("ul", *legend, class_="legend") if len(legend) > 1 else None,
+    )
+
+
+def _dot(frame: _Frame, point: Point, x: Axis, y: Axis, class_: str) -> Markup:
+    cx, cy = frame.at(*point)
+    tip = element("title", f"{x.show(point[0])}: {y.show(point[1])}")
+    return element("circle", tip, cx=f"{cx:.1f}", cy=f"{cy:.1f}", r=3, class_=f"dot {class_}")
+
+
+def _stairs(points: Sequence[Point]) -> list[Point]:
+    stairs = list(points[:1])
+    for (_, before), (x, y) in pairwise(points):
+        stairs += [(x, before), (x, y)]
+    return stairs
+
+
+def _points(points: Sequence[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _shorten(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
