@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import Match, SequenceMatcher
@@ -16,12 +16,12 @@ Op = Literal["equal", "replace", "insert", "delete"]
 _SEED_LATIN, _SEED_CJK = 8, 4
 """Solid characters of a seed: about a word and a half of English, or of Korean."""
 _MAX_HITS = 50
-"""Places at which a seed is followed up; one that stands in more says nothing about where."""
+"""Places at which a seed is followed up. Each counts the less, the more there are."""
 _BUCKET = 24
 """Solid characters by which the offsets of seeds may differ (words left out or put in) and still agree."""
-_CANDIDATES = 3
-_STRAY = 4
-"""Units that may lie between a single common unit at an edge and the next without making it a stray."""
+_CANDIDATES = 5
+_MONOTONE = 10
+"""A quote whose units each stand in it this often on average says nothing, and would be slow to align."""
 _NEAR = 6
 """Units within which a changed region is widened to where both texts part words."""
 
@@ -68,6 +68,8 @@ def closest(quote: str, text: str | MatchIndex, *, at_least: float = 0.6) -> Alt
     if not folded.solid or not page.solid:
         return None
     units = _units(folded, 0, len(folded.solid))
+    if len({unit.key for unit in units}) * _MONOTONE < len(units):
+        return None
     found = [_align(folded, units, page, offset) for offset in _offsets(folded.solid, page.solid)]
     best = max((a for a in found if a is not None), key=lambda a: a.ratio, default=None)
     return best if best is not None and best.ratio >= at_least else None
@@ -75,15 +77,15 @@ def closest(quote: str, text: str | MatchIndex, *, at_least: float = 0.6) -> Alt
 
 def _offsets(quote: str, page: str) -> list[int]:
     """Where the quote may begin on the page, by the votes of the seeds that both hold; most likely first."""
-    votes: Counter[int] = Counter()
+    votes: defaultdict[int, float] = defaultdict(float)
     size = _SEED_CJK if sum(map(is_cjk, quote)) * 2 > len(quote) else _SEED_LATIN
     size = min(size, max(2, len(quote) // 3))
     for at in range(0, max(1, len(quote) - size + 1), max(1, size // 2)):
         hits = list(_places(page, quote[at : at + size]))
-        for hit in hits if len(hits) < _MAX_HITS else ():
-            votes[(hit - at) // _BUCKET] += 1
+        for hit in hits:
+            votes[(hit - at) // _BUCKET] += 1 / len(hits)
     # Seeds of one place may fall on both sides of a bucket's edge.
-    joined = {bucket: votes[bucket] + votes[bucket + 1] for bucket in votes}
+    joined = {bucket: votes[bucket] + votes.get(bucket + 1, 0.0) for bucket in votes}
     ranked = sorted(joined, key=lambda bucket: (-joined[bucket], bucket))[:_CANDIDATES]
     return [bucket * _BUCKET for bucket in ranked]
 
@@ -100,37 +102,57 @@ def _places(page: str, seed: str) -> Iterator[int]:
 def _align(quote: Folded, units: list[_Unit], page: Folded, offset: int) -> Alteration | None:
     """Compare the quote with the page about solid character `offset`."""
     slack = 2 * _BUCKET + len(quote.solid) // 4
-    low, high = max(0, offset - slack), min(len(page.solid), offset + len(quote.solid) + slack)
+    low, high = _whole_words(
+        page, max(0, offset - slack), min(len(page.solid), offset + len(quote.solid) + slack)
+    )
     there = _units(page, low, high)
-    blocks = _without_strays(_matcher(units, there).get_matching_blocks()[:-1])
+    blocks = _matcher(units, there).get_matching_blocks()[:-1]
     if not blocks:
         return None
-    # The window is wider than the quote. Beyond the first and last common unit only as much of the page is
-    # compared as the quote has there itself, and then to the end of a word.
-    first = max(0, blocks[0].b - blocks[0].a)
-    last = min(len(there), blocks[-1].b + len(units) - blocks[-1].a)
-    while first and not _edge(page, there[first].start):
-        first -= 1
-    while last < len(there) and not _edge(page, there[last].start):
-        last += 1
-    return _compared(quote, units, page, there[first:last])
+    # In a table the start of a row may match the row before; the longest common run says which row it is.
+    longest = [max(blocks, key=lambda block: block.size)]
+    places = {_place(some, len(units)) for some in (_tightest(blocks, len(units)), longest)}
+    found = []
+    for first, last in places:
+        begin, end = there[max(0, first)].start, there[min(len(there), last) - 1].end
+        found.append(_compared(quote, units, page, _units(page, *_whole_words(page, begin, end))))
+    return max(found, key=lambda alteration: alteration.ratio)
+
+
+def _whole_words(page: Folded, start: int, end: int) -> tuple[int, int]:
+    """The range of solid characters, widened so that it cuts no word."""
+    while start and not _edge(page, start):
+        start -= 1
+    while end < len(page.solid) and not _edge(page, end):
+        end += 1
+    return start, end
 
 
 def _matcher(ours: list[_Unit], theirs: list[_Unit]) -> SequenceMatcher[str]:
     return SequenceMatcher(None, [unit.key for unit in ours], [unit.key for unit in theirs], autojunk=False)
 
 
-def _without_strays(blocks: list[Match]) -> list[Match]:
-    """Without single units at either end that only happen to stand somewhere in the window too."""
-    while len(blocks) > 1 and blocks[0].size == 1 and _apart(blocks[0], blocks[1]) > _STRAY:
-        blocks = blocks[1:]
-    while len(blocks) > 1 and blocks[-1].size == 1 and _apart(blocks[-2], blocks[-1]) > _STRAY:
-        blocks = blocks[:-1]
+def _tightest(blocks: list[Match], length: int) -> list[Match]:
+    """Drop common units at either end while what is left is a better fit for a quote of `length` units.
+
+    Units that only happen to stand somewhere in the window too would stretch the place that is compared.
+    """
+    while len(blocks) > 1:
+        fewer = max((blocks[1:], blocks[:-1]), key=lambda some: _fit(some, length))
+        if _fit(fewer, length) <= _fit(blocks, length):
+            break
+        blocks = fewer
     return blocks
 
 
-def _apart(before: Match, after: Match) -> int:
-    return (after.b - before.b) - (after.a - before.a)
+def _fit(blocks: list[Match], length: int) -> float:
+    first, last = _place(blocks, length)
+    return sum(block.size for block in blocks) / (length + last - first)
+
+
+def _place(blocks: list[Match], length: int) -> tuple[int, int]:
+    """The units of the page to compare: beyond the first and last common unit as many as the quote has there."""
+    return blocks[0].b - blocks[0].a, blocks[-1].b + length - blocks[-1].a
 
 
 def _compared(quote: Folded, ours: list[_Unit], page: Folded, theirs: list[_Unit]) -> Alteration:

@@ -81,7 +81,7 @@ def ends_well(page: Folded, end: int) -> bool:
         return True
     left, right = page.solid[end - 1], page.solid[end]
     gap = page.gaps[end]
-    if left.isdecimal() and right in "%‰" and gap in (NONE, SPACE):
+    if left.isdecimal() and right in "%‰" and gap in (NONE, SPACE) and "\n" not in page.gap_text(end):
         return False
     if gap in (HYPHEN, BREAK):
         return not (page.hyphenated(end) and left.isalnum() and right.isalnum())

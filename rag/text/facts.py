@@ -20,16 +20,16 @@ Kind = Literal["number", "date", "name", "code", "title"]
 
 _TITLE = re.compile(r"[“\"「『《〈]([^“”\"「」『』《》〈〉\n]{2,120})[”\"」』》〉]")
 _CODE = re.compile(
-    r"(?<![\w.])(?=[\w/.-]*\d)(?=[\w/.-]*[A-Za-z])[A-Za-z0-9]+(?:[-/.][A-Za-z0-9]+)*(?![A-Za-z0-9])"
+    r"(?<![\w.])(?=[\w/.-]{0,40}\d)(?=[\w/.-]{0,40}[A-Za-z])[A-Za-z0-9]+(?:[-/.][A-Za-z0-9]+)*(?![A-Za-z0-9])"
 )
 _MEASURE = re.compile(
     r"\d[\d.,]*(?:st|nd|rd|th|k|m|b|bn|mn|km|kg|cm|mm|g|t|x|s|am|pm|h|GB|MB|TB|GHz|MHz|kWh|MW|GW)"
 )
 _CAPITAL = r"(?:[A-Z][\w’'.]*[\w]|[A-Z])(?:-[A-Za-z]\w*)*"
 _NAME = re.compile(
-    rf"(?<!\w){_CAPITAL}(?:(?:\s+(?:of|the|and|for|de|van|von|la|du|&)){{0,2}}\s+{_CAPITAL}|\s?&\s?{_CAPITAL})*"
+    rf"(?<!\w){_CAPITAL}(?:(?:\s+(?:of|the|and|for|de|van|von|la|du|&)){{0,2}}\s+{_CAPITAL}|\s?&\s?{_CAPITAL}){{0,7}}"
 )
-_SENTENCE_START = re.compile(r"(?:^|[.!?:]\s+|\n)[\"'“‘(\[]*$")
+_SENTENCE_START = re.compile(r"(?:[.!?:]\s{1,3}|\n)[\"'“‘(\[]*$")
 _CALENDAR = frozenset(
     re.findall(
         r"\S+",
@@ -158,7 +158,10 @@ def _names(text: str) -> Iterator[Fact]:
         start, end = match.span()
         words = match[0].split()
         # A sentence's first word has its capital from there, unless the rest of the word says otherwise.
-        while words and (_SENTENCE_START.search(text[:start]) or words[0].casefold() in STOP_WORDS):
+        while words and (
+            _SENTENCE_START.search("\n" + text[:start] if start < 9 else text[start - 9 : start])
+            or words[0].casefold() in STOP_WORDS
+        ):
             first = words[0]
             if (
                 first.casefold() not in STOP_WORDS

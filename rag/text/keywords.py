@@ -30,7 +30,7 @@ _LETTER = rf"[^\W\d_가-힣{_UNSPACED}]"
 _TOKEN = re.compile(
     rf"(?P<hangul>[가-힣]+)"
     rf"|(?P<unspaced>[{_UNSPACED}]+)"
-    rf"|(?P<initials>(?:{_LETTER}\.){{2,}}|(?:{_LETTER}\.)+{_LETTER}(?!{_LETTER}))"
+    rf"|(?P<initials>(?:{_LETTER}\.)+{_LETTER}(?!{_LETTER})\.?)"
     rf"|(?P<code>(?:\d+-{_LETTER}(?!{_LETTER})"
     rf"|(?:\d+{_LETTER}|{_LETTER}+(?:-\d|\d|&{_LETTER}))(?:{_LETTER}|\d|[-&./](?=\d))*))(?:'s(?!{_LETTER}))?"
     rf"|(?P<number>\d+(?:,\d{{3}}(?!\d))*(?:\.\d+)*%?)"
