@@ -52,9 +52,7 @@ def command(settings: Settings, probe: bool, as_json: bool) -> int:
         from rag.cli.forms import print_json
 
         versions = dict(_versions())
-        print_json(
-            {"settings": rows, "checks": [check._asdict() for check in checks], "versions": versions}
-        )
+        print_json({"settings": rows, "checks": [check._asdict() for check in checks], "versions": versions})
     else:
         _print(rows, checks)
     return EXIT_FAILED if any(check.ok is False for check in checks) else EXIT_DONE
