@@ -1,0 +1,136 @@
+"""The hybrid retriever: dense and keyword search fused, led to named documents, as a LangChain retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from numpy.typing import NDArray
+from pydantic import ConfigDict, PrivateAttr
+
+from rag.retrieval.candidates import CLEARLY_NAMED, Candidates, gather
+from rag.retrieval.diversity import without_near_duplicates
+from rag.retrieval.glossary import Glossary, load_glossary
+from rag.retrieval.question import read_question
+from rag.retrieval.routing import Router
+from rag.retrieval.scoring import Weights, figures_in, score, weights_for
+from rag.store import Filter, Index
+from rag.types import Passage
+
+Vector = NDArray[np.float32]
+
+READ = 60
+"""Passages that are read for the last ranking, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The passages for a question, best first, and what deciding about the answer needs to know."""
+
+    question: str
+    passages: tuple[Passage, ...]
+    query_vector: Vector
+    """Unit vector of the question, shape [dimension]."""
+    routes: Mapping[str, float]
+    """Bonus of the documents that the question names."""
+
+
+class HybridRetriever(BaseRetriever):
+    """Finds passages by meaning and by words.
+
+    index: an open index. embed_query: text to a vector of the index's dimension; it need not have unit length.
+    k: passages to return. where: a filter for every question. weights: overrule the ones chosen by question.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    index: Index
+    embed_query: Callable[[str], Any]
+    k: int = 8
+    where: Filter | None = None
+    glossary: Glossary | None = None
+    weights: Weights | None = None
+
+    _router: tuple[int, Router] | None = PrivateAttr(default=None)
+
+    def retrieve(self, question: str, *, k: int | None = None, where: Filter | None = None) -> Retrieval:
+        """The `k` best passages for `question`, within `where`. The same index and question give the same list."""
+        wanted = k or self.k
+        read = read_question(question, self.glossary or load_glossary())
+        vector = _unit(self.embed_query(question))
+        routes = self._routes(question)
+        found = gather(self.index, read, vector, routes, where or self.where, wanted)
+        weights = self.weights or weights_for(read)
+        passages = _ranked(self.index, found, score(found, weights), weights.figures, wanted)
+        return Retrieval(question, tuple(passages), vector, routes)
+
+    def _routes(self, question: str) -> Mapping[str, float]:
+        """Routing by the names of one generation's sources, built when a generation is first asked."""
+        generation = self.index.generation
+        if self._router is None or self._router[0] != generation:
+            self._router = (generation, Router(s for s in self.index.sources() if s.status.searchable))
+        return self._router[1].route(question)
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain fixes the signature
+    ) -> list[Document]:
+        return [as_document(passage) for passage in self.retrieve(query).passages]
+
+
+def as_document(passage: Passage) -> Document:
+    """A passage as LangChain knows it."""
+    return Document(
+        id=str(passage.chunk_id),
+        page_content=passage.text,
+        metadata={
+            "file": passage.file,
+            "page": passage.page,
+            "page_end": passage.page_end,
+            "page_label": passage.page_label,
+            "heading": passage.heading,
+            "score": passage.score,
+        },
+    )
+
+
+def _ranked(
+    index: Index, found: Candidates, scores: Mapping[int, float], figures: float, k: int
+) -> list[Passage]:
+    """The `k` best, ties by chunk id, near-duplicates behind the rest.
+
+    Only the best `2 k` (at least `READ`) are read: how full of figures a text is decides among them, not before.
+    """
+    best = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[: max(2 * k, READ)]
+    read = [_annotated(found, passage, scores, figures) for passage in index.passages(best)]
+    read.sort(key=lambda passage: (-passage.score, passage.chunk_id))
+    read = read[: 2 * k]
+    if not read:
+        return []
+    order = without_near_duplicates(range(len(read)), index.vectors([p.chunk_id for p in read]))
+    return [read[place] for place in order[:k]]
+
+
+def _annotated(found: Candidates, passage: Passage, scores: Mapping[int, float], figures: float) -> Passage:
+    chunk = passage.chunk_id
+    return replace(
+        passage,
+        score=scores[chunk] + (figures * figures_in(passage.text) if figures else 0.0),
+        similarity=found.dense.get(chunk),
+        dense_rank=found.dense_ranks.get(chunk),
+        keyword_rank=found.keyword_ranks.get(chunk),
+        routed=found.routes.get(passage.file, 0.0) >= CLEARLY_NAMED,
+    )
+
+
+def _unit(vector: Any) -> Vector:
+    array = np.asarray(vector, dtype=np.float32).reshape(-1)
+    length = float(np.linalg.norm(array))
+    return array / length if length else array
