@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rag.store.filters import Filter
     from rag.store.index import Hit, Index, PageHit, open_index
-    from rag.store.snapshot import LedgerEntry, PageSketch, Totals
+    from rag.store.snapshot import LedgerEntry, Totals
     from rag.store.spec import FORMAT_VERSION, IndexSpec
     from rag.store.writer import IndexWriter
 
@@ -24,7 +24,6 @@ __all__ = [
     "IndexWriter",
     "LedgerEntry",
     "PageHit",
-    "PageSketch",
     "Totals",
     "open_index",
 ]
@@ -38,7 +37,6 @@ _HOMES = {
     "IndexWriter": "writer",
     "LedgerEntry": "snapshot",
     "PageHit": "index",
-    "PageSketch": "snapshot",
     "Totals": "snapshot",
     "open_index": "index",
 }

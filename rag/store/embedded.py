@@ -16,12 +16,12 @@ from rag.store import creation, integrity, vectors
 from rag.store.database import Database
 from rag.store.filters import Filter
 from rag.store.index import Hit, Index, Notify, PageHit
-from rag.store.keywords import Level
+from rag.store.keywords import Field, Level
 from rag.store.lock import ReaderLease, WriterLock
 from rag.store.mending import DerivedIndexes
 from rag.store.publish import Publisher
 from rag.store.rows import Vectors
-from rag.store.snapshot import Allowed, LedgerEntry, PageSketch, Snapshot, Totals, read_state
+from rag.store.snapshot import Allowed, LedgerEntry, Snapshot, Totals, read_state
 from rag.store.spec import IndexSpec
 from rag.store.writer import IndexWriter
 from rag.types import Page, Passage, Source
@@ -136,14 +136,24 @@ class EmbeddedIndex(Index):
         return [Hit(key, score) for _, key, score in self._search_terms("chunk", terms, k, where)]
 
     def search_pages(
-        self, terms: Sequence[str] | Mapping[str, float], k: int, where: Filter | None = None
+        self,
+        terms: Sequence[str] | Mapping[str, float],
+        k: int,
+        where: Filter | None = None,
+        *,
+        head: bool = False,
     ) -> list[PageHit]:
-        found = self._search_terms("page", terms, k, where)
+        found = self._search_terms("page", terms, k, where, "head" if head else "body")
         files = self._snapshot.files_of_contents([content for content, _, _ in found])
         return [PageHit(files[content], page, score) for content, page, score in found if content in files]
 
     def _search_terms(
-        self, level: Level, terms: Sequence[str] | Mapping[str, float], k: int, where: Filter | None
+        self,
+        level: Level,
+        terms: Sequence[str] | Mapping[str, float],
+        k: int,
+        where: Filter | None,
+        field: Field = "body",
     ) -> list[tuple[int, int, float]]:
         weights = dict(terms) if isinstance(terms, Mapping) else _counted(terms)
         allowed = None if where is None or where.empty else self._snapshot.allowed(where)
@@ -152,10 +162,10 @@ class EmbeddedIndex(Index):
             return []
         opened = self._derived.keywords(level)
         try:
-            return list(opened.engine.search(weights, k, allowed, opened.hidden))
+            return list(opened.engine.search(weights, k, allowed, opened.hidden, field))
         except IndexDamaged as error:
             opened = self._derived.renew_keywords(level, error)
-            return list(opened.engine.search(weights, k, allowed, opened.hidden))
+            return list(opened.engine.search(weights, k, allowed, opened.hidden, field))
 
     # -- the database ---------------------------------------------------------------------------------------
 
@@ -168,10 +178,11 @@ class EmbeddedIndex(Index):
     def chunks_of_page(self, file: str, page: int) -> list[int]:
         return self._snapshot.chunks_of_page(file, page)
 
-    def sketch_pages(
-        self, pages: Sequence[tuple[str, int]], head: int = 400
-    ) -> dict[tuple[str, int], PageSketch]:
-        return self._snapshot.sketch_pages(pages, head)
+    def chunks_of_pages(self, pages: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[int]]:
+        return self._snapshot.chunks_of_pages(pages)
+
+    def locate(self, chunk_ids: Sequence[int]) -> dict[int, tuple[str, int, int]]:
+        return self._snapshot.locate(chunk_ids)
 
     def vectors(self, chunk_ids: Sequence[int]) -> Vectors:
         return self._snapshot.vectors(chunk_ids, self.spec.dimension)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import UsageError
 from rag.store.filters import Filter
-from rag.store.snapshot import LedgerEntry, PageSketch, Totals
+from rag.store.snapshot import LedgerEntry, Totals
 from rag.store.spec import IndexSpec
 from rag.types import Page, Passage, Source
 
@@ -72,9 +72,14 @@ class Index(ABC):
 
     @abstractmethod
     def search_pages(
-        self, terms: Sequence[str] | Mapping[str, float], k: int, where: Filter | None = None
+        self,
+        terms: Sequence[str] | Mapping[str, float],
+        k: int,
+        where: Filter | None = None,
+        *,
+        head: bool = False,
     ) -> list[PageHit]:
-        """The `k` best whole pages by BM25."""
+        """The `k` best pages by BM25 over their whole text, or over their beginnings alone."""
 
     # -- chunks and pages -----------------------------------------------------------------------------------
 
@@ -91,10 +96,12 @@ class Index(ABC):
         """Ids of the chunks that touch a page, in reading order."""
 
     @abstractmethod
-    def sketch_pages(
-        self, pages: Sequence[tuple[str, int]], head: int = 400
-    ) -> dict[tuple[str, int], PageSketch]:
-        """The first `head` characters and the chunks of many pages at once, by (file, page)."""
+    def chunks_of_pages(self, pages: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[int]]:
+        """`chunks_of_page` for many pages at once, by (file, page)."""
+
+    @abstractmethod
+    def locate(self, chunk_ids: Sequence[int]) -> dict[int, tuple[str, int, int]]:
+        """File, first and last page of chunks, by id: what ranking needs, without reading texts."""
 
     @abstractmethod
     def vectors(self, chunk_ids: Sequence[int]) -> Vectors:

@@ -93,7 +93,7 @@ CREATE TABLE chunks (
     embedding INTEGER NOT NULL REFERENCES embeddings (id),
     UNIQUE (content, ordinal)
 ) STRICT;
-CREATE INDEX chunks_page ON chunks (content, page);
+CREATE INDEX chunks_page ON chunks (content, page, page_end);
 """,
 )
 """Entry n brings version n to version n + 1 (`PRAGMA user_version`)."""

@@ -41,16 +41,6 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class PageSketch:
-    """What ranking needs to know of a page, without its whole text."""
-
-    head: str
-    """The first characters of the page, where its title usually stands."""
-    chunk_ids: tuple[int, ...]
-    """The chunks that touch the page, in reading order."""
-
-
-@dataclass(frozen=True, slots=True)
 class State:
     """The one row of table `state`."""
 
@@ -193,18 +183,28 @@ class Snapshot:
         )
         return [row[0] for row in found]
 
-    def sketch_pages(self, pages: Sequence[tuple[str, int]], head: int) -> dict[tuple[str, int], PageSketch]:
-        """The beginnings and the chunks of pages, by (file, page), in one query."""
+    def chunks_of_pages(self, pages: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[int]]:
+        """Ids of the chunks that touch each page, in reading order, in one query."""
         found = self.database.rows(
-            "SELECT s.file, p.number, substr(p.text, 1, :head), (SELECT json_group_array(c.id) FROM ("
-            "SELECT id FROM chunks WHERE content = p.content AND page <= p.number AND page_end >= p.number "
-            "ORDER BY ordinal) AS c) FROM json_each(:pages) AS wanted "
-            "JOIN sources s ON s.file = json_extract(wanted.value, '$[0]') "
-            "JOIN pages p ON p.content = s.content AND p.number = json_extract(wanted.value, '$[1]') "
-            f"WHERE {VISIBLE.format('s')}",
-            {"g": self.generation, "head": head, "pages": json.dumps(list(pages))},
+            "SELECT s.file, json_extract(w.value, '$[1]'), c.id FROM json_each(:pages) AS w "
+            "JOIN sources s ON s.file = json_extract(w.value, '$[0]') JOIN chunks c ON c.content = s.content "
+            "AND c.page <= json_extract(w.value, '$[1]') AND c.page_end >= json_extract(w.value, '$[1]') "
+            f"WHERE {VISIBLE.format('s')} ORDER BY c.ordinal",
+            {"g": self.generation, "pages": json.dumps(list(pages))},
         )
-        return {(file, page): PageSketch(text, tuple(json.loads(ids))) for file, page, text, ids in found}
+        chunks: dict[tuple[str, int], list[int]] = {}
+        for file, page, chunk in found:
+            chunks.setdefault((file, page), []).append(chunk)
+        return chunks
+
+    def locate(self, chunk_ids: Sequence[int]) -> dict[int, tuple[str, int, int]]:
+        """File, first and last page by chunk id; ids that are not visible are left out."""
+        found = self.database.rows(
+            "SELECT c.id, s.file, c.page, c.page_end FROM chunks c JOIN sources s ON s.content = c.content "
+            f"WHERE c.id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('s')}",
+            {"g": self.generation, "ids": json.dumps([int(c) for c in chunk_ids])},
+        )
+        return {chunk: (file, first, last) for chunk, file, first, last in found}
 
     def vectors(self, chunk_ids: Sequence[int], dimension: int) -> rows.Vectors:
         """The embeddings of chunks, shape [n, dimension], in order. Raises LookupError for an unknown chunk."""
