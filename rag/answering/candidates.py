@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.text.keywords import keyword_tokens
 from rag.text.sentences import sentences
 from rag.types import Passage
+
+_FIGURE = re.compile(r"\d")
+_STOPPED = re.compile(r"[.!?。][\"'”’)\]]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Candidate:
     text: str
     tokens: frozenset[str]
     before: frozenset[str]
-    """Tokens of the sentence before it in the passage."""
+    """Tokens of the sentence before it in the passage; of a table's row, of the table's header."""
     after: frozenset[str]
     context: str
     """The sentence before it, to be read with it."""
@@ -42,8 +46,22 @@ def candidates(passages: Sequence[Passage]) -> list[Candidate]:
             if key in seen or not tokens[i]:
                 continue
             seen.add(key)
-            before = tokens[i - 1] if i else frozenset()
+            above = _header(texts, i)
+            before = tokens[above] if above >= 0 else frozenset()
             after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
-            context = texts[i - 1] if i else ""
+            context = texts[above] if above >= 0 else ""
             found.append(Candidate(rank, passage, text, tokens[i], before, after, context))
     return found
+
+
+def _header(texts: Sequence[str], i: int) -> int:
+    """Index of what sentence `i` is read with: the one before it; for a row, the line above the table's figures."""
+    above = i - 1
+    while above >= 0 and _is_row(texts[i]) and _is_row(texts[above]):
+        above -= 1
+    return above
+
+
+def _is_row(text: str) -> bool:
+    """Whether a line is a table's row: it holds a figure and does not end as a sentence does."""
+    return bool(_FIGURE.search(text)) and not _STOPPED.search(text)

@@ -22,7 +22,7 @@ _ROLES = (
     "system|assistant|user|human|ai|developer|instructions?|response|tool"
     "|시스템|사용자|어시스턴트|개발자|명령|지시"
 )
-_TAGS = "passages?|documents?|question|answer|context|system|user|assistant|instructions?|tool_\w+|s|bos|eos"
+_TAGS = r"passages?|documents?|question|answer|context|system|user|assistant|instructions?|tool_\w+|s|bos|eos"
 _RISKY = re.compile(
     rf"</?\s*(?:{_TAGS})\b[^>\n]{{0,80}}>?"
     r"|<\|[^|\n]{0,40}\|?>?|\|>"  # ChatML, Llama 3: <|im_start|>, <|eot_id|>

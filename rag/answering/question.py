@@ -36,6 +36,15 @@ _MONTHS = (
     r"|nov(?:ember)?|dec(?:ember)?"
 )
 _TAIL = r"(?:이|가|은|는|을|를)?\s*[^\s?]{0,12}\s*\??\s*$"  # a Korean question ends with what it asks for
+_MEASURED = (
+    "percent|percentage|number|amount|population|total|size|age|cost|price|rate|ratio|share|fraction|limit|charge|bill"
+    "|fee|fine|deposit|salary|wage|weight|length|height|width|depth|speed|temperature|capacity|budget|revenue|income"
+    "|profit|loss|duration|distance|area|volume|value|score|range"
+)
+_MEASURED_KO = (
+    "수|수치|비율|개수|인구|나이|길이|높이|넓이|면적|거리|금액|액수|가격|비용|점수|횟수|규모|매출|매출액|율|률|무게|속도|온도"
+    "|용량|예산|보증금|기간|한도|요금|수수료|연봉|임금|이익|손실|값|범위"
+)
 _ASKS = {
     Kind.DATE: re.compile(
         r"\bwhen\b|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
@@ -44,11 +53,10 @@ _ASKS = {
         re.IGNORECASE,
     ),
     Kind.NUMBER: re.compile(
-        r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|often|fast|wide|deep|heavy)\b"
-        r"|\bwhat\s(?:is|was|were|are)?\s*(?:the\s)?(?:\w+\s)?"
-        r"(?:percent(?:age)?|number|amount|population|total|size|age|cost|price|rate|ratio|share|fraction)\b"
+        r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|low|often|fast|wide|deep|heavy|early|late|soon|hot|cold)\b"
+        rf"|\b(?:what|which)\s(?:(?:is|was|were|are)\s)?(?:the\s)?(?:[\w'-]+\s){{0,3}}(?:{_MEASURED})s?\b"
         r"|몇|얼마|며칠"
-        rf"|(?:수|수치|비율|개수|인구|나이|길이|높이|넓이|면적|거리|금액|액수|가격|비용|점수|횟수|규모|매출|율|률){_TAIL}",
+        rf"|(?:{_MEASURED_KO}){_TAIL}",
         re.IGNORECASE,
     ),
     Kind.PERSON: re.compile(
@@ -85,7 +93,9 @@ _HOLDS = {
 
 
 _COUNTED = re.compile(
-    r"\bhow many\s(?P<en>[a-z-]+)|몇\s*(?P<ko>[가-힣]{1,3}?)(?=[이가은는을를로에인의]|\s|\?|$)", re.IGNORECASE
+    r"\bhow many\s(?P<en>[a-z-]+)"
+    r"|몇\s*(?P<ko>[가-힣]{1,3}?)(?=이?(?:[가은는을를로에인의나까였었입]|라|면)|이\s|\s|\?|$)",
+    re.IGNORECASE,
 )
 _FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
 

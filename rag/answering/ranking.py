@@ -9,6 +9,7 @@ language alone lose less than one question in a hundred on the other.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ EMBEDDED = 12
 """Sentences that are compared by embedding: the gold answer is among so many in 98 of 100 cases."""
 ENOUGH_NEW = 6
 """New words beyond which more do not make an answer likelier."""
+_COMPLETE = re.compile(r"[.!?。][\"'”’)\]]*$|[다요음함]$|\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Features:
     """Whether it counts what is asked to be counted."""
     new: float
     """How much it says that the question does not."""
+    fragment: float
+    """Whether it is neither a sentence nor a line with figures: a heading, a label."""
     file: float
     """Share of the retrieved passages, weighted by rank, that are of its file."""
     meaning: float = 0.0
@@ -73,6 +77,7 @@ WEIGHTS = Features(
     kind=1.9,
     unit=2.0,
     new=3.0,
+    fragment=-1.5,
     file=2.2,
     meaning=25.0,
 )
@@ -114,7 +119,7 @@ def features(question: Question, found: Sequence[Candidate], passages: Sequence[
     """The features of each candidate, without `meaning`."""
     weights = term_weights(question, found)
     heads = [keyword_tokens(f"{p.title} {p.heading} {p.header}") for p in passages]
-    headings = [_held(weights, frozenset(head)) for head in heads]
+    headings = [held(weights, frozenset(head)) for head in heads]
     best = max((p.similarity for p in passages if p.similarity is not None), default=0.0)
     shares = _file_shares(passages)
     return [
@@ -140,12 +145,12 @@ def _features(
     best: float,
     shares: dict[str, float],
 ) -> Features:
-    held = _held(weights, candidate.tokens)
-    coverage = sum(held.values())
+    own = held(weights, candidate.tokens)
+    coverage = sum(own.values())
     added = []
-    for around in (_held(weights, candidate.before), _held(weights, candidate.after), heading):
-        added.append(sum(max(around[term] - held[term], 0.0) for term in weights))
-        held = {term: max(around[term], held[term]) for term in weights}
+    for around in (held(weights, candidate.before), held(weights, candidate.after), heading):
+        added.append(sum(max(around[term] - own[term], 0.0) for term in weights))
+        own = {term: max(around[term], own[term]) for term in weights}
     similarity = candidate.passage.similarity
     return Features(
         coverage=coverage,
@@ -157,11 +162,12 @@ def _features(
         kind=holds_kind(question, candidate.text),
         unit=counts_unit(question, candidate.text),
         new=min(len(candidate.tokens - question.terms.keys() - head), ENOUGH_NEW) / ENOUGH_NEW,
+        fragment=float(not _COMPLETE.search(candidate.text)),
         file=shares[candidate.file],
     )
 
 
-def _held(weights: dict[str, float], tokens: frozenset[str]) -> dict[str, float]:
+def held(weights: dict[str, float], tokens: frozenset[str]) -> dict[str, float]:
     """For each term the part of its weight that the tokens hold."""
     stems = {token[:STEM] for token in tokens if len(token) >= STEM}
     return {
@@ -182,7 +188,7 @@ def _file_shares(passages: Sequence[Passage]) -> dict[str, float]:
 
 def score(row: Features) -> float:
     """Log-odds, but for a constant of the question, that the candidate answers."""
-    return sum(getattr(row, name) * getattr(WEIGHTS, name) for name in Features.__slots__)
+    return sum(float(getattr(row, name)) * float(getattr(WEIGHTS, name)) for name in Features.__slots__)
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:

@@ -39,8 +39,8 @@ class Proof:
 
     @property
     def proven(self) -> bool:
-        """Whether at least one quote was found for the answer."""
-        return any(citation.verified for citation in self.citations)
+        """Whether at least one sentence is verified."""
+        return any(sentence.support is Support.VERIFIED for sentence in self.sentences)
 
 
 def prove(draft: Draft, passages: Sequence[Passage], pages: Pages) -> Proof:

@@ -1,0 +1,132 @@
+"""How sure the passages are to hold the answer, as a score from 0 to 1.
+
+The score is a logistic function of four signals. Its constants were fitted by `benchmarks/fit_evidence.py` on
+questions about Korean and English Wikipedia pages, one model for both languages: answerable ones against questions
+whose article is not in the collection and answerable ones whose document was left out. None of the signals depends
+on the scale of an embedding model's cosines, on the size of the collection or on the language.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.answering.candidates import Candidate, candidates
+from rag.answering.question import Question, analyse
+from rag.answering.ranking import Ranked, held, rank, term_weights
+from rag.text.facts import Evidence as Facts
+from rag.text.facts import facts, supported
+from rag.text.keywords import keyword_tokens, query_terms
+from rag.types import Passage
+
+THRESHOLD = 0.5
+"""Default score from which to answer without a model."""
+GATE = 0.05
+"""Default score from which a model is asked, which can still decline by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the score is made of."""
+
+    passage: float
+    """Share of the question's terms in the best passage; terms of the documents' titles are left out, since every
+    passage of a document shares those, and rare terms count more (0 to 1)."""
+    sentence: float
+    """The same share in the best sentence and its neighbours (0 to 1)."""
+    margin: float
+    """How far the best passage's cosine stands out: (best - mean) / (1 - mean) over the passages (0 to 1)."""
+    lacking: float
+    """1 when a figure, date, code or name of the question stands nowhere in the best document's passages."""
+
+
+WEIGHTS = Signals(passage=6.1, sentence=6.8, margin=25.0, lacking=-2.0)
+BIAS = -8.3
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """How sure the passages are to hold the answer, and what speaks against it."""
+
+    score: float
+    """From 0 to 1."""
+    signals: Signals
+    missing: tuple[str, ...]
+    """Words of the question that stand in no passage."""
+
+
+def evidence_score(question: str, passages: Sequence[Passage]) -> float:
+    """The score alone."""
+    return assess(question, passages).score
+
+
+def assess(question: str, passages: Sequence[Passage]) -> Assessment:
+    """The evidence that the passages, in the order of retrieval, hold the answer; 0 when there are none."""
+    analysed = analyse(question)
+    found = candidates(passages)
+    if not found:
+        return Assessment(0.0, Signals(0.0, 0.0, 0.0, 0.0), tuple(question.split()))
+    signals = signals_of(analysed, found, passages)
+    return Assessment(score(signals), signals, _missing(question, passages))
+
+
+def score(signals: Signals) -> float:
+    """The logistic function of the weighted signals."""
+    total = sum(float(getattr(signals, name)) * float(getattr(WEIGHTS, name)) for name in Signals.__slots__)
+    return 1 / (1 + math.exp(-total - BIAS))
+
+
+def signals_of(question: Question, found: Sequence[Candidate], passages: Sequence[Passage]) -> Signals:
+    """The signals of a question and its passages; `found` are the passages' candidate sentences."""
+    best = rank(question, found, passages)[0]
+    weights = _specific(question, found, passages)
+    texts = [frozenset(keyword_tokens(passage.text)) for passage in passages]
+    return Signals(
+        passage=max(_share(weights, tokens) for tokens in texts),
+        sentence=_share(weights, _around(best)),
+        margin=_margin(passages),
+        lacking=_lacking(question, best, passages),
+    )
+
+
+def _specific(
+    question: Question, found: Sequence[Candidate], passages: Sequence[Passage]
+) -> dict[str, float]:
+    """The weights of the question's terms that are not in the titles of the passages' documents."""
+    titles = {token for p in passages for token in keyword_tokens(f"{p.title} {p.heading}")}
+    return {term: weight for term, weight in term_weights(question, found).items() if term not in titles}
+
+
+def _share(weights: dict[str, float], tokens: frozenset[str]) -> float:
+    total = sum(weights.values())
+    return sum(held(weights, tokens).values()) / total if total else 1.0
+
+
+def _around(best: Ranked) -> frozenset[str]:
+    candidate = best.candidate
+    return candidate.tokens | candidate.before | candidate.after
+
+
+def _margin(passages: Sequence[Passage]) -> float:
+    cosines = [p.similarity for p in passages if p.similarity is not None]
+    mean = sum(cosines) / len(cosines) if cosines else 0.0
+    return (max(cosines) - mean) / (1 - mean) if cosines and mean < 1 else 0.0
+
+
+def _lacking(question: Question, best: Ranked, passages: Sequence[Passage]) -> float:
+    file = best.candidate.file
+    evidence = Facts("\n".join(f"{p.title}\n{p.heading}\n{p.text}" for p in passages if p.file == file))
+    return float(not all(supported(fact, evidence) for fact in facts(question.text)))
+
+
+def _missing(question: str, passages: Sequence[Passage]) -> tuple[str, ...]:
+    """The words of the question none of whose terms stands in a passage or its title."""
+    everything = {t for p in passages for t in keyword_tokens(f"{p.title} {p.heading} {p.text}")}
+    asked = query_terms(question)
+    words = [word.strip("?!.,'\"“”‘’()[]") for word in question.split()]
+    return tuple(
+        word
+        for word in words
+        if (terms := query_terms(word).keys() & asked.keys()) and not terms & everything
+    )
