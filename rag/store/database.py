@@ -165,6 +165,8 @@ class Database:
 
     def _check(self, path: Path) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version < 1:
+            raise IndexDamaged("it is empty")
         if version > len(MIGRATIONS):
             raise IndexMismatch(
                 f"{path} was made by a newer pagequote (format {version}, this reads {len(MIGRATIONS)}): "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.store import keywords, vectors
+from rag.store import keywords, stamps, vectors
 from rag.store.database import Database, readable_errors
 from rag.store.keywords import KeywordIndex, Level
+from rag.store.stamps import KeywordStamp
 from rag.store.vectors import Stamp
 
 BATCH = 8192
+HEAD_CHARACTERS = 400
+"""Length of a page's beginning, which is searched on its own: titles and table headings stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,12 @@ def update_keywords(target: Target, folder: Path, level: Level) -> None:
     place = level_folder(folder, level)
     try:
         index = KeywordIndex.open(place)
-        have, made_by = index.stamp()
-        if made_by != tokeniser or not target.reachable_from(have):
+        have = index.stamp
+        if have is None or have.tokeniser != tokeniser or not target.reachable_from(have.stamp):
             raise IndexDamaged("it cannot be brought up to date")
-        if have == target.stamp:
+        if have.stamp == target.stamp:
             return
-        _update(target, index, level, have)
+        _update(target, index, level, have.stamp)
     except (FileNotFoundError, IndexDamaged):
         index = KeywordIndex.create(place)
         _update(target, index, level, None)
@@ -146,7 +150,7 @@ def _update(target: Target, index: KeywordIndex, level: Level, have: Stamp | Non
     removed = [] if have is None else [content for content, _, _ in target.removed_since(have)]
     since = 0 if have is None else have.generation
     entries = _chunk_entries(target, since) if level == "chunk" else _page_entries(target, since)
-    index.update(removed, entries, target.stamp, keywords.tokenizer()[0])
+    index.update(removed, entries, KeywordStamp(target.stamp, keywords.tokenizer()[0]))
 
 
 def _chunk_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
@@ -155,18 +159,27 @@ def _chunk_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
     rows = target.select_added(since, columns, "JOIN chunks c ON c.content = t.id", "t.id, c.ordinal")
     for content, chunk, first, last, header, text in rows:
         body = f"{header}\n{text}" if header else text
-        yield content, chunk, max(first, 0), max(last, 0), " ".join(tokens(body))
+        yield content, chunk, max(first, 0), max(last, 0), " ".join(tokens(body)), ""
 
 
 def _page_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
     _, tokens = keywords.tokenizer()
     joins = "JOIN pages p ON p.content = t.id"
-    for content, number, text in target.select_added(
-        since, "t.id, p.number, p.text", joins, "t.id, p.number"
-    ):
+    columns = "t.id, p.number, p.text, p.furniture"
+    for content, number, text, furniture in target.select_added(since, columns, joins, "t.id, p.number"):
         # A page without text would only weigh down the average length.
         if text:
-            yield content, number, number, number, " ".join(tokens(text))
+            head = " ".join(tokens(_head(text, json.loads(furniture))))
+            yield content, number, number, number, " ".join(tokens(text)), head
+
+
+def _head(text: str, furniture: Sequence[tuple[int, int]]) -> str:
+    """The beginning of a page, where its title stands, without running headers: every page has those."""
+    kept, at = [], 0
+    for start, end in sorted(furniture):
+        kept.append(text[at:start])
+        at = max(at, end)
+    return "".join([*kept, text[at:]]).lstrip()[:HEAD_CHARACTERS]
 
 
 def open_unwritable(place: Path) -> tuple[KeywordIndex, tempfile.TemporaryDirectory[str]]:
@@ -179,7 +192,7 @@ def open_unwritable(place: Path) -> tuple[KeywordIndex, tempfile.TemporaryDirect
     links = tempfile.TemporaryDirectory(prefix="pagequote-")
     try:
         for file in place.iterdir():
-            if file.name in ("meta.json", ".managed.json"):
+            if file.name in ("meta.json", ".managed.json", stamps.FILE):
                 shutil.copy(file, Path(links.name) / file.name)
             elif not file.name.startswith("."):
                 (Path(links.name) / file.name).symlink_to(file.absolute())

@@ -102,20 +102,21 @@ def _keyword_faults(folder: Path, database: Database, state: State, level: Level
     place = derive.level_folder(folder, level)
     try:
         index = KeywordIndex.open(place)
-        stamp, tokeniser = index.stamp()
+        made = index.stamp
         found = sorted(index.keys())
     except (OSError, IndexDamaged) as error:
         yield f"{place}: {error}"
         return
-    if not stamp.serves(state.instance, state.published) or tokeniser != keywords.tokenizer()[0]:
+    serves = made is not None and made.stamp.serves(state.instance, state.published)
+    if made is None or not serves or made.tokeniser != keywords.tokenizer()[0]:
         yield f"{place}: is not of generation {state.published}"
         return
     if level == "chunk":
-        wanted = _expected(database, stamp, "t.id, c.id", "JOIN chunks c ON c.content = t.id", "c.id")
+        wanted = _expected(database, made.stamp, "t.id, c.id", "JOIN chunks c ON c.content = t.id", "c.id")
     else:
         wanted = _expected(
             database,
-            stamp,
+            made.stamp,
             "t.id, p.number",
             "JOIN pages p ON p.content = t.id AND p.text != ''",
             "t.id, p.number",

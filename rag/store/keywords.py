@@ -1,24 +1,22 @@
 """keywords/: BM25 over chunks and over pages, two Tantivy indexes derived from the database.
 
 Chunks and pages are kept apart because BM25 weighs a term by how many documents of its kind hold it, and a
-document by its length beside the average of its kind. The stamp is a document of its own: Tantivy commits it
-together with the rest, so it never claims more or less than what is there.
+document by its length beside the average of its kind.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from rag.errors import IndexDamaged
+from rag.store import stamps
 from rag.store.snapshot import Allowed
-from rag.store.vectors import Stamp
+from rag.store.stamps import KeywordStamp
 
 FOLDER = "keywords"
 Level = Literal["chunk", "page"]
@@ -28,19 +26,25 @@ HEAP_BYTES = 64 * 2**20
 MAX_TERMS = 64
 """Terms of a query that are searched for, the rarest first: a pasted page must not cost a scan."""
 
-_STAMP_CONTENT = 2**62
-"""The content id of the stamp's document; real ids count up from 1."""
+COMMIT_STEP = 2
+"""How far Tantivy's number of a commit lies above that of the last operation in it (as of Tantivy 0.24 to 0.27)."""
 
-Entry = tuple[int, int, int, int, str]
-"""content, key (chunk id or page number), first page, last page, the tokens joined by spaces."""
+Entry = tuple[int, int, int, int, str, str]
+"""content, key (chunk id or page number), first page, last page, the tokens joined by spaces,
+the tokens of the beginning (of pages; empty for chunks)."""
+
+Field = Literal["body", "head"]
 
 
 class KeywordIndex:
     """One Tantivy index, on disk or in memory."""
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, folder: Path | None = None, stamp: KeywordStamp | None = None) -> None:
         self._index = index
         self._schema = index.schema
+        self._folder = folder
+        self.stamp = stamp
+        """What the last commit held; None for an index that was just made."""
 
     # -- opening --------------------------------------------------------------------------------------------
 
@@ -59,7 +63,7 @@ class KeywordIndex:
         remove_tree(folder)
         folder.mkdir(parents=True)
         with damage():
-            return cls(tantivy.Index(_schema(), path=str(folder), reuse=False))
+            return cls(tantivy.Index(_schema(), path=str(folder), reuse=False), folder)
 
     @classmethod
     def open(cls, folder: Path) -> KeywordIndex:
@@ -73,57 +77,50 @@ class KeywordIndex:
         import tantivy
 
         with damage():
-            index = tantivy.Index(_schema(), path=str(folder), reuse=True)
-            index.config_reader("manual")
-            index.reload()
-            return cls(index)
+            while True:
+                number = stamps.committed(folder)
+                index = tantivy.Index(_schema(), path=str(folder), reuse=True)
+                index.config_reader("manual")
+                index.reload()
+                # A writer may have committed while it was being opened.
+                if stamps.committed(folder) == number:
+                    return cls(index, folder, stamps.read(folder, number))
 
     # -- writing --------------------------------------------------------------------------------------------
 
-    def update(self, removed: Sequence[int], added: Iterable[Entry], stamp: Stamp, tokeniser: str) -> None:
-        """Take out whole contents, put in entries, and commit both together with the stamp.
-
-        Raises OSError when the disk is full.
-        """
+    def update(self, removed: Sequence[int], added: Iterable[Entry], stamp: KeywordStamp) -> None:
+        """Take out whole contents, put in entries, and commit. Raises OSError when the disk is full."""
         import tantivy
 
         with damage():
             writer = self._index.writer(heap_size=HEAP_BYTES, num_threads=1)
             try:
                 # By query: delete_documents_by_term makes a signed term, which an unsigned field never matches.
-                old = [*removed, _STAMP_CONTENT]
-                writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "content", old))
-                for content, key, first, last, body in added:
-                    fields = {"content": content, "key": key, "first": first, "last": last, "body": body}
-                    writer.add_document(tantivy.Document.from_dict(fields, self._schema))
-                note = json.dumps(asdict(stamp) | {"tokeniser": tokeniser})
-                fields = {"content": _STAMP_CONTENT, "stamp": note}
-                writer.add_document(tantivy.Document.from_dict(fields, self._schema))
-                writer.commit()
+                old = tantivy.Query.term_set_query(self._schema, "content", list(removed))
+                last = writer.delete_documents_by_query(old)
+                for content, key, first, last_page, body, head in added:
+                    fields: dict[str, int | str] = {"content": content, "key": key}
+                    fields |= {"first": first, "last": last_page}
+                    fields |= {"body": body, "head": head}
+                    last = writer.add_document(tantivy.Document.from_dict(fields, self._schema))
+                self._commit(writer, last + COMMIT_STEP, stamp)
                 writer.garbage_collect_files()
             finally:
                 # Waits for the merges, so that no thread of Tantivy outlives the lock on the index.
                 writer.wait_merging_threads()
             self._index.reload()
 
+    def _commit(self, writer: Any, expected: int, stamp: KeywordStamp) -> None:
+        if self._folder is None:
+            writer.commit()
+            return
+        # Told beforehand, the stamp holds from the very moment at which Tantivy renames its own file.
+        stamps.announce(self._folder, expected, stamp)
+        done = writer.commit()
+        if done != expected:
+            stamps.announce(self._folder, done, stamp)
+
     # -- reading --------------------------------------------------------------------------------------------
-
-    def stamp(self) -> tuple[Stamp, str]:
-        """Which generations it holds and which tokeniser made it. Raises IndexDamaged."""
-        import tantivy
-
-        with damage():
-            searcher = self._index.searcher()
-            found = searcher.search(tantivy.Query.term_query(self._schema, "content", _STAMP_CONTENT), 2).hits
-            if len(found) != 1:
-                raise IndexDamaged("it does not say which generation it holds")
-            fields = json.loads(searcher.doc(found[0][1]).to_dict()["stamp"][0])
-            stamp = Stamp(str(fields["instance"]), int(fields["base"]), int(fields["generation"]))
-            return stamp, str(fields["tokeniser"])
-
-    def count(self) -> int:
-        """Entries, without the stamp."""
-        return max(int(self._index.searcher().num_docs) - 1, 0)
 
     def keys(self) -> Iterator[tuple[int, int]]:
         """(content, key) of every entry; for the integrity check."""
@@ -136,17 +133,20 @@ class KeywordIndex:
             addresses = [address for _, address in found]
             contents = searcher.fast_field_values("content", addresses)
             keys = searcher.fast_field_values("key", addresses)
-        for content, key in zip(contents, keys, strict=True):
-            if content != _STAMP_CONTENT:
-                yield int(content), int(key)
+        yield from zip(map(int, contents), map(int, keys), strict=True)
 
     def search(
-        self, terms: Mapping[str, float], k: int, allowed: Allowed | None, hidden: Allowed
+        self,
+        terms: Mapping[str, float],
+        k: int,
+        allowed: Allowed | None,
+        hidden: Allowed,
+        field: Field = "body",
     ) -> list[tuple[int, int, float]]:
-        """The `k` best by BM25 as (content, key, score), best first, equal scores by content and key."""
+        """The `k` best by BM25 of one field as (content, key, score), best first, equal scores by content and key."""
         with damage():
             searcher = self._index.searcher()
-            query = self._query(searcher, terms, allowed, hidden)
+            query = self._query(searcher, terms, allowed, hidden, field)
             if query is None or k <= 0:
                 return []
             fetch = k + 8
@@ -168,18 +168,23 @@ class KeywordIndex:
         )
 
     def _query(
-        self, searcher: Any, terms: Mapping[str, float], allowed: Allowed | None, hidden: Allowed
+        self,
+        searcher: Any,
+        terms: Mapping[str, float],
+        allowed: Allowed | None,
+        hidden: Allowed,
+        field: Field,
     ) -> Any:
         import tantivy
 
         query, occur = tantivy.Query, tantivy.Occur
-        frequency = {term: searcher.doc_freq("body", term) for term in terms}
+        frequency = {term: searcher.doc_freq(field, term) for term in terms}
         rarest = sorted((count, term) for term, count in frequency.items() if count)[:MAX_TERMS]
         if not rarest:
             return None
         clauses = []
         for _, term in rarest:
-            clause = query.term_query(self._schema, "body", term, index_option="freq")
+            clause = query.term_query(self._schema, field, term, index_option="freq")
             weight = terms[term]
             clauses.append((occur.Should, clause if weight == 1.0 else query.boost_query(clause, weight)))
         words = query.boolean_query(clauses)
@@ -217,8 +222,8 @@ def _schema() -> Any:
     builder.add_unsigned_field("content", indexed=True, fast=True)
     for name in ("key", "first", "last"):
         builder.add_unsigned_field(name, fast=True)
-    builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
-    builder.add_text_field("stamp", stored=True, tokenizer_name="raw", index_option="basic")
+    for name in ("body", "head"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
     return builder.build()
 
 

@@ -98,11 +98,11 @@ class DerivedIndexes:
         else:
             index, links = derive.open_unwritable(place)
             self._links.append(links)
-        stamp, tokeniser = index.stamp()
-        if tokeniser != keywords.tokenizer()[0]:
+        made = index.stamp
+        if made is None or made.tokeniser != keywords.tokenizer()[0]:
             raise IndexDamaged("was made with another tokeniser")
-        self._require(stamp)
-        return Opened(index, self._hidden_in(stamp))
+        self._require(made.stamp)
+        return Opened(index, self._hidden_in(made.stamp))
 
     def _require(self, stamp: Stamp) -> None:
         if not stamp.serves(self._state.instance, self._snapshot.generation):

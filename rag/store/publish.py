@@ -93,8 +93,8 @@ class Publisher:
 
     def _keywords_stamp(self, level: Level) -> Stamp | None:
         with contextlib.suppress(FileNotFoundError, IndexDamaged):
-            stamp, tokeniser = KeywordIndex.open(derive.level_folder(self.folder, level)).stamp()
-            return stamp if tokeniser == keywords.tokenizer()[0] else None
+            made = KeywordIndex.open(derive.level_folder(self.folder, level)).stamp
+            return made.stamp if made is not None and made.tokeniser == keywords.tokenizer()[0] else None
         return None
 
     def _compact(self) -> None:
@@ -110,7 +110,8 @@ class Publisher:
         state = read_state(self.database)
         stamps = [self._vectors_stamp(state), *(self._keywords_stamp(level) for level in keywords.LEVELS)]
         bound = min((stamp.base if stamp is not None else 0) for stamp in stamps)
-        if bound <= state.purged:
+        sql = "SELECT EXISTS (SELECT 1 FROM sources WHERE removed <= ?)"
+        if not self.database.rows(sql, (bound,))[0][0]:
             return
         try:
             if self.lease.alone():
@@ -129,7 +130,7 @@ class Publisher:
 
     def sweep(self) -> None:
         """Remove what killed writers left half-written."""
-        for pattern in (f"{vectors.FILE}.*.tmp", "writer.json.*.tmp", "index.db.*.tmp*"):
+        for pattern in (f"{vectors.FILE}.*.tmp", "writer.json.*.tmp", "index.db.*.tmp*", "keywords/*/*.tmp"):
             for leftover in self.folder.glob(pattern):
                 leftover.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         (["file=*.md"], {"2023/deep/beta.md"}),
         (["file=gamma.pdf"], {"2024/gamma.pdf"}),
         (["file=아세아.pdf"], {"2023/아세아.pdf"}),
-        (["file=아세아.pdf"], {"2023/아세아.pdf"}),
+        ([unicodedata.normalize("NFD", "file=아세아.pdf")], {"2023/아세아.pdf"}),
         (["file=gamma.pdf", "file=*beta*"], {"2024/gamma.pdf", "2023/deep/beta.md"}),
         (["folder=2023"], {"2023/아세아.pdf", "2023/deep/beta.md"}),
         (["folder=2023/deep/"], {"2023/deep/beta.md"}),

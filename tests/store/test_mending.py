@@ -1,0 +1,196 @@
+"""Derived indexes that are missing, behind or damaged are mended from the database, and it is said."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag.store import open_index
+from tests.store import corpus
+from tests.store.corpus import question
+
+ASKED = question("turbine cracks storm 부산항 컨테이너")
+TERMS = ["turbine", "storm", "부산", "컨테"]
+
+
+def answers(location: Path, notices: list[str]) -> tuple[object, ...]:
+    with open_index(location, notify=notices.append) as index:
+        return (
+            index.search_dense(ASKED, 8),
+            index.search_keywords(TERMS, 8),
+            index.search_pages(TERMS, 8),
+            index.verify(),
+        )
+
+
+@pytest.fixture
+def sound(location: Path, fill: Callable) -> tuple[object, ...]:
+    """A filled index and its answers."""
+    fill(corpus.generated(8))
+    notices: list[str] = []
+    found = answers(location, notices)
+    assert notices == found[3] == []
+    return found
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def lengthen(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"\0" * 999)
+
+
+def patch(offset: int, data: bytes) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[offset : offset + len(data)] = data
+        path.write_bytes(content)
+
+    return write
+
+
+def noise(path: Path) -> None:
+    path.write_bytes(random.Random(3).randbytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        cut,
+        lengthen,
+        noise,
+        lambda path: path.write_bytes(b""),
+        patch(0, b"IwFl"),
+        patch(4, struct.pack("<i", 8)),
+        patch(8, struct.pack("<q", 10**12)),
+        patch(37, b"IxHN"),
+        patch(45, struct.pack("<q", 10**9)),
+        patch(74, struct.pack("<Q", 2**61)),
+        patch(-4, b"\0\0\0\0"),
+        patch(-30, b"\xff"),
+    ],
+    ids=lambda damage: getattr(damage, "__name__", None),
+)
+def test_vectors(location: Path, sound: tuple[object, ...], damage: Callable[[Path], None]) -> None:
+    damage(location / "vectors.faiss")
+    notices: list[str] = []
+    assert answers(location, notices) == sound
+    assert len(notices) == 1
+    assert "vectors.faiss" in notices[0]
+    assert answers(location, notices) == sound
+    assert len(notices) == 1, "mended once and for all"
+
+
+def break_segments(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.suffix in (".idx", ".term", ".fast", ".fieldnorm", ".store"):
+            data = bytearray(path.read_bytes())
+            data[: len(data) // 2] = random.Random(5).randbytes(len(data) // 2)
+            path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        shutil.rmtree,
+        lambda folder: (folder / "meta.json").unlink(),
+        lambda folder: (folder / "meta.json").write_text("{"),
+        lambda folder: (folder / "meta.json").write_text('{"segments": [], "schema": [], "opstamp": 0}'),
+        lambda folder: (folder / "meta.json").write_bytes(b"\xff" * 100),
+        lambda folder: [path.unlink() for path in folder.glob("*.idx")],
+        lambda folder: [cut(path) for path in folder.glob("*.term")],
+        lambda folder: [path.write_bytes(b"") for path in folder.glob("*.fast")],
+        lambda folder: (folder / ".managed.json").write_text("[1, 2"),
+        break_segments,
+    ],
+    ids=[
+        "gone",
+        "no meta",
+        "cut meta",
+        "other meta",
+        "binary meta",
+        "no idx",
+        "cut term",
+        "empty fast",
+        "managed",
+        "noise",
+    ],
+)
+@pytest.mark.parametrize("level", ["chunks", "pages"])
+def test_keywords(
+    location: Path, sound: tuple[object, ...], level: str, damage: Callable[[Path], object]
+) -> None:
+    damage(location / "keywords" / level)
+    notices: list[str] = []
+    assert answers(location, notices) == sound
+    assert len(notices) == 1
+    assert f"keywords/{level}" in notices[0]
+    assert answers(location, notices) == sound
+    assert len(notices) == 1
+
+
+def test_all_derived_files_gone(location: Path, sound: tuple[object, ...]) -> None:
+    (location / "vectors.faiss").unlink()
+    shutil.rmtree(location / "keywords")
+    notices: list[str] = []
+    assert answers(location, notices) == sound
+    assert len(notices) == 3
+
+
+def test_files_of_an_older_state_are_brought_up(
+    location: Path, sound: tuple[object, ...], fill: Callable
+) -> None:
+    older = location.with_name("older")
+    shutil.copytree(location, older)
+    fill([corpus.document("new.pdf", ["turbine storm turbine"])])
+    expected = answers(location, [])
+    for name in ("vectors.faiss", "keywords"):
+        shutil.rmtree(location / name, ignore_errors=True)
+        (location / name).unlink(missing_ok=True)
+    shutil.copy(older / "vectors.faiss", location)
+    shutil.copytree(older / "keywords", location / "keywords")
+    notices: list[str] = []
+    assert answers(location, notices) == expected
+    assert len(notices) == 3
+    assert all("does not belong" in notice for notice in notices)
+
+
+def test_files_of_another_index_are_not_trusted(
+    location: Path, sound: tuple[object, ...], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    with open_index(other, create=corpus.spec()) as index, index.writer() as writer:
+        for item in corpus.generated(8, seed=99):
+            writer.put(item, corpus.vectors_of(item))
+    shutil.copy(other / "vectors.faiss", location)
+    shutil.rmtree(location / "keywords")
+    shutil.copytree(other / "keywords", location / "keywords")
+    assert answers(location, []) == sound
+
+
+def test_another_tokeniser_is_mended_and_said(
+    location: Path, sound: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rag.text import keywords
+
+    monkeypatch.setattr(keywords, "TOKENISER_ID", "keywords-next")
+    notices: list[str] = []
+    assert answers(location, notices) == sound
+    assert len(notices) == 2
+    assert all("another tokeniser" in notice for notice in notices)
+    with open_index(location, create=corpus.spec(tokeniser="keywords-next")) as index:
+        assert index.verify() == []
+
+
+def test_verify_sees_vectors_that_were_changed(location: Path, sound: tuple[object, ...]) -> None:
+    patch(90, b"\x01\x02")(location / "vectors.faiss")
+    with open_index(location) as index:
+        assert [fault for fault in index.verify() if "other vectors" in fault]
