@@ -67,7 +67,8 @@ class Generator:
             pieces = chain.stream(values, config)
             try:
                 while (piece := self._next(turn, pieces)) is not None:
-                    yield self._read(turn, piece)
+                    if text := self._read(turn, piece):
+                        yield text
             except ContextTooLong:  # comes before the first piece or not at all
                 if self._at_the_end(turn):
                     raise
@@ -81,7 +82,8 @@ class Generator:
             pieces = chain.astream(values, config)
             try:
                 while (piece := await self._anext(turn, pieces)) is not None:
-                    yield self._read(turn, piece)
+                    if text := self._read(turn, piece):
+                        yield text
             except ContextTooLong:
                 if self._at_the_end(turn):
                     raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rag.answering.abstain import GATE, THRESHOLD
 from rag.errors import IndexMismatch
 from rag.pipeline.generation import Generator
 from rag.pipeline.steps import Steps
@@ -30,7 +31,9 @@ def open_steps(settings: Settings, meter: Meter, notify: Callable[[str], None]) 
         if model != EXTRACTIVE:
             generator = Generator(chat_model(model, settings, meter=meter), settings, index)
         retriever = HybridRetriever(index=index, embed_query=embeddings.embeddings.embed_query, k=settings.k)
-        return Steps(index, retriever, embeddings, settings, generator, model, _threshold(settings))
+        usual = THRESHOLD if generator is None else GATE
+        threshold = usual if settings.abstain is None else settings.abstain
+        return Steps(index, retriever, embeddings, settings, generator, model, threshold)
     except BaseException:
         index.close()
         raise

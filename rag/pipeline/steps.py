@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.answering import extractive, verify
-from rag.answering.abstain import evidence_score
+from rag.answering.abstain import assess
 from rag.answering.draft import Draft
 from rag.answering.reply import parse_reply
 from rag.answering.verify import Proof
 from rag.pipeline.condense import by_rule
+from rag.pipeline.prompt import Reader
 from rag.pipeline.turn import Ask, Turn
 from rag.pipeline.wording import say
+from rag.providers.capabilities import Capabilities
 from rag.store import Filter, Index
+from rag.text.tokens import count_tokens
 from rag.types import Answer
 
 if TYPE_CHECKING:
@@ -41,6 +44,13 @@ class Steps:
     threshold: float
     """Evidence below it is not enough to answer."""
 
+    @property
+    def reader(self) -> Reader:
+        """How the answerer reads a prompt; a usual chat model for the extractive one, which reads none."""
+        if self.generator is not None:
+            return self.generator.reader
+        return Reader(count_tokens, Capabilities().context_tokens)
+
     def condense(self, ask: Ask, config: RunnableConfig) -> Turn:
         """Make the question understandable without the chat."""
         turn = Turn(ask)
@@ -58,8 +68,9 @@ class Steps:
     def retrieve(self, turn: Turn) -> Turn:
         """Find passages."""
         with turn.stage("retrieve"):
+            wanted = turn.ask.k or self.settings.k
             turn.retrieval = self.retriever.retrieve(
-                turn.standalone, k=turn.ask.k or self.settings.k, where=as_filter(turn.ask.where)
+                turn.standalone, k=wanted, where=as_filter(turn.ask.where)
             )
         return turn
 
@@ -67,11 +78,16 @@ class Steps:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
         passages = turn.passages
         with turn.stage("gate"):
-            turn.evidence = evidence_score(turn.standalone, passages) if passages else 0.0
+            assessment = assess(turn.standalone, passages)
+        turn.evidence = assessment.score
         if not passages:
             turn.declined = say("nothing_found", turn.ask.question)
         elif turn.evidence < self.threshold:
             turn.declined = say("too_weak", turn.ask.question)
+            if assessment.missing:
+                turn.declined += " " + say(
+                    "missing_words", turn.ask.question, words=", ".join(assessment.missing)
+                )
         return turn
 
     def generate(self, turn: Turn, config: RunnableConfig) -> Turn:

@@ -13,6 +13,10 @@ _SENTENCES = {
         "en": "What was found does not answer the question closely enough.",
         "ko": "찾은 내용이 질문의 답이라고 보기에는 부족합니다.",
     },
+    "missing_words": {
+        "en": "Words of the question that are not in it: {words}.",
+        "ko": "질문에는 있고 찾은 내용에는 없는 말: {words}.",
+    },
     "model_declined": {
         "en": "The model read the passages and found no answer in them.",
         "ko": "모델이 지문을 읽었지만 답을 찾지 못했습니다.",

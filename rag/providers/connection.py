@@ -23,6 +23,8 @@ class ChatConnection:
     model: BaseChatModel
     place: Place
     marks_end: bool = True
+    count_tokens: Callable[[str], int] | None = None
+    """The model's own tokenizer, where it is at hand."""
     context_tokens: int | None = None
     """What the server said about its context window; None when it did not."""
     local: bool = False

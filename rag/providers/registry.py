@@ -71,7 +71,7 @@ def chat_model(
         meter=meter,
         limiter=shared_limiter(connection.place.server, settings.rpm, settings.tpm),
         retry=retry or Retry(settings.retries),
-        count_tokens=partial(count_tokens, model=str(parsed)),
+        count_tokens=connection.count_tokens or partial(count_tokens, model=str(parsed)),
         capabilities=known,
         overrides={name: value for name, value in chosen.items() if value is not None},
         replies=ReplyCache(replies or Path(settings.index) / FILE_NAME) if settings.cache else None,

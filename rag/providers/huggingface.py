@@ -1,0 +1,168 @@
+"""Hugging Face models run in this process by transformers, through langchain-huggingface (extra `hf`).
+
+Weights are loaded from safetensors alone and no code of a model repository is run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from rag.errors import MissingExtra, ModelNotFound, ProviderError
+from rag.providers.connection import ChatConnection, Embedded, EmbeddingConnection
+from rag.providers.failures import Place, scrub
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+    from langchain_core.messages.ai import UsageMetadata
+
+_SAFE = {"use_safetensors": True}
+_loaded: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+def connect_chat(model: str, settings: Settings) -> ChatConnection:
+    """Load a text generation model by its name on the hub or its folder, or use it when it is loaded already.
+
+    Raises MissingExtra without the extra `hf`, ModelNotFound when it is neither here nor to be had.
+    """
+    _require_packages(model)
+    with _lock:
+        if model not in _loaded:
+            _loaded[model] = _load(model, settings)
+        pipeline = _loaded[model]
+    config = pipeline.pipeline.model.config
+    window = getattr(config, "max_position_embeddings", None)
+    tokenizer = pipeline.pipeline.tokenizer
+    return ChatConnection(
+        _chat_class()(llm=pipeline, model_id=model, tokenizer=tokenizer),
+        _place(model, settings),
+        context_tokens=window if isinstance(window, int) else None,
+        count_tokens=lambda text: len(tokenizer.encode(text, add_special_tokens=False)),
+        local=True,
+    )
+
+
+def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
+    """Load a sentence-transformers model. Raises as `connect_chat` does."""
+    _require_packages(model)
+    from langchain_huggingface import HuggingFaceEmbeddings
+
+    try:
+        made = HuggingFaceEmbeddings(model_name=model, model_kwargs={"model_kwargs": _SAFE})
+    except ImportError:
+        raise MissingExtra("sentence-transformers", "hf", f"hf:{model}") from None
+    except Exception as error:  # noqa: BLE001  transformers raises OSError, ValueError, RuntimeError and more
+        raise _not_loaded(model, error, settings) from None
+
+    def request(texts: Any) -> Embedded:
+        import numpy as np
+
+        return Embedded(np.asarray(made.embed_documents(list(texts)), dtype=np.float32), None)
+
+    return EmbeddingConnection(request, _place(model, settings), batch_texts=32, parallel=1, local=True)
+
+
+def _require_packages(model: str) -> None:
+    try:
+        import langchain_huggingface  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(error.name or "langchain-huggingface", "hf", f"hf:{model}") from None
+
+
+def _load(model: str, settings: Settings) -> Any:
+    from langchain_huggingface import HuggingFacePipeline
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        return HuggingFacePipeline.from_model_id(model, task="text-generation", model_kwargs=dict(_SAFE))
+    except Exception as error:  # noqa: BLE001  transformers raises OSError, ValueError, RuntimeError and more
+        raise _not_loaded(model, error, settings) from None
+
+
+def _not_loaded(model: str, error: Exception, settings: Settings) -> ProviderError:
+    said = " ".join(scrub(str(error), settings.secrets()).split())[:160]
+    if isinstance(error, OSError):
+        return ModelNotFound(
+            f"The model hf:{model} is not on this machine and cannot be fetched: check its name, or load it once"
+            f" with the network allowed ({said})."
+        )
+    return ProviderError(f"The model hf:{model} cannot be loaded: {said}.")
+
+
+def _place(model: str, settings: Settings) -> Place:
+    return Place(f"hf:{model}", "this machine", "", tuple(settings.secrets()))
+
+
+def _chat_class() -> Any:
+    """LangChain's class with our names of parameters; made here because its base is an optional package."""
+    from langchain_huggingface import ChatHuggingFace
+
+    class LocalChat(ChatHuggingFace):  # type: ignore[misc, unused-ignore]
+        """Takes sampling by LangChain's names, and reports the tokens used, which the base does neither."""
+
+        def _generate(
+            self,
+            messages: list[BaseMessage],
+            stop: list[str] | None = None,
+            run_manager: Any = None,  # noqa: ARG002
+            stream: bool | None = None,  # noqa: ARG002
+            **kwargs: Any,
+        ) -> ChatResult:
+            options = {**self._options(stop, kwargs), "return_full_text": False}
+            prompt = self._to_chat_prompt(messages)
+            made = self.llm._generate([prompt], pipeline_kwargs=options)
+            text = made.generations[0][0].text
+            usage, reason = self._usage(prompt, text, options)
+            message = AIMessage(text, usage_metadata=usage, response_metadata={"finish_reason": reason})
+            return ChatResult(generations=[ChatGeneration(message=message)])
+
+        def _stream(
+            self,
+            messages: list[BaseMessage],
+            stop: list[str] | None = None,
+            run_manager: Any = None,  # noqa: ARG002
+            **kwargs: Any,
+        ) -> Iterator[ChatGenerationChunk]:
+            options = self._options(stop, kwargs)
+            prompt = self._to_chat_prompt(messages)
+            text = ""
+            for piece in self.llm._stream(prompt, pipeline_kwargs=options):
+                text += piece.text
+                yield ChatGenerationChunk(message=AIMessageChunk(content=piece.text))
+            usage, reason = self._usage(prompt, text, options)
+            last = AIMessageChunk(
+                content="", usage_metadata=usage, response_metadata={"finish_reason": reason}
+            )
+            yield ChatGenerationChunk(message=last)
+
+        def _options(self, stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
+            """transformers' names: sampling is off at temperature 0, where it refuses the value itself."""
+            temperature = given.get("temperature")
+            options: dict[str, Any] = {"max_new_tokens": given.get("max_tokens")}
+            if temperature:
+                options |= {"do_sample": True, "temperature": temperature, "top_p": given.get("top_p")}
+            elif temperature is not None:
+                options |= {"do_sample": False}
+            if stop:
+                options |= {"stop_strings": stop, "tokenizer": self.tokenizer}
+            return {name: value for name, value in options.items() if value is not None}
+
+        def _usage(self, prompt: str, text: str, options: dict[str, Any]) -> tuple[UsageMetadata, str]:
+            read, written = (len(self.tokenizer.encode(t, add_special_tokens=False)) for t in (prompt, text))
+            usage: UsageMetadata = {
+                "input_tokens": read,
+                "output_tokens": written,
+                "total_tokens": read + written,
+            }
+            return usage, "length" if written >= options.get("max_new_tokens", written + 1) else "stop"
+
+    return LocalChat

@@ -1,0 +1,51 @@
+"""A tiny EXAONE 4 model with random weights, written as a folder that transformers can load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TEXTS = [
+    "The bridge was opened to traffic on 24 October 1931 at a cost of 60 million dollars.",
+    "이 다리는 1931년 10월 24일에 개통되었으며 공사비는 6천만 달러였다.",
+    "Passages and questions, answers and quotes, numbers 0 1 2 3 4 5 6 7 8 9.",
+]
+CHAT_TEMPLATE = (
+    "{% for message in messages %}[|{{ message['role'] }}|]\n{{ message['content'] }}[|endofturn|]\n{% endfor %}"
+    "{% if add_generation_prompt %}[|assistant|]\n{% endif %}"
+)
+
+
+def build(folder: Path, *, seed: int = 7) -> Path:
+    """Make the model in `folder`; needs torch and transformers."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import Exaone4Config, Exaone4ForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["[PAD]", "[BOS]", "[|endofturn|]"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", bos_token="[BOS]", eos_token="[|endofturn|]"
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    fast.save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = Exaone4Config(
+        vocab_size=len(fast),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=2048,
+        bos_token_id=fast.bos_token_id,
+        eos_token_id=fast.eos_token_id,
+        pad_token_id=fast.pad_token_id,
+    )
+    Exaone4ForCausalLM(config).save_pretrained(folder)
+    return folder
