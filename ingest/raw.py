@@ -57,7 +57,7 @@ class RawPage:
     note: str = ""
     """A remark about a page that is searchable all the same, such as hidden text that was left out."""
     characters: int = 0
-    """Characters that are not white space, as extracted."""
+    """Characters as extracted, hidden text and white space included."""
 
 
 @dataclass(slots=True)

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ingest.formats import Format
 from ingest.limits import MIB, ReadOptions
@@ -40,23 +40,16 @@ class Outcome:
     seconds: float
 
 
-class Watch(Protocol):
-    """Hears of pages as they are read. Called from several threads."""
-
-    def __call__(self, file: str, pages: int) -> None:
-        """`pages` more of `file` have been read."""
-
-
-def _ignore(file: str, pages: int) -> None:
-    """Watches nothing."""
+Watch = Callable[[str, int], None]
+"""Hears of a file's name and how many more of its pages were read. Called from several threads."""
 
 
 class ReaderPool:
     """Reader processes, started when first needed and replaced when they die. A context manager."""
 
-    def __init__(self, count: int, options: ReadOptions, watch: Watch | None = None) -> None:
+    def __init__(self, count: int, options: ReadOptions, watch: Watch) -> None:
         self._count, self._options = max(1, count), options
-        self._watch = watch or _ignore
+        self._watch = watch
         self._outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue(_WAITING)
         self._jobs: Iterator[Job] = iter(())
         self._next_job = threading.Lock()

@@ -11,6 +11,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
 from ingest.clean.characters import plain, readable_count, unify_line_ends, unreadable_share
+from ingest.ledger import OCR_TRIED
 from ingest.limits import ReadOptions
 from ingest.pdf.pages import PageView, read_page
 from ingest.pdf.second import NotReadable, SecondOpinion
@@ -182,7 +183,7 @@ def _recognise(document: pdfium.PdfDocument, page: RawPage, options: ReadOptions
     finally:
         scan.close()
     if not lines:
-        page.reason = "a picture; OCR found no text"
+        page.reason = f"a picture; {OCR_TRIED}"
         return
     page.lines = lines
     page.characters = sum(count_visible(line.text) for line in lines)

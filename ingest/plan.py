@@ -1,0 +1,188 @@
+"""What a run has to do, found out before it does anything: new, changed, renamed, vanished, unchanged files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ingest.discover import Discovery, FoundFile
+from rag.types import Source, Status
+
+_BLOCK = 1 << 20
+_HASHERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file on disk whose bytes are known."""
+
+    found: FoundFile
+    content_hash: str
+
+    def source(self, status: Status, reason: str = "", like: Source | None = None) -> Source:
+        """A ledger row for it; title and metadata are those of `like`."""
+        found = self.found
+        base = like or Source(found.file, "", "", 0, 0, status)
+        return replace(
+            base,
+            file=found.file,
+            path=str(found.path).encode("utf-8", "backslashreplace").decode("utf-8"),
+            content_hash=self.content_hash,
+            size=found.size,
+            mtime_ns=found.mtime_ns,
+            status=status,
+            reason=reason,
+        )
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be done. Every file found is in exactly one of the lists."""
+
+    read: list[Known] = field(default_factory=list)
+    unchanged: list[Source] = field(default_factory=list)
+    touched: list[tuple[Source, Known]] = field(default_factory=list)
+    """The same bytes with another time or place: only the row changes."""
+    renamed: list[tuple[Source, Known]] = field(default_factory=list)
+    superseded: list[Source] = field(default_factory=list)
+    """Rows of files that were moved and are read again under their new names."""
+    rejected: list[Known] = field(default_factory=list)
+    """Unsupported or unreadable; known without reading."""
+    vanished: list[Source] = field(default_factory=list)
+
+    @property
+    def bytes_to_read(self) -> int:
+        """Sum of the sizes of the files to read."""
+        return sum(known.found.size for known in self.read)
+
+
+def make_plan(
+    discovery: Discovery, ledger: Sequence[Source], again: Callable[[Source], bool], *, rebuild: bool = False
+) -> Plan:
+    """Compare what was found with the ledger. `again(source)` says whether an unchanged file is read anyway."""
+    by_file = {} if rebuild else {source.file: source for source in ledger}
+    files = _named_apart(discovery.files, by_file)
+    plan = Plan()
+    vanished = [] if rebuild else _vanished(discovery, files, ledger)
+    unknown: list[FoundFile] = []
+    for found in files:
+        source = by_file.get(found.file)
+        if found.problem is not None:
+            _reject(plan, found, source)
+        elif source is not None and _same_stat(found, source):
+            known = Known(found, source.content_hash)
+            _keep(plan, known, source, again)
+        else:
+            unknown.append(found)
+    gone = {source.content_hash: source for source in vanished if source.content_hash}
+    for known in _hashed(plan, unknown):
+        _place(plan, known, by_file.get(known.found.file), gone, again)
+    moved = {source.file for source in [*plan.superseded, *(old for old, _ in plan.renamed)]}
+    plan.vanished = [source for source in vanished if source.file not in moved]
+    return plan
+
+
+def _place(
+    plan: Plan, known: Known, source: Source | None, gone: dict[str, Source], again: Callable[[Source], bool]
+) -> None:
+    if source is not None and source.content_hash == known.content_hash:
+        _keep(plan, known, source, again)
+    elif source is None and known.content_hash in gone:
+        old = gone.pop(known.content_hash)
+        if again(old):
+            plan.read.append(known)
+            plan.superseded.append(old)
+        else:
+            plan.renamed.append((old, known))
+    else:
+        plan.read.append(known)
+
+
+def _keep(plan: Plan, known: Known, source: Source, again: Callable[[Source], bool]) -> None:
+    row = known.source(source.status, source.reason, source)
+    if again(source):
+        plan.read.append(known)
+    elif row == source:
+        plan.unchanged.append(source)
+    else:
+        plan.touched.append((source, known))
+
+
+def _reject(plan: Plan, found: FoundFile, source: Source | None) -> None:
+    known = Known(found, "")
+    assert found.problem is not None
+    row = known.source(found.problem, found.reason)
+    if source is not None and source == row:
+        plan.unchanged.append(source)
+    else:
+        plan.rejected.append(known)
+
+
+def _hashed(plan: Plan, files: Iterable[FoundFile]) -> list[Known]:
+    """The files with their hashes; what cannot be read goes to the rejected."""
+    files = list(files)
+    known: list[Known] = []
+    if not files:
+        return known
+    with ThreadPoolExecutor(min(_HASHERS, len(files))) as pool:
+        for found, digest in zip(files, pool.map(_hash, files), strict=True):
+            if digest is None:
+                problem = replace(found, problem=Status.UNREADABLE, reason="cannot be read")
+                plan.rejected.append(Known(problem, ""))
+            else:
+                known.append(Known(found, digest))
+    return known
+
+
+def _hash(found: FoundFile) -> str | None:
+    digest = hashlib.sha256()
+    try:
+        with found.path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _same_stat(found: FoundFile, source: Source) -> bool:
+    return bool(source.content_hash) and (found.size, found.mtime_ns) == (source.size, source.mtime_ns)
+
+
+def _named_apart(files: Sequence[FoundFile], by_file: dict[str, Source]) -> list[FoundFile]:
+    """A name that another folder's file bears in this index gets its folder's name in front."""
+    here = {str(found.path) for found in files}
+    named: list[FoundFile] = []
+    for found in files:
+        source = by_file.get(found.file)
+        path = str(found.path)
+        elsewhere = source is not None and source.path not in (path, *here) and _exists(source.path)
+        name = f"{found.root.resolve().name}/{found.file}"
+        other = by_file.get(name)
+        apart = elsewhere or (other is not None and other.path == path)
+        named.append(replace(found, file=name) if apart else found)
+    return named
+
+
+def _vanished(discovery: Discovery, files: Sequence[FoundFile], ledger: Sequence[Source]) -> list[Source]:
+    """Files of the ledger below the given paths that are no longer on the disk."""
+    found = {f.file for f in files}
+    return [
+        source
+        for source in ledger
+        if source.file not in found
+        and any(_below(source.path, root) for root in discovery.roots)
+        and not _exists(source.path)
+    ]
+
+
+def _below(path: str, root: Path) -> bool:
+    return path == str(root) or path.startswith(str(root).rstrip(os.sep) + os.sep)
+
+
+def _exists(path: str) -> bool:
+    return bool(path) and os.path.lexists(path)
