@@ -188,7 +188,10 @@ class Snapshot:
         found = self.database.rows(
             "SELECT s.file, json_extract(w.value, '$[1]'), c.id FROM json_each(:pages) AS w "
             "JOIN sources s ON s.file = json_extract(w.value, '$[0]') JOIN chunks c ON c.content = s.content "
-            "AND c.page <= json_extract(w.value, '$[1]') AND c.page_end >= json_extract(w.value, '$[1]') "
+            # a chunk runs over a page's end only to finish a sentence: looking 3 pages back is ample, and
+            # spares a walk through all earlier chunks of the file
+            "AND c.page BETWEEN json_extract(w.value, '$[1]') - 3 AND json_extract(w.value, '$[1]') "
+            "AND c.page_end >= json_extract(w.value, '$[1]') "
             f"WHERE {VISIBLE.format('s')} ORDER BY c.ordinal",
             {"g": self.generation, "pages": json.dumps(list(pages))},
         )
