@@ -19,7 +19,7 @@ from typing import Any
 from rag.errors import QuestionSetError
 
 _RAGAS_QUESTION, _RAGAS_TRUTH = ("user_input", "question"), ("reference", "ground_truth", "ground_truths")
-_JSON_CELLS = ("answers", "evidence", "ground_truths", "reference_contexts")
+_JSON_CELLS = ("answers", "evidence", "leave_out", "ground_truths", "reference_contexts")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _EVIDENCE_WIDTH = 240
 

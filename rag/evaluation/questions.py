@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from typing import Any
 
 from rag.errors import QuestionSetError
 from rag.evaluation.forms import Item, read_items
+from rag.text.language import language_of
 
-_HANGUL = re.compile("[ᄀ-ᇿ㄰-㆏가-힣]")
-_FIELDS = ("id", "question", "answers", "answerable", "evidence", "kind", "language")
+_FIELDS = ("id", "question", "answers", "answerable", "evidence", "kind", "language", "leave_out")
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "y"}), frozenset({"false", "no", "0", "n"})
 
 
@@ -40,7 +39,9 @@ class Question:
     evidence: tuple[Evidence, ...] = ()
     kind: str = ""
     language: str = ""
-    """`en` or `ko`; from the letters of the question when the set does not say."""
+    """`en`, `ko` or another; from the letters of the question when the set does not say."""
+    leave_out: tuple[str, ...] = ()
+    """Files that are left out when this is asked: a question becomes unanswerable without the file it is from."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form of the contract."""
@@ -51,7 +52,8 @@ class Question:
             "answerable": self.answerable,
             "evidence": [{"file": e.file, "page": e.page, "text": e.text} for e in self.evidence],
         }
-        return raw | {name: value for name in ("kind", "language") if (value := getattr(self, name))}
+        more = {"kind": self.kind, "language": self.language, "leave_out": list(self.leave_out)}
+        return raw | {name: value for name, value in more.items() if value}
 
 
 def load_questions(path: str | Path) -> list[Question]:
@@ -108,7 +110,8 @@ def parse_question(raw: Mapping[str, Any], *, default_id: str = "") -> Question:
         answerable=_boolean(raw.get("answerable")),
         evidence=evidence,
         kind=_scalar(raw.get("kind") or "", "kind"),
-        language=_scalar(raw.get("language") or "", "language") or ("ko" if _HANGUL.search(text) else "en"),
+        language=_scalar(raw.get("language") or "", "language") or language_of(text),
+        leave_out=tuple(_file(one, "leave_out") for one in _list_of(raw, "leave_out")),
     )
 
 
@@ -154,5 +157,9 @@ def _evidence(raw: object) -> Evidence:
         page = None
     if page is not None and (isinstance(page, bool) or not isinstance(page, int) or page < 1):
         raise ValueError(f"the `page` of an evidence is a whole number counted from 1, not {page!r}")
-    file = unicodedata.normalize("NFC", _scalar(raw.get("file") or "", "file"))
-    return Evidence(file.replace("\\", "/"), page, _scalar(raw.get("text") or "", "text"))
+    return Evidence(_file(raw.get("file") or "", "file"), page, _scalar(raw.get("text") or "", "text"))
+
+
+def _file(value: object, name: str) -> str:
+    """A file as the ledger names it: composed, with `/`."""
+    return unicodedata.normalize("NFC", _scalar(value, name)).replace("\\", "/")

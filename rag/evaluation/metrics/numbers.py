@@ -84,7 +84,7 @@ def is_figure(text: str) -> bool:
     normal = unicodedata.normalize("NFKC", text).lower()
     rest, count = _FIGURE.subn(" ", normal)
     letters = [c for c in rest if c.isalpha()]
-    return 0 < count and not any(c.isascii() for c in letters) and len(letters) <= _COUNTER * count
+    return count > 0 and not any(c.isascii() for c in letters) and len(letters) <= _COUNTER * count
 
 
 def numeric_match(answer: str, golds: Sequence[str], tolerance: float = 0.01) -> float | None:

@@ -119,16 +119,15 @@ def _flips(flips: Sequence[Flip], language: Language) -> list[str]:
         return ["", TEXTS["no_flips"][language]]
     lines = ["", f"### {TEXTS['flips'][language]} ({len(flips)})", ""]
     columns = [TEXTS[key][language] for key in ("questions", "before", "after")]
-    rows = [
-        [
-            f"{plain(flip.after.question.question)} ({TEXTS['flip_gained' if flip.gained else 'flip_lost'][language]})",
-            _answer(flip.before, language),
-            _answer(flip.after, language),
-        ]
-        for flip in flips[:_MOST_FLIPS]
-    ]
+    rows = [_flip_row(flip, language) for flip in flips[:_MOST_FLIPS]]
     head, rule, *body = _table(columns, rows)
     return [*lines, head, rule.replace("---:", "---"), *body]
+
+
+def _flip_row(flip: Flip, language: Language) -> list[str]:
+    direction = TEXTS["flip_gained" if flip.gained else "flip_lost"][language]
+    question = f"{plain(flip.after.question.question)} ({direction})"
+    return [question, _answer(flip.before, language), _answer(flip.after, language)]
 
 
 def _answer(record: Record, language: Language) -> str:

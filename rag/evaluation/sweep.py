@@ -1,0 +1,165 @@
+"""Sweeps: a grid of settings, one run for each, and which of them is worth its price."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from rag.evaluation.catalogue import METRICS, values
+from rag.evaluation.compare import ALPHA
+from rag.evaluation.folder import Run
+from rag.evaluation.metrics.intervals import Interval, interval
+from rag.evaluation.metrics.paired import adjusted_p_values
+from rag.evaluation.records import Record
+
+_UNSAFE = re.compile(r"[^\w.=,+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One point of the grid: the settings that set it apart."""
+
+    settings: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """A name that is a folder's too: `prompt=concise,k=4`."""
+        parts = (f"{name}={_UNSAFE.sub('_', str(value))}" for name, value in self.settings.items())
+        return ",".join(parts) or "run"
+
+
+def grid(axes: Mapping[str, Sequence[Any]]) -> list[Variant]:
+    """Every combination of the values, the last axis varying fastest. Axes with one value are not named."""
+    varied = {name: list(dict.fromkeys(options)) for name, options in axes.items() if len(set(options)) > 1}
+    return [Variant(dict(zip(varied, point, strict=True))) for point in product(*varied.values())]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run of a sweep, measured."""
+
+    name: str
+    run: Run
+    quality: Interval
+    cost: float
+    """US dollars per question; NaN when a price is not known."""
+    seconds: float
+    """Median time of an answer."""
+    p_value: float
+    """That it is not as good as the best, adjusted for all that were tried; 1 for the best itself."""
+    best: bool = False
+    cheaper: bool = False
+    """Not significantly worse than the best, and cheaper (or faster, where neither costs anything)."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "run": str(self.run.folder),
+            "value": _number(self.quality.value),
+            "low": _number(self.quality.low),
+            "high": _number(self.quality.high),
+            "cost_usd": _number(self.cost),
+            "seconds_p50": _number(self.seconds),
+            "p_value": _number(self.p_value),
+            "best": self.best,
+            "not_worse_and_cheaper": self.cheaper,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The runs of a grid, best first by `metric`."""
+
+    metric: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def best(self) -> Entry:
+        return next(entry for entry in self.entries if entry.best)
+
+    @property
+    def recommended(self) -> Entry:
+        """The cheapest that is not significantly worse than the best: the best itself when none is."""
+        candidates = [entry for entry in self.entries if entry.cheaper] or [self.best]
+        return min(candidates, key=_price)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "recommended": self.recommended.name,
+            "runs": [entry.as_dict() for entry in self.entries],
+        }
+
+
+def sweep_table(
+    runs: Mapping[str, Run], metric: str | None = None, *, alpha: float = ALPHA, seed: int = 0
+) -> Sweep:
+    """Rank runs over the same questions, by name, and find what is not worse than the best but cheaper.
+
+    `metric` must be a mean over questions; by default answers right, or page_hit@5 when nothing was asked.
+    Differences to the best are tested together, so trying many settings does not make one look good by luck.
+    """
+    chosen = metric or _default_metric(runs)
+    shared = _shared(runs)
+    score = METRICS[chosen].score
+    assert score is not None, chosen
+    sign = 1.0 if METRICS[chosen].higher_is_better else -1.0
+    columns = {name: sign * values(score, records) for name, records in shared.items()}
+    best = max(columns, key=lambda name: float(np.nansum(columns[name])))
+    others = [name for name in columns if name != best]
+    p_values = adjusted_p_values([columns[best] - columns[name] for name in others], seed=seed)
+    chances = {best: 1.0, **dict(zip(others, p_values, strict=True))}
+    entries = [_entry(name, runs[name], shared[name], chosen, chances[name], best, seed) for name in columns]
+    top = next(entry for entry in entries if entry.best)
+    marked = [_mark(entry, top, alpha) for entry in entries]
+    return Sweep(chosen, tuple(sorted(marked, key=lambda e: (-sign * e.quality.value, _price(e)))))
+
+
+def _default_metric(runs: Mapping[str, Run]) -> str:
+    answered = any(record.answer is not None for run in runs.values() for record in run.records)
+    return "answer_right" if answered else "page_hit@5"
+
+
+def _shared(runs: Mapping[str, Run]) -> dict[str, list[Record]]:
+    """The records of the questions that every run holds, in one order."""
+    common = set.intersection(*({record.id for record in run.records} for run in runs.values()))
+    order = [record.id for record in next(iter(runs.values())).records if record.id in common]
+    found = {}
+    for name, run in runs.items():
+        by_id = {record.id: record for record in run.records}
+        found[name] = [by_id[identity] for identity in order]
+    return found
+
+
+def _entry(
+    name: str, run: Run, records: Sequence[Record], metric: str, p_value: float, best: str, seed: int
+) -> Entry:
+    n = len(records)
+    everything = np.ones((1, n))
+    quality = interval(METRICS[metric].build(records), n, seed=seed)
+    cost, seconds = (float(METRICS[m].build(records)(everything)[0]) for m in ("cost_usd", "seconds_p50"))
+    return Entry(name, run, quality, cost, seconds, p_value, best=name == best)
+
+
+def _mark(entry: Entry, best: Entry, alpha: float) -> Entry:
+    from dataclasses import replace
+
+    if entry.best or entry.p_value <= alpha or _price(entry) >= _price(best):
+        return entry
+    return replace(entry, cheaper=True)
+
+
+def _price(entry: Entry) -> tuple[float, float]:
+    """Money first; an unknown price counts as the highest, and time decides between equals."""
+    cost = math.inf if math.isnan(entry.cost) else entry.cost
+    return cost, math.inf if math.isnan(entry.seconds) else entry.seconds
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)

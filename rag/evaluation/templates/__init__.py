@@ -1,0 +1,1 @@
+"""Prompts of the evaluation as YAML files: for drafting questions and for judging answers."""
