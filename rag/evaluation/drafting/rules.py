@@ -50,6 +50,7 @@ _COUNTER = re.compile(r"^(?P<digits>[\d,.]+)\s?(?P<unit>%|[가-힣A-Za-z]{1,3})$
 _HANGUL = re.compile("[가-힣]")
 _AFTER_VOWEL = {"으로": "로", "이": "가", "은": "는", "을": "를", "과": "와"}
 _PARTICLE = re.compile(r"(?:으로|[이은을과])(?=\s)")
+_TELLS_TIME = re.compile("(?:에|에는|부터|까지)(?=\\s)")
 _AFTER_WHEN = re.compile(r"^(?:에는|에)?(?=\s)")
 
 
@@ -75,7 +76,10 @@ def ask_about(sentence: str) -> Draft | None:
     stripped = text.rstrip(".")
     candidates = [fact for fact in facts(stripped) if _is_asked(fact)]
     if language == "ko":
-        made = (_korean(stripped, fact) for fact in candidates)
+        # what a Korean sentence is about to say stands last; a date is asked for only where it tells a time
+        figures = [fact for fact in reversed(candidates) if fact.kind == "number"]
+        times = [f for f in candidates if f.kind == "date" and _TELLS_TIME.match(stripped[f.end :])]
+        made = (_korean(stripped, fact) for fact in (*figures, *times))
         return next((draft for draft in made if draft is not None), None)
     if not candidates or not text[0].isupper():
         return None
@@ -151,7 +155,7 @@ def _how_many(figure: str, after: str) -> str:
     """The question word for a figure with its unit: `412명` is 몇 명, `3억 원` is 얼마."""
     found = _COUNTER.match(figure)
     if found and found["unit"] != "원":
-        return f"몇 {found['unit']}"
+        return "며칠" if found["unit"] == "일" else f"몇 {found['unit']}"
     return "몇 " if figure.isdecimal() and _HANGUL.match(after) else "얼마"
 
 
