@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from ingest.raw import Line, Mark, RawPage, count_visible
+from ingest.raw import Line, Mark, RawPage
 
 _ADVANCE, _SIZE, _LEADING = 6.0, 10.0, 12.0  # a typewriter's page, in points
 _PAGE_CHARACTERS = 8_000
@@ -59,7 +59,7 @@ def _may_end(last: Line, following: Line) -> bool:
 
 def _page(number: int, lines: Iterable[Line]) -> RawPage:
     kept = list(lines)
-    return RawPage(number, kept, characters=sum(count_visible(line.text) for line in kept))
+    return RawPage(number, kept, characters=sum(len(line.text) for line in kept))
 
 
 def _width(text: str) -> float:

@@ -13,15 +13,13 @@ import pypdfium2.raw as c
 from ingest.clean.characters import plain, readable_count, unify_line_ends, unreadable_share
 from ingest.ledger import OCR_TRIED
 from ingest.limits import ReadOptions
-from ingest.pdf.pages import PageView, read_page
+from ingest.pdf.pages import FEW, PageView, read_page
 from ingest.pdf.second import NotReadable, SecondOpinion
-from ingest.raw import Line, RawDocument, RawPage, count_visible
+from ingest.raw import Line, RawDocument, RawPage
 from rag.types import Status
 
 _GARBLED = 0.3
 _SYMBOLS = 0.5
-_FEW = 100
-"""Below so many characters a page may have lost some, and a look at what it draws is cheap."""
 _BETTER = 1.2
 _STAMP = 16
 """A scan may bear a stamped page number as text; so few characters do not make it readable."""
@@ -118,9 +116,8 @@ def _page(
         return page
     _judge(view)
     page = view.page
-    promising = view.drawn_characters > page.characters or page.status is Status.GARBLED
-    hidden = page.note.startswith("hidden text left out")
-    if page.characters < _FEW and promising and not hidden:
+    promising = view.drawn_characters > view.visible or page.status is Status.GARBLED
+    if view.visible < FEW and promising and not page.note:
         _improve(page, second, tell, force=False)
     if options.ocr and page.status is Status.SCANNED:
         _recognise(document, page, options)
@@ -130,12 +127,12 @@ def _page(
 def _judge(view: PageView) -> None:
     """Set the status of a page by what it says and shows."""
     page, objects = view.page, view.objects
-    if page.characters == 0 and page.note:
+    if view.visible == 0 and page.note:
         page.status, page.reason = Status.HIDDEN_TEXT, page.note
-    elif objects.scan and page.characters < _STAMP:
-        stamp = f", only {page.characters} characters of text" if page.characters else ""
+    elif objects.scan and view.visible < _STAMP:
+        stamp = f", only {view.visible} characters of text" if view.visible else ""
         page.status, page.reason = Status.SCANNED, f"a picture{stamp}"
-    elif page.characters == 0:
+    elif view.visible == 0:
         shapes = objects.shapes > _MANY_SHAPES
         page.status = Status.EMPTY
         page.reason = "drawn shapes, no text" if shapes else "no text"
@@ -165,9 +162,9 @@ def _improve(page: RawPage, second: SecondOpinion | None, tell: Tell, *, force: 
     mine, theirs = sum(readable_count(line.text) for line in page.lines), readable_count(text)
     better = theirs > 0 and (force or theirs >= _BETTER * mine) and not _is_garbled(text)
     second.helped(yes=better)
+    page.characters = max(page.characters, len(text))
     if better:
         page.lines = [Line(row) for row in text.splitlines() if plain(row)]
-        page.characters = count_visible(text)
         page.status, page.reason = Status.OK, ""
 
 
@@ -186,7 +183,7 @@ def _recognise(document: pdfium.PdfDocument, page: RawPage, options: ReadOptions
         page.reason = f"a picture; {OCR_TRIED}"
         return
     page.lines = lines
-    page.characters = sum(count_visible(line.text) for line in lines)
+    page.characters = sum(len(line.text) for line in lines)
     page.status, page.reason = Status.OCR, "read by OCR"
 
 

@@ -24,6 +24,8 @@ _TAGS = re.compile("[\U000e0000-\U000e007f]")
 _SMUGGLED = re.compile(rf"[{_ZERO_WIDTH}]{{4,}}")
 _BETWEEN_LETTERS = re.compile(rf"(?<=[A-Za-z가-힣])[{_ZERO_WIDTH}]+(?=[A-Za-z가-힣])")
 _MANY = 8
+FEW = 100
+"""Below so many characters a page may have lost some, and a look at what it draws is cheap."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class PageView:
 
     page: RawPage
     objects: PageObjects
+    visible: int
+    """Characters that are neither white space nor hidden."""
     drawn_characters: int
     """Characters of the text objects, counted only where the text page gave few."""
 
@@ -56,12 +60,12 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
     box = page.get_bbox()
     objects = inspect(page.raw, box, lambda: _paint(page, box))
     text = _Characters(textpage)
+    extracted = len(text.text)
     ways: Counter[str] = Counter()
     if objects.hidden and not keep_hidden:
         ways = text.drop(objects.hidden)
-    smuggled = _smuggled(text.text)
-    if smuggled:
-        ways[Way.ZERO_WIDTH] += smuggled
+    if invisible := smuggled(text.text):
+        ways[Way.ZERO_WIDTH] += invisible
     frame = _Frame(box, page.get_rotation())
     lines = split_columns(text.lines(frame), frame.width, lambda line: text.positions(line, frame))
     raw = RawPage(
@@ -70,13 +74,14 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
         frame.width,
         frame.height,
         label=_label(document, number),
-        characters=count_visible(text.text),
+        characters=extracted,
     )
     if ways:
         verb = "kept" if keep_hidden else "left out"
         raw.note = f"hidden text {verb}: {sum(ways.values())} characters ({describe(ways)})"
-    drawn = _drawn_characters(page.raw, textpage.raw) if raw.characters < _MANY * 12 else raw.characters
-    return PageView(raw, objects, drawn)
+    visible = count_visible(text.text)
+    drawn = _drawn_characters(page.raw, textpage.raw) if visible < FEW else visible
+    return PageView(raw, objects, visible, drawn)
 
 
 @dataclass(slots=True)
@@ -196,7 +201,7 @@ def _label(document: Any, number: int) -> str:
     return "" if label == str(number) else label[:40]
 
 
-def _smuggled(text: str) -> int:
+def smuggled(text: str) -> int:
     """Zero-width characters that carry something: tags, long runs, or many between the letters of words.
 
     A single one is a line-break hint; Persian and Indic scripts need joiners, so other letters do not count.
