@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag.cli.messages import Language
-from rag.cli.render import page_name, plain
-from rag.errors import UsageError
+from rag.cli.render import page_name, plain, plain_line
+from rag.errors import RagError, UsageError
 from rag.types import Citation, Page, QuoteStatus, Span
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _no_page(index: Index, file: str, page: int) -> str:
 
 def evidence_text(index: Index, citation: Citation, language: Language) -> str:
     """The page's text around the quote with the quote marked; the whole page when there is no quote."""
-    head = f"{plain(citation.file)}, {page_name(citation.page, citation.page_label, language)}"
+    head = f"{plain_line(citation.file)}, {page_name(citation.page, citation.page_label, language)}"
     lines = [click.style(head, bold=True)]
     for number in dict.fromkeys((citation.page, *(span.page for span in citation.spans))):
         page = index.page(citation.file, number)
@@ -101,9 +102,36 @@ def _marked(text: str, spans: list[Span], quote: str) -> str:
     at = begin
     for span in sorted(spans, key=lambda s: s.start):
         pieces.append(plain(text[at : span.start]))
-        pieces.append(click.style(plain(text[max(span.start, at) : span.end]), reverse=True))
+        # the signs stay where colours are stripped, in a pipe or a file
+        pieces.append(click.style(f"»{plain(text[max(span.start, at) : span.end])}«", reverse=True))
         at = max(at, span.end)
     return "".join([*pieces, plain(text[at:end]), "…" if end < len(text) else ""])
+
+
+def picture_of(index: Index, citation: Citation, path: Path | None = None) -> Path:
+    """Draw the page with the quote marked, to `path` or beside the index. Returns where the PNG is.
+
+    Raises RagError when the file is no PDF, is gone, or the picture cannot be written.
+    """
+    from rag.cli.keeping import keep_bytes
+    from rag.rendering.pages import render_page
+
+    source, page = index.source(citation.file), index.page(citation.file, citation.page)
+    if source is None or page is None:
+        raise UsageError(_no_page(index, citation.file, citation.page))
+    here = [page.text[span.start : span.end] for span in citation.spans if span.page == page.number]
+    picture = render_page(source.path, page.number, here)
+    if path is None:
+        stem = re.sub(r"[^\w.-]+", "-", Path(citation.file).stem)[:80]
+        path = keep_bytes(index.location, f"pictures/{stem}-p{page.number}.png", picture)
+        if path is None:
+            raise RagError("No folder for the picture can be written: name a file with --png.")
+        return path
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise RagError(f"The picture cannot be written to {path}: {error.strerror}.") from None
+    return path
 
 
 def evidence_form(index: Index, citation: Citation, picture: Path | None) -> dict[str, Any]:

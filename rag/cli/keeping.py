@@ -1,4 +1,4 @@
-"""Small JSON files kept for an index: the last answer, the chats. In the index's folder, or the user's own."""
+"""Small files kept for an index: the last answer, chats, pictures. In the index's folder, or the user's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ def keep(index: str, name: str, value: object) -> Path | None:
 
     Returns the path; None when neither the index's folder nor the user's can be written.
     """
-    content = json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "replace")
+    return keep_bytes(index, name, json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
+
+
+def keep_bytes(index: str, name: str, content: bytes) -> Path | None:
+    """As `keep`, for what is no JSON."""
     for folder in _folders(index):
         with contextlib.suppress(OSError):
             return _write(folder / name, content)

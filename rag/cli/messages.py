@@ -14,6 +14,7 @@ _MESSAGES: dict[str, dict[Language, str]] = {
     "nearest": {"en": "The nearest passages:", "ko": "가장 가까운 구절:"},
     "evidence": {"en": "Evidence", "ko": "근거"},
     "page": {"en": "page {page}", "ko": "{page}쪽"},
+    "page_printed": {"en": "page {page} (printed as {label})", "ko": "{page}쪽(인쇄된 번호 {label})"},
     "proven": {"en": "found on the page", "ko": "쪽에서 확인됨"},
     "weak": {"en": "weakly supported", "ko": "근거 약함"},
     "unsupported": {"en": "not supported by a quote", "ko": "인용으로 뒷받침되지 않음"},

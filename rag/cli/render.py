@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import re
-import textwrap
+import shutil
 from collections.abc import Iterable
 
 import click
 
 from rag.cli.messages import Language, say
+from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Support, Usage
 
 _WIDTH = 100
-# Control characters, and those that turn the direction of writing: they make a name read as another one.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MARKS = {Support.VERIFIED: ("✓", "green"), Support.WEAK: ("~", "yellow"), Support.UNSUPPORTED: ("✗", "red")}
 
 
 def plain(text: str) -> str:
-    """Text of a document, a model or a file name, without the characters that a terminal would obey."""
-    return _CONTROLS.sub("", text)
+    """Text of a document or a model, without the characters that a terminal would obey."""
+    return safe_text(text)
+
+
+def plain_line(text: str) -> str:
+    """A file name or a short text as one line: a line break in a name must not forge a line of the output."""
+    return " ".join(safe_text(text).split())
+
+
+def wrapped(text: str, indent: str) -> str:
+    """`text` in lines that fit the terminal, Hangul counted as the two columns it takes."""
+    from rich.console import Console
+    from rich.text import Text
+
+    width = _width()
+    lines = Text(text).wrap(Console(width=width), width - len(indent))
+    return "\n".join(indent + line.plain.rstrip() for line in lines)
+
+
+def _width() -> int:
+    """Columns: those of the terminal, at most as many as are read with ease."""
+    return min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
 
 
 def answer_text(answer: Answer, language: Language) -> str:
@@ -54,16 +73,10 @@ def quote_lines(answer: Answer, language: Language) -> Iterable[str]:
 
 def citation_line(citation: Citation, language: Language) -> str:
     """`[n] file, page: "quote"` and what the proof said of it."""
-    place = click.style(f"[{citation.n}] {plain(citation.file)}, ", bold=True)
+    place = click.style(f"[{citation.n}] {plain_line(citation.file)}, ", bold=True)
     place += click.style(page_name(citation.page, citation.page_label, language), bold=True)
     verdict = click.style(_verdict(citation, language), fg="green" if citation.verified else "red")
-    quote = textwrap.fill(
-        f"“{plain(' '.join(citation.quote.split()))}”",
-        _WIDTH,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_on_hyphens=False,
-    )
+    quote = wrapped(f"“{plain_line(citation.quote)}”", "    ")
     note = f"\n    {plain(citation.note)}" if citation.note else ""
     return f"{place}  {verdict}\n{quote}{note}"
 
@@ -82,8 +95,9 @@ def _verdict(citation: Citation, language: Language) -> str:
 
 def page_name(page: int, label: str, language: Language) -> str:
     """The physical page, with the printed label beside it when they differ."""
-    name = say("page", language, page=page)
-    return f"{name} ({plain(label)})" if label and label != str(page) else name
+    if label and label != str(page):
+        return say("page_printed", language, page=page, label=plain_line(label))
+    return say("page", language, page=page)
 
 
 def _declined(answer: Answer, language: Language) -> Iterable[str]:
@@ -98,11 +112,13 @@ def _declined(answer: Answer, language: Language) -> Iterable[str]:
 
 
 def passage_line(rank: int, passage: Passage, language: Language) -> str:
-    """A passage on one line: its rank, where it stands, and how it begins."""
-    snippet = textwrap.shorten(plain(passage.text), 160, placeholder=" …")
-    return (
-        f"  {rank}. {plain(passage.file)}, {page_name(passage.page, passage.page_label, language)}: {snippet}"
-    )
+    """A passage in two lines: its rank and place, and how it begins."""
+    from rich.text import Text
+
+    place = f"  {rank}. {plain_line(passage.file)}, {page_name(passage.page, passage.page_label, language)}"
+    snippet = Text(plain_line(passage.text))
+    snippet.truncate(_width() - 5, overflow="ellipsis")
+    return f"{place}\n     {snippet.plain}"
 
 
 def footer(answer: Answer, language: Language) -> str:
@@ -123,11 +139,9 @@ def usage_text(usage: Usage) -> str:
 
 def passage_text(rank: int, passage: Passage, terms: Iterable[str], language: Language) -> str:
     """A passage as `rag search` shows it: place, why it was found, and the text with the terms marked."""
-    place = f"{rank}. {plain(passage.file)}, {page_name(passage.page, passage.page_label, language)}"
-    heading = f" · {plain(passage.heading)}" if passage.heading else ""
-    body = textwrap.fill(
-        plain(" ".join(passage.text.split())), _WIDTH, initial_indent="   ", subsequent_indent="   "
-    )
+    place = f"{rank}. {plain_line(passage.file)}, {page_name(passage.page, passage.page_label, language)}"
+    heading = f" · {plain_line(passage.heading)}" if passage.heading else ""
+    body = wrapped(plain_line(passage.text), "   ")
     head = click.style(place, bold=True) + heading
     return f"{head}\n   {click.style(why(passage), dim=True)}\n{highlight(body, terms)}"
 

@@ -13,14 +13,14 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Se
     from rich.table import Table
     from rich.text import Text
 
-    from rag.cli.render import plain
+    from rag.cli.render import plain_line
 
     table = Table(box=None, pad_edge=False)
     for number, name in enumerate(head):
         table.add_column(name, justify="right" if number in right else "left", overflow="fold")
     for row in rows:
         # Text: a file name must not be read as markup, nor its characters obeyed
-        table.add_row(*(Text(plain(cell)) for cell in row))
+        table.add_row(*(Text(plain_line(cell)) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_UNFOLDED)

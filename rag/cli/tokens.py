@@ -109,7 +109,7 @@ def _read(settings: Settings, paths: Sequence[str]) -> Iterator[tuple[str, Readi
             yield file.file, Reading(file.problem, file.reason)
     jobs = [Job(file.file, file.path, file.format) for file in found if file.problem is None]
     options = ReadOptions(chunk_tokens=settings.chunk_tokens, chunk_overlap=settings.chunk_overlap)
-    with ReaderPool(settings.workers or 2, options) as pool:
+    with ReaderPool(settings.workers or 2, options, lambda _file, _pages: None) as pool:
         outcomes = {outcome.job.file: outcome.reading for outcome in pool.read(jobs)}
     yield from sorted(outcomes.items())
 
