@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Language = Literal["en", "ko"]
 LANGUAGES: tuple[Language, ...] = ("en", "ko")
+Purpose = Literal["answer", "condense", "rewrite", "hypothetical", "split", "rerank"]
+"""What a template is for: to answer, to make a follow-up question understandable without the chat, to expand a
+search in one of three ways, or to rate passages."""
 Filled = Annotated[str, Field(min_length=1)]
 
 
@@ -105,8 +108,7 @@ class TemplateFile(_Part):
     """A template as written in its file."""
 
     description: Filled
-    purpose: Literal["answer", "condense"] = "answer"
-    """`condense` rewrites a follow-up question of a chat so that it can be searched for alone."""
+    purpose: Purpose = "answer"
     language: Literal["auto", "en", "ko"] = "auto"
     """`auto` follows the language of the question."""
     output: Literal["quoted", "json"] = "quoted"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import UsageError
-from rag.prompting.schema import Example, ExamplePassage, Language, Sampling, TemplateFile
+from rag.prompting.schema import Example, ExamplePassage, Language, Purpose, Sampling, TemplateFile
 from rag.prompting.source import nearest
 
 if TYPE_CHECKING:
@@ -20,14 +20,22 @@ if TYPE_CHECKING:
 
 FormatPassages = Callable[[Sequence[ExamplePassage]], str]
 
-GIVEN: Mapping[str, tuple[str, ...]] = {
+GIVEN: Mapping[Purpose, tuple[str, ...]] = {
     "answer": ("passages", "question", "language", "reply_form"),
     "condense": ("history", "question", "language"),
+    "rewrite": ("question", "language"),
+    "hypothetical": ("question", "language"),
+    "split": ("question", "language"),
+    "rerank": ("passages", "question", "language"),
 }
 """Variables that the program fills, by purpose."""
-NEEDED: Mapping[str, tuple[str, ...]] = {
+NEEDED: Mapping[Purpose, tuple[str, ...]] = {
     "answer": ("passages", "question"),
     "condense": ("history", "question"),
+    "rewrite": ("question",),
+    "hypothetical": ("question",),
+    "split": ("question",),
+    "rerank": ("passages", "question"),
 }
 """Those that the user message must hold."""
 _LANGUAGE_NAMES = {
