@@ -46,7 +46,8 @@ def command(
         raise click.UsageError("Give either a question or --questions FILE.")
     if questions is not None and save is not None:
         raise click.UsageError("--save keeps one answer; with --questions, redirect --json into a file.")
-    from rag.cli.opening import open_pipeline
+    from rag.cli.opening import open_pipeline, tell
+    from rag.cli.saving import save_answer
 
     with open_pipeline(settings, "ask") as pipeline:
         if questions is not None:
@@ -54,7 +55,7 @@ def command(
         assert question is not None
         answer = _ask_one(pipeline, question, where, as_json)
         if save is not None:
-            _save(pipeline, answer, Path(save))
+            tell(save_answer(pipeline, answer, Path(save)))
     return EXIT_DONE if answer.answered else EXIT_ABSTAINED
 
 
@@ -95,10 +96,3 @@ def _ask_set(pipeline: Pipeline, path: str, where: tuple[str, ...], as_json: boo
             click.echo(f"\n{plain(item.id)}: {plain(item.question)}")
             click.echo(answer_text(answer, language_for(item.question, pipeline.settings)))
     return EXIT_DONE
-
-
-def _save(pipeline: Pipeline, answer: Answer, path: Path) -> None:
-    from rag.cli.opening import tell
-
-    pipeline.save(answer, path)
-    tell(f"Saved with its proof: {path}. `rag verify {path}` proves it again.")

@@ -15,6 +15,7 @@ from rag.cli.boundary import EXIT_DONE
 from rag.cli.messages import Language, say
 from rag.cli.opening import open_pipeline, tell
 from rag.cli.render import citation_line, plain
+from rag.cli.saving import save_answer
 from rag.cli.sessions import Session
 from rag.cli.streaming import show_stream
 from rag.cli.terms import language_for
@@ -160,8 +161,7 @@ class Conversation:
         if self._answer is None:
             raise UsageError("There is no answer of this run to save: ask first.")
         path = Path(file or f"answer-{datetime.now():%Y-%m-%d-%H%M%S}.json")
-        self.pipeline.save(self._answer, path)
-        click.echo(f"Saved with its proof: {path}. `rag verify {path}` proves it again.")
+        click.echo(save_answer(self.pipeline, self._answer, path))
 
     def _citations(self) -> list[Citation]:
         if not self.session.turns:

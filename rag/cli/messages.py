@@ -41,6 +41,7 @@ _MESSAGES: dict[str, dict[Language, str]] = {
         "ko": "{all_pages:,}쪽 중 {pages:,}쪽은 검색할 수 없습니다."
         " `rag status --failed`로 까닭을 볼 수 있습니다.",
     },
+    "searched_for": {"en": "Searched for: {question}", "ko": "검색한 질문: {question}"},
     "passages": {"en": "The passages it was given:", "ko": "답에 쓰인 구절:"},
     "interrupted": {"en": "Stopped. The session goes on.", "ko": "멈췄습니다. 대화는 이어집니다."},
     "none_found": {"en": "Nothing was found.", "ko": "찾은 구절이 없습니다."},

@@ -44,6 +44,9 @@ def _width() -> int:
 def answer_text(answer: Answer, language: Language) -> str:
     """The answer with a mark for each sentence, its quotes, and what the reader should know."""
     lines = list(_declined(answer, language) if not answer.answered else _answered(answer, language))
+    if answer.standalone_question:
+        searched = say("searched_for", language, question=plain_line(answer.standalone_question))
+        lines.append(click.style(searched, dim=True))
     lines += [click.style(plain(note), dim=True) for note in answer.notes]
     lines.append(click.style(footer(answer, language), dim=True))
     return "\n".join(lines)

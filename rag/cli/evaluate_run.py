@@ -1,0 +1,274 @@
+"""Carrying out `rag eval`: one run for each variant of the settings, then the reports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rag.cli.boundary import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
+from rag.cli.opening import tell
+from rag.errors import UsageError
+
+if TYPE_CHECKING:
+    from rag.evaluation.compare import Comparison
+    from rag.evaluation.folder import Run
+    from rag.evaluation.questions import Question
+    from rag.evaluation.run import Outcome
+    from rag.evaluation.sweep import Sweep
+    from rag.settings import Settings
+    from rag.types import Passage
+
+_JOBS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one call of `rag eval` is to do."""
+
+    settings: Settings
+    questions: tuple[Question, ...]
+    out: Path
+    axes: Mapping[str, tuple[Any, ...]]
+    metric: str | None
+    answers: bool
+    depth: int
+    jobs: int
+    restart: bool
+    against: Path | None
+    fail_if_worse: bool
+    limits: Mapping[str, float]
+    where: tuple[str, ...]
+
+    @classmethod
+    def from_options(cls, settings: Settings, questions: str, options: Mapping[str, Any]) -> Plan:
+        """Check the options before anything is asked. Raises UsageError and QuestionSetError."""
+        from rag.evaluation.catalogue import METRICS
+        from rag.evaluation.compare import requirements
+        from rag.evaluation.questions import load_questions
+
+        if options["fail_if_worse"] and options["against"] is None:
+            raise UsageError("--fail-if-worse needs --against RUN, the run to compare with.")
+        metric = options["metric"]
+        if metric is not None and (metric not in METRICS or METRICS[metric].score is None):
+            means = ", ".join(name for name, one in METRICS.items() if one.score is not None)
+            raise UsageError(f"--metric {metric} cannot rank runs: use one of {means}.")
+        axes = _axes(options, settings)
+        out = options["out"] or _default_out(questions, settings, axes, options)
+        return cls(
+            settings=settings,
+            questions=tuple(load_questions(questions)),
+            out=Path(out),
+            axes=axes,
+            metric=metric,
+            answers=not options["no_answers"],
+            depth=options["depth"],
+            jobs=options["jobs"] or _JOBS,
+            restart=options["restart"],
+            against=Path(options["against"]) if options["against"] else None,
+            fail_if_worse=options["fail_if_worse"],
+            limits=requirements(options["fail_under"]),
+            where=options["where"],
+        )
+
+
+def _axes(options: Mapping[str, Any], settings: Settings) -> dict[str, tuple[Any, ...]]:
+    """The settings that were given, each with its values."""
+    named = {"model": "models", "prompt": "prompts", "k": "ks", "chunk_tokens": "chunks"}
+    axes = {name: tuple(options[option]) for name, option in named.items() if options[option]}
+    for text in options["vary"]:
+        name, _, values = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if name not in type(settings).model_fields or not values:
+            raise UsageError(
+                f"--vary {text!r} is not understood: write a setting and values, as temperature=0,1."
+            )
+        if "key" in name:
+            raise UsageError("--vary cannot hold keys: set them in the environment.")
+        axes[name] = tuple(value.strip() for value in values.split(","))
+    return axes
+
+
+def _default_out(questions: str, settings: Settings, axes: object, options: Mapping[str, Any]) -> str:
+    """The same folder for the same command, so that repeating it goes on with an interrupted run."""
+    given = settings.model_dump(mode="json", exclude={"debug"})
+    asked = [given, axes, options["where"], options["no_answers"], options["depth"]]
+    digest = hashlib.sha256(json.dumps(asked, default=str, sort_keys=True).encode()).hexdigest()
+    return f"runs/{Path(questions).stem}-{digest[:8]}"
+
+
+def carry_out(plan: Plan, *, as_json: bool) -> int:
+    """Run every variant, write the reports, print the outcome, and return the exit code."""
+    from rag.evaluation.sweep import grid
+
+    variants = grid(plan.axes)
+    bill = _Bill(plan.settings)
+    fixed = {name: options[0] for name, options in plan.axes.items() if len(set(options)) == 1}
+    outcomes: dict[str, Outcome] = {}
+    for variant in variants:
+        settings = changed(plan.settings, {**fixed, **variant.settings}, cache=len(variants) > 1)
+        folder = plan.out / variant.name if len(variants) > 1 else plan.out
+        if len(variants) > 1:
+            tell(f"{len(outcomes) + 1} of {len(variants)}: {variant.name}")
+        outcomes[variant.name] = _run_variant(
+            plan, settings, folder, bill, chunked="chunk_tokens" in plan.axes
+        )
+        if outcomes[variant.name].budget:
+            break
+    return _conclude(plan, outcomes, as_json)
+
+
+def changed(settings: Settings, values: Mapping[str, Any], *, cache: bool = False) -> Settings:
+    """Settings with other values, checked. Identical calls of a sweep are paid for once (`cache`)."""
+    from pydantic import ValidationError
+
+    fields = settings.model_dump() | dict(values)
+    if cache:
+        fields["cache"] = True
+    try:
+        return type(settings).model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise UsageError(f"{first['loc'][0]}: {first['msg'].lower()}.") from None
+
+
+@dataclass(slots=True)
+class _Bill:
+    """What the variants share: one cost cap, and the result lists of each index."""
+
+    settings: Settings
+    spent: float = 0.0
+    found: dict[str, dict[str, list[Passage]]] = field(default_factory=dict)
+
+    def remaining(self) -> float | None:
+        cap = self.settings.max_cost
+        return None if cap is None else max(0.0, cap - self.spent)
+
+
+def _run_variant(plan: Plan, settings: Settings, folder: Path, bill: _Bill, *, chunked: bool) -> Outcome:
+    from rag.evaluation.run import evaluate
+    from rag.evaluation.session import Asker, describe
+    from rag.pipeline import Pipeline
+
+    if chunked:
+        settings = changed(settings, {"index": str(_rechunked(plan, settings))})
+    settings = changed(settings, {"max_cost": bill.remaining()})
+    if not plan.answers:
+        settings = changed(settings, {"model": "extractive"})
+    with Pipeline.open(settings=settings, notify=tell, command="eval") as pipeline:
+        found = bill.found.setdefault(str(settings.index), {})
+        asker = Asker(pipeline, where=plan.where, depth=plan.depth, found=found)
+        described = {**describe(pipeline, where=plan.where), "depth": plan.depth}
+        if not plan.answers:
+            described = {**described, "model": None, "model_fingerprint": None, "answers": False}
+        try:
+            with _progress(len(plan.questions)) as progress:
+                return evaluate(
+                    plan.questions,
+                    folder,
+                    ask=asker.ask if plan.answers else None,
+                    search=asker.search,
+                    settings={name: value for name, value in described.items() if value is not None},
+                    workers=plan.jobs,
+                    progress=progress,
+                    restart=plan.restart,
+                )
+        finally:
+            bill.spent += pipeline.meter.spent
+
+
+def _rechunked(plan: Plan, settings: Settings) -> Path:
+    """An index of the same documents with another chunk size, made beside the runs and brought up to date."""
+    from ingest.pipeline import IngestOptions, ingest
+    from rag.store import open_index
+
+    with open_index(plan.settings.index) as index:
+        if index.spec.chunk_tokens == settings.chunk_tokens:
+            return Path(plan.settings.index)
+        embeddings = index.spec.embedding_model
+        roots = sorted({str(Path(source.path.removesuffix(source.file))) for source in index.sources()})
+    location = plan.out / "indexes" / f"chunk_tokens={settings.chunk_tokens}"
+    tell(f"Indexing with chunks of {settings.chunk_tokens} tokens: {location}")
+    ingest(
+        roots,
+        settings=changed(settings, {"index": str(location), "embeddings": embeddings}),
+        options=IngestOptions(),
+    )
+    return location
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """A callback for `evaluate` that moves the bar of the command line."""
+    from rag.cli.progress import track
+
+    bar = track(range(total), "Asking")
+    at = 0
+
+    def moved(progress: Any) -> None:
+        nonlocal at
+        while at < progress.done:
+            next(bar, None)
+            at += 1
+
+    try:
+        yield moved
+    finally:
+        bar.close()  # type: ignore[attr-defined]  # a generator: leaves the bar in order
+
+
+def _conclude(plan: Plan, outcomes: Mapping[str, Outcome], as_json: bool) -> int:
+    from rag.cli.evaluate_show import show_run, show_sweep, write_reports, write_sweep
+    from rag.evaluation.compare import compare, missed
+    from rag.evaluation.folder import load_run
+
+    runs = {name: outcome.run for name, outcome in outcomes.items() if outcome.run.records}
+    if not runs:
+        return _budget(outcomes)
+    before = load_run(plan.against) if plan.against is not None else None
+    comparisons = {name: compare(before, run) for name, run in runs.items()} if before else {}
+    summaries = {name: write_reports(run, plan.settings, comparisons.get(name)) for name, run in runs.items()}
+    chosen = next(iter(runs))
+    if len(runs) > 1:
+        sweep = write_sweep(runs, plan.out, plan.metric, plan.settings)
+        chosen = sweep.recommended.name
+        show_sweep(sweep, plan.out, as_json=as_json)
+    else:
+        show_run(runs[chosen], summaries[chosen], comparisons.get(chosen), as_json=as_json)
+    failures = missed(runs[chosen].records, plan.limits)
+    if plan.fail_if_worse and _is_worse(comparisons.get(chosen)):
+        failures.append(f"{chosen} is worse than {plan.against}.")
+    for sentence in failures:
+        tell(sentence)
+    if failures:
+        return EXIT_FAILED
+    return _budget(outcomes) or _failed(runs)
+
+
+def _is_worse(comparison: Comparison | None) -> bool:
+    from rag.evaluation.compare import Verdict
+
+    return comparison is not None and comparison.verdict in (Verdict.WORSE, Verdict.MIXED)
+
+
+def _budget(outcomes: Mapping[str, Outcome]) -> int:
+    for outcome in outcomes.values():
+        if outcome.budget:
+            tell(outcome.budget)
+            return EXIT_BUDGET
+    return EXIT_DONE
+
+
+def _failed(runs: Mapping[str, Run]) -> int:
+    failed = [record for run in runs.values() for record in run.records if record.failed]
+    if failed:
+        tell(
+            f"{len(failed)} questions failed, the first with: {failed[0].error} Run it again to ask them again."
+        )
+    return EXIT_PARTLY if failed else EXIT_DONE

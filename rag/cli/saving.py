@@ -1,0 +1,32 @@
+"""Keeping an answer with its proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.errors import RagError
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+    from rag.types import Answer
+
+
+def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
+    """Write the answer as a receipt that `rag verify` proves again; returns a sentence that says so.
+
+    Raises RagError when the file cannot be written.
+    """
+    from rag.answering.receipt import receipt_of, write_receipt
+
+    fingerprints = {
+        "model": answer.model,
+        "prompt": str(answer.extra.get("prompt_fingerprint", "")),
+        "embeddings": pipeline.embeddings.id,
+    }
+    given = {name: value for name, value in fingerprints.items() if value}
+    try:
+        write_receipt(receipt_of(answer, fingerprints=given), path)
+    except OSError as error:
+        raise RagError(f"The answer cannot be saved to {path}: {error.strerror}.") from None
+    return f"Saved with its proof: {path}. `rag verify {path}` proves it again."
