@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged
-from rag.store import keywords, stamps, vectors
+from rag.store import dense, keywords, stamps, vectors
 from rag.store.database import Database, readable_errors
 from rag.store.keywords import KeywordIndex, Level
+from rag.store.rows import Vectors
 from rag.store.stamps import KeywordStamp
 from rag.store.vectors import Stamp
 
@@ -52,6 +54,11 @@ class Target:
         )
         return [tuple(row) for row in found]
 
+    def chunks(self) -> int:
+        """How many chunks the target has."""
+        sql = "SELECT coalesce(sum(chunks), 0) FROM contents WHERE added <= ? AND (removed IS NULL OR removed > ?)"
+        return int(self.database.rows(sql, (self.stamp.generation, self.stamp.base))[0][0])
+
     def select_added(self, since: int, columns: str, joins: str, order: str) -> Iterator[tuple[Any, ...]]:
         """Rows of the contents that were added after generation `since` and belong to the target."""
         return self.database.stream(
@@ -59,6 +66,9 @@ class Target:
             f"AND (t.removed IS NULL OR t.removed > :base) ORDER BY {order}",
             {"since": since, "until": self.stamp.generation, "base": self.stamp.base},
         )
+
+
+_EMBEDDINGS = "JOIN chunks c ON c.content = t.id JOIN embeddings e ON e.id = c.embedding"
 
 
 # -- vectors ------------------------------------------------------------------------------------------------
@@ -78,21 +88,40 @@ def update_vectors(target: Target, folder: Path) -> None:
         have = None
     if have == target.stamp:
         return
-    index = build_vectors(target) if have is None else _advance(target, folder, have)
+    index = None if have is None else _advance(target, folder, have)
+    if index is None:
+        index = build_vectors(target)
     vectors.write(index, folder / vectors.FILE, target.stamp)
 
 
 def build_vectors(target: Target) -> Any:
     """The index of the target, made in memory from the database alone."""
-    index = vectors.new_index(target.dimension)
+    lists = dense.lists_for(target.chunks(), target.dimension)
+    if not lists:
+        index = dense.new_flat(target.dimension)
+        _add_vectors(target, index, since=0)
+        return index
+    sample = _sample(target, lists * dense.SAMPLE_PER_LIST)
+    index = dense.new_inverted(sample, lists)
     _add_vectors(target, index, since=0)
+    dense.calibrate(index, sample)
     return index
 
 
+def _sample(target: Target, size: int) -> Vectors:
+    """About `size` vectors from all over the index."""
+    step = max(target.chunks() // size, 1)
+    rows = target.select_added(0, "e.vector", f"{_EMBEDDINGS} AND c.id % {step} = 0", "t.id, c.ordinal")
+    return _table(target, [row[0] for row in rows])
+
+
 def _advance(target: Target, folder: Path, have: Stamp) -> Any:
+    """The index on disk brought up to the target; None when it has outgrown its kind."""
     import faiss
 
     index = vectors.load(folder / vectors.FILE, mapped=False)
+    if not dense.suits(index, target.chunks(), target.dimension):
+        return None
     removed = target.removed_since(have)
     if removed:
         gone = np.concatenate([np.arange(first, last + 1) for _, first, last in removed])
@@ -102,15 +131,23 @@ def _advance(target: Target, folder: Path, have: Stamp) -> Any:
 
 
 def _add_vectors(target: Target, index: Any, since: int) -> None:
-    joins = "JOIN chunks c ON c.content = t.id JOIN embeddings e ON e.id = c.embedding"
-    rows = target.select_added(since, "c.id, e.vector", joins, "t.id, c.ordinal")
+    for ids, table in stored_vectors(target, since):
+        index.add_with_ids(table, ids)
+
+
+def stored_vectors(target: Target, since: int = 0) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
+    """Ids and embeddings of the target's chunks that were added after `since`, by id, a batch at a time."""
+    rows = target.select_added(since, "c.id, e.vector", _EMBEDDINGS, "t.id, c.ordinal")
     while batch := list(islice(rows, BATCH)):
-        with readable_errors(target.database.path):
-            table = np.frombuffer(b"".join(row[1] for row in batch), dtype=np.float32)
-            if table.size != len(batch) * target.dimension:
-                raise IndexDamaged("a stored embedding has another dimension than the index")
-            ids = np.array([row[0] for row in batch], dtype=np.int64)
-        index.add_with_ids(table.reshape(len(batch), target.dimension), ids)
+        yield np.array([row[0] for row in batch], dtype=np.int64), _table(target, [row[1] for row in batch])
+
+
+def _table(target: Target, blobs: list[bytes]) -> Vectors:
+    with readable_errors(target.database.path):
+        table = np.frombuffer(b"".join(blobs), dtype=np.float32)
+        if table.size != len(blobs) * target.dimension:
+            raise IndexDamaged("a stored embedding has another dimension than the index")
+    return table.reshape(len(blobs), target.dimension)
 
 
 # -- keywords -----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexReadOnly
-from rag.store import creation, integrity, vectors
+from rag.store import creation, dense, integrity
 from rag.store.database import Database
 from rag.store.filters import Filter
 from rag.store.index import Hit, Index, Notify, PageHit
@@ -97,8 +97,8 @@ class EmbeddedIndex(Index):
         query = self._unit_query(vector)
         if not self._snapshot.holds_anything():
             return []
-        dense = self._derived.dense()
-        found = vectors.search(dense.engine, query, k, self._selector(where, dense.hidden))
+        opened = self._derived.dense()
+        found = dense.search(opened.engine, query, k, self._selector(where, opened.hidden))
         return [Hit(chunk, score) for chunk, score in found]
 
     def _unit_query(self, vector: Any) -> Vectors:

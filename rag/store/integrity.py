@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import IndexDamaged
-from rag.store import derive, keywords, vectors
+from rag.store import dense, derive, keywords, vectors
 from rag.store.database import Database
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.snapshot import State, read_state
@@ -71,8 +71,6 @@ def _expected(
 
 
 def _vector_faults(folder: Path, database: Database, state: State) -> Iterator[str]:
-    import faiss
-
     path = folder / vectors.FILE
     try:
         stamp = vectors.read_stamp(path, state.spec.dimension)
@@ -83,19 +81,19 @@ def _vector_faults(folder: Path, database: Database, state: State) -> Iterator[s
     if not stamp.serves(state.instance, state.published):
         yield f"{path}: is not of generation {state.published}"
         return
-    ids = faiss.vector_to_array(index.id_map)
+    ids, table = dense.entries(index)
     target = derive.Target(database, state.spec.dimension, stamp, 0)
-    fresh = derive.build_vectors(target)
-    if not np.array_equal(ids, faiss.vector_to_array(fresh.id_map)):
-        yield f"{path}: holds other chunks than the database"
-        return
-    for start in range(0, len(ids), derive.BATCH):
-        count = min(derive.BATCH, len(ids) - start)
-        if not np.array_equal(
-            index.index.reconstruct_n(start, count), fresh.index.reconstruct_n(start, count)
-        ):
+    at = 0
+    for wanted, vectors_wanted in derive.stored_vectors(target):
+        upto = at + len(wanted)
+        if not np.array_equal(ids[at:upto], wanted):
+            break
+        if not np.array_equal(table[at:upto], vectors_wanted):
             yield f"{path}: holds other vectors than the database"
             return
+        at = upto
+    if at != len(ids) or at != target.chunks():
+        yield f"{path}: holds other chunks than the database"
 
 
 def _keyword_faults(folder: Path, database: Database, state: State, level: Level) -> Iterator[str]:

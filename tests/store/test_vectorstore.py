@@ -17,9 +17,9 @@ from rag.store.vectorstore import IndexVectorStore
 from tests.store import corpus
 
 standard = pytest.importorskip("langchain_tests.integration_tests.vectorstores")
-for test in vars(standard.VectorStoreIntegrationTests).values():
-    if inspect.iscoroutinefunction(test):
-        pytest.mark.asyncio(test)
+for method in vars(standard.VectorStoreIntegrationTests).values():
+    if inspect.iscoroutinefunction(method):
+        pytest.mark.asyncio(method)
 
 
 class TestStandard(standard.VectorStoreIntegrationTests):
