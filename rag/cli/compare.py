@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rag.cli.boundary import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, with_settings
-from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
 
 
 @click.command(

@@ -23,7 +23,7 @@ class RunByDefault(click.Group):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return ["run", "make", "report", "judge", "export"]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from rag.cli.boundary import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
 from rag.cli.opening import tell
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from rag.evaluation.folder import Run
     from rag.evaluation.questions import Question
     from rag.evaluation.run import Outcome
-    from rag.evaluation.sweep import Sweep
     from rag.settings import Settings
     from rag.types import Passage
 

@@ -59,9 +59,10 @@ def _mean(
     headline: bool = False,
     unit: Unit = "share",
 ) -> Metric:
-    return Metric(
-        name, group, lambda records: Ratio.mean(values(score, records)), score, not lower, unit, headline
-    )
+    def build(records: Sequence[Record]) -> Ratio:
+        return Ratio.mean(values(score, records), share=unit == "share")
+
+    return Metric(name, group, build, score, not lower, unit, headline)
 
 
 def _share(name: str, count: Callable[[Record], tuple[int, int]], *, lower: bool = False) -> Metric:
@@ -96,7 +97,7 @@ def _cost(records: Sequence[Record]) -> Ratio:
     """Mean cost; not known as soon as one answer's price is not."""
     costs = values(scores.cost, records)
     unknown = any(r.answer is not None and r.answer.usage.cost_usd is None for r in records)
-    return Ratio.mean(np.full_like(costs, np.nan) if unknown else costs)
+    return Ratio.mean(np.full_like(costs, np.nan) if unknown else costs, share=False)
 
 
 def _latency(q: float) -> Callable[[Sequence[Record]], Percentile]:

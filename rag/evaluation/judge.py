@@ -96,6 +96,7 @@ def judge_run(
     waiting = [r for r in run.records if r.answer is not None and r.answer.answered and r.id not in known]
     unread, budget = 0, ""
     with (run.folder / FILE).open("a", encoding="utf-8") as file:
+        file.write("\n" if _torn(run.folder / FILE) else "")
         for done, record in enumerate(waiting):
             try:
                 judgement = judge(record, model, template)
@@ -193,6 +194,11 @@ def _known(path: Path, key: str) -> dict[str, Judgement]:
             except (ValueError, TypeError, KeyError):
                 continue
     return known
+
+
+def _torn(path: Path) -> bool:
+    data = path.read_bytes()
+    return bool(data) and not data.endswith(b"\n")
 
 
 def _form(value: Interval | Agreement) -> dict[str, Any]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import glob
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.evaluation.questions import Question
-from rag.types import Answer, Passage
+from rag.types import Answer, Page, Passage
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
     from rag.settings import Settings
-    from rag.store import Filter
+    from rag.store import Filter, Index
 
 _SAMPLED = 1 << 20  # bytes at either end of a model file: enough to tell two files apart
 
@@ -134,9 +134,7 @@ def _sampled(path: Path) -> str:
     return hashlib.sha256(head + tail + str(size).encode()).hexdigest()
 
 
-def pages_of(
-    pipeline: Pipeline, accept: Callable[[str], bool] = lambda _: True
-) -> Mapping[str, Sequence[Any]]:
-    """The searchable pages of the files of an index, by file."""
-    files = [source.file for source in pipeline.index.sources() if source.status.searchable]
-    return {file: pipeline.index.pages(file) for file in files if accept(file)}
+def pages_of(index: Index) -> dict[str, list[Page]]:
+    """The pages of the files that can be searched, by file."""
+    files = [source.file for source in index.sources() if source.status.searchable]
+    return {file: index.pages(file) for file in files}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -18,6 +18,7 @@ from rag.evaluation.metrics.intervals import Interval, interval
 from rag.evaluation.metrics.paired import adjusted_p_values
 from rag.evaluation.records import Record
 
+_FASTER = 0.8
 _UNSAFE = re.compile(r"[^\w.=,+-]+")
 
 
@@ -148,11 +149,15 @@ def _entry(
 
 
 def _mark(entry: Entry, best: Entry, alpha: float) -> Entry:
-    from dataclasses import replace
-
-    if entry.best or entry.p_value <= alpha or _price(entry) >= _price(best):
+    if entry.best or entry.p_value <= alpha or not _clearly_cheaper(entry, best):
         return entry
     return replace(entry, cheaper=True)
+
+
+def _clearly_cheaper(entry: Entry, best: Entry) -> bool:
+    """Less money, or for the same money less time by more than two measurements differ by chance."""
+    (cost, seconds), (best_cost, best_seconds) = _price(entry), _price(best)
+    return cost < best_cost or (cost == best_cost and seconds < _FASTER * best_seconds)
 
 
 def _price(entry: Entry) -> tuple[float, float]:

@@ -69,7 +69,8 @@ def interval(
     drawn = drawn[~np.isnan(drawn)]
     if not len(drawn):
         return Interval(value, math.nan, math.nan, size)
-    if drawn.min() == drawn.max() and value in (0.0, 1.0) and isinstance(statistic, Ratio):
+    same = drawn.min() == drawn.max()
+    if same and value in (0.0, 1.0) and isinstance(statistic, Ratio) and statistic.share:
         return _without_spread(value, size, level)
     tails = ((1 - level) / 2, (1 + level) / 2)
     if method == "bca":

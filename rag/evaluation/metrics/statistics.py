@@ -34,12 +34,14 @@ class Ratio:
 
     numerator: Floats
     denominator: Floats
+    share: bool = True
+    """Whether it lies between 0 and 1 whatever is measured."""
 
     @classmethod
-    def mean(cls, values: Floats) -> Ratio:
+    def mean(cls, values: Floats, *, share: bool = True) -> Ratio:
         """The mean of the values that are not NaN."""
         there = ~np.isnan(values)
-        return cls(np.where(there, values, 0.0), there.astype(float))
+        return cls(np.where(there, values, 0.0), there.astype(float), share)
 
     @property
     def size(self) -> int:

@@ -38,7 +38,7 @@ def run_markdown(run: Run, summary: Summary, language: Language = "en") -> str:
             "",
             say("questions_count").format(n=len(run.records)) + _settings(run),
             "",
-            *_table([say("metric"), say("value"), say("interval"), say("n")], rows),
+            *table([say("metric"), say("value"), say("interval"), say("n")], rows),
             "",
         ]
     )
@@ -56,7 +56,7 @@ def comparison_markdown(comparison: Comparison, language: Language = "en") -> st
         + say("questions_count").format(n=comparison.questions) + ".",
         "",
         *_changed(comparison, language),
-        *_table(columns, [_change_row(change, language) for change in shown]),
+        *table(columns, [_change_row(change, language) for change in shown]),
         "",
         *(f"- {plain(note)}" for note in comparison.notes),
     ]  # fmt: skip
@@ -87,7 +87,8 @@ def _settings(run: Run) -> str:
     return f" ({', '.join(parts)})." if parts else "."
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table, the first column flush left and the others right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return ["| " + " | ".join(cells) + " |" for cells in lines]
 
@@ -120,7 +121,7 @@ def _flips(flips: Sequence[Flip], language: Language) -> list[str]:
     lines = ["", f"### {TEXTS['flips'][language]} ({len(flips)})", ""]
     columns = [TEXTS[key][language] for key in ("questions", "before", "after")]
     rows = [_flip_row(flip, language) for flip in flips[:_MOST_FLIPS]]
-    head, rule, *body = _table(columns, rows)
+    head, rule, *body = table(columns, rows)
     return [*lines, head, rule.replace("---:", "---"), *body]
 
 

@@ -79,8 +79,8 @@ def metrics_table(summary: Summary) -> Markup:
             "tr", element("th", say(f"group_{group}"), colspan=4, scope="colgroup"), class_="group"
         )
         bodies.append(element("tbody", heading, *(_metric_row(metric, figure) for metric, figure in rows)))
-    head = _head("metric", "value", "interval", "n")
-    return _scrolling(element("table", head, *bodies))
+    head = table_head("metric", "value", "interval", "n")
+    return scrolling(element("table", head, *bodies))
 
 
 def _metric_row(metric: Metric, figure: Interval) -> Markup:
@@ -108,7 +108,7 @@ def slice_tables(summary: Summary) -> list[Markup]:
         )
         largest = sorted(by_value.items(), key=lambda item: -_size(item[1]))[:_MOST_SLICES]
         rows = [_slice_row(value, figures, names) for value, figures in largest]
-        tables.append(_scrolling(element("table", head, element("tbody", *rows), class_="slices")))
+        tables.append(scrolling(element("table", head, element("tbody", *rows), class_="slices")))
     return tables
 
 
@@ -152,8 +152,8 @@ def _matters(change: Change) -> bool:
 
 
 def _changes_table(changes: Sequence[Change]) -> Markup:
-    head = _head("metric", "before", "after", "difference", "interval", "verdict")
-    return _scrolling(element("table", head, element("tbody", *(_change_row(c) for c in changes))))
+    head = table_head("metric", "before", "after", "difference", "interval", "verdict")
+    return scrolling(element("table", head, element("tbody", *(_change_row(c) for c in changes))))
 
 
 def _visible(comparison: Comparison) -> Markup | None:
@@ -173,7 +173,9 @@ def _changed_settings(comparison: Comparison) -> Markup | None:
     return element(
         "div",
         say("changed_settings", "h3"),
-        _scrolling(element("table", _head("", "before", "after"), element("tbody", *rows), class_="changed")),
+        scrolling(
+            element("table", table_head("", "before", "after"), element("tbody", *rows), class_="changed")
+        ),
     )
 
 
@@ -195,7 +197,8 @@ def _change_row(change: Change) -> Markup:
     )
 
 
-def _head(*keys: str) -> Markup:
+def table_head(*keys: str) -> Markup:
+    """The head of a table, by keys of the report's texts; an unknown key is an empty cell."""
     cells = [
         element("th", say(key) if key in TEXTS else None, scope="col", class_="num" if at > 0 else None)
         for at, key in enumerate(keys)
@@ -203,5 +206,6 @@ def _head(*keys: str) -> Markup:
     return element("thead", element("tr", *cells))
 
 
-def _scrolling(table: Markup) -> Markup:
+def scrolling(table: Markup) -> Markup:
+    """A table that scrolls sideways on a narrow screen, by keyboard too."""
     return element("div", table, class_="scroll", tabindex=0)
