@@ -19,7 +19,7 @@ from rag.store.schema import MIGRATIONS, check_schema, migrate
 PAGE_SIZE = 8192
 """Five float32 vectors of 384 numbers fill 95 % of 8 KiB; of SQLite's default, 4 KiB, two fill 76 %."""
 
-MAX_VALUE_BYTES = 256 * 2**20
+MAX_VALUE_BYTES = 64 * 2**20
 """Longest text or blob of a row: a bomb in a tampered file is refused by SQLite itself."""
 
 BUSY_SECONDS = 30.0

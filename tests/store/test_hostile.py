@@ -128,7 +128,7 @@ def test_embeddings_of_the_wrong_size_are_refused(filled: Path, location: Path) 
 
 
 def test_a_huge_blob_is_not_loaded(filled: Path, location: Path) -> None:
-    tamper(filled, "UPDATE pages SET text = CAST(zeroblob(300 * 1024 * 1024) AS TEXT) WHERE number = 1")
+    tamper(filled, "UPDATE pages SET text = CAST(zeroblob(65 * 1024 * 1024) AS TEXT) WHERE number = 1")
     with open_index(location) as index, pytest.raises(IndexDamaged, match="too big"):
         index.pages("a.pdf")
 
@@ -148,7 +148,7 @@ def test_overwritten_pages_are_an_error_and_never_a_crash(location: Path, fill: 
     fill(corpus.generated(12))
     path = location / "index.db"
     sound = path.read_bytes()
-    for start in range(8192, len(sound), 4 * 8192):
+    for start in range(8192, len(sound), 7 * 8192):
         path.write_bytes(sound[:start] + os.urandom(3000) + sound[start + 3000 :])
         outcome = run("ask", location)
         assert "answers" in outcome or outcome["error"] in ("IndexDamaged", "IndexError_")
