@@ -12,18 +12,19 @@ from rag.types import Chunk, Document, Page, Source, Span, Status
 
 PAGES: dict[str, list[str]] = {
     "bridges/harbour.pdf": [
-        "The harbour bridge was opened to traffic on 24 October 1931. It had cost 60 million dollars, of which the "
-        "port paid a third. Eight lanes cross the river on two decks.",
+        "The harbour bridge was opened to traffic on 24 October 1931. It had cost 60 million dollars, of which "
+        "the port paid a third. Eight lanes cross the river on two decks.",
         "Maintenance is paid for by a toll of four dollars. The toll was last raised in 2019. Pedestrians cross free "
         "of charge on the northern walkway.",
     ],
     "manuals/kettle.pdf": [
         "The Aria 2 kettle holds 1.7 litres and draws 2,200 watts. Its warranty lasts 36 months from the day of "
         "purchase. Descale the kettle every eight weeks.",
-        "Do not immerse the base in water. If the lamp blinks red, the kettle has boiled dry and switched itself off.",
+        "Do not immerse the base in water. If the lamp blinks red, the kettle has boiled dry and is off.",
     ],
     "규정/휴가.pdf": [
-        "연차 휴가는 근속 1년에 15일이며, 3년 이상 근속하면 2년마다 하루씩 늘어난다. 휴가는 사용 7일 전까지 신청한다.",
+        "연차 휴가는 근속 1년에 15일이며, 3년 이상 근속하면 2년마다 하루씩 늘어난다. "
+        "휴가는 사용 7일 전까지 신청한다.",
         "출장비는 하루 8만 원을 한도로 하며, 영수증을 30일 안에 제출한다. 해외 출장은 본부장의 승인을 받는다.",
     ],
     "규정/기숙사.pdf": [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rag.providers.pacing import Retry
 from rag.settings import Settings, load_settings
 from tests.servers.openai_server import KEY, OpenAIServer
@@ -39,3 +41,8 @@ def price_file(folder: Path, **prices: tuple[float, float]) -> str:
         lines.append(f'[models."{name.replace("__", ":")}"]\ninput = {given}\noutput = {made}\n')
     path.write_text("\n".join(lines), encoding="utf-8")
     return str(path)
+
+
+def seeds(count: int, fast: int = 12) -> list[Any]:
+    """Seeds of random tests: a few for every run, the rest for `make test-all`."""
+    return [*range(fast), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(fast, count))]

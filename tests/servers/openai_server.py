@@ -77,14 +77,18 @@ class Bill:
 
     input_tokens: int = 0
     output_tokens: int = 0
+    embedded_tokens: int = 0
+    """Those of the input tokens that were for embeddings."""
     texts: Counter[str] = field(default_factory=Counter)
     lost_texts: int = 0
     """Texts billed in requests whose answer a fault spoilt."""
     replies: int = 0
 
-    def cost(self, input_price: float, output_price: float) -> float:
-        """US dollars at prices per million tokens."""
-        return (self.input_tokens * input_price + self.output_tokens * output_price) / 1e6
+    def cost(self, input_price: float, output_price: float, embedding_price: float | None = None) -> float:
+        """US dollars at prices per million tokens; embeddings cost the input price unless theirs is given."""
+        read = self.input_tokens - self.embedded_tokens
+        embedded = self.embedded_tokens * (input_price if embedding_price is None else embedding_price)
+        return (read * input_price + self.output_tokens * output_price + embedded) / 1e6
 
 
 Faults = Callable[[Request], Fault | None]
@@ -206,6 +210,7 @@ class OpenAIServer:
             texts = list(texts)
             self.bill.input_tokens += inputs
             self.bill.output_tokens += outputs
+            self.bill.embedded_tokens += inputs if texts else 0
             self.bill.texts.update(texts)
             self.bill.lost_texts += len(texts) if lost else 0
             self.bill.replies += 1
@@ -323,7 +328,8 @@ class _Handler(BaseHTTPRequestHandler):
         refused = set(self.owner.rejected_parameters)
         if re.match(r"o\d|gpt-5", model):  # as OpenAI's reasoning models do
             refused |= {"max_tokens", "temperature", "top_p", "presence_penalty", "frequency_penalty", "stop"}
-        return sorted(name for name in refused if name in body)
+        given = {*body, *(f"{name}={value}" for name, value in body.items() if isinstance(value, str))}
+        return sorted(refused & given)
 
     def _embeddings(self, request: Request, kind: str) -> None:
         texts = request.texts
