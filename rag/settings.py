@@ -90,6 +90,8 @@ class Settings(BaseModel):
         "OPENAI_API_VERSION", default=None, description="Azure OpenAI's API version"
     )
 
+    ui_password: Secret = Field(None, description="password of `rag ui`; needed when other machines can reach it")
+
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
     def origin(self, name: str) -> Origin:
@@ -181,7 +183,7 @@ def _explain(error: ValidationError, origins: Mapping[str, Origin]) -> str:
     name = str(first["loc"][0])
     origin = origins.get(name, "default")
     shown = f"--{name.replace('_', '-')}" if origin == "flag" else variable_of(name)
-    value = "" if "key" in name else f" cannot be {first['input']!r}"
+    value = "" if "key" in name or "password" in name else f" cannot be {first['input']!r}"
     return (
         f"{shown} (from {'the command line' if origin == 'flag' else origin}){value}: {first['msg'].lower()}."
     )
