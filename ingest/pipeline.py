@@ -237,9 +237,7 @@ class _Run:
             self.teller.note(note)
         return discovery
 
-    def _plan(
-        self, discovery: Discovery, ledger: Sequence[Source], pages_of: PagesOf
-    ) -> Plan:
+    def _plan(self, discovery: Discovery, ledger: Sequence[Source], pages_of: PagesOf) -> Plan:
         def again(source: Source) -> bool:
             return read_again(
                 source,

@@ -104,11 +104,12 @@ def _unweave(lines: list[PlacedLine], placed: list[PlacedLine], width: float) ->
     slack = 0.02 * width
     left = [p for p in placed if p.line.x1 <= middle + slack]
     right = [p for p in placed if p.line.x0 >= middle - slack]
+    rights = set(map(id, right))
+    one_sided = [p for p in placed if p.line.x1 <= middle + slack or id(p) in rights]
     fewer = min(len(left), len(right))
     if fewer < _MIN_LINES // 2:
         return lines
-    sides = [p.line.x0 >= middle - slack for p in placed if p.line.x1 <= middle + slack or p in right]
-    turns = sum(a != b for a, b in pairwise(sides))
+    turns = sum((a in rights) != (b in rights) for a, b in pairwise(map(id, one_sided)))
     if turns < _MOST * 2 * fewer or not (_is_prose(left) and _is_prose(right)):
         return lines
     return _by_column(lines, middle)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -21,9 +21,9 @@ from ingest.pdf.objects import (
     IMAGE,
     PATH,
     SHADING,
-    TEXT,
     Box,
     Colour,
+    Drawn,
     Matrix,
     Measure,
     address,
@@ -36,14 +36,17 @@ from ingest.pdf.objects import (
     own_matrix,
     transform,
 )
+from ingest.pdf.painting import CONTRAST, visible_objects
 
 _MAX_OBJECTS = 40_000
 _MAX_CAREFUL = 1_500  # above this many text objects on a page, clips and layers are not looked at
+_FEW = 300
+"""Up to so many text objects on a page each is judged; of more, those of every `_STEP`th character."""
+_STEP = 8
 _SCAN_SHARE = 0.5
 """A page whose images cover this share of it is a scan, and invisible text on it is its text layer."""
 _FIGURE_SHARE = 0.2
 _TINY = 2.0  # points; the smallest type that print uses on purpose is 4
-_CONTRAST = 24  # of 255; text nearer to its background cannot be read
 _OPAQUE = 250
 _FAINT = 12
 _INVISIBLE_MODES = (c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP)
@@ -102,19 +105,19 @@ class PageObjects:
         return self.image_share >= _SCAN_SHARE
 
 
-def inspect(page: Any, page_box: Box, paint: Callable[[], Canvas]) -> PageObjects:
-    """Look through the objects of a page handle.
-
-    `page_box` is the visible part of the page. `paint` renders the page as it is at the moment of the call.
-    """
-    texts, shapes = _collect(page)
+def inspect(page: Any, textpage: Any, page_box: Box) -> PageObjects:
+    """Look through the objects of a page (pypdfium2's page and text page); `page_box` is its visible part."""
+    texts, others = drawn_objects(page.raw, _MAX_OBJECTS)
+    shapes = _shapes(others)
     found = PageObjects(text_objects=len(texts), shapes=len(shapes))
     covered = sum(area(intersect(s.box, page_box)) for s in shapes if s.image)
     found.image_share = min(1.0, covered / max(1.0, area(page_box)))
     judge = _Judge(page_box, shapes, found.scan, careful=len(texts) <= _MAX_CAREFUL)
-    suspects = [(text, way) for text in texts if (way := judge.suspect(text)) is not None]
-    doubtful = [text for text, way in suspects if way not in _CERTAIN]
-    shown = _shown(doubtful, paint) if doubtful else set()
+    if len(texts) > _FEW and not any(judge.suspect(text) for text in _sample(texts, textpage.raw)):
+        return found
+    suspects = [(text, way) for text in map(_measured, texts) if (way := judge.suspect(text)) is not None]
+    doubtful = [(text.handle, text.box) for text, way in suspects if way not in _CERTAIN]
+    shown = visible_objects(doubtful, page, page_box) if doubtful else set()
     for text, way in suspects:
         key = address(text.handle)
         if key not in shown:
@@ -127,30 +130,42 @@ def describe(ways: Counter[str]) -> str:
     return ", ".join(way for way, _ in ways.most_common())
 
 
-def _collect(page: Any) -> tuple[list[_Text], list[Shape]]:
-    texts: list[_Text] = []
+_measure = Measure()
+
+
+def _shapes(others: list[Drawn]) -> list[Shape]:
     shapes: list[Shape] = []
-    measure = Measure()
-    bounds, fill, mode_of = measure.bounds, measure.fill, c.FPDFTextObj_GetTextRenderMode
-    for order, (handle, kind, matrix) in enumerate(drawn_objects(page, _MAX_OBJECTS)):
-        box = bounds(handle)
+    for order, handle, kind, matrix in others:
+        box = _measure.bounds(handle)
         if box is None:
             continue
-        if matrix is not IDENTITY:
-            box = transform(box, matrix)
-        if kind == TEXT:
-            mode = mode_of(handle)
-            stroked = mode == c.FPDF_TEXTRENDERMODE_STROKE
-            colour = measure.stroke(handle) if stroked else fill(handle)
-            texts.append(_Text(order, handle, matrix, box, mode, colour))
-        elif box[2] - box[0] > 3 and box[3] - box[1] > 3:  # rules and underlines hide nothing
-            shape = _shape(order, handle, kind, box, measure)
+        box = box if matrix is IDENTITY else transform(box, matrix)
+        if box[2] - box[0] > 3 and box[3] - box[1] > 3:  # rules and underlines hide nothing
+            shape = _shape(order, handle, kind, box)
             if shape is not None:
                 shapes.append(shape)
-    return texts, shapes
+    return shapes
 
 
-def _shape(order: int, handle: Any, kind: int, box: Box, measure: Measure) -> Shape | None:
+def _measured(found: Drawn) -> _Text:
+    order, handle, _, matrix = found
+    box = _measure.bounds(handle) or (0.0, 0.0, 0.0, 0.0)
+    mode = c.FPDFTextObj_GetTextRenderMode(handle)
+    stroked = mode == c.FPDF_TEXTRENDERMODE_STROKE
+    colour = _measure.stroke(handle) if stroked else _measure.fill(handle)
+    return _Text(order, handle, matrix, box if matrix is IDENTITY else transform(box, matrix), mode, colour)
+
+
+def _sample(texts: list[Drawn], textpage: Any) -> Iterator[_Text]:
+    """The objects of every so many characters: some producers draw each letter as an object of its own."""
+    by_address = {address(found[1]): found for found in texts}
+    for index in range(0, c.FPDFText_CountChars(textpage), _STEP):
+        found = by_address.pop(address(c.FPDFText_GetTextObject(textpage, index)), None)
+        if found is not None:
+            yield _measured(found)
+
+
+def _shape(order: int, handle: Any, kind: int, box: Box) -> Shape | None:
     if kind == IMAGE:
         see_through = bool(c.FPDFPageObj_HasTransparency(handle))
         return Shape(order, box, None, opaque=not see_through, image=True)
@@ -161,7 +176,7 @@ def _shape(order: int, handle: Any, kind: int, box: Box, measure: Measure) -> Sh
     fill_mode, stroke = ctypes.c_int(), ctypes.c_int()
     if not c.FPDFPath_GetDrawMode(handle, fill_mode, stroke) or not fill_mode.value:
         return None
-    colour = measure.fill(handle)
+    colour = _measure.fill(handle)
     if colour is None:
         return Shape(order, box, None, opaque=False, image=False)
     if colour[3] < _FAINT:
@@ -181,11 +196,13 @@ class _Judge:
     def suspect(self, text: _Text) -> Way | None:
         """In what way a text may be hidden, or None."""
         order, _, _, box, mode, colour = text
+        width, height = box[2] - box[0], box[3] - box[1]
+        if width <= 0 and height <= 0:
+            return None  # blanks draw nothing
         if mode in _INVISIBLE_MODES:
             return None if self._layer_of_scan(text) else Way.INVISIBLE
         if not _touches(box, self._page_box):
             return Way.OFF_PAGE
-        width, height = box[2] - box[0], box[3] - box[1]
         if (height < _TINY or (width < _TINY and height > 10 * _TINY)) and _is_tiny(text):
             return Way.TINY
         readable = self._readable.get(colour)
@@ -253,8 +270,8 @@ def _outside_clip(text: _Text, clip: Any) -> bool:
                 ys.append(y.value)
         if not xs:
             continue
-        own = text.box  # clips of objects inside forms are left to the painting that confirms
-        if area(intersect(own, (min(xs), min(ys), max(xs), max(ys)))) <= 0:
+        clip_box = transform((min(xs), min(ys), max(xs), max(ys)), text.matrix)
+        if area(intersect(text.box, clip_box)) <= 0:
             return True
     return False
 
@@ -272,7 +289,7 @@ def _in_layer(handle: Any) -> bool:
 
 
 def _near(colour: Colour, ground: tuple[int, int, int]) -> bool:
-    return all(abs(x - y) < _CONTRAST for x, y in zip(colour, ground, strict=False))
+    return all(abs(x - y) < CONTRAST for x, y in zip(colour, ground, strict=False))
 
 
 def _touches(box: Box, page: Box) -> bool:
@@ -282,43 +299,3 @@ def _touches(box: Box, page: Box) -> bool:
 def _inside(box: Box, outer: Box) -> bool:
     x, y = centre(box)
     return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
-
-
-@dataclass(slots=True)
-class Canvas:
-    """A painted page: rows of `stride` bytes, `channels` bytes a pixel; `scale` pixels a point."""
-
-    pixels: bytes
-    stride: int
-    width: int
-    height: int
-    channels: int
-    scale: float
-    box: Box
-    """The part of the page that was painted."""
-
-    def differs(self, other: Canvas, box: Box) -> bool:
-        """Whether any pixel under `box` has changed by as much as a reader could see."""
-        left = max(0, int((box[0] - self.box[0]) * self.scale) - 1)
-        right = min(self.width, int((box[2] - self.box[0]) * self.scale) + 2)
-        top = max(0, int((self.box[3] - box[3]) * self.scale) - 1)
-        bottom = min(self.height, int((self.box[3] - box[1]) * self.scale) + 2)
-        for row in range(top, bottom):
-            here = slice(row * self.stride + left * self.channels, row * self.stride + right * self.channels)
-            mine, theirs = self.pixels[here], other.pixels[here]
-            if mine != theirs and any(abs(x - y) >= _CONTRAST for x, y in zip(mine, theirs, strict=True)):
-                return True
-        return False
-
-
-def _shown(texts: list[_Text], paint: Callable[[], Canvas]) -> set[int]:
-    """Addresses of the suspects whose absence can be seen on the painted page."""
-    before = paint()
-    for text in texts:
-        c.FPDFPageObj_SetIsActive(text.handle, False)
-    try:
-        after = paint()
-    finally:
-        for text in texts:
-            c.FPDFPageObj_SetIsActive(text.handle, True)
-    return {address(text.handle) for text in texts if before.differs(after, text.box)}

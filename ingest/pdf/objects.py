@@ -24,22 +24,35 @@ Matrix = tuple[float, float, float, float, float, float]
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
-Drawn = tuple[Any, int, Matrix]
-"""An object's handle, its type, and the matrix that takes its coordinates to the page's."""
+Drawn = tuple[int, Any, int, Matrix]
+"""An object's place in painting order, its handle, its type, and the matrix that takes it to the page."""
 
 
-def drawn_objects(page: Any, limit: int) -> Iterator[Drawn]:
-    """The objects of a page handle in painting order, at most about `limit` of them."""
+def drawn_objects(page: Any, limit: int) -> tuple[list[Drawn], list[Drawn]]:
+    """The text objects of a page handle, and all others, at most about `limit` in all.
+
+    Written for speed: a producer that draws every letter by itself puts thousands of objects on a page.
+    """
+    texts: list[Drawn] = []
+    others: list[Drawn] = []
+    get, kind_of = c.FPDFPage_GetObject, c.FPDFPageObj_GetType
+    order = 0
     for index in range(min(limit, c.FPDFPage_CountObjects(page))):
-        handle = c.FPDFPage_GetObject(page, index)
-        kind = c.FPDFPageObj_GetType(handle)
-        if kind == FORM:
-            yield from _inside_form(handle, IDENTITY, limit, 1)
+        handle = get(page, index)
+        kind = kind_of(handle)
+        if kind == TEXT:
+            texts.append((order, handle, TEXT, IDENTITY))
+        elif kind != FORM:
+            others.append((order, handle, kind, IDENTITY))
         else:
-            yield handle, kind, IDENTITY
+            for inner, inner_kind, matrix in _inside_form(handle, IDENTITY, limit, 1):
+                order += 1
+                (texts if inner_kind == TEXT else others).append((order, inner, inner_kind, matrix))
+        order += 1
+    return texts, others
 
 
-def _inside_form(form: Any, matrix: Matrix, limit: int, depth: int) -> Iterator[Drawn]:
+def _inside_form(form: Any, matrix: Matrix, limit: int, depth: int) -> Iterator[tuple[Any, int, Matrix]]:
     inner = multiply(own_matrix(form), matrix)
     for index in range(min(limit, max(0, c.FPDFFormObj_CountObjects(form)))):
         handle = c.FPDFFormObj_GetObject(form, index)
@@ -132,5 +145,5 @@ def centre(box: Box) -> tuple[float, float]:
 
 
 def address(handle: Any) -> int:
-    """A handle as a number, to compare handles by."""
-    return ctypes.cast(handle, ctypes.c_void_p).value or 0
+    """A handle as a number, to compare handles by; 0 for none. (`ctypes.cast` would take eight times as long.)"""
+    return ctypes.addressof(handle.contents) if handle else 0

@@ -12,13 +12,11 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
 from ingest.pdf.columns import split_columns
-from ingest.pdf.hidden import Canvas, PageObjects, Way, describe, inspect
+from ingest.pdf.hidden import PageObjects, Way, describe, inspect
 from ingest.pdf.objects import Box, address
 from ingest.raw import Line, RawPage, count_visible
 
 _BOLD = re.compile(r"bold|black|heavy|semib|demi", re.IGNORECASE)
-_PAINT_SCALE = 1.5  # 108 dots an inch: 5-point type is 7 pixels high
-_MAX_PIXELS = 2_500
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
 _SMUGGLED = re.compile(rf"[{_ZERO_WIDTH}]{{4,}}")
@@ -58,7 +56,7 @@ def read_page(document: pdfium.PdfDocument, number: int, *, keep_hidden: bool) -
 
 def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: bool) -> PageView:
     box = page.get_bbox()
-    objects = inspect(page.raw, box, lambda: _paint(page, box))
+    objects = inspect(page, textpage, box)
     text = _Characters(textpage)
     extracted = len(text.text)
     ways: Counter[str] = Counter()
@@ -222,16 +220,3 @@ def _drawn_characters(page: Any, textpage: Any) -> int:
             size = c.FPDFTextObj_GetText(handle, textpage, None, 0)
             total += max(1, size // 2 - 1)  # a text object was drawn even when nothing of it decodes
     return total
-
-
-def _paint(page: Any, box: Box) -> Canvas:
-    longest = max(box[2] - box[0], box[3] - box[1], 1.0)
-    scale = min(_PAINT_SCALE, _MAX_PIXELS / longest)
-    rotation = page.get_rotation()
-    bitmap = page.render(scale=scale, rotation=-rotation % 360, may_draw_forms=False)
-    try:
-        return Canvas(
-            bytes(bitmap.buffer), bitmap.stride, bitmap.width, bitmap.height, bitmap.n_channels, scale, box
-        )
-    finally:
-        bitmap.close()
