@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from time import time
 
@@ -51,7 +51,8 @@ class Place:
     """Who answers: `OpenAI`, `the server at http://...`."""
     key_setting: str = ""
     """The variable that holds its key; empty when there is none."""
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Never to be shown; kept out of the repr because LangChain traces that of a model."""
 
     @property
     def subject(self) -> str:

@@ -1,0 +1,422 @@
+"""Questions through the whole chain, with a scripted model over a real socket, and without any model."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import RunnableLambda
+
+from rag.errors import (
+    AuthenticationFailed,
+    BudgetReached,
+    ContextTooLong,
+    IndexMismatch,
+    IndexMissing,
+    ServerUnreachable,
+    TemplateError,
+    UsageError,
+)
+from rag.pipeline import Pipeline
+from rag.types import Answer, QuoteStatus, Support
+from rag.usage.ledger import Ledger
+from tests.pipeline.conftest import Open
+from tests.pipeline.replies import QUESTION, asked, number_of, right_reply
+from tests.providers.support import CHAT, EMBEDDINGS, settings_for
+from tests.servers.openai_server import KEY, Fault, OpenAIServer, Request
+
+KOREAN = "연차 휴가는 근속 1년에 며칠인가요?"
+
+
+def both(request: Request) -> str:
+    """Right replies in both languages, citing the passage by its number in the prompt."""
+    if "연차" in asked(request):
+        n = number_of(request, "15일이며")
+        return f'근속 1년에 15일입니다. [{n}: "연차 휴가는 근속 1년에 15일이며"]'
+    n = number_of(request, "24 October 1931")
+    return f'It was opened on 24 October 1931. [{n}: "was opened to traffic on 24 October 1931"]'
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "file"),
+    [
+        (QUESTION, "It was opened on 24 October 1931.", "bridges/harbour.pdf"),
+        (KOREAN, "근속 1년에 15일입니다.", "규정/휴가.pdf"),
+    ],
+)
+def test_an_answer_is_proven_and_accounted_for(opened: Open, question: str, text: str, file: str) -> None:
+    with OpenAIServer(reply=both) as server:
+        answer = opened(server).ask(question)
+        billed = server.bill
+    assert (answer.status, answer.text) == ("answered", text)
+    assert [s.support for s in answer.sentences] == [Support.VERIFIED]
+    citation = answer.citations[0]
+    assert (citation.file, citation.page, citation.status) == (file, 1, QuoteStatus.FOUND)
+    assert (answer.model, answer.prompt) == (CHAT, "few-shot")
+    assert answer.usage.input_tokens == billed.input_tokens
+    assert answer.usage.output_tokens == billed.output_tokens
+    assert answer.usage.cost_usd == pytest.approx(billed.cost(0.15, 0.60, 0.02))
+    assert answer.usage.calls == 2
+    assert {"retrieve", "generate", "verify", "total"} <= set(answer.seconds)
+    assert 0 <= answer.evidence_score <= 1
+    assert len(answer.extra["prompt_fingerprint"]) == 64
+
+
+@pytest.mark.parametrize(("question", "file"), [(QUESTION, "bridges/harbour.pdf"), (KOREAN, "규정/휴가.pdf")])
+def test_the_extractive_answerer_needs_no_model(opened: Open, question: str, file: str) -> None:
+    with OpenAIServer() as server:
+        pipeline = opened(server, model="extractive", abstain=0.0)
+        answer = pipeline.ask(question)
+        parts = list(pipeline.stream(question))
+        assert server.chat_requests() == []
+    assert answer.citations[0].file == file
+    assert all(citation.verified for citation in answer.citations)
+    assert isinstance(parts[-1], Answer)
+    assert parts[-1].text == answer.text
+    assert parts[:-1] == []
+
+
+def test_streaming_gives_the_words_and_then_the_answer(opened: Open) -> None:
+    with OpenAIServer(reply=right_reply) as server:
+        *words, answer = list(opened(server).stream(QUESTION))
+    assert "".join(map(str, words)) == right_reply(None)
+    assert len(words) > 5
+    assert isinstance(answer, Answer)
+    assert answer.text == "It was opened on 24 October 1931."
+    assert answer.usage.output_tokens > 0
+    assert answer.usage.cost_usd is not None
+
+
+def test_the_runnable_does_what_every_runnable_does(opened: Open) -> None:
+    async def apart(chain: Any) -> tuple[Answer, list[Any], list[Answer]]:
+        one = await chain.ainvoke(QUESTION)
+        streamed = [part async for part in chain.astream({"question": QUESTION})]
+        return one, streamed, await chain.abatch([QUESTION, KOREAN])
+
+    with OpenAIServer(reply=both) as server:
+        chain = opened(server).runnable
+        invoked = chain.invoke(QUESTION)
+        batch = chain.batch([QUESTION, {"question": KOREAN}])
+        composed = (chain | RunnableLambda(lambda answer: answer.text.upper())).invoke(QUESTION)
+        one, streamed, many = asyncio.run(apart(chain))
+    assert invoked.text == one.text == streamed[-1].text == batch[0].text == many[0].text
+    assert batch[1].text == many[1].text == "근속 1년에 15일입니다."
+    assert composed == invoked.text.upper()
+    assert "".join(streamed[:-1]).startswith("It was opened")
+    assert invoked.usage == one.usage == batch[0].usage == streamed[-1].usage
+
+
+def test_langchains_callbacks_see_every_step(opened: Open) -> None:
+    class Trace(BaseCallbackHandler):
+        def __init__(self) -> None:
+            self.names: list[str] = []
+            self.models = 0
+            self.tags: set[str] = set()
+            self.ended: list[Any] = []
+
+        def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
+            self.names.append(str(kwargs.get("name")))
+            self.tags |= set(kwargs.get("tags") or ())
+
+        def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
+            if kwargs.get("parent_run_id") is None:
+                self.ended.append(outputs)
+
+        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+            self.models += 1
+            assert kwargs.get("parent_run_id") is not None
+
+    for how in ("ask", "stream"):
+        trace = Trace()
+        with OpenAIServer(reply=right_reply) as server:
+            pipeline = opened(server)
+            list(
+                getattr(pipeline, how)(QUESTION, config={"callbacks": [trace], "tags": ["mine"]}) or [""]
+            ) if (how == "stream") else pipeline.ask(
+                QUESTION, config={"callbacks": [trace], "tags": ["mine"]}
+            )
+        assert trace.models == 1
+        assert {"condense", "retrieve", "gate", "parse", "prove", "decide", "pagequote"} <= set(trace.names)
+        assert "mine" in trace.tags
+        assert isinstance(trace.ended[-1], Answer)
+
+
+def test_the_documents_do_not_hold_it_says_the_model(opened: Open) -> None:
+    for sentinel, question in (("NOT_IN_DOCUMENTS", QUESTION), ("문서에_없음", KOREAN)):
+        with OpenAIServer(reply=sentinel) as server:
+            answer = opened(server).ask(question)
+        assert (answer.status, answer.text, answer.sentences) == ("abstained", "", ())
+        assert ("모델" if question == KOREAN else "model") in answer.reason
+        assert answer.passages
+
+
+def test_the_documents_do_not_hold_it_says_the_evidence_before_any_model(opened: Open) -> None:
+    with OpenAIServer(reply=right_reply) as server:
+        answer = opened(server, abstain=0.999).ask("Which glacier melts fastest in Patagonia?")
+        assert server.chat_requests() == []
+    assert answer.status == "abstained"
+    assert answer.evidence_score < 0.999
+    assert "glacier" in answer.reason
+    assert answer.usage.output_tokens == 0
+
+
+def test_the_documents_do_not_hold_it_says_the_proof(opened: Open) -> None:
+    invented = 'It opened in 1887. [1: "was opened by the queen in 1887"] It is blue. [2: "painted blue"]'
+    with OpenAIServer(reply=invented) as server:
+        answer = opened(server).ask(QUESTION)
+    assert answer.status == "abstained"
+    assert "none of its quotes" in answer.reason
+
+
+def test_strict_withholds_what_is_not_verified(opened: Open) -> None:
+    mixed = right_reply(None) + ' It is painted blue every year. [1: "painted blue"]'
+    with OpenAIServer(reply=mixed) as server:
+        pipeline = opened(server)
+        loose, strict = pipeline.ask(QUESTION), pipeline.ask(QUESTION, strict=True)
+    assert [s.support for s in loose.sentences] == [Support.VERIFIED, Support.UNSUPPORTED]
+    assert [s.support for s in strict.sentences] == [Support.VERIFIED]
+    assert "blue" not in strict.text
+    assert strict.notes
+    with OpenAIServer(
+        reply='It opened in October 1931 and cost 90 million. [1: "24 October 1931"]'
+    ) as server:
+        declined = opened(server, strict=True).ask(QUESTION)
+    assert declined.status == "abstained"
+    assert "--strict" in declined.reason
+
+
+def test_the_question_of_a_chat_is_made_to_stand_alone_by_the_model(opened: Open) -> None:
+    def reply(request: Request) -> str:
+        if "Conversation:" in str(request.messages[-1]["content"]):
+            return '"What did the harbour bridge cost?"'
+        n = number_of(request, "60 million")
+        return f'It cost 60 million dollars. [{n}: "It had cost 60 million dollars"]'
+
+    with OpenAIServer(reply=reply) as server:
+        answer = opened(server).ask("And what did it cost?", history=[(QUESTION, "On 24 October 1931.")])
+        condense, ask = (str(r.messages[-1]["content"]) for r in server.chat_requests())
+    assert QUESTION in condense
+    assert "On 24 October 1931." in condense
+    assert ask.endswith("What did the harbour bridge cost?")
+    assert answer.standalone_question == "What did the harbour bridge cost?"
+    assert answer.question == "And what did it cost?"
+    assert answer.usage.calls == 3
+
+
+@pytest.mark.parametrize("bad", ["", "one\ntwo\nthree", "word " * 400])
+def test_a_rewriting_that_is_none_is_not_used(opened: Open, bad: str) -> None:
+    def reply(request: Request) -> str:
+        return bad if "Conversation:" in str(request.messages[-1]["content"]) else right_reply(request)
+
+    with OpenAIServer(reply=reply) as server:
+        answer = opened(server).ask("And what did it cost?", history=[(QUESTION, "In 1931.")])
+    assert answer.standalone_question == "And what did it cost? (harbour bridge opened)"
+
+
+@pytest.mark.parametrize(
+    ("history", "question", "found"),
+    [
+        ([(QUESTION, "1931")], "What did it cost?", "bridges/harbour.pdf"),
+        ([("How long is the kettle's warranty?", "36 months")], "And how many watts?", "manuals/kettle.pdf"),
+        ([("기숙사 정원은 몇 명인가요?", "240명")], "세탁실은요?", "규정/기숙사.pdf"),
+        ([("연차 휴가는 며칠인가요?", "15일")], "그건 언제까지 신청하나요?", "규정/휴가.pdf"),
+        ([(QUESTION, "1931")], "How many watts does the Aria 2 kettle draw?", "manuals/kettle.pdf"),
+    ],
+)
+def test_without_a_model_a_rule_completes_elliptic_questions(
+    opened: Open, history: list[tuple[str, str]], question: str, found: str
+) -> None:
+    with OpenAIServer() as server:
+        answer = opened(server, model="extractive", abstain=0.0).ask(question, history=history)
+    assert answer.passages[0].file == found
+    assert ("watts does" in question) == (answer.standalone_question == "")
+
+
+def test_a_prompt_that_is_too_long_is_packed_with_fewer_passages(opened: Open) -> None:
+    with OpenAIServer(reply=right_reply, context_tokens=1150) as server:
+        answer = opened(server).ask(QUESTION)
+        prompts = len(server.chat_requests())
+    assert answer.text == "It was opened on 24 October 1931."
+    assert prompts > 1
+    assert len(answer.passages) < 7
+    assert any(f"Only {len(answer.passages)} of 7" in note for note in answer.notes)
+    with OpenAIServer(reply=right_reply, context_tokens=10) as server, pytest.raises(ContextTooLong):
+        opened(server).ask(QUESTION)
+
+
+def test_a_budget_of_passage_tokens_is_kept(opened: Open) -> None:
+    with OpenAIServer(reply=both) as server:
+        answer = opened(server, context_tokens=150).ask(KOREAN)
+    assert 1 <= len(answer.passages) < 7
+    assert any("문맥" in note for note in answer.notes)
+
+
+def test_a_reply_cut_at_its_longest_is_said_to_be(opened: Open) -> None:
+    long = right_reply(None) + " And more and more words follow here."
+    with OpenAIServer(reply=long) as server:
+        answer = opened(server, max_tokens=26).ask(QUESTION)
+    assert answer.answered
+    assert any("--max-tokens" in note for note in answer.notes)
+
+
+def test_templates_are_swapped_by_name_and_by_file(opened: Open, tmp_path: Path) -> None:
+    own = tmp_path / "pirate.yaml"
+    own.write_text(
+        "description: Arr.\nlanguage: en\nsampling: {temperature: 0.7, seed: 5, max_tokens: 77}\n"
+        "variables: {ship: Anna}\n"
+        "messages: {en: {system: 'Talk like a pirate of the {ship}. {reply_form}', user: '{passages} {question}'}}\n",
+        encoding="utf-8",
+    )
+    with OpenAIServer(reply=right_reply) as server:
+        pipeline = opened(server)
+        concise = pipeline.ask(QUESTION, prompt="concise")
+        pirate = pipeline.ask(QUESTION, prompt=str(own), variables={"ship": "Berta"})
+        body = server.chat_requests()[-1].body
+        assert concise.prompt == "concise"
+        assert pirate.prompt == "pirate"
+        assert concise.extra["prompt_fingerprint"] != pirate.extra["prompt_fingerprint"]
+        assert (body["temperature"], body["seed"], body["max_completion_tokens"]) == (0.7, 5, 77)
+        assert body["messages"][0]["content"].startswith("Talk like a pirate of the Berta.")
+        with pytest.raises(UsageError, match="no prompt template"):
+            pipeline.ask(QUESTION, prompt="piratical")
+        own.write_text("description: x\n", encoding="utf-8")
+        with pytest.raises(TemplateError):
+            pipeline.ask(QUESTION, prompt=str(own))
+
+
+def test_the_json_form_of_a_reply_works_as_well(opened: Open, tmp_path: Path) -> None:
+    own = tmp_path / "json.yaml"
+    own.write_text(
+        "description: JSON.\noutput: json\nmessages: {en: {system: '{reply_form}', user: '{passages} {question}'}}\n",
+        encoding="utf-8",
+    )
+    reply = (
+        '{"sentences": [{"text": "It opened on 24 October 1931.", "citations": [{"passage": 1, '
+        '"quote": "was opened to traffic on 24 October 1931"}]}], "not_in_documents": false}'
+    )
+    with OpenAIServer(reply=reply) as server:
+        answer = opened(server).ask(QUESTION, prompt=str(own))
+        system = server.chat_requests()[0].messages[0]["content"]
+    assert '"sentences"' in system
+    assert answer.text == "It opened on 24 October 1931."
+    assert answer.sentences[0].support is Support.VERIFIED
+
+
+def test_what_is_rendered_is_what_is_sent(opened: Open) -> None:
+    with OpenAIServer(reply=right_reply) as server:
+        pipeline = opened(server)
+        rendered = pipeline.render(QUESTION)
+        assert server.chat_requests() == []
+        pipeline.ask(QUESTION)
+        sent = server.chat_requests()[0].messages
+        without_model = opened(server, model="extractive").render(QUESTION)
+    assert [m.text for m in rendered] == [m["content"] for m in sent]
+    assert [m.text for m in without_model] == [m.text for m in rendered]
+
+
+def test_where_and_k_narrow_what_is_found(opened: Open) -> None:
+    with OpenAIServer(reply=right_reply) as server:
+        pipeline = opened(server)
+        assert {p.file for p in pipeline.search("kettle", where=["folder=규정"])} == {
+            "규정/휴가.pdf",
+            "규정/기숙사.pdf",
+        }
+        assert len(pipeline.search("kettle", k=3)) == 3
+        assert {p.file for p in pipeline.ask(QUESTION, where=("file=*kettle*",)).passages} == {
+            "manuals/kettle.pdf"
+        }
+        assert len(pipeline.ask(QUESTION, k=2).passages) == 2
+        with pytest.raises(UsageError, match="--where"):
+            pipeline.search("kettle", where=["nonsense"])
+
+
+@pytest.mark.parametrize("empty", ["", "  \n"])
+def test_an_empty_question_is_wrong_usage(opened: Open, empty: str) -> None:
+    with OpenAIServer() as server:
+        pipeline = opened(server)
+        with pytest.raises(UsageError, match="empty"):
+            pipeline.ask(empty)
+        with pytest.raises(UsageError, match="foo is not known"):
+            pipeline.runnable.invoke({"question": "x", "foo": 1})
+
+
+def test_the_cap_holds_for_all_questions_of_a_command(opened: Open) -> None:
+    with OpenAIServer(reply=right_reply) as server:
+        pipeline = opened(server, max_cost=0.001, max_tokens=100)
+        with pytest.raises(BudgetReached):
+            pipeline.runnable.batch([QUESTION] * 30, {"max_concurrency": 4})
+        assert server.bill.cost(0.15, 0.60, 0.02) <= 0.001
+        assert len(server.chat_requests()) >= 2
+
+
+def test_a_stream_that_breaks_is_one_error(opened: Open) -> None:
+    with OpenAIServer(reply=right_reply, faults=[None, Fault("cut")]) as server:
+        shown: list[Any] = []
+        with pytest.raises(ServerUnreachable, match="broke off"):
+            shown.extend(opened(server).stream(QUESTION))
+        assert not any(isinstance(part, Answer) for part in shown)
+
+
+def test_a_receipt_is_kept_for_every_command(index: Path) -> None:
+    with OpenAIServer(reply=right_reply) as server:
+        settings = settings_for(server, model=CHAT)
+        with Pipeline.open(index, settings, command="eval") as pipeline:
+            pipeline.ask(QUESTION)
+        with Pipeline.open(index, settings) as pipeline:
+            pipeline.search("kettle")
+    lines = {line.key: line for line in Ledger(index / "usage.db").summary("command")}
+    assert set(lines) == {"eval", "ask"}
+    assert lines["eval"].output_tokens == server.bill.output_tokens
+    assert {line.key for line in Ledger(index / "usage.db").summary("model")} == {CHAT, EMBEDDINGS}
+
+
+def test_an_index_that_does_not_fit_is_one_sentence(index: Path, tmp_path: Path) -> None:
+    with OpenAIServer() as server:
+        with pytest.raises(IndexMissing):
+            Pipeline.open(tmp_path / "none", settings_for(server))
+        with pytest.raises(IndexMismatch, match="leave --embeddings"):
+            Pipeline.open(index, settings_for(server, embeddings="e5-small"))
+
+
+def test_nothing_that_is_written_or_traced_holds_a_key(
+    index: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Trace(BaseCallbackHandler):
+        seen = ""
+
+        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+            self.seen += repr(args) + repr(kwargs)
+
+        def on_llm_error(self, *args: Any, **kwargs: Any) -> None:
+            self.seen += repr(args) + repr(kwargs)
+
+        def on_chain_error(self, *args: Any, **kwargs: Any) -> None:
+            self.seen += repr(args) + repr(kwargs)
+
+    trace = Trace()
+    caplog.set_level("DEBUG")
+    faults = [None, Fault("401"), None, None, None, None, Fault("500")]
+    with OpenAIServer(reply=right_reply, faults=faults) as server:
+        settings = settings_for(server, model=CHAT, cache=True, temperature=0.0, retries=0)
+        pipeline = Pipeline.open(index, settings)
+        with pytest.raises(AuthenticationFailed) as caught:
+            pipeline.ask(QUESTION, config={"callbacks": [trace]})
+        pipeline.ask(QUESTION, config={"callbacks": [trace]})
+        list(pipeline.stream(QUESTION + "!", config={"callbacks": [trace]}))
+        pipeline.close()
+    shown = [
+        trace.seen,
+        caplog.text,
+        *capfd.readouterr(),
+        repr(pipeline.settings),
+        repr(pipeline.runnable.steps),
+    ]
+    shown += traceback.format_exception(caught.value)
+    assert "replies.db" in {path.name for path in index.iterdir()}
+    assert trace.seen
+    assert not [text for text in shown if KEY in text]
+    assert not [path for path in index.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
