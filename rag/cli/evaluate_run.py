@@ -182,21 +182,21 @@ def _run_variant(plan: Plan, settings: Settings, folder: Path, bill: _Bill, *, c
 
 def _rechunked(plan: Plan, settings: Settings) -> Path:
     """An index of the same documents with another chunk size, made beside the runs and brought up to date."""
-    from ingest.pipeline import IngestOptions, ingest
+    from ingest.pipeline import ingest
     from rag.store import open_index
 
     with open_index(plan.settings.index) as index:
         if index.spec.chunk_tokens == settings.chunk_tokens:
             return Path(plan.settings.index)
-        embeddings = index.spec.embedding_model
+        embeddings, generation = index.spec.embedding_model, index.generation
         roots = sorted({str(Path(source.path.removesuffix(source.file))) for source in index.sources()})
     location = plan.out / "indexes" / f"chunk_tokens={settings.chunk_tokens}"
-    tell(f"Indexing with chunks of {settings.chunk_tokens} tokens: {location}")
-    ingest(
-        roots,
-        settings=changed(settings, {"index": str(location), "embeddings": embeddings}),
-        options=IngestOptions(),
-    )
+    # a second ingest would only raise the generation, and a run over the earlier one could not go on
+    mark = location / "made-from.json"
+    if not mark.exists() or mark.read_text() != str(generation):
+        tell(f"Indexing with chunks of {settings.chunk_tokens} tokens: {location}")
+        ingest(roots, settings=changed(settings, {"index": str(location), "embeddings": embeddings}))
+        mark.write_text(str(generation))
     return location
 
 

@@ -20,6 +20,8 @@ _LEANS_BACK = re.compile(
     r"|^(?:이는|이에|이를|이것|그|그는|그녀|그것|이들|또한|그러나|하지만|따라서|해당|위)\b",
     re.IGNORECASE,
 )
+_LIST_MARK = re.compile(r"^(?:[①-⑳•·▪-]|\(?[\d가-힣a-z]{1,2}[.)])\s*")
+_FEWEST_WORDS = 8  # a gap in a shorter sentence could be anything
 _VERBS = {
     "totalled": "total", "totaled": "total", "reached": "reach", "cost": "cost", "exceeded": "exceed",
     "rose to": "rise to", "fell to": "fall to", "grew to": "grow to", "increased to": "increase to",
@@ -35,21 +37,30 @@ _BASE_FORM = {
     "has": "have", "had": "have", "employs": "employ", "employed": "employ", "carried": "carry", "sold": "sell",
     "holds": "hold", "held": "hold", "received": "receive", "recorded": "record", "counted": "count",
 }  # fmt: skip
-_BE = re.compile(r"^(?P<subject>.{3,90}?) (?P<be>was|is|were|are) $")
-_BE_DONE = re.compile(
-    r"^(?P<subject>.{3,90}?) (?P<be>was|were|is|are) "
-    r"(?P<done>\w+(?:ed|en|ilt|old|ade|eld|ught)\b.{0,60}?) (?:in|on|at|by|since) $"
+_SUBJECT = (
+    r"(?!(?:At|In|On|For|By|After|Before|During|From|With|Since|When|If|As|Under|Between|Until|To|While|Where)\b)"
+    r"[^,;:()]{3,80}?(?<! may)(?<! can)(?<! must)(?<! will)(?<! should)(?<! not)(?<! to)(?<! and)"
 )
-_VERB = re.compile(rf"^(?P<subject>.{{3,90}}?) (?P<verb>{'|'.join(map(re.escape, _VERBS))}) $")
-_COUNT = re.compile(rf"^(?P<subject>.{{3,90}}?) (?P<verb>{'|'.join(_COUNTED)}) $")
+_BE = re.compile(rf"^(?P<subject>{_SUBJECT}) (?P<be>was|is|were|are) $")
+_BE_DONE = re.compile(
+    rf"^(?P<subject>{_SUBJECT}) (?P<be>was|were|is|are) "
+    rf"(?P<done>\w+(?:ed|en|ilt|old|ade|eld|ught)\b[^,;]{{0,60}}?) (?:in|on|at|by|since) $"
+)
+_VERB = re.compile(rf"^(?P<subject>{_SUBJECT}) (?P<verb>{'|'.join(map(re.escape, _VERBS))}) $")
+_COUNT = re.compile(rf"^(?P<subject>{_SUBJECT}) (?P<verb>{'|'.join(_COUNTED)}) $")
+_MODAL = re.compile(
+    rf"^(?P<subject>{_SUBJECT}) (?P<modal>may|can|must|should|will) (?P<verb>[a-z]+(?: [a-z]+)?) $"
+)
+_YEAR = re.compile(r"[12]\d{3}")
 _NOUN = re.compile(r"^ (?P<noun>[a-z]+(?: [a-z]+)?)(?P<rest>(?: (?:in|on|at|for|during|by|to|of) .{2,80})?)$")
 _REST = re.compile(r"^(?P<rest>(?: (?:in|for|on|at|during|by|per|of|from|than|compared) .{2,80})?)$")
 
 _KOREAN_END = re.compile(r"(?P<stem>.*[가-힣])다$", re.DOTALL)
 _COUNTER = re.compile(r"^(?P<digits>[\d,.]+)\s?(?P<unit>%|[가-힣A-Za-z]{1,3})$")
+_DAY = re.compile(r"\d\s?(?:월|일에)")  # a day or a month without its year: a date, not an amount
 _HANGUL = re.compile("[가-힣]")
 _AFTER_VOWEL = {"으로": "로", "이": "가", "은": "는", "을": "를", "과": "와"}
-_PARTICLE = re.compile(r"(?:으로|[이은을과])(?=\s)")
+_PARTICLE = re.compile(r"(?:으로|[이은을과])(?=\s|되)")
 _TELLS_TIME = re.compile("(?:에|에는|부터|까지)(?=\\s)")
 _AFTER_WHEN = re.compile(r"^(?:에는|에)?(?=\s)")
 
@@ -67,7 +78,7 @@ class Draft:
 
 def ask_about(sentence: str) -> Draft | None:
     """The question that a sentence answers; None when it holds no fact or cannot stand alone."""
-    text = " ".join(sentence.split())
+    text = _LIST_MARK.sub("", " ".join(sentence.split()))
     language = language_of(text)
     if not _SHORTEST.get(language, _LONGEST) <= len(text) < _LONGEST:
         return None
@@ -84,12 +95,14 @@ def ask_about(sentence: str) -> Draft | None:
     if not candidates or not text[0].isupper():
         return None
     made = (_english(stripped, fact) for fact in candidates)
-    return next((draft for draft in made if draft is not None), _cloze(stripped, candidates[-1]))
+    cloze = _cloze(stripped, candidates[-1]) if len(stripped.split()) >= _FEWEST_WORDS else None
+    return next((draft for draft in made if draft is not None), cloze)
 
 
 def _is_asked(fact: Fact) -> bool:
-    """Dates, and numbers that are more than a lone digit: a footnote or a list number is not asked for."""
-    return fact.kind == "date" or (fact.kind == "number" and len(fact.text.strip()) > 1)
+    """Dates, and numbers in digits that are more than a lone one: list numbers and footnotes are not asked for."""
+    written = any(character.isdigit() for character in fact.text)
+    return written and (fact.kind == "date" or (fact.kind == "number" and len(fact.text.strip()) > 1))
 
 
 def _english(text: str, fact: Fact) -> Draft | None:
@@ -107,13 +120,16 @@ def _english(text: str, fact: Fact) -> Draft | None:
         base = _BASE_FORM.get(verb, verb)
         asked = f"{_COUNTED[verb]} {_lowered(found['subject'])} {base}"
         question = f"How many {noun['noun']} {asked}{noun['rest']}?"
+    elif fact.kind == "number" and (noun := _NOUN.match(after)) and (found := _MODAL.match(before)):
+        asked = f"{found['modal']} {_lowered(found['subject'])} {found['verb']}"
+        question = f"How many {noun['noun']} {asked}{noun['rest']}?"
     else:
         return None
     return Draft(question, fact.text, _kind(fact), text)
 
 
 def _cloze(text: str, fact: Fact) -> Draft:
-    word = "date" if fact.kind == "date" else "figure"
+    word = "date" if fact.kind == "date" else "year" if _YEAR.fullmatch(fact.text) else "figure"
     blank = f"{text[: fact.start]}____{text[fact.end :]}"
     return Draft(f"Which {word} completes this sentence: “{blank}.”", fact.text, "cloze", text)
 
@@ -140,7 +156,7 @@ def _lowered(subject: str) -> str:
 
 def _korean(text: str, fact: Fact) -> Draft | None:
     ending = _interrogative(text)
-    if ending is None or fact.end > len(text) - 1:
+    if ending is None or fact.end > len(text) - 1 or _DAY.search(text[fact.start : fact.end + 2]):
         return None
     before, after = text[: fact.start], ending[fact.end :]
     if fact.kind == "date":
@@ -156,7 +172,7 @@ def _how_many(figure: str, after: str) -> str:
     found = _COUNTER.match(figure)
     if found and found["unit"] != "원":
         return "며칠" if found["unit"] == "일" else f"몇 {found['unit']}"
-    return "몇 " if figure.isdecimal() and _HANGUL.match(after) else "얼마"
+    return "몇 " if figure.replace(",", "").isdecimal() and _HANGUL.match(after) else "얼마"
 
 
 def _after_vowel(text: str) -> str:
