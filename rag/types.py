@@ -138,6 +138,8 @@ class Passage:
     """Cosine of question and chunk, when it was computed."""
     routed: bool = False
     """True when the question names this document."""
+    rerank_score: float | None = None
+    """The reranker's rating, when one read the passage; the order then follows it, not `score`."""
     ocr: bool = False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -22,6 +22,9 @@ from rag.retrieval.scoring import Weights, figures_in, score, weights_for
 from rag.store import Filter, Index
 from rag.types import Passage
 
+if TYPE_CHECKING:
+    from rag.retrieval.asking import Effort
+
 Vector = NDArray[np.float32]
 
 READ = 60
@@ -38,6 +41,10 @@ class Retrieval:
     """Unit vector of the question, shape [dimension]."""
     routes: Mapping[str, float]
     """Bonus of the documents that the question names."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the reader, when a model helped: what else was searched for, and what it took."""
+    efforts: tuple[Effort, ...] = ()
+    """What each step with a model took."""
 
 
 class HybridRetriever(BaseRetriever):
@@ -58,11 +65,21 @@ class HybridRetriever(BaseRetriever):
 
     _router: tuple[int, Router] | None = PrivateAttr(default=None)
 
-    def retrieve(self, question: str, *, k: int | None = None, where: Filter | None = None) -> Retrieval:
-        """The `k` best passages for `question`, within `where`. The same index and question give the same list."""
+    def retrieve(
+        self,
+        question: str,
+        *,
+        k: int | None = None,
+        where: Filter | None = None,
+        vector: Vector | None = None,
+    ) -> Retrieval:
+        """The `k` best passages for `question`, within `where`. The same index and question give the same list.
+
+        `vector` stands in for the embedding of the question.
+        """
         wanted = k or self.k
         read = read_question(question, self.glossary or load_glossary())
-        vector = _unit(self.embed_query(question))
+        vector = unit(self.embed_query(question) if vector is None else vector)
         routes = self._routes(question)
         found = gather(self.index, read, vector, routes, where or self.where, wanted)
         weights = self.weights or weights_for(read)
@@ -130,7 +147,8 @@ def _annotated(found: Candidates, passage: Passage, scores: Mapping[int, float],
     )
 
 
-def _unit(vector: Any) -> Vector:
+def unit(vector: Any) -> Vector:
+    """The vector at length 1, shape [dimension]; a zero vector stays as it is."""
     array = np.asarray(vector, dtype=np.float32).reshape(-1)
     length = float(np.linalg.norm(array))
     return array / length if length else array

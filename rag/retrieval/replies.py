@@ -1,0 +1,184 @@
+"""Reads what a chat model wrote when asked for help with a search. Models seldom keep to a form exactly.
+
+Every reader gives None for a reply that holds nothing of the kind, and nothing that was read is trusted: it only
+decides what is searched for, or in which order real passages stand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from rag.text.keywords import query_terms
+
+MOST_QUERIES = 5
+MOST_PARTS = 4
+TOP_RATING = 10.0
+_QUERY_CHARACTERS = 300
+_PASSAGE_CHARACTERS = (20, 1500)
+_TAGS = r"think|thinking|thought|reasoning"
+# some servers leave out the opening tag, some cut the closing one
+_THINKING = re.compile(rf"\A.*</(?:{_TAGS})>|<(?:{_TAGS})>.*\Z", re.S | re.I)
+_FENCE = re.compile(r"^\s*```\w*\s*$", re.M)
+_MARKER = re.compile(r"^\s*(?:[-*•·‣]|\(?\d{1,2}\s*[.):]|[①-⑩]|\*\*\d{1,2}[.)]\*\*)\s+(?=\S)|^\s*[①-⑩]")
+_LABEL = re.compile(
+    r"^(?:(?:sub-?)?(?:question|query|search|passage|answer|part)|질문|검색어?|질의|구절|답변?)"
+    r"\s*\d{0,2}\s*[::]\s*",
+    re.I,
+)
+_QUOTES = " \t\"'“”‘’`*「」『』"
+_RATING = re.compile(
+    r"^\W*(?:passage|구절|지문)?\s*\[?\s*(\d{1,3})\s*\]?[^\w>]{1,6}"
+    r"(?:(?:rating|score|점수)\s*[:=]?\s*)?(\d{1,3}(?:\.\d+)?)(?!\d)",
+    re.I,
+)
+
+
+def read_queries(reply: str, question: str) -> tuple[str, ...] | None:
+    """Other ways to search for `question`, at most `MOST_QUERIES`; empty when it was only repeated."""
+    items = _items(reply, question)
+    return _distinct(items, question)[:MOST_QUERIES] if items else None
+
+
+def read_parts(reply: str, question: str) -> tuple[str, ...] | None:
+    """The questions that `question` consists of, at most `MOST_PARTS`; empty when it asks for one thing."""
+    items = _items(reply, question)
+    if not items:
+        return None
+    parts = _distinct(items, question)[:MOST_PARTS]
+    return parts if len(parts) > 1 else ()
+
+
+def read_passage(reply: str, question: str) -> tuple[str, ...] | None:
+    """The passage that a model made up, cut to a sensible length, as a tuple of one.
+
+    A text that shares no word with the question is none: refusals and remarks are told by that.
+    """
+    text = " ".join(_LABEL.sub("", _bare(reply).strip(_QUOTES + "\n")).split())
+    least, most = _PASSAGE_CHARACTERS
+    return (text[:most],) if len(text) >= least and _shares_word(text, question) else None
+
+
+def read_ratings(reply: str, count: int) -> dict[int, float] | None:
+    """Ratings from 0 to 10 by passage number from 1 to `count`; what was not rated is left out.
+
+    Lines such as `1: 7`, `[1] 7/10` or `구절 1: 7점` are read, a JSON object of numbers or list of objects, and a
+    JSON list of exactly `count` numbers.
+    """
+    text = _bare(reply)
+    pairs = _rated_lines(text) or _rated_json(_json(text), count)
+    ratings: dict[int, float] = {}
+    for number, rating in pairs:
+        if 1 <= number <= count and 0 <= rating <= TOP_RATING:
+            ratings.setdefault(number, rating)
+    return ratings or None
+
+
+# -- lists of texts -----------------------------------------------------------------------------------------------
+
+
+def _items(reply: str, question: str) -> list[str]:
+    """The entries of a list. Lines without a mark are entries only when they share a word with the question."""
+    text = _bare(reply)
+    listed = _strings(_json(text))
+    if not listed:
+        lines = [line for line in text.splitlines() if line.strip()]
+        marked = [line for line in lines if _MARKER.match(line)]
+        listed = marked or [
+            line for line in lines if not line.rstrip().endswith((":", ":")) and _shares_word(line, question)
+        ]
+    longest = max(_QUERY_CHARACTERS, 2 * len(question))
+    cleaned = (_LABEL.sub("", _MARKER.sub("", item).strip(_QUOTES)).strip(_QUOTES) for item in listed)
+    return [item for item in cleaned if 1 < len(item) <= longest and _has_word(item)]
+
+
+def _strings(value: Any) -> list[str]:
+    """The texts of a JSON list, or of the first list in a JSON object."""
+    if isinstance(value, dict):
+        value = next((inner for inner in value.values() if isinstance(inner, list)), None)
+    if not isinstance(value, list):
+        return []
+    return [" ".join(item.split()) for item in value if isinstance(item, str)]
+
+
+def _distinct(items: Iterable[str], question: str) -> tuple[str, ...]:
+    """The items without those that repeat the question or an earlier one."""
+    seen = {_folded(question)}
+    kept = []
+    for item in items:
+        if (folded := _folded(item)) not in seen:
+            seen.add(folded)
+            kept.append(item)
+    return tuple(kept)
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"\W+", "", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _has_word(text: str) -> bool:
+    return any(character.isalnum() for character in text) and bool(query_terms(text))
+
+
+def _shares_word(text: str, question: str) -> bool:
+    return bool(query_terms(text).keys() & query_terms(question).keys())
+
+
+# -- ratings ------------------------------------------------------------------------------------------------------
+
+
+def _rated_lines(text: str) -> list[tuple[int, float]]:
+    found = (_RATING.match(line) for line in re.split(r"[\n;,]", text))
+    return [(int(match[1]), float(match[2])) for match in found if match]
+
+
+def _rated_json(value: Any, count: int) -> list[tuple[int, float]]:
+    if isinstance(value, dict):
+        nested = next((inner for inner in value.values() if isinstance(inner, list | dict)), None)
+        if nested is not None:
+            return _rated_json(nested, count)
+        return [pair for name, rating in value.items() if (pair := _pair(name, rating))]
+    if not isinstance(value, list):
+        return []
+    if len(value) == count and all(_number(rating) is not None for rating in value):
+        return [(number, float(rating)) for number, rating in enumerate(value, 1)]
+    objects = (list(entry.values()) for entry in value if isinstance(entry, dict))
+    return [pair for entry in objects if len(entry) >= 2 and (pair := _pair(entry[0], entry[1]))]
+
+
+def _pair(name: object, rating: object) -> tuple[int, float] | None:
+    number, value = re.search(r"\d{1,3}", str(name)), _number(rating)
+    return (int(number[0]), value) if number and value is not None else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+# -- both ---------------------------------------------------------------------------------------------------------
+
+
+def _bare(reply: str) -> str:
+    """The reply without the thoughts before it and without code fences."""
+    return _FENCE.sub("", _THINKING.sub("", reply)).strip()
+
+
+def _json(text: str) -> Any:
+    """The JSON value in a text, if there is one from its first bracket to its last."""
+    starts = [at for at in (text.find("["), text.find("{")) if at >= 0]
+    if not starts:
+        return None
+    start = min(starts)
+    end = text.rfind("]" if text[start] == "[" else "}")
+    try:
+        return json.loads(text[start : end + 1])
+    except (ValueError, RecursionError):
+        return None
