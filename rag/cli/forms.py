@@ -36,6 +36,7 @@ def passage_form(rank: int, passage: Passage) -> Form:
             "keyword_rank": passage.keyword_rank,
             "similarity": None if passage.similarity is None else round(passage.similarity, 4),
             "routed": passage.routed,
+            "rerank_score": None if passage.rerank_score is None else round(passage.rerank_score, 6),
         },
     }
 

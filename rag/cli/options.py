@@ -20,6 +20,15 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "embeddings": (("--embeddings",), {"metavar": "SPEC", "help": "Embedding model for a new index."}),
     "prompt": (("--prompt",), {"metavar": "NAME|FILE", "help": "Prompt template."}),
     "k": (("-k", "k"), {"type": click.IntRange(1, 1000), "metavar": "N", "help": "Passages to retrieve."}),
+    "expand": (
+        ("--expand",),
+        {"metavar": "WAYS", "help": "Search also as the model words it: rewrite, hypothetical, split, all."},
+    ),
+    "rerank": (
+        ("--rerank",),
+        {"metavar": "MODEL", "help": "Rerank: cross-encoder:NAME, flashrank:NAME, or chat."},
+    ),
+    "rerank_depth": (("--rerank-depth",), {"type": int, "metavar": "N", "help": "Passages to rerank."}),
     "temperature": (("--temperature",), {"type": float, "help": "Sampling temperature."}),
     "max_tokens": (("--max-tokens",), {"type": int, "metavar": "N", "help": "Longest reply, in tokens."}),
     "max_cost": (("--max-cost",), {"type": float, "metavar": "USD", "help": "Stop at this cost."}),
@@ -33,7 +42,12 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "debug": (("--debug",), {"is_flag": True, "default": None, "help": "Show tracebacks."}),
 }
 _EVERYWHERE = ("index", "offline", "debug")
-ANSWERING = ("model", "prompt", "k", "temperature", "max_tokens", "max_cost", "abstain", "strict", "cache")
+HELPED = ("expand", "rerank", "rerank_depth")
+"""Help of a model with the search; off by default."""
+ANSWERING = (
+    *("model", "prompt", "k", *HELPED),
+    *("temperature", "max_tokens", "max_cost", "abstain", "strict", "cache"),
+)
 
 
 def with_settings(*names: str) -> Callable[[F], F]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.options import examples, json_option, questions_option, where_option, with_settings
+from rag.cli.options import HELPED, examples, json_option, questions_option, where_option, with_settings
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -18,22 +18,24 @@ if TYPE_CHECKING:
         "rag search 'notice period'",
         "rag search '연차 휴가 일수' --where folder=규정 -k 5",
         "rag search --questions set.jsonl -k 60 --json > results.jsonl",
+        "rag search 'notice period' --expand rewrite --rerank chat --model openai:gpt-4o-mini",
     )
 )
 @click.argument("query", required=False)
 @questions_option
 @where_option
 @json_option
-@with_settings("k", "embeddings")
+@with_settings("k", "embeddings", *HELPED, "model", "max_cost", "cache")
 def command(
     settings: Settings, query: str | None, questions: str | None, where: tuple[str, ...], as_json: bool
 ) -> int:
-    """Find the passages for QUERY, best first, without asking a model."""
+    """Find the passages for QUERY, best first. No model is asked unless --expand or --rerank wants one."""
     if (query is None) == (questions is None):
         raise click.UsageError("Give either a query or --questions FILE.")
     from rag.cli.opening import open_pipeline
 
-    with open_pipeline(settings, "search", model="extractive") as pipeline:
+    needs_chat = bool(settings.expand) or settings.rerank == "chat"
+    with open_pipeline(settings, "search", model=None if needs_chat else "extractive") as pipeline:
         if questions is not None:
             return _search_set(pipeline, questions, where, as_json)
         assert query is not None
