@@ -12,13 +12,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
 from rag.errors import SettingsError
 
 Origin = Literal["flag", "environment", ".env", "default"]
 
 
+def _ways(given: Any) -> Any:
+    """`rewrite,split` as a tuple without repetitions, in a fixed order; `all` is every way."""
+    if not isinstance(given, str):
+        return given
+    wanted = {part.strip().lower() for part in given.split(",") if part.strip()}
+    known = ("rewrite", "hypothetical", "split")
+    if "all" in wanted:
+        wanted = wanted - {"all"} | {*known}
+    return (*(way for way in known if way in wanted), *sorted(wanted - {*known}))
+
+
+Ways = Annotated[tuple[Literal["rewrite", "hypothetical", "split"], ...], BeforeValidator(_ways)]
 Text = str | None
 Secret = SecretStr | None
 Count = Annotated[int | None, Field(ge=1)]
@@ -47,6 +59,13 @@ class Settings(BaseModel):
     prompts_dir: Text = Field(None, description="folder with templates of your own")
     k: int = Field(8, ge=1, le=1000, description="passages to retrieve")
     glossary: Text = Field(None, description="a YAML file with words people ask with and words pages print")
+    expand: Ways = Field(
+        (), description="search also for what a chat model writes: rewrite, hypothetical, split, or all"
+    )
+    rerank: Text = Field(
+        None, description="rerank passages: cross-encoder:NAME, flashrank:NAME, or chat; unset: by none"
+    )
+    rerank_depth: int = Field(30, ge=1, le=1000, description="passages to rerank, the best first")
     language: Literal["auto", "en", "ko"] = Field("auto", description="language of prompts and messages")
     strict: bool = Field(False, description="withhold what is not verified")
     abstain: float | None = Field(
@@ -90,7 +109,9 @@ class Settings(BaseModel):
         "OPENAI_API_VERSION", default=None, description="Azure OpenAI's API version"
     )
 
-    ui_password: Secret = Field(None, description="password of `rag ui`; needed when other machines can reach it")
+    ui_password: Secret = Field(
+        None, description="password of `rag ui`; needed when other machines can reach it"
+    )
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 

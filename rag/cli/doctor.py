@@ -165,4 +165,6 @@ def _print(rows: list[dict[str, Any]], checks: list[Check]) -> None:
 def _in_words(value: object) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "not set"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -160,6 +160,8 @@ def why(passage: Passage) -> str:
         parts.append(f"cosine {passage.similarity:.2f}")
     if passage.routed:
         parts.append("document named in the question")
+    if passage.rerank_score is not None:
+        parts.insert(0, f"rerank {passage.rerank_score:.3f}")
     return " · ".join(parts)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from rag.answering.context import neutralise
-from rag.errors import ContextTooLong
+from rag.errors import ContextTooLong, UsageError
 from rag.pipeline.condense import as_text, read_reply
 from rag.pipeline.prompt import LEAST_ROOM, Prompt, Reader
 from rag.pipeline.turn import Turn
@@ -132,4 +132,8 @@ class Generator:
 def turn_prompt(turn: Turn, settings: Settings, reader: Reader) -> Prompt:
     """The prompt for a turn. Raises UsageError or TemplateError for its template."""
     template = load_template(turn.ask.prompt or settings.prompt, settings.prompts_dir)
+    if template.file.purpose != "answer":
+        raise UsageError(
+            f"The template {template.name} is not for answers: `rag prompts list` shows those that are."
+        )
     return Prompt(template, turn.standalone or turn.ask.question, settings, reader, turn.ask.variables)

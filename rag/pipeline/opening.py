@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from rag.answering.abstain import GATE, THRESHOLD
 from rag.errors import IndexMismatch
 from rag.pipeline.generation import Generator
+from rag.pipeline.searching import open_retriever
 from rag.pipeline.steps import Steps
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.providers.specs import EXTRACTIVE
-from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
 from rag.store import Index, open_index
 from rag.usage.meter import Meter
@@ -30,7 +30,8 @@ def open_steps(settings: Settings, meter: Meter, notify: Callable[[str], None]) 
         generator = None
         if model != EXTRACTIVE:
             generator = Generator(chat_model(model, settings, meter=meter), settings, index)
-        retriever = HybridRetriever(index=index, embed_query=embeddings.embeddings.embed_query, k=settings.k)
+        chat = generator.model if generator is not None else None
+        retriever = open_retriever(index, embeddings, settings, chat)
         usual = THRESHOLD if generator is None else GATE
         threshold = usual if settings.abstain is None else settings.abstain
         return Steps(index, retriever, embeddings, settings, generator, model, threshold)

@@ -126,9 +126,11 @@ class Pipeline:
     def search(
         self, query: str, *, where: Sequence[str] | Filter | None = None, k: int | None = None
     ) -> list[Passage]:
-        """The passages for a query, best first, without asking a model."""
+        """The passages for a query, best first. A model is asked only when the settings have it help the search."""
         steps = self.runnable.steps
         turn = steps.retrieve(Turn(_ask(query, (), where, None, k), standalone=query))
+        for note in turn.notes:
+            self._notify(note)
         return list(turn.passages)
 
     def render(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag.answering import extractive, verify
 from rag.answering.abstain import assess
@@ -14,6 +14,7 @@ from rag.answering.reply import parse_reply
 from rag.answering.verify import Proof
 from rag.pipeline.condense import by_rule
 from rag.pipeline.prompt import Reader
+from rag.pipeline.searching import effort_forms, effort_seconds
 from rag.pipeline.turn import Ask, Turn
 from rag.pipeline.wording import say
 from rag.providers.capabilities import Capabilities
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from rag.pipeline.generation import Generator
     from rag.providers.embedding import EmbeddingProvider
+    from rag.retrieval.assisted import AssistedRetriever
     from rag.retrieval.hybrid import HybridRetriever
     from rag.settings import Settings
 
@@ -35,7 +37,7 @@ class Steps:
     """The parts of an open pipeline, and what is done with them in order."""
 
     index: Index
-    retriever: HybridRetriever
+    retriever: HybridRetriever | AssistedRetriever
     embeddings: EmbeddingProvider
     settings: Settings
     generator: Generator | None
@@ -72,6 +74,8 @@ class Steps:
             turn.retrieval = self.retriever.retrieve(
                 turn.standalone, k=wanted, where=as_filter(turn.ask.where)
             )
+        turn.notes.extend(turn.retrieval.notes)
+        turn.seconds.update(effort_seconds(turn.retrieval))
         return turn
 
     def gate(self, turn: Turn) -> Turn:
@@ -164,8 +168,14 @@ class Steps:
             reason=turn.declined,
             standalone_question=turn.standalone if turn.standalone != turn.ask.question else "",
             notes=tuple(dict.fromkeys((*self._notes(turn), *(proof.notes if proof is not None else ())))),
-            extra={"prompt_fingerprint": fingerprint} if fingerprint else {},
+            extra=self._extra(turn, fingerprint),
         )
+
+    @staticmethod
+    def _extra(turn: Turn, fingerprint: str) -> dict[str, Any]:
+        efforts = effort_forms(turn.retrieval)
+        extra: dict[str, Any] = {"retrieval_steps": efforts} if efforts else {}
+        return extra | ({"prompt_fingerprint": fingerprint} if fingerprint else {})
 
     def _notes(self, turn: Turn) -> list[str]:
         notes = list(turn.notes)

@@ -1,0 +1,88 @@
+"""Opens the retriever that the settings ask for: hybrid search, alone or with a model's help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rag.answering.context import neutralise
+from rag.errors import MissingCapability
+from rag.retrieval.glossary import load_glossary
+from rag.retrieval.hybrid import HybridRetriever, Retrieval
+
+if TYPE_CHECKING:
+    from rag.providers.chat import GuardedChat
+    from rag.providers.embedding import EmbeddingProvider
+    from rag.retrieval.asking import Asker, Effort
+    from rag.retrieval.assisted import AssistedRetriever
+    from rag.retrieval.expand import Expander
+    from rag.settings import Settings
+    from rag.store import Index
+
+
+def open_retriever(
+    index: Index, provider: EmbeddingProvider, settings: Settings, chat: GuardedChat | None
+) -> HybridRetriever | AssistedRetriever:
+    """The retriever over `index`; `chat` is the model in force, None for the extractive answerer.
+
+    Raises MissingCapability when --expand or --rerank chat has no chat model, and what loading a reranker raises.
+    """
+    base = HybridRetriever(
+        index=index,
+        embed_query=provider.embeddings.embed_query,
+        k=settings.k,
+        glossary=load_glossary(settings.glossary),
+    )
+    if not settings.expand and settings.rerank is None:
+        return base
+    from rag.retrieval.asking import Asker
+    from rag.retrieval.assisted import AssistedRetriever
+    from rag.retrieval.rerank import open_reranker
+
+    asker = Asker(chat, settings.prompts_dir) if chat is not None else None
+    return AssistedRetriever(
+        base=base,
+        embed_passages=provider.embeddings.embed_documents,
+        expander=_expander(settings, asker) if settings.expand else None,
+        reranker=None
+        if settings.rerank is None
+        else open_reranker(settings.rerank, settings, asker, neutralise),
+        rerank_depth=settings.rerank_depth,
+    )
+
+
+def _expander(settings: Settings, asker: Asker | None) -> Expander:
+    from rag.retrieval.expand import Expander
+
+    if asker is None:
+        raise MissingCapability(
+            "--expand needs a chat model, and `extractive` cannot write: name one with --model."
+        )
+    return Expander(asker, settings.expand)
+
+
+def effort_seconds(retrieval: Retrieval) -> dict[str, float]:
+    """Seconds by stage for what models did in a search: `expand` as a whole, since its calls run together."""
+    seconds: dict[str, float] = {}
+    for effort in retrieval.efforts:
+        stage = effort.step if effort.step == "rerank" else "expand"
+        seconds[stage] = max(effort.seconds, seconds.get(stage, 0.0))
+    return seconds
+
+
+def effort_forms(retrieval: Retrieval | None) -> list[dict[str, Any]]:
+    """What each step of a search with a model took, as plain data."""
+    return [_form(effort) for effort in retrieval.efforts] if retrieval is not None else []
+
+
+def _form(effort: Effort) -> dict[str, Any]:
+    usage = effort.usage
+    return {
+        "step": effort.step,
+        "model": effort.model,
+        "calls": usage.calls,
+        "cached_calls": usage.cached_calls,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": usage.cost_usd,
+        "seconds": round(effort.seconds, 4),
+    }
