@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ _BETTER = 1.2
 _STAMP = 16
 """A scan may bear a stamped page number as text; so few characters do not make it readable."""
 _MANY_SHAPES = 40
+_MENDABLE = 200_000_000
+_CATALOGUE = re.compile(rb"(?<!\d)(\d{1,9}) 0 obj[^>]{0,400}?/Type\s*/Catalog")
 
 Tell = Callable[[str, int], None]
 """Hears of ("pages", how many there are), ("page", how many were read) and ("stage", 0 or 1 for pypdf)."""
@@ -58,21 +62,35 @@ def read_pdf(
 
 
 def _open(path: Path, passwords: Sequence[str]) -> pdfium.PdfDocument:
-    last: pdfium.PdfiumError | None = None
     source: Any = path
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:  # PDFium takes names in UTF-8 only
         source = path.read_bytes()
-    for password in (None, *passwords):
-        try:
+    try:
+        return _open_with(source, passwords)
+    except pdfium.PdfiumError as error:
+        mended = None if "assword" in str(error) else _with_trailer(path)
+        if mended is None:
+            raise
+        return _open_with(mended, passwords)
+
+
+def _open_with(source: Any, passwords: Sequence[str]) -> pdfium.PdfDocument:
+    """Raises the last PdfiumError when no password opens it."""
+    for password in passwords:
+        with suppress(pdfium.PdfiumError):
             return pdfium.PdfDocument(source, password=password)
-        except pdfium.PdfiumError as error:
-            last = error
-            if "assword" not in str(error):
-                break
-    assert last is not None
-    raise last
+    return pdfium.PdfDocument(source)
+
+
+def _with_trailer(path: Path) -> bytes | None:
+    """The bytes of a file that was cut off, with a new trailer that names its catalogue when that is left."""
+    if path.stat().st_size > _MENDABLE:
+        return None
+    data = path.read_bytes()
+    found = _CATALOGUE.findall(data) if data[:1024].find(b"%PDF-") >= 0 else []
+    return data + b"\ntrailer\n<</Root %s 0 R>>\nstartxref\n0\n%%%%EOF" % found[-1] if found else None
 
 
 def _why_not_opened(error: pdfium.PdfiumError) -> str:

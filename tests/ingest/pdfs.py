@@ -55,7 +55,9 @@ def both(*draws: Draw) -> Draw:
     return draw
 
 
-def wrapped(text: str, *, width: float, font: str = "Helvetica", size: float = 11, anywhere: bool = False) -> list[str]:
+def wrapped(
+    text: str, *, width: float, font: str = "Helvetica", size: float = 11, anywhere: bool = False
+) -> list[str]:
     """The lines of a text set to a width; `anywhere` breaks inside words, as Korean typesetting does."""
     rows = [""]
     for part in text if anywhere else text.split(" "):
@@ -95,7 +97,10 @@ FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
 
 def page_of(resources: bytes = b"/Font<</F1 5 0 R>>", extra: bytes = b"") -> bytes:
     """A page object whose content is object 4."""
-    return b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<<%s>>%s>>" % (resources, extra)
+    return b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<<%s>>%s>>" % (
+        resources,
+        extra,
+    )
 
 
 def endless_pdf(depth: int = 24) -> bytes:
@@ -114,7 +119,9 @@ def bomb_pdf(mebibytes: int) -> bytes:
     """A small file whose one page's content unpacks to very much."""
     packer = zlib.compressobj(9)
     block = b"BT /F1 9 Tf (bomb) Tj ET\n" * (1 << 15)
-    packed = b"".join(packer.compress(block) for _ in range(mebibytes * (1 << 20) // len(block))) + packer.flush()
+    packed = (
+        b"".join(packer.compress(block) for _ in range(mebibytes * (1 << 20) // len(block))) + packer.flush()
+    )
     content = b"<</Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (len(packed), packed)
     return raw_pdf(CATALOG, PAGES, page_of(), content, FONT)
 
