@@ -110,7 +110,8 @@ def recall(index: Any, queries: np.ndarray, stored: Path) -> float:
 
     with sqlite3.connect(f"file:{stored}?mode=ro", uri=True) as connection:
         rows = connection.execute(
-            "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding ORDER BY c.id"
+            "SELECT c.id, e.vector FROM contents t JOIN chunks c ON c.content = t.id "
+            "JOIN embeddings e ON e.id = c.embedding WHERE t.removed IS NULL"
         )
         best: list[list[tuple[float, int]]] = [[] for _ in queries]
         while batch := rows.fetchmany(20_000):

@@ -64,6 +64,8 @@ def _create(path: Path, spec: IndexSpec, salvage: Path | None = None) -> None:
             _salvage(database, salvage)
     finally:
         database.close()
+    for stale in (Path(f"{path}-wal"), Path(f"{path}-shm")):
+        stale.unlink(missing_ok=True)  # SQLite would replay the log of a lost database into the new one
     os.replace(beside, path)
     (path.parent / LEASE_FILE).touch()
 

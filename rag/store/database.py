@@ -30,7 +30,6 @@ _CODES: dict[int, type[IndexError_]] = {
     sqlite3.SQLITE_NOTADB: IndexDamaged,
     sqlite3.SQLITE_MISMATCH: IndexDamaged,
     sqlite3.SQLITE_TOOBIG: IndexDamaged,
-    sqlite3.SQLITE_CONSTRAINT: IndexDamaged,
     sqlite3.SQLITE_FORMAT: IndexDamaged,
     sqlite3.SQLITE_BUSY: IndexLocked,
     sqlite3.SQLITE_LOCKED: IndexLocked,
@@ -49,6 +48,8 @@ def readable_errors(path: Path) -> Iterator[None]:
     except IndexDamaged as error:
         text = str(error)
         raise (error if str(path) in text else IndexDamaged(f"{path} is damaged: {text}; {MEND}.")) from error
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.IntegrityError):
+        raise  # a mistake of the caller, not of the file
     except sqlite3.Error as error:
         raise _translated(path, error) from error
     except (ValueError, TypeError, KeyError, UnicodeError) as error:

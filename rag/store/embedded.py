@@ -83,7 +83,7 @@ class EmbeddedIndex(Index):
 
     def _publish_leftovers(self) -> None:
         """Publish what a killed writer finished, unless a writer is at work or the folder is read-only."""
-        publisher = Publisher(self._folder, self._database, self._lease)
+        publisher = Publisher(self._folder, self._database, self._lease, self._notify)
         if not publisher.pending(read_state(self._database)):
             return
         with contextlib.suppress(IndexLocked, IndexReadOnly):
@@ -217,7 +217,7 @@ class EmbeddedIndex(Index):
         try:
             database = Database.open(self._folder / creation.FILE, writable=True)
             try:
-                publisher = Publisher(self._folder, database, self._lease)
+                publisher = Publisher(self._folder, database, self._lease, self._notify)
                 publisher.sweep()
                 writer = IndexWriter(database, publisher, self.refresh)
                 yield writer

@@ -98,7 +98,8 @@ class ReaderLease:
     def share(self) -> None:
         """Hold the lease with the other readers."""
         if sys.platform != "win32" and self._descriptor is not None:
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def alone(self) -> bool:
         """Try to hold the lease exclusively, without waiting. True where the system has no such locks."""

@@ -149,7 +149,7 @@ class DerivedIndexes:
         try:
             if read_state(self._snapshot.database).published != self._snapshot.generation:
                 return False
-            Publisher(self._folder, self._snapshot.database, self._lease).mend(level)
+            Publisher(self._folder, self._snapshot.database, self._lease, self._notify).mend(level)
         except IndexDamaged:
             raise
         except IndexError_:  # a full disk is no reason not to answer

@@ -10,6 +10,7 @@ from pathlib import Path
 from rag.errors import IndexDamaged, IndexError_, IndexReadOnly
 from rag.store import derive, keywords, vectors
 from rag.store.database import Database
+from rag.store.index import Notify
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.lock import ReaderLease
 from rag.store.snapshot import State, read_state
@@ -26,6 +27,7 @@ class Publisher:
     folder: Path
     database: Database
     lease: ReaderLease
+    notify: Notify
 
     def pending(self, state: State) -> bool:
         """True when something was written that readers do not see."""
@@ -76,11 +78,19 @@ class Publisher:
 
         with self._disk_errors():
             target = self._target(state, base, generation)
-            if not serves(self._vectors_stamp(state)):
+            have = self._vectors_stamp(state)
+            if not serves(have):
                 derive.update_vectors(target, self.folder)
+                self._say_mended(state, have, self.folder / vectors.FILE)
             for level in keywords.LEVELS:
-                if not serves(self._keywords_stamp(level)):
+                have = self._keywords_stamp(level)
+                if not serves(have):
                     derive.update_keywords(target, self.folder, level)
+                    self._say_mended(state, have, derive.level_folder(self.folder, level))
+
+    def _say_mended(self, state: State, had: Stamp | None, path: Path) -> None:
+        if had is None and state.published > 0:
+            self.notify(f"{path} was missing, damaged or of an older kind: made it anew from the database.")
 
     def _target(self, state: State, base: int, generation: int) -> derive.Target:
         stamp = Stamp(state.instance, base, generation)

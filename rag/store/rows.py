@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from rag.types import Chunk, Page, Passage, Source, Span, Status
 
 SOURCE_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
 PAGE_COLUMNS = "number, text, status, reason, label, characters, furniture"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Vectors = NDArray[np.float32]
 
@@ -42,12 +45,17 @@ def unit_vectors(vectors: Any, count: int, dimension: int) -> Vectors:
     return unit
 
 
+def storable(text: str) -> str:
+    """The text with lone surrogates, which UTF-8 cannot hold, replaced one by one: lengths and spans stay right."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
 def source_row(source: Source) -> tuple[Any, ...]:
     """In the order of SOURCE_COLUMNS."""
     metadata = json.dumps(dict(source.metadata), ensure_ascii=False, sort_keys=True)
     return (
-        source.file, source.path, source.content_hash, source.size, source.mtime_ns,
-        source.status.value, source.reason, source.title, metadata,
+        storable(source.file), storable(source.path), source.content_hash, source.size, source.mtime_ns,
+        source.status.value, storable(source.reason), storable(source.title), storable(metadata),
     )  # fmt: skip
 
 
@@ -66,7 +74,10 @@ def source_of(row: Sequence[Any]) -> Source:
 def page_row(page: Page) -> tuple[Any, ...]:
     """In the order of PAGE_COLUMNS."""
     furniture = json.dumps(page.furniture, separators=(",", ":"))
-    return (page.number, page.text, page.status.value, page.reason, page.label, page.characters, furniture)
+    return (
+        page.number, storable(page.text), page.status.value, storable(page.reason), storable(page.label),
+        page.characters, furniture,
+    )  # fmt: skip
 
 
 def page_of(row: Sequence[Any]) -> Page:
@@ -90,7 +101,7 @@ def chunk_row(identity: int, content: int, chunk: Chunk) -> tuple[Any, ...]:
     """id, content, ordinal, page, page_end, spans, text, header, heading, tokens."""
     return (
         identity, content, chunk.ordinal, chunk.page, chunk.page_end, spans_json(chunk.spans),
-        chunk.text, chunk.header, chunk.heading, chunk.tokens,
+        storable(chunk.text), storable(chunk.header), storable(chunk.heading), chunk.tokens,
     )  # fmt: skip
 
 

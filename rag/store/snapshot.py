@@ -90,7 +90,7 @@ class Snapshot:
 
     def source(self, file: str) -> Source | None:
         """The ledger's row of a file, or None."""
-        found = self._sources("s.file = :file", {"file": file})
+        found = self._sources("s.file = :file", {"file": rows.storable(file)})
         return found[0] if found else None
 
     def sources(self) -> list[Source]:
@@ -137,7 +137,7 @@ class Snapshot:
         found = self.database.rows(
             f"SELECT {rows.PAGE_COLUMNS} FROM pages WHERE content = (SELECT content FROM sources s "
             f"WHERE s.file = :file AND {VISIBLE.format('s')}) {one} ORDER BY number",
-            {"g": self.generation, "file": file, "number": number},
+            {"g": self.generation, "file": rows.storable(file), "number": number},
         )
         with readable_errors(self.database.path):
             return [rows.page_of(row) for row in found]
@@ -179,7 +179,7 @@ class Snapshot:
             "SELECT c.id FROM chunks c JOIN sources s ON s.content = c.content "
             f"WHERE s.file = :file AND {VISIBLE.format('s')} AND c.page <= :page AND c.page_end >= :page "
             "ORDER BY c.ordinal",
-            {"g": self.generation, "file": file, "page": page},
+            {"g": self.generation, "file": rows.storable(file), "page": page},
         )
         return [row[0] for row in found]
 

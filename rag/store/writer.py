@@ -150,14 +150,16 @@ class IndexWriter:
                 self._end_source(file, keep=None)
 
     def _current_content(self, file: str) -> int | None:
-        found = self._database.rows("SELECT content FROM sources WHERE file = ? AND removed IS NULL", (file,))
+        sql = "SELECT content FROM sources WHERE file = ? AND removed IS NULL"
+        found = self._database.rows(sql, (rows.storable(file),))
         return found[0][0] if found else None
 
     def _end_source(self, file: str, keep: int | None) -> None:
         """End the current row of a file, and its content unless that is the one to keep."""
         working, content = self._state.working, self._current_content(file)
         self._database.execute(
-            "UPDATE sources SET removed = ? WHERE file = ? AND removed IS NULL", (working, file)
+            "UPDATE sources SET removed = ? WHERE file = ? AND removed IS NULL",
+            (working, rows.storable(file)),
         )
         if content is not None and content != keep:
             self._database.execute("UPDATE contents SET removed = ? WHERE id = ?", (working, content))

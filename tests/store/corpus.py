@@ -79,7 +79,7 @@ def document(
     file: str, pages: Sequence[str], *, status: Status = Status.OK, title: str = "", **metadata: str
 ) -> Document:
     """A document with one chunk for each page."""
-    digest = hashlib.sha256("\f".join(pages).encode()).hexdigest()
+    digest = hashlib.sha256("\f".join(pages).encode("utf-8", "replace")).hexdigest()
     source = Source(file, f"/docs/{file}", digest, 100, 1, status, title=title, metadata=metadata)
     stored = tuple(Page(n, text, label=f"p{n}", characters=len(text)) for n, text in enumerate(pages, 1))
     chunks = tuple(

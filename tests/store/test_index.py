@@ -294,3 +294,27 @@ def test_reading_from_many_threads(index: Index) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, asked)) == alone
+
+
+def test_text_that_utf8_cannot_hold(index: Index) -> None:
+    file, text = "na\udce9ve.pdf", "before \ud83d after \x00 mooring"
+    put(index, document(file, [text]))
+    (page,) = index.pages(file)
+    assert page.text == "before \ufffd after \x00 mooring"
+    assert len(index.chunks_of_page(file, 1)) == 1
+    assert index.source(file) is not None
+    put(index, document(file, [text, text]))
+    assert [source.file for source in index.sources()] == ["na\ufffdve.pdf"]
+    assert len(index.search_keywords(["mooring"], 5)) == 2
+
+
+def test_a_document_that_contradicts_itself_changes_nothing(index: Index) -> None:
+    import sqlite3
+
+    put(index, SEA)
+    twice = Document(SEA.source, (Page(1, "a"), Page(1, "b")), ())
+    with index.writer() as writer:
+        with pytest.raises(sqlite3.IntegrityError):
+            writer.put(twice, np.empty((0, corpus.DIMENSION)))
+        assert writer.source("sea/harbour.pdf") == SEA.source
+    assert len(index.pages("sea/harbour.pdf")) == 3

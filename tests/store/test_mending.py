@@ -194,3 +194,27 @@ def test_verify_sees_vectors_that_were_changed(location: Path, sound: tuple[obje
     patch(90, b"\x01\x02")(location / "vectors.faiss")
     with open_index(location) as index:
         assert [fault for fault in index.verify() if "other vectors" in fault]
+
+
+def test_a_writer_mends_and_says_so_too(location: Path, sound: tuple[object, ...]) -> None:
+    (location / "vectors.faiss").unlink()
+    shutil.rmtree(location / "keywords" / "pages")
+    notices: list[str] = []
+    with open_index(location, notify=notices.append) as index, index.writer():
+        pass
+    assert [Path(notice.split(" was missing")[0]).name for notice in notices] == ["vectors.faiss", "pages"]
+    assert answers(location, notices) == sound
+    assert len(notices) == 2
+
+
+def test_the_log_of_a_lost_database_is_not_replayed_into_a_new_one(location: Path, fill: Callable) -> None:
+    fill([])
+    with open_index(location) as index, index.writer() as writer:
+        for item in corpus.generated(4):
+            writer.put(item, corpus.vectors_of(item))
+        shutil.copy(location / "index.db-wal", location / "kept")
+    (location / "index.db").unlink()
+    (location / "kept").rename(location / "index.db-wal")
+    with open_index(location, create=corpus.spec()) as index:
+        assert index.sources() == []
+        assert index.verify() == []
