@@ -1,0 +1,170 @@
+"""What a citation is checked against: the page's picture with the quote marked, its text, and the document itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rag.errors import RagError
+from rag.store import Index
+from rag.types import Citation, Passage, Span
+from rag.ui.draw_process import CANNOT, SECONDS
+
+SCALE = 2.0
+_PICTURES = 64
+"""Pictures that are kept, a few hundred kilobytes each."""
+_AT_ONCE = 2
+_WAIT = SECONDS + 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A place in a document with the words to be marked there."""
+
+    file: str
+    page: int
+    spans: tuple[Span, ...] = ()
+    label: str = ""
+    """The printed page label of the page it starts with."""
+
+    @classmethod
+    def of_citation(cls, citation: Citation) -> Exhibit:
+        return cls(citation.file, citation.page, citation.spans, citation.page_label)
+
+    @classmethod
+    def of_passage(cls, passage: Passage) -> Exhibit:
+        return cls(passage.file, passage.page, passage.spans, passage.page_label)
+
+    def ranges(self, page: int, text: str) -> list[tuple[int, int]]:
+        """The character ranges to mark on a page, in order and without overlap."""
+        found: list[tuple[int, int]] = []
+        for span in sorted(self.spans, key=lambda s: s.start):
+            start, end = max(span.start, found[-1][1] if found else 0), min(span.end, len(text))
+            if span.page == page and start < end:
+                found.append((start, end))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """One page as it is shown."""
+
+    number: int
+    pages: int
+    text: str
+    ranges: tuple[tuple[int, int], ...]
+    picture: bytes | None
+    problem: str = ""
+    """Why there is no picture."""
+
+
+def view_page(index: Index, exhibit: Exhibit, number: int, pictures: Pictures) -> PageView:
+    """Page `number` of the exhibit's document, with what is cited marked when it stands there.
+
+    Raises RagError when the index has no such page.
+    """
+    page, count = index.page(exhibit.file, number), len(index.pages(exhibit.file))
+    if page is None:
+        raise RagError(f"The index has no page {number} of {exhibit.file} any more.")
+    ranges = tuple(exhibit.ranges(number, page.text))
+    quotes = [page.text[start:end] for start, end in ranges]
+    original = original_of(index, exhibit.file)
+    picture, problem = None, ""
+    if original is None:
+        problem = "changed"
+    elif original.suffix.lower() != ".pdf" and not _is_pdf(original):
+        problem = "no_pages"
+    else:
+        try:
+            picture = pictures.draw(original, number, quotes)
+        except RagError as error:
+            problem = str(error)
+    return PageView(number, count, page.text, ranges, picture, problem)
+
+
+def original_of(index: Index, file: str) -> Path | None:
+    """The document as it was indexed; None when it is gone or has other bytes now.
+
+    The index may come from elsewhere and name any path. Only a file with the very bytes that were indexed is
+    handed out, so that nobody learns from it what the index does not say already.
+    """
+    source = index.source(file)
+    if source is None or not source.content_hash:
+        return None
+    path = Path(source.path)
+    try:
+        stat = path.stat()
+        if not path.is_file() or stat.st_size != source.size:
+            return None
+        return path if _digest(path, stat.st_size, stat.st_mtime_ns) == source.content_hash else None
+    except (OSError, ValueError):
+        return None
+
+
+_digests: OrderedDict[tuple[Path, int, int], str] = OrderedDict()
+_digesting = threading.Lock()
+
+
+def _digest(path: Path, size: int, mtime_ns: int) -> str:
+    key = (path, size, mtime_ns)
+    with _digesting:
+        if key not in _digests:
+            with path.open("rb") as file:
+                _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+            while len(_digests) > 10 * _PICTURES:
+                _digests.popitem(last=False)
+        return _digests[key]
+
+
+def _is_pdf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b"%PDF-" in file.read(1024)
+
+
+@dataclass(slots=True)
+class Pictures:
+    """Draws pages in processes of their own, a few at a time, and keeps the last ones."""
+
+    scale: float = SCALE
+    _kept: OrderedDict[tuple[object, ...], bytes] = field(default_factory=OrderedDict)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    _places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
+
+    def draw(self, path: Path, page: int, quotes: Sequence[str]) -> bytes:
+        """The PNG of a page with the quotes marked. Raises RagError when it cannot be drawn."""
+        key = (path, path.stat().st_mtime_ns, page, tuple(quotes), self.scale)
+        with self._changing:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        with self._places:
+            png = self._run(path, page, quotes)
+        with self._changing:
+            self._kept[key] = png
+            while len(self._kept) > _PICTURES:
+                self._kept.popitem(last=False)
+        return png
+
+    def _run(self, path: Path, page: int, quotes: Sequence[str]) -> bytes:
+        wanted = {"path": str(path), "page": page, "quotes": list(quotes), "scale": self.scale}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "rag.ui.draw_process"],
+                input=json.dumps(wanted).encode(),
+                capture_output=True,
+                timeout=_WAIT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise RagError(f"Page {page} of {path.name} takes too long to be drawn.") from None
+        if done.returncode == 0:
+            return done.stdout
+        reason = done.stderr.decode("utf-8", "replace").strip() if done.returncode == CANNOT else ""
+        raise RagError(reason or f"Page {page} of {path.name} cannot be drawn.")

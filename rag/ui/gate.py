@@ -1,0 +1,192 @@
+"""What stands before Streamlit: a password when there is one, the host that was meant, headers that forbid the rest.
+
+Plain ASGI. Without the cookie of a login nothing behind it is reached: neither pages, nor media files, uploads or
+the socket. The policy in the headers makes the browser refuse anything from another server, whatever a document says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import html
+import secrets
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from importlib.resources import files
+from string import Template
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+COOKIE = "pagequote_login"
+LOGIN = "/login"
+LIFETIME = 12 * 3600
+"""Seconds that a login lasts."""
+TRIES = 10
+"""Wrong passwords a minute, from all visitors together, before further ones are refused unread."""
+_LONGEST_FORM = 4096
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+# Streamlit compiles its chart and table engines at run time, hence wasm-unsafe-eval; its styles are inline.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self' ws: wss:; "
+    "worker-src 'self' blob:; object-src 'none'; frame-src 'none'; frame-ancestors 'none'; base-uri 'self'; "
+    "form-action 'self'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+
+
+class Gate:
+    """ASGI middleware. `password` None lets everybody in who asks for a loopback name."""
+
+    def __init__(self, app: App, password: str | None = None) -> None:
+        self._app = app
+        self._password = password
+        self._key = secrets.token_bytes(32)
+        self._failures: deque[float] = deque(maxlen=TRIES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+        elif self._password is None and not _meant_for_loopback(scope):
+            # a page elsewhere whose name was made to resolve to 127.0.0.1 (DNS rebinding)
+            await _refuse(scope, send, 421, "This page is served to this machine only.")
+        elif self._password is not None and scope["type"] == "http" and scope["path"] == LOGIN:
+            await self._login(scope, receive, _with_headers(send))
+        elif self._password is None or self._known(scope):
+            await self._app(scope, receive, _with_headers(send))
+        elif (
+            scope["type"] == "http" and scope["method"] == "GET" and "text/html" in _header(scope, b"accept")
+        ):
+            query = scope.get("query_string", b"").decode("latin-1")
+            target = scope["path"] + (f"?{query}" if query else "")
+            await _answer(_with_headers(send), 303, b"", (b"location", f"{LOGIN}?{_quoted(target)}".encode()))
+        else:
+            await _refuse(scope, send, 401, "Log in first.")
+
+    # -- the login --------------------------------------------------------------------------------------------
+
+    async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await self._form(scope, send, 200, "")
+            return
+        if self._throttled():
+            await self._form(scope, send, 429, "wait")
+            return
+        form = parse_qs((await _body(receive)).decode("utf-8", "replace"))
+        given = form.get("password", [""])[0]
+        if not hmac.compare_digest(given.encode(), (self._password or "").encode()):
+            self._failures.append(time.monotonic())
+            await asyncio.sleep(0.5)
+            await self._form(scope, send, 403, "wrong")
+            return
+        secure = "; Secure" if scope.get("scheme") == "https" else ""
+        cookie = f"{COOKIE}={self._token()}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LIFETIME}{secure}"
+        target = _local_target(form.get("next", ["/"])[0])
+        await _answer(send, 303, b"", (b"set-cookie", cookie.encode()), (b"location", target.encode()))
+
+    async def _form(self, scope: Scope, send: Send, status: int, problem: str) -> None:
+        target = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("next", ["/"])[0]
+        page = Template(files(__package__).joinpath("login.html").read_text(encoding="utf-8"))
+        body = page.substitute(
+            next=html.escape(_local_target(target)),
+            wrong="" if problem == "wrong" else "hidden",
+            wait="" if problem == "wait" else "hidden",
+        )
+        await _answer(send, status, body.encode(), (b"content-type", b"text/html; charset=utf-8"))
+
+    def _throttled(self) -> bool:
+        return len(self._failures) == TRIES and time.monotonic() - self._failures[0] < 60
+
+    def _token(self) -> str:
+        expiry = str(int(time.time()) + LIFETIME)
+        return f"{expiry}.{self._sign(expiry)}"
+
+    def _sign(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+    def _known(self, scope: Scope) -> bool:
+        try:
+            cookies = SimpleCookie(_header(scope, b"cookie"))
+        except CookieError:
+            return False
+        if COOKIE not in cookies:
+            return False
+        expiry, _, signature = cookies[COOKIE].value.partition(".")
+        genuine = hmac.compare_digest(signature.encode(), self._sign(expiry).encode())
+        return genuine and time.time() < int(expiry)
+
+
+def _meant_for_loopback(scope: Scope) -> bool:
+    host = _header(scope, b"host")
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return name.lower() in _LOOPBACK_HOSTS
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    values = [value for key, value in scope.get("headers", ()) if key.lower() == name]
+    return "; ".join(value.decode("latin-1") for value in values)
+
+
+def _local_target(target: str) -> str:
+    """A path on this server; anything else would make the login a springboard to another."""
+    plain = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    return target if plain and target.isascii() and " " not in target else "/"
+
+
+def _quoted(target: str) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode({"next": target})
+
+
+def _with_headers(send: Send) -> Send:
+    async def sender(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *HEADERS]
+        await send(message)
+
+    return sender
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while len(body) <= _LONGEST_FORM:
+        message = await receive()
+        body += bytes(message.get("body", b""))
+        if not message.get("more_body"):
+            return body
+    return b""
+
+
+async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 4401, "reason": reason})
+        return
+    await _answer(
+        _with_headers(send), status, reason.encode(), (b"content-type", b"text/plain; charset=utf-8")
+    )
+
+
+async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    no_store = (b"cache-control", b"no-store")
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length, no_store]})
+    await send({"type": "http.response.body", "body": body})

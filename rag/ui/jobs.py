@@ -1,0 +1,185 @@
+"""Ingests in the background: one after the other, each in a process that can be watched and cancelled."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import count
+from typing import Any
+
+_KEPT = 20
+"""Jobs that are remembered, so that their outcome can be read."""
+_GRACE = 10.0
+"""Seconds that a cancelled job has to finish what it is writing."""
+
+
+class State(StrEnum):
+    """Where a job is in its life."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Job:
+    """One ingest: what was asked, and how far it is. Read it at any time."""
+
+    id: int
+    label: str
+    paths: tuple[str, ...]
+    retry: bool = False
+    state: State = State.WAITING
+    tally: Mapping[str, Any] = field(default_factory=dict)
+    """The last `ingest.progress.Tally` that was told, by field."""
+    files: list[tuple[str, str, str]] = field(default_factory=list)
+    """(file, status, reason) of what is finished."""
+    notes: list[str] = field(default_factory=list)
+    report: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    ended: float = 0.0
+
+    @property
+    def active(self) -> bool:
+        return self.state in (State.WAITING, State.RUNNING)
+
+    @property
+    def fraction(self) -> float:
+        """From 0 to 1: how much is done."""
+        return min(max(float(self.tally.get("fraction") or 0.0), 0.0), 1.0)
+
+
+class Jobs:
+    """The queue of ingests of one index; one runs at a time, since an index has one writer."""
+
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        self._flags = dict(flags)
+        self._ids = count(1)
+        self._all: deque[Job] = deque(maxlen=_KEPT)
+        self._changed = threading.Condition()
+        self._process: subprocess.Popen[str] | None = None
+        self._running: Job | None = None
+        threading.Thread(target=self._serve, name="rag-ui-ingest", daemon=True).start()
+        atexit.register(self.stop)
+
+    def submit(self, label: str, paths: Sequence[str], *, retry: bool = False) -> Job:
+        """Queue an ingest of `paths`. One that waits for the same paths already is returned instead."""
+        with self._changed:
+            for job in self._all:
+                if job.state is State.WAITING and (job.paths, job.retry) == (tuple(paths), retry):
+                    return job
+            job = Job(next(self._ids), label, tuple(paths), retry)
+            self._all.append(job)
+            self._changed.notify_all()
+            return job
+
+    def all(self) -> list[Job]:
+        """The newest first."""
+        with self._changed:
+            return list(reversed(self._all))
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs or waits."""
+        return any(job.active for job in self.all())
+
+    def cancel(self, identity: int) -> None:
+        """End a job; the files that it finished stay in the index."""
+        with self._changed:
+            job = next((j for j in self._all if j.id == identity and j.active), None)
+            if job is None:
+                return
+            job.state, job.ended = State.CANCELLED, time.time()
+            process = self._process if job is self._running else None
+        if process is not None:
+            _end(process)
+
+    def stop(self) -> None:
+        """End what runs: the page's process is going."""
+        process = self._process
+        if process is not None:
+            _end(process)
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                while (job := self._next()) is None:
+                    self._changed.wait()
+                job.state = State.RUNNING
+                self._running = job
+            try:
+                self._run(job)
+            except OSError as error:
+                job.state, job.error = State.FAILED, f"The ingest could not be started: {error}."
+            finally:
+                job.ended = time.time()
+                self._running = None
+
+    def _next(self) -> Job | None:
+        return next((job for job in self._all if job.state is State.WAITING), None)
+
+    def _run(self, job: Job) -> None:
+        command = [sys.executable, "-m", "rag.ui.ingest_process"]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            self._process = process
+            request = {"paths": job.paths, "flags": self._flags, "retry": job.retry}
+            with suppress(OSError):
+                process.stdin.write(json.dumps(request) + "\n")
+                process.stdin.flush()
+            if job.state is State.CANCELLED:  # while it was being started
+                _end(process)
+            for line in process.stdout:
+                _take(job, line)
+            code = process.wait()
+        self._process = None
+        if job.state is State.RUNNING:
+            job.state = State.DONE if code == 0 else State.FAILED
+            if code != 0 and not job.error:
+                job.error = f"The ingest ended unexpectedly (code {code}); what is finished is kept."
+
+
+def _take(job: Job, line: str) -> None:
+    """Read one event of the process."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return
+    if "tally" in event:
+        job.tally = event["tally"]
+    elif "file" in event:
+        job.files.append((event["file"], event["status"], event["reason"]))
+    elif "note" in event:
+        job.notes.append(event["note"])
+    elif "report" in event:
+        job.report = event["report"]
+    elif "error" in event:
+        job.error = event["error"]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ask it to stop, and make it when it does not."""
+
+    def insist() -> None:
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    with suppress(OSError):
+        process.terminate()
+    threading.Thread(target=insist, daemon=True).start()
