@@ -74,7 +74,7 @@ def with_header(piece: Piece, subject: Subject) -> Chunk:
     if piece.chunk.page > 1 and not _says(" ".join(parts), subject.opening):
         parts.append(subject.opening)
     heading = piece.chunk.heading[:_LONGEST_HEADING]
-    if heading and not piece.chunk.text.startswith(heading[:40]):
+    if heading and not piece.chunk.text.startswith(heading[:40]) and not _says(" ".join(parts), heading):
         parts.append(heading)
     if piece.table_head:
         parts.append(piece.table_head)

@@ -13,7 +13,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from rag.retrieval.diversity import without_near_duplicates
-from rag.retrieval.expand import Expander, Expansion
+from rag.retrieval.expand import Expansion
 from rag.retrieval.hybrid import HybridRetriever, Retrieval, as_document, unit
 from rag.retrieval.merging import merge
 from rag.retrieval.rerank import DEPTH, Reranker, rerank
@@ -29,6 +29,7 @@ class AssistedRetriever(BaseRetriever):
     """`base`, with its searches expanded and its passages reranked, each only when there is a part for it.
 
     embed_passages: texts to vectors as the index's passages were embedded, for hypothetical answers.
+    expand: what to search for beside a question, such as `Expander.expand`.
     rerank_depth: how many of the best passages are reranked.
     """
 
@@ -36,7 +37,7 @@ class AssistedRetriever(BaseRetriever):
 
     base: HybridRetriever
     embed_passages: Callable[[list[str]], Any]
-    expander: Expander | None = None
+    expand: Callable[[str], Expansion] | None = None
     reranker: Any = None  # pydantic cannot check a protocol with properties
     rerank_depth: int = DEPTH
 
@@ -47,16 +48,15 @@ class AssistedRetriever(BaseRetriever):
         """
         wanted = k or self.base.k
         depth = max(wanted, self.rerank_depth if self.reranker is not None else 0)
-        if self.expander is None:
+        if self.expand is None:
             found = self.base.retrieve(question, k=depth, where=where)
         else:
-            found = self._expanded(self.expander, question, depth, where)
+            found = self._expanded(self.expand(question), question, depth, where)
         if self.reranker is not None:
             found = self._reranked(self.reranker, found)
         return replace(found, passages=found.passages[:wanted])
 
-    def _expanded(self, expander: Expander, question: str, depth: int, where: Filter | None) -> Retrieval:
-        expansion = expander.expand(question)
+    def _expanded(self, expansion: Expansion, question: str, depth: int, where: Filter | None) -> Retrieval:
         depth = max(depth, LEAST_DEPTH)
         whole = self.base.retrieve(question, k=depth, where=where)
         others = [self.base.retrieve(query, k=depth, where=where) for query in expansion.queries]

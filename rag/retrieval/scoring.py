@@ -38,7 +38,7 @@ class Weights:
     figures: float = 0.0
 
 
-FACT = Weights(dense=1.0, keywords=2.0, pages=1.0, heads=0.25, routing=0.5)
+FACT = Weights(dense=1.0, keywords=2.0, pages=1.0, heads=0.0, routing=0.5)
 """For a question whose own words are on the page."""
 REPORT = Weights(
     dense=1.0,
