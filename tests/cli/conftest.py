@@ -15,6 +15,7 @@ import pytest
 
 from rag.cli.boundary import run
 from rag.cli.group import cli
+from rag.providers.e5.cache import cache_root
 from tests.conftest import clean_environment
 
 
@@ -42,7 +43,8 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, with a home of its own."""
+    """An empty current folder and a home of its own. The converted model stays where it is: making it takes long."""
+    monkeypatch.setenv("RAG_CACHE_DIR", str(cache_root()))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)

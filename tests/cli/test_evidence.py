@@ -1,0 +1,134 @@
+"""`rag show` and `rag verify`: looking at evidence, and proving it again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.conftest import SAMPLE
+
+ENGLISH = "When did MV Tern hit the breakwater?"
+KOREAN = "병가가 며칠 이상이면 진단서를 내야 하나요?"
+FERRY = "harrow-sound-ferries-annual-report-2023.pdf"
+MANUAL = "tarn-340-user-manual.pdf"
+
+
+@pytest.fixture
+def index(sample_index: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(sample_index, workdir / "index")
+    monkeypatch.setenv("RAG_INDEX", "index")
+    return workdir / "index"
+
+
+class TestShow:
+    def test_a_citation_of_the_last_answer(self, rag: Run, index: Path, workdir: Path) -> None:
+        rag("ask", ENGLISH)
+        done = rag("show", "1", "--png", "page.png")
+        assert done.code == 0
+        assert "page 4" in done.out
+        assert "»On 19 October 2023 MV Tern touched the breakwater" in done.out
+        assert (workdir / "page.png").read_bytes().startswith(b"\x89PNG")
+        form = rag("show", "[1]", "--json").json
+        span = form["citation"]["spans"][0]
+        assert form["text"][span["start"] : span["end"]].startswith("On 19 October 2023")
+        assert form["png"] is None
+
+    def test_any_quote_in_both_languages(self, rag: Run, index: Path) -> None:
+        done = rag("show", "--file", MANUAL, "--page", 2, "--quote", "Sample volume  10 ml")
+        assert done.code == 0
+        assert "»Sample volume 10 ml«" in done.out
+        korean = rag("show", "--file", "달무리정밀-사내생활-faq.html", "--page", "1", "--quote", "2,500원")
+        assert korean.code == 0
+        assert "»2,500원«" in korean.out
+
+    def test_a_quote_that_is_not_on_the_page(self, rag: Run, index: Path) -> None:
+        done = rag("show", "--file", MANUAL, "--page", "2", "--quote", "Sample volume 20 ml")
+        assert done.code == 1
+        assert "not on this page" in done.out
+        form = rag("show", "--file", MANUAL, "--page", "2", "--quote", "Sample volume 20 ml", "--json").json
+        assert form["citation"]["verified"] is False
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("--file", MANUAL, "--page", "99"), "pages 1 to 4"),
+            (("--file", "tarn-340-manual.pdf", "--page", "1"), f"did you mean {MANUAL}"),
+            (("1",), "ask first"),
+        ],
+    )
+    def test_what_is_not_there_is_named(
+        self, rag: Run, index: Path, arguments: tuple[str, ...], said: str
+    ) -> None:
+        (index / "last-answer.json").unlink(missing_ok=True)
+        done = rag("show", *arguments)
+        assert done.code == 2
+        assert said in done.err
+
+    def test_a_planted_last_answer_is_data_and_nothing_more(self, rag: Run, index: Path) -> None:
+        (index / "last-answer.json").write_text('{"citations": [{"n": 1}]}', encoding="utf-8")
+        done = rag("show", "1")
+        assert done.code == 2
+        assert "cannot be read" in done.err
+
+    def test_a_link_planted_under_the_name_is_replaced_not_followed(
+        self, rag: Run, index: Path, workdir: Path
+    ) -> None:
+        victim = workdir / "victim.txt"
+        victim.write_text("mine", encoding="utf-8")
+        (index / "last-answer.json").unlink(missing_ok=True)
+        (index / "last-answer.json").symlink_to(victim)
+        assert rag("ask", ENGLISH).code == 0
+        assert victim.read_text(encoding="utf-8") == "mine"
+
+
+class TestVerify:
+    def test_a_saved_answer_holds_until_its_page_changes(self, rag: Run, workdir: Path) -> None:
+        folder = workdir / "docs"
+        folder.mkdir()
+        text = (SAMPLE / "wexcombe-volunteer-faq.md").read_text(encoding="utf-8")
+        (folder / "faq.md").write_text(text, encoding="utf-8")
+        shutil.copy(SAMPLE / "달무리정밀-사내생활-faq.html", folder)
+        rag("ingest", folder)
+        question = "How early must a library volunteer call in when unable to come?"
+        assert rag("ask", question, "--save", "a.json").code == 0
+        sound = rag("verify", "a.json", "--json")
+        assert sound.code == 0
+        assert sound.json["holds"]
+        assert {citation["outcome"] for citation in sound.json["citations"]} == {"proven"}
+
+        (folder / "faq.md").write_text(text + "\nA line at the end.\n", encoding="utf-8")
+        rag("ingest", folder)
+        edited = rag("verify", "a.json", "--json")
+        assert edited.code == 0
+        assert {citation["outcome"] for citation in edited.json["citations"]} == {"page edited"}
+
+        (folder / "faq.md").write_text(text.replace("9 a.m.", "8 a.m."), encoding="utf-8")
+        rag("ingest", folder)
+        gone = rag("verify", "a.json")
+        assert gone.code == 1
+        assert "gone" in gone.out
+        assert "No longer verified" in gone.out
+
+    def test_a_forged_file_is_not_believed(self, rag: Run, index: Path, workdir: Path) -> None:
+        rag("ask", ENGLISH, "--save", "a.json")
+        forged = json.loads((workdir / "a.json").read_text(encoding="utf-8"))
+        forged["citations"][0]["quote"] = "On 19 October 2023 MV Tern sank at Greyholm with all hands."
+        (workdir / "b.json").write_text(json.dumps(forged), encoding="utf-8")
+        done = rag("verify", "b.json", "a.json", "--json")
+        assert done.code == 1
+        assert [(line["file"], line["holds"]) for line in done.lines] == [("b.json", False), ("a.json", True)]
+
+    def test_a_file_that_is_no_answer_does_not_hide_the_others(
+        self, rag: Run, index: Path, workdir: Path
+    ) -> None:
+        rag("ask", KOREAN, "--save", "a.json")
+        (workdir / "c.json").write_text("{}", encoding="utf-8")
+        done = rag("verify", "c.json", "missing.json", "a.json")
+        assert done.code == 1
+        assert "c.json is not an answer saved" in done.err
+        assert "missing.json cannot be read" in done.err
+        assert f"✓ a.json: {KOREAN}" in done.out

@@ -1,0 +1,189 @@
+"""Chat models over HTTP through the command line: a real loopback server that speaks OpenAI's protocol."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import contract
+from tests.cli.conftest import Run
+from tests.servers.openai_server import Fault, OpenAIServer
+
+ENGLISH = "When did MV Tern hit the breakwater?"
+KOREAN = "병가가 며칠 이상이면 진단서를 내야 하나요?"
+QUOTE = "On 19 October 2023 MV Tern touched the breakwater at Greyholm"
+REPLY = f'MV Tern hit the breakwater on 19 October 2023. [1: "{QUOTE}"]'
+LIE = 'MV Tern sank on 19 October 2023. [1: "MV Tern sank at Greyholm with all hands on board"]'
+MODEL = "compatible:test-chat"
+
+
+@pytest.fixture
+def index(sample_index: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An index of the test's own: receipts are written to it."""
+    shutil.copytree(sample_index, workdir / "index")
+    monkeypatch.setenv("RAG_INDEX", "index")
+    return workdir / "index"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    with OpenAIServer(reply=REPLY) as running:
+        use(running, monkeypatch)
+        yield running
+
+
+def use(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_BASE_URL", server.base_url)
+    monkeypatch.setenv("RAG_API_KEY", server.key)
+
+
+def prices(folder: Path, monkeypatch: pytest.MonkeyPatch, dollars: float) -> None:
+    """Dollars for a million tokens, in and out."""
+    text = f'[models."{MODEL}"]\ninput = {dollars}\noutput = {dollars}\n'
+    (folder / "prices.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("RAG_PRICES", "prices.toml")
+
+
+def test_a_streamed_answer_is_proven(rag: Run, index: Path, server: OpenAIServer) -> None:
+    done = rag("ask", ENGLISH, "--model", MODEL)
+    assert done.code == 0
+    assert "✓ MV Tern hit the breakwater on 19 October 2023. [1]" in done.out
+    assert "harrow-sound-ferries-annual-report-2023.pdf, page 4" in done.out
+    assert QUOTE in done.out
+    assert "price unknown" in done.out
+    (request,) = server.chat_requests()
+    assert request.body["stream"] is True
+    assert ENGLISH in request.messages[-1]["content"]
+
+
+def test_json_holds_the_proof_and_the_bill(rag: Run, index: Path, server: OpenAIServer) -> None:
+    done = rag("ask", ENGLISH, "--model", MODEL, "--json")
+    form = contract.check(done.json, contract.Answer)
+    assert form["sentences"][0]["support"] == "verified"
+    assert form["citations"][0]["page"] == 4
+    assert form["prompt"] == "few-shot"
+    assert form["usage"]["input_tokens"] == server.bill.input_tokens
+    assert form["usage"]["output_tokens"] == server.bill.output_tokens
+    assert form["usage"]["cost_usd"] is None
+
+
+def test_an_invented_quote_is_never_shown_as_verified(
+    rag: Run, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer(reply=LIE) as server:
+        use(server, monkeypatch)
+        form = rag("ask", ENGLISH, "--model", MODEL, "--json").json
+        shown = rag("ask", ENGLISH, "--model", MODEL).out
+    assert all(not citation["verified"] for citation in form["citations"])
+    assert all(sentence["support"] != "verified" for sentence in form["sentences"])
+    assert "✓" not in shown
+
+
+def test_receipts_add_up_to_what_was_billed(
+    rag: Run, index: Path, workdir: Path, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices(workdir, monkeypatch, 10.0)
+    for question in (ENGLISH, KOREAN):
+        rag("ask", question, "--model", MODEL)
+    rag("doctor", "--model", MODEL, "--probe")
+    form = rag("cost", "--json").json
+    by_command = {line["key"]: line for line in form["by_command"]}
+    assert by_command["ask"]["calls"] == 2
+    assert by_command["doctor"]["calls"] == 1
+    total = form["total"]
+    assert total["input_tokens"] == server.bill.input_tokens
+    assert total["output_tokens"] == server.bill.output_tokens
+    assert total["cost_usd"] == pytest.approx(server.bill.cost(10.0, 10.0))
+    assert [line["key"] for line in form["by_model"]] == [MODEL]
+    assert [line["key"] for line in form["by_day"]] == [time.strftime("%Y-%m-%d", time.gmtime())]
+    assert f"In all: ${total['cost_usd']:.4f}" in rag("cost").out
+    assert rag("cost", "--by", "day", "--json").json.keys() == {"by_day", "total"}
+
+
+def test_an_unknown_price_is_not_added_up_as_zero(rag: Run, index: Path, server: OpenAIServer) -> None:
+    rag("ask", ENGLISH, "--model", MODEL)
+    assert rag("cost", "--json").json["total"]["cost_usd"] is None
+    assert "1 calls of unknown price" in rag("cost").out
+
+
+def test_without_receipts_cost_says_so(rag: Run, index: Path) -> None:
+    done = rag("cost")
+    assert done.code == 0
+    assert "No model has been paid" in done.out
+
+
+def test_the_cost_cap_ends_with_code_5(
+    rag: Run, index: Path, workdir: Path, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices(workdir, monkeypatch, 1000.0)
+    done = rag("ask", ENGLISH, "--model", MODEL, "--max-cost", "0.01", "--json")
+    assert done.code == 5
+    assert done.out == ""
+    assert "--max-cost" in done.err
+    assert server.chat_requests() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("401", "RAG_API_KEY"), ("404", "test-chat"), ("500", "try again")]
+)
+def test_a_server_error_is_one_sentence(
+    rag: Run, index: Path, monkeypatch: pytest.MonkeyPatch, fault: str, said: str
+) -> None:
+    with OpenAIServer(faults=lambda _: Fault(fault)) as server:
+        use(server, monkeypatch)
+        monkeypatch.setenv("RAG_RETRIES", "0")
+        done = rag("ask", ENGLISH, "--model", MODEL)
+    assert done.code == 1
+    assert done.err.startswith("Error: ")
+    assert done.err.count("\n") == 1
+    assert said in done.err
+    assert server.key not in done.err
+
+
+def test_offline_refuses_what_is_not_this_machine_and_names_the_mend(
+    rag_process: Run, sample_index: Path
+) -> None:
+    env = {"RAG_BASE_URL": "http://192.0.2.1:9/v1", "RAG_RETRIES": "0", "RAG_INDEX": str(sample_index)}
+    done = rag_process("ask", ENGLISH, "--model", MODEL, "--offline", env=env)
+    assert done.code == 1
+    assert "ffline" in done.err
+    assert "192.0.2.1" in done.err
+
+
+def test_the_exact_messages_can_be_seen_beforehand(rag: Run, index: Path, server: OpenAIServer) -> None:
+    done = rag("prompts", "show", "few-shot", "--render", ENGLISH, "--model", MODEL, "--json")
+    assert done.code == 0
+    rendered = done.json
+    rag("ask", ENGLISH, "--model", MODEL)
+    sent = server.chat_requests()[-1].messages
+    assert [message["content"] for message in rendered["messages"]] == [m["content"] for m in sent]
+    assert rendered["tokens"] == sum(message["tokens"] for message in rendered["messages"])
+
+
+def test_embeddings_over_http_are_paid_once(
+    rag: Run, workdir: Path, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workdir / "docs").mkdir()
+    (workdir / "docs" / "notes.md").write_text("# Notes\n\nThe bakery opens at seven.\n", encoding="utf-8")
+    arguments = ("ingest", "docs", "--index", "other", "--embeddings", "compatible:test-embed")
+    assert rag(*arguments).code == 0
+    assert rag(*arguments, "--rebuild").code == 0
+    assert [count for text, count in server.bill.texts.items() if "bakery" in text] == [1]
+    cost = rag("cost", "--index", "other", "--json").json
+    assert [line["key"] for line in cost["by_command"]] == ["ingest"]
+    assert cost["total"]["input_tokens"] == server.bill.input_tokens
+    found = rag("search", "When does the bakery open?", "--index", "other", "--json").json
+    assert found["passages"][0]["file"] == "notes.md"
+
+
+def test_answers_are_kept_as_the_last_one(rag: Run, index: Path, server: OpenAIServer) -> None:
+    rag("ask", ENGLISH, "--model", MODEL)
+    shown = rag("show", "1")
+    assert shown.code == 0
+    assert f"»{QUOTE}«" in shown.out
+    assert json.loads((index / "last-answer.json").read_text(encoding="utf-8"))["question"] == ENGLISH
