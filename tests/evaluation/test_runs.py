@@ -12,13 +12,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.evaluation.builders import answer, question
 
 from rag.errors import AuthenticationFailed, BudgetReached, RagError, ServerUnreachable, UsageError
 from rag.evaluation.folder import RECORDS, load_run
 from rag.evaluation.questions import Question
 from rag.evaluation.run import Progress, evaluate
 from rag.types import Answer
+from tests.evaluation.builders import answer, question
 
 QUESTIONS = [question(f"q{i}", gold=[("a.pdf", i % 7 + 1)]) for i in range(40)]
 
@@ -212,10 +212,14 @@ evaluate(QUESTIONS, {folder!r}, ask=ask, workers=2, progress=lambda p: print(p.d
 """
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=[pytest.mark.slow] if n >= 6 else []) for n in range(20)]
+)
 def test_killed_at_a_random_moment_and_resumed(tmp_path: Path, seed: int, uninterrupted: Path) -> None:
     ledger = tmp_path / "ledger.txt"
-    script = KILLED.format(root=str(Path(__file__).parents[2]), ledger=str(ledger), folder=str(tmp_path / "run"))
+    script = KILLED.format(
+        root=str(Path(__file__).parents[2]), ledger=str(ledger), folder=str(tmp_path / "run")
+    )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for _ in range(random.Random(seed).randrange(1, 36)):

@@ -6,12 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tests.evaluation.builders import citation, question, record
 
 from rag.evaluation.folder import Run
 from rag.evaluation.records import Record
+from tests.evaluation.builders import citation, question, record
 
-WORDS = "revenue profit cost margin asset growth loss market share price year report".split()
+WORDS = (
+    "revenue",
+    "profit",
+    "cost",
+    "margin",
+    "asset",
+    "growth",
+    "loss",
+    "market",
+    "share",
+    "price",
+    "year",
+    "note",
+)
 
 
 def noisy_run(n: int, questions_seed: int, noise_seed: int, *, skill: float = 0.8) -> list[Record]:
@@ -22,10 +35,12 @@ def noisy_run(n: int, questions_seed: int, noise_seed: int, *, skill: float = 0.
     for i in range(n):
         answerable = i % 5 != 0
         gold = (f"{WORDS[i % 12]} {WORDS[i % 7]} {i}",)
-        asked = question(f"q{i}", answers=gold if answerable else (), gold=[("a.pdf", 1)] if answerable else [])
+        asked = question(
+            f"q{i}", answers=gold if answerable else (), gold=[("a.pdf", 1)] if answerable else []
+        )
         good = noise.random() < chances[i]
         rank = int(noise.geometric(chances[i] * 0.9 + 0.05))
-        pages = [("b.pdf", p + 1) for p in range(rank - 1)][:9] + [("a.pdf", 1)]
+        pages = [*(("b.pdf", p + 1) for p in range(min(rank, 10) - 1)), ("a.pdf", 1)]
         text = f"It is the {gold[0]}." if good and answerable else f"It is {WORDS[noise.integers(12)]} {i}."
         declined = (not answerable and good) or noise.random() < 0.03
         cited = [citation("a.pdf", 1 if good else 2)]
@@ -47,7 +62,9 @@ def spoil(records: Sequence[Record], share: float, seed: int) -> list[Record]:
     for at in chosen:
         given = records[at].answer
         assert given is not None
-        wrong = replace(given, answered=True, text="Nobody can tell from this.", citations=(citation("c.pdf", 9),))
+        wrong = replace(
+            given, answered=True, text="Nobody can tell from this.", citations=(citation("c.pdf", 9),)
+        )
         spoilt[at] = replace(records[at], answer=wrong)
     return spoilt
 

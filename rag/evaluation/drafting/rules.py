@@ -156,7 +156,9 @@ def _lowered(subject: str) -> str:
 
 def _korean(text: str, fact: Fact) -> Draft | None:
     ending = _interrogative(text)
-    if ending is None or fact.end > len(text) - 1 or _DAY.search(text[fact.start : fact.end + 2]):
+    if ending is None or fact.end > len(text) - 1:
+        return None
+    if fact.kind == "number" and _DAY.search(text[fact.start : fact.end + 2]):
         return None
     before, after = text[: fact.start], ending[fact.end :]
     if fact.kind == "date":

@@ -1,0 +1,193 @@
+"""`rag eval` and `rag compare` as people run them, over the sample documents."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.evaluation.questions import load_questions, write_questions
+from tests.conftest import ROOT, clean_environment
+
+SET = ROOT / "data" / "questions" / "sample.jsonl"
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Rag:
+    folder: Path
+    index: Path
+
+    def __call__(self, *arguments: object) -> Done:
+        command = [sys.executable, "-m", "rag.cli", *map(str, arguments)]
+        if arguments[0] != "compare":
+            command += ["--index", str(self.index)]
+        done = subprocess.run(
+            command, cwd=self.folder, env=clean_environment(), capture_output=True, text=True, check=False
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def rag(tmp_path_factory: pytest.TempPathFactory, sample_index: Path) -> Rag:
+    folder = tmp_path_factory.mktemp("evaluation")
+    questions = load_questions(SET)
+    few = [q for q in questions if q.answerable][::7][:10] + [q for q in questions if not q.answerable][::8][
+        :2
+    ]
+    write_questions(few, folder / "set.jsonl")
+    return Rag(folder, sample_index)
+
+
+@pytest.fixture(scope="module")
+def baseline(rag: Rag) -> Any:
+    done = rag("eval", "set.jsonl", "--out", "runs/baseline", "--json")
+    assert done.code == 0, done.err
+    return done.json
+
+
+def test_a_run_writes_figures_and_reports(rag: Rag, baseline: Any) -> None:
+    assert baseline["complete"] is True
+    assert baseline["questions"] == 12
+    assert baseline["metrics"]["page_hit@5"]["n"] == 10
+    assert baseline["settings"]["model"] == "extractive"
+    folder = rag.folder / "runs/baseline"
+    names = {path.name for path in folder.iterdir()}
+    assert {"run.json", "records.jsonl", "report.html", "report.md", "summary.json"} <= names
+    assert json.loads((folder / "summary.json").read_text())["metrics"] == baseline["metrics"]
+
+
+def test_the_same_command_asks_nothing_again(rag: Rag, baseline: Any) -> None:
+    records = (rag.folder / "runs/baseline/records.jsonl").read_bytes()
+    done = rag("eval", "set.jsonl", "--out", "runs/baseline", "--json")
+    assert done.json["metrics"] == baseline["metrics"]
+    assert (rag.folder / "runs/baseline/records.jsonl").read_bytes() == records
+
+
+def test_other_settings_need_another_folder(rag: Rag, baseline: Any) -> None:
+    done = rag("eval", "set.jsonl", "--out", "runs/baseline", "-k", "3")
+    assert done.code == 2
+    assert "another k (8, now 3)" in done.err
+
+
+def test_retrieval_alone(rag: Rag, baseline: Any) -> None:
+    done = rag("eval", "set.jsonl", "--no-answers", "--out", "runs/search", "--json")
+    assert done.code == 0, done.err
+    groups = set(done.json["metrics"])
+    assert "answer_hit" not in groups
+    assert done.json["metrics"]["page_hit@5"] == baseline["metrics"]["page_hit@5"]
+
+
+def test_a_change_for_the_worse_fails_a_build(rag: Rag, baseline: Any) -> None:
+    done = rag("eval", "set.jsonl", "--vary", "abstain=1", "--against", "runs/baseline", "--out", "runs/mute")
+    assert done.code == 0, done.err
+    done = rag("compare", "runs/baseline", "runs/mute", "--fail-if-worse")
+    assert done.code == 1
+    assert "Verdict: " in done.out
+    assert "runs/mute is worse than runs/baseline." in done.err
+    form = rag("compare", "runs/baseline", "runs/mute", "--json").json
+    assert form["verdict"].endswith("worse")
+    assert form["settings"]["abstain"] == {"before": None, "after": 1.0}
+    assert form["flips"]
+    assert rag("compare", "runs/baseline", "runs/baseline", "--fail-if-worse").code == 0
+
+
+def test_a_limit_fails_a_build(rag: Rag, baseline: Any) -> None:
+    done = rag("compare", "runs/baseline", "runs/baseline", "--fail-under", "page_hit@5=1.1")
+    assert done.code == 1
+    assert "page_hit@5 is 1, below 1.1." in done.err or "below 1.1." in done.err
+    assert rag("compare", "runs/baseline", "runs/baseline", "--fail-under", "page_hit@5=0.1").code == 0
+    wrong = rag("compare", "runs/baseline", "runs/baseline", "--fail-under", "page_hit=1")
+    assert wrong.code == 2
+    assert "Did you mean" in wrong.err
+
+
+def test_a_sweep_shares_the_index_and_ranks_its_runs(rag: Rag, baseline: Any) -> None:
+    done = rag(
+        "eval", "set.jsonl", "-k", "2", "-k", "8", "--chunk-tokens", "120", "--out", "runs/grid", "--json"
+    )
+    assert done.code == 0, done.err
+    names = {run["name"] for run in done.json["runs"]}
+    assert names == {"k=2", "k=8"}
+    assert done.json["recommended"] in names
+    assert done.err.count("Indexing with chunks of 120 tokens") == 1
+    assert (rag.folder / "runs/grid/report.html").exists()
+    assert (rag.folder / "runs/grid/k=2/report.html").exists()
+    manifest = json.loads((rag.folder / "runs/grid/k=2/run.json").read_text())
+    assert manifest["settings"]["chunk_tokens"] == 120
+    again = rag(
+        "eval", "set.jsonl", "-k", "2", "-k", "8", "--chunk-tokens", "120", "--out", "runs/grid", "--json"
+    )
+    assert again.json["runs"] == done.json["runs"]
+    assert "Indexing" not in again.err
+
+
+def test_a_draft_is_a_question_set_and_its_unanswerable_ones_cannot_be_found(rag: Rag) -> None:
+    done = rag("eval", "make", "--out", "draft.jsonl", "-n", "12")
+    assert done.code == 0, done.err
+    drafted = load_questions(rag.folder / "draft.jsonl")
+    assert len(drafted) == 12
+    assert sum(not question.answerable for question in drafted) == 3
+    refused = rag("eval", "make", "--out", "draft.jsonl")
+    assert refused.code == 2
+    assert "--force" in refused.err
+    done = rag("eval", "draft.jsonl", "--out", "runs/draft", "--json")
+    assert done.json["metrics"]["page_hit@5"]["value"] >= 0.8  # the very words of the page
+    left_out = {q.id: q.leave_out for q in drafted if q.leave_out}
+    for line in (rag.folder / "runs/draft/records.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        files = {found["file"] for found in record["found"]} | {
+            p["file"] for p in record["answer"]["passages"]
+        }
+        assert not files & set(left_out.get(record["question"]["id"], ()))
+
+
+def test_reports_can_be_made_again_and_runs_exported(rag: Rag, baseline: Any) -> None:
+    (rag.folder / "runs/baseline/report.html").unlink()
+    done = rag("eval", "report", "runs/baseline", "--json")
+    assert done.json["metrics"] == baseline["metrics"]
+    assert (rag.folder / "runs/baseline/report.html").exists()
+    done = subprocess.run(
+        [sys.executable, "-m", "rag.cli", "eval", "export", "runs/baseline", "--out", "ragas.jsonl"],
+        cwd=rag.folder, env=clean_environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = [json.loads(line) for line in (rag.folder / "ragas.jsonl").read_text().splitlines()]
+    assert len(rows) == 12
+    assert all(row["retrieved_contexts"] for row in rows)
+
+
+def test_markdown_for_a_pull_request(rag: Rag, baseline: Any) -> None:
+    done = rag("compare", "runs/baseline", "runs/baseline", "--markdown")
+    assert done.out.startswith("## baseline: No difference seen\n")
+
+
+def test_errors_are_one_sentence(rag: Rag, baseline: Any, tmp_path: Path) -> None:
+    (rag.folder / "bad.jsonl").write_text('{"question": ""}\n')
+    for arguments, words in (
+        (("eval", "bad.jsonl"), "bad.jsonl:1: "),
+        (("eval", "set.jsonl", "--vary", "tempo=1"), "--vary"),
+        (("eval", "set.jsonl", "--vary", "openai_api_key=sk-1"), "--vary cannot hold keys"),
+        (("eval", "set.jsonl", "--metric", "auroc"), "--metric auroc cannot rank"),
+        (("eval", "set.jsonl", "--fail-if-worse"), "--against"),
+        (("eval", "judge", "runs/baseline"), "needs a chat model"),
+        (("compare", "runs/baseline", tmp_path), "is not a run"),
+    ):
+        done = rag(*arguments)
+        assert done.code == 2, arguments
+        assert words in done.err
+        assert "Traceback" not in done.err
