@@ -6,6 +6,7 @@ import csv
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 from ingest.formats import Format
 from ingest.limits import ReadOptions
@@ -43,14 +44,14 @@ def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
     return document
 
 
-def _read_text(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
-    return RawDocument(paginate(typed_lines(_load(path, decoded))))
+def _read_text(_path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
+    return RawDocument(paginate(typed_lines(decoded.text)))
 
 
-def _read_markdown(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
+def _read_markdown(_path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
     from ingest.loaders.markdown import markdown_lines
 
-    return RawDocument(paginate(markdown_lines(_load(path, decoded))))
+    return RawDocument(paginate(markdown_lines(decoded.text)))
 
 
 def _read_html(_path: Path, data: bytes, decoded: Decoded, options: ReadOptions) -> RawDocument:
@@ -77,7 +78,6 @@ def _read_html(_path: Path, data: bytes, decoded: Decoded, options: ReadOptions)
 
 def _read_csv(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
     """Every row on a line, each value with its column's name."""
-    loader_class = _community("csv_loader", "CSVLoader")
     sample = decoded.text[:8192]
     try:
         dialect: type[csv.Dialect] = csv.Sniffer().sniff(sample, delimiters=",;\t|")
@@ -85,7 +85,7 @@ def _read_csv(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions)
         dialect = csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
     arguments = {"delimiter": dialect.delimiter, "quotechar": dialect.quotechar or '"'}
     try:
-        rows = loader_class(str(path), encoding=decoded.encoding, csv_args=arguments).load()
+        rows = _csv_loader()(str(path), encoding=decoded.encoding, csv_args=arguments).load()
     except (RuntimeError, csv.Error) as error:
         raise ValueError("the rows of the CSV file cannot be read") from error
     lines = [marked(Mark.ROW, "; ".join(_cells(row.page_content))) for row in rows]
@@ -98,20 +98,13 @@ def _cells(content: str) -> list[str]:
     return [f"{name.strip()}: {value.strip()}" for name, _, value in pairs if value.strip()]
 
 
-def _load(path: Path, decoded: Decoded) -> str:
-    if decoded.damaged:  # the loader would refuse the whole file for one bad byte
-        return decoded.text
-    loader = _community("text", "TextLoader")(str(path), encoding=decoded.encoding)
-    return "".join(document.page_content for document in loader.load())
-
-
-def _community(module: str, name: str):  # type: ignore[no-untyped-def]
-    """A loader class of langchain_community, which warns at import that it is being retired."""
-    from importlib import import_module
-
+def _csv_loader() -> Any:
+    """CSVLoader of langchain_community, which warns at import that it is being retired."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return getattr(import_module(f"langchain_community.document_loaders.{module}"), name)
+        from langchain_community.document_loaders.csv_loader import CSVLoader
+
+        return CSVLoader
 
 
 def _is_binary(text: str) -> bool:

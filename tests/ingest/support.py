@@ -65,7 +65,7 @@ def run(
 ) -> Report:
     """Ingest a folder into an index with the hash embedder."""
     paths = [folder] if isinstance(folder, Path) else list(folder)
-    settings = load_settings({"index": str(index), "workers": 2}, env={}, dotenv_path=None)
+    settings = load_settings({"index": str(index), "workers": 1}, env={}, dotenv_path=None)
     return ingest(
         paths,
         settings=settings,

@@ -1,0 +1,115 @@
+"""kill -9 at any moment: the next runs end with the index that an uninterrupted run makes, and pay nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rag.store import open_index
+from rag.types import Chunk, Page, Source
+from tests.ingest import pdfs
+from tests.ingest.killed_run import BATCH
+from tests.ingest.support import run, vector_of
+
+ROOT = Path(__file__).parents[2]
+SUBJECTS = ("pier", "coal", "gulls", "ferry", "harbour", "lighthouse", "dredger", "customs")
+
+
+def _corpus(folder: Path) -> Path:
+    folder.mkdir()
+    for number, subject in enumerate(SUBJECTS):
+        _write(folder, subject, 1900 + number)
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing follows")
+    return folder
+
+
+def _write(folder: Path, subject: str, year: int) -> None:
+    pages = [
+        pdfs.lines(*(f"The {subject} was seen {line} times in the year {year}{page}." for line in range(30)))
+        for page in range(3 + year % 3)
+    ]
+    pdfs.write_pdf(folder / f"{subject}.pdf", pages, invariant=1)
+
+
+def _content(index: Path) -> dict[str, tuple[Source, list[Page], list[tuple[Chunk, bytes]]]]:
+    """Everything that an index says, by file; chunk ids differ with the order in which files were finished."""
+    found = {}
+    with open_index(index) as opened:
+        assert opened.verify() == []
+        for source in opened.sources():
+            pages = opened.pages(source.file)
+            ids = sorted({c for page in pages for c in opened.chunks_of_page(source.file, page.number)})
+            chunks = [
+                (passage.text, passage.spans, passage.header, passage.heading, vector.tobytes())
+                for passage, vector in zip(opened.passages(ids), opened.vectors(ids), strict=True)
+            ]
+            found[source.file] = (source, pages, chunks)
+    return found
+
+
+def _start(folder: Path, index: Path, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.ingest.killed_run", str(folder), str(index), str(log)]
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+
+
+def _interrupted_runs(folder: Path, index: Path, log: Path, kills: int, seed: int) -> int:
+    """Kill runs at random moments until so many were killed; then let one end. Returns kills while embedding.
+
+    A run that ends before its moment came leaves the next one nothing to do, so files are changed then.
+    """
+    moments = random.Random(seed)
+    log.touch()
+    done = embedding = 0
+    while done < kills:
+        size = log.stat().st_size
+        process = _start(folder, index, log)
+        if moments.random() < 0.7:  # else somewhere in its start
+            while process.poll() is None and log.stat().st_size == size:
+                time.sleep(0.005)
+            time.sleep(moments.uniform(0, 0.3))
+        else:
+            time.sleep(moments.uniform(0, 1.0))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            done += 1
+            embedding += log.stat().st_size > size
+        else:
+            assert process.returncode == 0
+            _write(folder, moments.choice(SUBJECTS), moments.randrange(2000, 9000))
+    assert _start(folder, index, log).wait(120) == 0
+    return embedding
+
+
+def _check(tmp_path: Path, kills: int, seed: int) -> None:
+    folder, index, log = _corpus(tmp_path / "documents"), tmp_path / "index", tmp_path / "log"
+    assert _interrupted_runs(folder, index, log, kills, seed) >= kills // 3
+    run(folder, tmp_path / "whole")
+    assert _content(index) == _content(tmp_path / "whole")
+
+    paid = Counter(json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
+    chunks = [chunk for _, _, found in _content(index).values() for chunk in found]
+    assert {f"{header}\n{text}" if header else text for text, _, header, _, _ in chunks} <= set(paid)
+    assert sum(paid.values()) - len(paid) <= kills * BATCH
+    text, _, header, _, vector = chunks[0]
+    whole = vector_of(f"{header}\n{text}")
+    assert vector == (whole / (whole @ whole) ** 0.5).astype("float32").tobytes()
+
+
+def test_a_few_kills(tmp_path: Path) -> None:
+    _check(tmp_path, kills=8, seed=11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_many_kills(seed: int, tmp_path: Path) -> None:
+    _check(tmp_path, kills=30, seed=seed)
