@@ -42,7 +42,7 @@ def open_retriever(
     return AssistedRetriever(
         base=base,
         embed_passages=provider.embeddings.embed_documents,
-        expander=_expander(settings, asker) if settings.expand else None,
+        expand=_expander(settings, asker).expand if settings.expand else None,
         reranker=None
         if settings.rerank is None
         else open_reranker(settings.rerank, settings, asker, neutralise),

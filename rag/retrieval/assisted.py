@@ -62,7 +62,8 @@ class AssistedRetriever(BaseRetriever):
         others = [self.base.retrieve(query, k=depth, where=where) for query in expansion.queries]
         if expansion.hypothetical:
             vector = self._towards(expansion.hypothetical, whole.query_vector)
-            others.append(self.base.retrieve(question, k=depth, where=where, vector=vector))
+            words = f"{question} {expansion.hypothetical}"
+            others.append(self.base.retrieve(words, k=depth, where=where, vector=vector))
         parts = [self.base.retrieve(part, k=depth, where=where) for part in expansion.parts]
         needs = [[whole, *others], *([part] for part in parts)]
         return replace(

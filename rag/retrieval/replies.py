@@ -69,7 +69,8 @@ def read_ratings(reply: str, count: int) -> dict[int, float] | None:
     JSON list of exactly `count` numbers.
     """
     text = _bare(reply)
-    pairs = _rated_lines(text) or _rated_json(_json(text), count)
+    # one form can look like a little of the other, such as `[1]: 7`
+    pairs = max(_rated_lines(text), _rated_json(_json(text), count), key=len)
     ratings: dict[int, float] = {}
     for number, rating in pairs:
         if 1 <= number <= count and 0 <= rating <= TOP_RATING:
