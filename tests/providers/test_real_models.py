@@ -160,7 +160,7 @@ def test_a_small_model_hallucinates_and_nothing_unproven_passes(
         library, settings(**given, max_tokens=60, context_tokens=400, prompt="one-shot")
     ) as pipeline:
         for question in questions:
-            *_, answer = pipeline.stream(question, k=3)
+            *_, answer = pipeline.stream(question, k=2)
             assert isinstance(answer, Answer)
             for citation in answer.citations:
                 if citation.verified:
@@ -208,7 +208,7 @@ def test_an_exaone_4_through_transformers(exaone: Path, library: Path) -> None:
     assert len(drawn) > 1
     assert model.context_tokens == 2048
     assert model.guards.meter.usage.cost_usd == 0.0
-    letter = next(c for c in whole.text if c.isascii() and c.isalnum())
+    letter = next(c for c in whole.text if c.isalnum())
     assert model.invoke(messages, temperature=0.0, max_tokens=24, stop=[letter]).text.count(letter) <= 1
     with Pipeline.open(
         library, settings(model=f"hf:{exaone}", max_tokens=20, prompt="zero-shot")
