@@ -25,8 +25,8 @@ _PERIOD = re.compile(
     r"(?<!\d)((?:19|20)\d\d)\s?[-_ ]?(?:(Q[1-4]|H[12])|([1-4])\s?분기)|(?<![A-Za-z0-9])(Q[1-4])[-_ ]?((?:19|20)\d\d)"
 )
 _UNTITLED = re.compile(
-    r"^(?:untitled|document\d*|microsoft word|제목 ?없음|powerpoint|presentation\d*|slide \d+|about:blank|print"
-    r"|\W*)\b|\.(?:docx?|hwpx?|pdf|xlsx?|pptx?|indd|qxd|html?|tex|dvi|ps)$|^[\w-]{24,}$|^(?:https?|file):",
+    r"^(?:untitled|document\d*|microsoft word|제목 ?없음|powerpoint|presentation\d*|slide \d+|about:blank|print)\b"
+    r"|\.(?:docx?|hwpx?|pdf|xlsx?|pptx?|indd|qxd|html?|tex|dvi|ps)$|^[\w-]{24,}$|^(?:https?|file):|^\W*$",
     re.IGNORECASE,
 )
 _LONGEST_TITLE = 120

@@ -11,6 +11,7 @@ from statistics import median
 
 from ingest.clean.headings import HeadingRule
 from ingest.raw import Line, Mark
+from rag.text.normalise import SOFT_HYPHENS
 
 _NUMERIC = re.compile(r"[(\-–—+]?[$€£¥₩]?[(\-–—]?\d(?:[\d,.]*\d)?[)%]*[*†]?|[—–-]|N/?A|n\.m\.|[$€£¥₩%)(]+")
 _MOST_LABEL_WORDS = 14
@@ -19,6 +20,7 @@ _AMOUNT = re.compile(r"\d")
 _BULLET = re.compile(r"[•●○◦▪▫■□◆◇▶►➢✓※·ㆍ∙*–-]\s|[①-⑳㉠-㉻]")
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[가나다라마바사아자차카타파하])[.)]\s")
 _SENTENCE_END = re.compile(r"[.!?。:;][\"'”’)\]」』》〉]*$")
+_HYPHENS = (*SOFT_HYPHENS, "-", "‐")
 _NEIGHBOURS = 6
 _HANGUL = re.compile(r"[가-힣]")
 
@@ -123,6 +125,8 @@ class _Layout:
         unfinished = not _SENTENCE_END.search(above.text)
         if not self.same_type(above, line) and not (unfinished and line.text[:1].islower()):
             return False
+        if above.text.endswith(_HYPHENS) and line.text[:1].islower():
+            return True
         if not (above.placed and line.placed):
             return self.full(position - 1)
         step = above.middle - line.middle

@@ -26,6 +26,7 @@ _COMMON = frozenset(
 _COMMON_SHARE = 0.3
 """GB 2312 and EUC-KR share their byte ranges: Chinese read as Korean is Hangul, too, but hardly these."""
 _LEGIBLE = 0.95
+_WESTERN = 0.85
 
 
 class Decoded(NamedTuple):
@@ -49,15 +50,24 @@ def _by_bom(data: bytes) -> str | None:
 
 
 def _by_trial(data: bytes) -> str | None:
-    if b"\0" not in data[:_SAMPLE] and _decodes(data, "utf-8"):
+    if b"\0" not in data[:_SAMPLE] and _nearly(data, "utf-8"):
         return "utf-8"
     for encoding in ("utf-16-le", "utf-16-be"):
         whole = len(data) >= 4 and len(data) % 2 == 0 and _decodes(data, encoding)
         if whole and _legible(data[:_SAMPLE].decode(encoding, "ignore")):
             return encoding
-    if _decodes(data, "cp949") and _is_korean(data[:_SAMPLE].decode("cp949", "ignore")):
+    if _nearly(data, "cp949") and _is_korean(data[:_SAMPLE].decode("cp949", "ignore")):
         return "cp949"
     return None
+
+
+def _nearly(data: bytes, encoding: str) -> bool:
+    """Whether it decodes, but for a damaged character in twenty of those beyond ASCII."""
+    if _decodes(data, encoding):
+        return True
+    text = data.decode(encoding, "replace")
+    beyond = sum(character > "\x7f" for character in text)
+    return text.count("\ufffd") * 20 < beyond
 
 
 def _decodes(data: bytes, encoding: str) -> bool:
@@ -84,6 +94,10 @@ def _is_korean(text: str) -> bool:
 
 
 def _by_statistics(data: bytes) -> str:
+    """Mostly ASCII is Western European, whose code pages are too alike for statistics."""
+    ascii_share = sum(byte < 0x80 for byte in data[:_SAMPLE]) / max(1, len(data[:_SAMPLE]))
+    if ascii_share > _WESTERN and _decodes(data, "cp1252"):
+        return "cp1252"
     from charset_normalizer import from_bytes
 
     best = from_bytes(data[:_SAMPLE]).best()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Positions = Callable[["PlacedLine"], Sequence["Box | None"]]
 
-_MIN_LINES = 10
+_MIN_LINES = 6
 _MIDDLE = (0.3, 0.7)
 """The gutter lies in this part of the page's width."""
 _GAP = 0.8

@@ -15,12 +15,15 @@ from ingest.pdf.columns import split_columns
 from ingest.pdf.hidden import PageObjects, Way, describe, inspect
 from ingest.pdf.objects import Box, address
 from ingest.raw import Line, RawPage, count_visible
+from rag.text.normalise import SOFT_HYPHENS
 
 _BOLD = re.compile(r"bold|black|heavy|semib|demi", re.IGNORECASE)
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
 _SMUGGLED = re.compile(rf"[{_ZERO_WIDTH}]{{4,}}")
 _BETWEEN_LETTERS = re.compile(rf"(?<=[A-Za-z가-힣])[{_ZERO_WIDTH}]+(?=[A-Za-z가-힣])")
+_LINE = re.compile(f"[^\r\n{SOFT_HYPHENS}]+[{SOFT_HYPHENS}]?|[\r\n{SOFT_HYPHENS}]+")
+"""PDFium ends a line at a hyphen with a soft hyphen and nothing else: the next line follows at once."""
 _MANY = 8
 FEW = 100
 """Below so many characters a page may have lost some, and a look at what it draws is cheap."""
@@ -149,7 +152,7 @@ class _Characters:
         """The lines that are not empty, in the order of the page's content."""
         lines: list[PlacedLine] = []
         start = 0
-        for part in self.text.splitlines(keepends=True):
+        for part in _LINE.findall(self.text):
             words = part.strip()
             if words:
                 first = start + len(part) - len(part.lstrip())
