@@ -112,7 +112,7 @@ def show_sweep(sweep: Sweep, out: Path, *, as_json: bool) -> None:
             spread(metric, entry.quality),
             number(cost, entry.cost),
             number(seconds, entry.seconds),
-            "best" if entry.best else "not worse, cheaper" if entry.cheaper else "",
+            "best" if entry.best else "not worse, and cheaper or faster" if entry.cheaper else "",
         )
         for entry in sweep.entries
     ]

@@ -112,13 +112,12 @@ def sweep_table(
     assert score is not None, chosen
     sign = 1.0 if METRICS[chosen].higher_is_better else -1.0
     columns = {name: sign * values(score, records) for name, records in shared.items()}
-    best = max(columns, key=lambda name: float(np.nansum(columns[name])))
+    measured = {name: _measured(name, runs[name], records, chosen, seed) for name, records in shared.items()}
+    best = min(columns, key=lambda name: (-float(np.nansum(columns[name])), _price(measured[name])))
     others = [name for name in columns if name != best]
     p_values = adjusted_p_values([columns[best] - columns[name] for name in others], seed=seed)
     chances = {best: 1.0, **dict(zip(others, p_values, strict=True))}
-    entries = [_entry(name, runs[name], shared[name], chosen, chances[name], best, seed) for name in columns]
-    top = next(entry for entry in entries if entry.best)
-    marked = [_mark(entry, top, alpha) for entry in entries]
+    marked = [_mark(entry, measured[best], chances[entry.name], alpha) for entry in measured.values()]
     return Sweep(chosen, tuple(sorted(marked, key=lambda e: (-sign * e.quality.value, _price(e)))))
 
 
@@ -138,20 +137,17 @@ def _shared(runs: Mapping[str, Run]) -> dict[str, list[Record]]:
     return found
 
 
-def _entry(
-    name: str, run: Run, records: Sequence[Record], metric: str, p_value: float, best: str, seed: int
-) -> Entry:
+def _measured(name: str, run: Run, records: Sequence[Record], metric: str, seed: int) -> Entry:
     n = len(records)
     everything = np.ones((1, n))
     quality = interval(METRICS[metric].build(records), n, seed=seed)
     cost, seconds = (float(METRICS[m].build(records)(everything)[0]) for m in ("cost_usd", "seconds_p50"))
-    return Entry(name, run, quality, cost, seconds, p_value, best=name == best)
+    return Entry(name, run, quality, cost, seconds, p_value=1.0)
 
 
-def _mark(entry: Entry, best: Entry, alpha: float) -> Entry:
-    if entry.best or entry.p_value <= alpha or not _clearly_cheaper(entry, best):
-        return entry
-    return replace(entry, cheaper=True)
+def _mark(entry: Entry, best: Entry, p_value: float, alpha: float) -> Entry:
+    cheaper = p_value > alpha and _clearly_cheaper(entry, best)
+    return replace(entry, p_value=p_value, best=entry.name == best.name, cheaper=cheaper)
 
 
 def _clearly_cheaper(entry: Entry, best: Entry) -> bool:

@@ -180,7 +180,7 @@ def test_a_sweep_names_the_best_and_what_is_as_good_but_cheaper() -> None:
     assert sweep.recommended.name == "cheap"
     assert sweep.entries[-1].name == "bad"
     assert sweep.entries[-1].p_value < 0.01
-    assert "cheap (**not significantly worse, and cheaper**)" in sweep_markdown(sweep)
+    assert "cheap (**not significantly worse, and cheaper or faster**)" in sweep_markdown(sweep)
     reader = Reader(sweep_html(sweep, title="grid"))
     assert [value for name, value in reader.attributes if name == "href"] == [
         f"{entry.name}/report.html" for entry in sweep.entries

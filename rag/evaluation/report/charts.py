@@ -14,7 +14,7 @@ from rag.evaluation.report.strings import TEXTS
 Point = tuple[float, float]
 
 _WIDTH, _HEIGHT = 480, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 16, 14, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 24, 14, 44
 _ROW = 26  # height of a bar with its gap
 
 

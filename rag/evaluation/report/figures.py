@@ -25,6 +25,8 @@ def number(metric: Metric, value: float) -> str:
     if math.isnan(value):
         return "–"
     if metric.unit == "usd":
+        if value == 0:
+            return "$0"
         return f"${value:.4f}" if abs(value) < 0.1 else f"${value:.2f}"
     if metric.unit == "seconds":
         return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"

@@ -104,7 +104,10 @@ _PAIRS: dict[str, tuple[str, str]] = {
     "no_flips": ("No question flipped.", "결과가 바뀐 질문이 없습니다."),
     "sweep": ("The sweep", "설정 탐색"),
     "sweep_best": ("best", "최고"),
-    "sweep_cheaper": ("not significantly worse, and cheaper", "유의하게 나쁘지 않고 더 저렴"),
+    "sweep_cheaper": (
+        "not significantly worse, and cheaper or faster",
+        "유의하게 나쁘지 않고 더 싸거나 빠름",
+    ),
     "run": ("Run", "실행"),
     "unknown": ("unknown", "알 수 없음"),
     "group_retrieval": ("Retrieval", "검색"),

@@ -51,10 +51,7 @@ def _plot(sweep: Sweep) -> Markup | None:
     if len(shown) < 2:
         return None
     across = [entry.cost if priced else entry.seconds for entry in shown]
-    unit = METRICS["cost_usd" if priced else "seconds_p50"]
-    x = charts.value_axis(
-        across, "plot_sweep_x" if priced else "plot_sweep_seconds", lambda v: number(unit, v)
-    )
+    x = charts.value_axis(across, "plot_sweep_x" if priced else "plot_sweep_seconds")
     y = charts.share_axis() if metric.unit == "share" else charts.value_axis([e.quality.high for e in shown])
     points = [
         (value, entry.quality, entry.name, "best" if entry.best else "cheaper" if entry.cheaper else "plain")
