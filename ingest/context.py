@@ -52,7 +52,7 @@ def subject_of(file: str, kind: Format, raw: RawDocument, document: CleanDocumen
     path = PurePosixPath(file)
     name = words_of_name(path.stem)
     title = _title(raw.title, document) or name
-    opening = _opening(document)
+    opening = _opening(document, title)
     sample = " ".join(page.page.text[:2000] for page in document.pages[:3])
     found = {
         "folder": "" if str(path.parent) == "." else str(path.parent),
@@ -99,9 +99,9 @@ def _title(stated: str, document: CleanDocument) -> str:
     return ""
 
 
-def _opening(document: CleanDocument) -> str:
+def _opening(document: CleanDocument, title: str) -> str:
     for clean in document.pages[:5]:
-        lines = _body_lines(clean)
+        lines = [line for line in _body_lines(clean) if not _says(title, line)]
         if lines:
             return " ".join(lines[:_OPENING_LINES])[:_LONGEST_OPENING]
     return ""

@@ -21,6 +21,8 @@ _BULLET = re.compile(r"[•●○◦▪▫■□◆◇▶►➢✓※·ㆍ∙*�
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[가나다라마바사아자차카타파하])[.)]\s")
 _SENTENCE_END = re.compile(r"[.!?。:;][\"'”’)\]」』》〉]*$")
 _HYPHENS = (*SOFT_HYPHENS, "-", "‐")
+_COLUMN_HEAD = 12
+"""Characters up to which a bold line before a table is a column's head also with space between."""
 _NEIGHBOURS = 6
 _HANGUL = re.compile(r"[가-힣]")
 
@@ -52,8 +54,20 @@ def build_blocks(lines: Sequence[Line], rule: HeadingRule) -> list[Block]:
             blocks[-1].lines.append(line)
         else:
             gap = previous is not None and layout.gap_above(previous, line)
-            blocks.append(Block(kind, [line], gap or kind is not Kind.ROW))
+            blocks.append(Block(kind, [line], gap))
+    _name_table_heads(blocks, rule)
+    for block in blocks:
+        block.gap = block.gap or block.kind is not Kind.ROW
     return blocks
+
+
+def _name_table_heads(blocks: list[Block], rule: HeadingRule) -> None:
+    """Bold lines tight to rows are column heads or subtotals of the table, unless they are set larger."""
+    for block, following in pairwise(blocks):
+        last = block.lines[-1]
+        tight = not following.gap or len(last.text) <= _COLUMN_HEAD
+        if block.kind is Kind.HEADING and following.kind is Kind.ROW and tight and not rule.is_larger(last):
+            block.kind = Kind.ROW
 
 
 def is_row(text: str) -> bool:
@@ -106,6 +120,7 @@ class _Layout:
         usual = [step for step in steps if 0.5 * self._size < step < 3 * self._size]
         # The lower quartile: lines within paragraphs are nearer to each other than paragraphs are.
         self._leading = sorted(usual)[len(usual) // 4] if usual else 1.2 * self._size
+        self._apart = [True, *(self.gap_above(a, b) for a, b in pairwise(lines))]
 
     def gap_above(self, above: Line, line: Line) -> bool:
         """Whether more than the usual space lies between two lines (or the next column begins)."""
@@ -178,7 +193,13 @@ class _Layout:
         return bool(_BULLET.match(text) or _NUMBERED.match(text))
 
     def _around(self, position: int) -> Sequence[Line]:
-        return self._lines[max(0, position - _NEIGHBOURS) : position + _NEIGHBOURS + 1]
+        """The lines near one with no gap between: a column's edge is not that of the full page above it."""
+        first = last = position
+        while first > max(0, position - _NEIGHBOURS) and not self._apart[first]:
+            first -= 1
+        while last < min(len(self._lines) - 1, position + _NEIGHBOURS) and not self._apart[last + 1]:
+            last += 1
+        return self._lines[first : last + 1]
 
 
 def breaks_between_words(pages: Sequence[Sequence[Block]]) -> bool:

@@ -46,6 +46,10 @@ class HeadingRule:
         numbered = bool(_NUMBERED.match(text))
         if _ENDS_SENTENCE.search(text) and not (numbered and len(text) < 60):
             return False
-        if self._body and line.size >= _LARGER * self._body:
+        if self.is_larger(line):
             return True
         return (line.bold and self._bold_means_something) or (numbered and len(text) <= 80)
+
+    def is_larger(self, line: Line) -> bool:
+        """Whether a line is set in larger type than the running text."""
+        return self._body > 0 and line.size >= _LARGER * self._body
