@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.boundary import EXIT_ABSTAINED, EXIT_DONE
-from rag.cli.options import ANSWERING, examples, json_option, questions_option, where_option, with_settings
+from rag.cli.options import (
+    ANSWERING,
+    as_typed,
+    examples,
+    json_option,
+    questions_option,
+    where_option,
+    with_settings,
+)
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
         note="Exit codes: 0 answered, 4 the documents do not hold the answer, 5 cost cap reached.",
     )
 )
-@click.argument("question", required=False)
+@click.argument("question", required=False, callback=as_typed)
 @questions_option
 @where_option
 @click.option(

@@ -51,7 +51,8 @@ def _invoke(command: click.Command, arguments: Sequence[str], name: str) -> obje
     """What click's own `main` does, without its handling of errors: that hides a closed pipe behind code 1."""
     if f"_{name.upper()}_COMPLETE" in os.environ:
         command.main(prog_name=name)  # the shell asks for completions: click answers and leaves
-    with command.make_context(name, list(arguments)) as context:
+    colour = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
+    with command.make_context(name, list(arguments), color=colour) as context:
         return command.invoke(context)
 
 

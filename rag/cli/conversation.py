@@ -14,7 +14,7 @@ import click
 from rag.cli.boundary import EXIT_DONE
 from rag.cli.messages import Language, say
 from rag.cli.opening import open_pipeline, tell
-from rag.cli.render import citation_line, plain
+from rag.cli.render import citation_line, passage_line, plain
 from rag.cli.saving import save_answer
 from rag.cli.sessions import Session
 from rag.cli.streaming import show_stream
@@ -113,27 +113,29 @@ class Conversation:
 
     # -- the commands -----------------------------------------------------------------------------------------
 
+    def _say(self, text: str) -> None:
+        """Print what a command has to say; with --json standard output is for answers alone."""
+        click.echo(text, err=self._as_json)
+
     def _show_help(self, _: str) -> None:
-        click.echo(_HELP)
+        self._say(_HELP)
 
     def _show_sources(self, _: str) -> None:
-        language = self._language()
-        for citation in self._citations():
-            click.echo(citation_line(citation, language))
+        citations, language = self._citations(), self._language()
+        for citation in citations:
+            self._say(citation_line(citation, language))
         if self._answer is not None and self._answer.passages:
-            from rag.cli.render import passage_line
-
-            click.echo(say("passages", language))
+            self._say(say("passages", language))
             for rank, passage in enumerate(self._answer.passages, start=1):
-                click.echo(passage_line(rank, passage, language))
+                self._say(passage_line(rank, passage, language))
 
     def _open(self, number: str) -> None:
         from rag.cli.evidence import chosen, current, evidence_text, picture_of
 
         citation = current(self.pipeline.index, chosen(self._citations(), number))
-        click.echo(evidence_text(self.pipeline.index, citation, self._language()))
+        self._say(evidence_text(self.pipeline.index, citation, self._language()))
         picture = picture_of(self.pipeline.index, citation)
-        click.echo(str(picture))
+        self._say(str(picture))
         if sys.stdout.isatty():
             click.launch(str(picture))
 
@@ -145,7 +147,7 @@ class Conversation:
                 name, self.settings.prompts_dir
             )  # a mistake in it shows now, not at the next question
             self.settings = self.settings.model_copy(update={"prompt": name})
-        click.echo(f"Prompt: {self.settings.prompt}")
+        self._say(f"Prompt: {self.settings.prompt}")
 
     def _use_model(self, spec: str) -> None:
         if spec:
@@ -155,13 +157,13 @@ class Conversation:
             )  # when that fails, the session goes on with the old one
             self.pipeline.close()
             self.settings, self.pipeline = settings, pipeline
-        click.echo(f"Model: {self.pipeline.model}")
+        self._say(f"Model: {self.pipeline.model}")
 
     def _save(self, file: str) -> None:
         if self._answer is None:
             raise UsageError("There is no answer of this run to save: ask first.")
         path = Path(file or f"answer-{datetime.now():%Y-%m-%d-%H%M%S}.json")
-        click.echo(save_answer(self.pipeline, self._answer, path))
+        self._say(save_answer(self.pipeline, self._answer, path))
 
     def _citations(self) -> list[Citation]:
         if not self.session.turns:

@@ -90,6 +90,11 @@ def read_settings(flags: dict[str, object]) -> Settings:
     return settings
 
 
+def as_typed(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """An argument as UTF-8 text, also where the locale made Python read its bytes as something else."""
+    return text if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON alone on standard output.")
 where_option = click.option(
     "--where",

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.options import HELPED, examples, json_option, questions_option, where_option, with_settings
+from rag.cli.options import (
+    HELPED,
+    as_typed,
+    examples,
+    json_option,
+    questions_option,
+    where_option,
+    with_settings,
+)
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
         "rag search 'notice period' --expand rewrite --rerank chat --model openai:gpt-4o-mini",
     )
 )
-@click.argument("query", required=False)
+@click.argument("query", required=False, callback=as_typed)
 @questions_option
 @where_option
 @json_option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.boundary import EXIT_DONE, EXIT_FAILED
-from rag.cli.options import examples, json_option, with_settings
+from rag.cli.options import as_typed, examples, json_option, with_settings
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @click.argument("number", required=False)
 @click.option("--file", "file", metavar="NAME", help="A file of the index, as `rag status` names it.")
 @click.option("--page", type=click.IntRange(min=1), metavar="N", help="Its physical page, from 1.")
-@click.option("--quote", default="", metavar="TEXT", help="Words to look up and mark on that page.")
+@click.option(
+    "--quote", default="", callback=as_typed, metavar="TEXT", help="Words to look up and mark there."
+)
 @click.option("--png", type=click.Path(dir_okay=False), metavar="FILE", help="Draw the page, quote marked.")
 @click.option("--open", "open_picture", is_flag=True, help="Open the picture in the system's viewer.")
 @json_option
