@@ -27,4 +27,4 @@ say "ingest data/sample"
 ask 0 'When did MV Tern hit the breakwater?'
 ask 0 '못 쓴 연차는 다음 해로 며칠까지 넘길 수 있나요?'
 ask 4 'How many lifeboats does MV Northern Fulmar carry?'
-printf '\nThe index is kept in %s: try your own questions, or `%s show 1 --index %s`.\n' "$index" "$rag" "$index"
+printf '\nThe index is kept in %s: ask your own questions with --index %s.\n' "$index" "$index"
