@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -71,6 +72,7 @@ def command(
     }
     # by name, not by import: the command line and the page know nothing of each other
     process = subprocess.Popen([sys.executable, "-m", "rag.ui.server", json.dumps(options)])
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches the page too, which ends in order
             return process.wait()

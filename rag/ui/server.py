@@ -73,6 +73,7 @@ def configuration(options: UiOptions) -> dict[str, Any]:
         "server.disconnectedSessionTTL": 300,
         "theme.font": _FONTS,
         "theme.headingFont": _FONTS,
+        "theme.headingFontSizes": ["2rem", "1.4rem", "1.15rem", "1rem", "1rem", "1rem"],
         "theme.baseRadius": "0.5rem",
         "theme.light.primaryColor": "#1f5fae",
         "theme.dark.primaryColor": "#6aa5f0",

@@ -14,6 +14,7 @@ from rag.prompting.catalogue import list_templates, load_template
 from rag.providers.registry import default_specs, new_meter
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings, load_settings
+from rag.store import Filter
 from rag.ui import uploads
 from rag.ui.asking import Asking, Query
 from rag.ui.choices import Choices
@@ -22,11 +23,14 @@ from rag.ui.jobs import Job, Jobs
 from rag.ui.options import UiOptions, folder_to_ingest
 from rag.ui.pool import Library, PipelinePool, open_pipeline
 from rag.ui.sessions import Session, SessionStore, read_session
+from rag.ui.words import Language
 from rag.usage.ledger import FILE_NAME, Ledger
 from rag.usage.meter import Tally
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
+
+    from rag.prompting.template import Template
 
 _SESSIONS = "ui-sessions"
 _WAIT_TO_REMOVE = 3.0
@@ -88,10 +92,35 @@ class Workspace:
         return list(dict.fromkeys([self.settings.prompt, *names]))
 
     def _answers(self, name: str) -> bool:
+        template = self._template(name)
+        return template is not None and template.file.purpose == "answer"
+
+    def _template(self, name: str) -> Template | None:
         try:
-            return load_template(name, self.settings.prompts_dir).file.purpose == "answer"
+            return load_template(name, self.settings.prompts_dir)
         except RagError:
-            return False  # a mistake in one file of the user's must not take the page down
+            return None  # a mistake in one file of the user's must not take the page down
+
+    def descriptions(self) -> dict[str, str]:
+        """What each template is for, by name."""
+        found = {name: self._template(name) for name in self.templates()}
+        return {name: template.description for name, template in found.items() if template is not None}
+
+    def variables(self, name: str, language: Language) -> dict[str, str]:
+        """The variables of a template with their usual values in that language."""
+        template = self._template(name)
+        given = {} if template is None else template.file.variables
+        return {
+            variable: value
+            if isinstance(value, str)
+            else value.get(language) or next(iter(value.values()), "")
+            for variable, value in given.items()
+        }
+
+    @staticmethod
+    def check_conditions(conditions: Sequence[str]) -> None:
+        """Raise UsageError for a condition that cannot be read."""
+        Filter.parse(conditions)
 
     def render(self, question: str, choices: Choices) -> tuple[list[BaseMessage], list[int], int]:
         """The messages that a model would get for a question, the tokens of each, and of its context."""

@@ -1,0 +1,191 @@
+"""What is around every page: the navigation, the language, and the visitor's session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from rag.errors import RagError, UsageError
+from rag.ui.markup import label
+from rag.ui.options import UiOptions
+from rag.ui.server import VARIABLE
+from rag.ui.sessions import LARGEST, Session
+from rag.ui.words import LANGUAGES, Language, language_for, say
+from rag.ui.workspace import Workspace
+
+_STYLE = Path(__file__).parents[1] / "style.css"
+_ICON = _STYLE.with_name("icon.svg")
+_SESSION = "session"
+_LANGUAGE = "lang"
+
+
+class Visit(NamedTuple):
+    """What a page needs to know of who looks at it."""
+
+    workspace: Workspace
+    session: Session
+    language: Language
+
+    def say(self, key: str, **values: object) -> str:
+        """Words in the visitor's language."""
+        return say(key, self.language, **values)
+
+    def keep(self) -> None:
+        """Write the session to the disk."""
+        if self.session.turns:
+            self.workspace.sessions.save(self.session)
+
+
+@st.cache_resource(show_spinner=False)
+def _workspace(options: str) -> Workspace:
+    return Workspace(UiOptions.from_json(options))
+
+
+def show() -> None:
+    """Draw the page that was asked for."""
+    options = os.environ.get(VARIABLE)
+    if options is None:  # started past the gate, where nobody checks the password
+        st.error("Start this page with `rag ui`.")
+        st.stop()
+    st.set_page_config(page_title="pagequote", page_icon=str(_ICON), layout="centered")
+    st.html(_STYLE)
+    try:
+        workspace = _workspace(options)
+        visit = Visit(workspace, _session(workspace), _language(workspace))
+        chosen = st.navigation(_pages(visit), position="top")
+        _sidebar(visit)
+        chosen.run()
+    except RagError as error:
+        st.error(label(str(error)))
+
+
+def _pages(visit: Visit) -> list[st.Page]:
+    from rag.ui.views import ask, documents, preferences, runs
+
+    drawn: list[tuple[str, Callable[[Visit], None], str]] = [
+        ("ask", ask.show, "forum"),
+        ("documents", documents.show, "folder_open"),
+        ("evaluation", runs.show, "analytics"),
+        ("settings", preferences.show, "tune"),
+    ]
+    return [
+        st.Page(
+            partial(draw, visit),
+            title=visit.say(name),
+            icon=f":material/{icon}:",
+            url_path=name,
+            default=name == "ask",
+        )
+        for name, draw, icon in drawn
+    ]
+
+
+def go_to(visit: Visit, name: str) -> None:
+    """Show another page."""
+    st.switch_page(next(page for page in _pages(visit) if page.url_path == name))
+
+
+def _session(workspace: Workspace) -> Session:
+    """The session of the address; a reload finds it again there."""
+    wanted = st.query_params.get(_SESSION)
+    session = st.session_state.get(_SESSION)
+    if not isinstance(session, Session):
+        session = workspace.session(wanted)
+        st.session_state[_SESSION] = session
+    if st.query_params.get(_SESSION) != session.id:
+        st.query_params[_SESSION] = session.id
+    if session.settle():
+        workspace.sessions.save(session)
+    return session
+
+
+def use(session: Session | None) -> None:
+    """Go on with another session; None begins a new one."""
+    if session is None:
+        st.query_params.pop(_SESSION, None)
+        st.session_state.pop(_SESSION, None)
+    else:
+        st.session_state[_SESSION] = session
+        st.query_params[_SESSION] = session.id
+
+
+def _language(workspace: Workspace) -> Language:
+    """The visitor's choice, else the setting's, else the browser's."""
+    chosen = st.session_state.get(_LANGUAGE) or st.query_params.get(_LANGUAGE)
+    if chosen in LANGUAGES:
+        return "ko" if chosen == "ko" else "en"
+    return language_for(workspace.settings.language, st.context.locale)
+
+
+def _sidebar(visit: Visit) -> None:
+    with st.sidebar:
+        st.segmented_control(
+            visit.say("language"),
+            list(LANGUAGES),
+            format_func=lambda code: LANGUAGES[code],
+            default=visit.language,
+            key=_LANGUAGE,
+            required=True,
+            bind="query-params",
+        )
+        st.subheader(visit.say("session"))
+        st.button(
+            visit.say("new_session"), icon=":material/add:", on_click=use, args=(None,), width="stretch"
+        )
+        _export(visit)
+        _reopen(visit)
+        if visit.workspace.options.public:
+            st.caption(visit.say("log_out_note"))
+        else:
+            _recent(visit)
+
+
+def _export(visit: Visit) -> None:
+    st.download_button(
+        visit.say("export_session"),
+        data=visit.session.export,
+        file_name="pagequote-session.zip",
+        mime="application/zip",
+        icon=":material/download:",
+        disabled=not visit.session.turns,
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+def _reopen(visit: Visit) -> None:
+    with st.expander(visit.say("open_session"), icon=":material/upload_file:"):
+        given = st.file_uploader(
+            visit.say("open_session"),
+            type=["zip", "json"],
+            max_upload_size=LARGEST // 2**20,
+            label_visibility="collapsed",
+            key="reopen",
+        )
+    # the uploader goes on holding the file: open it once
+    if given is not None and st.session_state.get("reopened") != given.file_id:
+        st.session_state["reopened"] = given.file_id
+        try:
+            use(visit.workspace.reopen(given.getvalue()))
+        except UsageError as error:
+            st.error(label(str(error)))
+        else:
+            st.rerun()
+
+
+def _recent(visit: Visit) -> None:
+    """Earlier sessions, where only one machine's own people see the page."""
+    others = [entry for entry in visit.workspace.sessions.recent() if entry[0] != visit.session.id]
+    if not others:
+        return
+    with st.expander(visit.say("recent_sessions"), icon=":material/history:"):
+        for identity, question, _ in others:
+            shown = question if len(question) <= 60 else f"{question[:59]}…"
+            if st.button(label(shown), key=f"open-{identity}", type="tertiary"):
+                use(visit.workspace.session(identity))
+                st.rerun()
