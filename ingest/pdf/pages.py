@@ -24,6 +24,7 @@ _SMUGGLED = re.compile(rf"[{_ZERO_WIDTH}]{{4,}}")
 _BETWEEN_LETTERS = re.compile(rf"(?<=[A-Za-z가-힣])[{_ZERO_WIDTH}]+(?=[A-Za-z가-힣])")
 _LINE = re.compile(f"[^\r\n{SOFT_HYPHENS}]+[{SOFT_HYPHENS}]?|[\r\n{SOFT_HYPHENS}]+")
 """PDFium ends a line at a hyphen with a soft hyphen and nothing else: the next line follows at once."""
+_MOST_ANNOTATIONS = 300
 _MANY = 8
 FEW = 100
 """Below so many characters a page may have lost some, and a look at what it draws is cheap."""
@@ -46,7 +47,7 @@ def read_page(document: pdfium.PdfDocument, number: int, *, keep_hidden: bool) -
 
     Raises pdfium.PdfiumError when PDFium cannot load the page.
     """
-    page = document.get_page(number - 1)
+    page = _with_fields_drawn(document, number - 1)
     try:
         textpage = page.get_textpage()
         try:
@@ -55,6 +56,25 @@ def read_page(document: pdfium.PdfDocument, number: int, *, keep_hidden: bool) -
             textpage.close()
     finally:
         page.close()
+
+
+def _with_fields_drawn(document: pdfium.PdfDocument, index: int) -> Any:
+    """The page, with what is filled into forms and written into text boxes made part of its content."""
+    page = document.get_page(index)
+    if _has_fields(page.raw) and c.FPDFPage_Flatten(page.raw, c.FLAT_NORMALDISPLAY) == c.FLATTEN_SUCCESS:
+        page.close()
+        page = document.get_page(index)
+    return page
+
+
+def _has_fields(page: Any) -> bool:
+    for index in range(min(_MOST_ANNOTATIONS, c.FPDFPage_GetAnnotCount(page))):
+        annotation = c.FPDFPage_GetAnnot(page, index)
+        kind = c.FPDFAnnot_GetSubtype(annotation)
+        c.FPDFPage_CloseAnnot(annotation)
+        if kind in (c.FPDF_ANNOT_WIDGET, c.FPDF_ANNOT_FREETEXT):
+            return True
+    return False
 
 
 def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: bool) -> PageView:
