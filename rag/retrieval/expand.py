@@ -2,7 +2,8 @@
 
 Rewriting into several queries follows Ma et al., "Query Rewriting for Retrieval-Augmented Large Language Models"
 (2023); the hypothetical answer is HyDE, Gao et al., "Precise Zero-Shot Dense Retrieval without Relevance Labels"
-(2022), its words searched for too, as in Wang et al., "Query2doc" (2023). What the model writes is searched for and never shown as an answer.
+(2022), its words searched for too, as in Wang et al., "Query2doc" (2023). What the model writes is searched for and
+never shown as an answer.
 """
 
 from __future__ import annotations

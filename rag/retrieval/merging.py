@@ -1,10 +1,10 @@
 """One list of passages from several searches made for the same question.
 
-Scores are fused, as within one search (see scoring.py): each list's scores are divided by its best. Lists that ask
-for the same thing in other words are averaged, with the original counting as much as all others together: a wording
-that went astray cannot push out what the question itself finds. Lists for different parts of a question are not
-averaged, since a page that answers one part need not speak of the other: there the best score counts.
-docs/retrieval.md compares this with reciprocal rank fusion.
+Scores are fused, as within one search (see scoring.py): each list is divided by its best. For other wordings
+of one need the best opinion is added to that of the question itself, so that one good wording is enough and several
+that went astray count no more than one. Lists for different parts of a question are not added up, since a page that
+answers one part need not speak of the other: there the best score counts. docs/retrieval.md compares both with
+reciprocal rank fusion.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def merge(needs: Sequence[Sequence[Found]]) -> dict[int, float]:
 
 
 def _of_need(searches: Sequence[Found]) -> dict[int, float]:
-    """The weighted mean over the wordings of one need, divided by its best."""
+    """The original's scores, each with the best that another wording gives, divided by the best."""
     original, *others = [_scaled(found) for found in searches]
-    scores = dict(original)
+    best: dict[int, float] = {}
     for other in others:
         for chunk, score in other.items():
-            scores[chunk] = scores.get(chunk, 0.0) + score / len(others)
-    return _by_best(scores)
+            best[chunk] = max(score, best.get(chunk, 0.0))
+    return _by_best({c: original.get(c, 0.0) + best.get(c, 0.0) for c in dict.fromkeys((*original, *best))})
 
 
 def _scaled(found: Found) -> dict[int, float]:

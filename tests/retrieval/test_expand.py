@@ -67,7 +67,7 @@ def way_of(request: Request) -> str:
     return next((way for words, way in marks.items() if words in system), "hypothetical")
 
 
-# -- what each way finds --------------------------------------------------------------------------------------------
+# -- what each way finds ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_filter_holds_for_every_search(index: Path) -> None:
     assert {p.file for p in found} == {"shop.pdf"}
 
 
-# -- replies of every form -------------------------------------------------------------------------------------------
+# -- replies of every form ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_malformed_replies_change_nothing_and_are_noted(index: Path, question: s
             assert [n.startswith(note) for n in retrieval.notes[:4]] == [True, True, True, False], reply
 
 
-# -- what it costs ----------------------------------------------------------------------------------------------------
+# -- what it costs ------------------------------------------------------------------
 
 
 def scripted(request: Request) -> str:
@@ -281,7 +281,7 @@ def test_without_expansion_a_search_asks_no_chat_model(index: Path) -> None:
         assert server.chat_requests() == []
 
 
-# -- settings, errors, the command line ------------------------------------------------------------------------------
+# -- settings, errors, the command line ---------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,10 @@ def test_the_extractive_answerer_cannot_expand(index: Path) -> None:
 
 def test_a_users_own_template_is_used_and_must_fit_its_name(index: Path, tmp_path: Path) -> None:
     own = tmp_path / "rewrite.yaml"
-    text = "description: Mine.\npurpose: {}\nmessages:\n  en:\n    system: Reword for my trade.\n    user: '{}{{question}}'\n"
+    text = (
+        "description: Mine.\npurpose: {}\nmessages:\n  en:\n    system: Reword for my trade.\n"
+        "    user: '{}{{question}}'\n"
+    )
     own.write_text(text.format("rewrite", ""), encoding="utf-8")
     with OpenAIServer(reply="1. kettle warranty\n2. warranty") as server:
         with pipeline(index, server, expand="rewrite", prompts_dir=str(tmp_path)) as opened:
@@ -348,7 +351,7 @@ def test_the_command_prints_json_alone_and_tells_the_rest_apart(
     assert spent.replies >= 2
 
 
-# -- merging lists ----------------------------------------------------------------------------------------------------
+# -- merging lists ------------------------------------------------------------------
 
 
 def found(*scored: tuple[int, float]) -> list[Passage]:
@@ -361,6 +364,12 @@ def test_the_question_counts_as_much_as_all_other_wordings_together() -> None:
     scores = merge([[original, astray, astray, astray]])
     assert list(scores)[:2] == [1, 9]
     assert scores[1] == scores[9] == 1.0
+
+
+def test_one_good_wording_is_enough() -> None:
+    usual = found((1, 4.0), (2, 3.9), (3, 3.8))
+    lone = merge([[usual, found((3, 5.0), (2, 1.0)), usual, usual]])
+    assert next(iter(lone)) == 3
 
 
 def test_agreement_between_wordings_wins() -> None:

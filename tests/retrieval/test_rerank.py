@@ -38,7 +38,7 @@ def favouring(*words: str) -> object:
     return reply
 
 
-# -- the chat model ---------------------------------------------------------------------------------------------------
+# -- the chat model -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -109,21 +109,23 @@ def test_what_a_passage_says_of_itself_is_no_markup(index: Path) -> None:
     assert content.endswith(f"Question: {GUARANTEE}")
 
 
-@pytest.mark.parametrize(
-    "reply", ["", "I cannot rate these.", "[2] > [1] > [3]", "77: 5", '{"ratings": [1, 2', "1: high"]
-)
+MALFORMED = ["", "I cannot rate these.", "[2] > [1] > [3]", "77: 5", '{"ratings": [1, 2', "1: high"]
+
+
 @pytest.mark.parametrize(("question", "note"), [(GUARANTEE, "could not be read"), (DAYS_OFF, "읽을 수 없어")])
 def test_ratings_that_cannot_be_read_change_nothing_and_are_noted(
-    index: Path, reply: str, question: str, note: str
+    index: Path, question: str, note: str
 ) -> None:
-    with OpenAIServer(reply=reply) as server:
+    replies = iter([reply for reply in MALFORMED for _ in range(3)])
+    with OpenAIServer(reply=lambda _: next(replies)) as server:
         with pipeline(index, server) as opened:
             usual = opened.search(question, k=8)
         with pipeline(index, server, rerank="chat") as opened:
-            retrieval = opened.runnable.steps.retriever.retrieve(question, k=8)
-    assert list(retrieval.passages) == usual
-    assert note in retrieval.notes[0]
-    assert retrieval.efforts[0].usage.calls == 3
+            for reply in MALFORMED:
+                retrieval = opened.runnable.steps.retriever.retrieve(question, k=8)
+                assert list(retrieval.passages) == usual, reply
+                assert note in retrieval.notes[0], reply
+                assert retrieval.efforts[0].usage.calls == 3
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_expanded_searches_are_reranked(index: Path) -> None:
     assert [effort.step for effort in retrieval.efforts] == ["rewrite", "rerank"]
 
 
-# -- any reranker -----------------------------------------------------------------------------------------------------
+# -- any reranker -------------------------------------------------------------------
 
 
 class Scripted:
@@ -224,7 +226,7 @@ def test_what_is_no_rating_for_each_passage_is_refused(ratings: tuple[float, ...
         rerank(Scripted(*ratings), "Which?", passages(2))
 
 
-# -- names and errors -------------------------------------------------------------------------------------------------
+# -- names and errors ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
