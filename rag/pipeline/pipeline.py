@@ -54,6 +54,8 @@ class Pipeline:
 
         Raises IndexMissing, IndexMismatch, IndexDamaged, SettingsError, MissingExtra, AuthenticationFailed.
         """
+        if settings is not None and flags:
+            raise TypeError("Pipeline.open takes ready settings or settings by name, not both")
         chosen = settings or load_settings(flags)
         if index is not None:
             chosen = chosen.model_copy(update={"index": str(index)})

@@ -24,6 +24,8 @@ _CONTEXTS = (
 )
 _UNKNOWN_CONTEXT = 8_192
 """A careful guess for servers that do not say; a prompt that is too long all the same is packed again."""
+_OLLAMA_CONTEXT = 4_096
+"""Ollama's default (OLLAMA_CONTEXT_LENGTH). It cuts longer prompts without a word, beginning with the rules."""
 _THOUGHTS = 4_000
 DEFAULT_REPLY_TOKENS = 1_000
 
@@ -47,7 +49,9 @@ def capabilities(provider: str, model: str) -> Capabilities:
         if _REASONING.match(name):
             return Capabilities(frozenset({"max_tokens", "seed"}), context, _THOUGHTS)
         return Capabilities(context_tokens=context)
-    if provider in ("compatible", "ollama", "gguf"):
+    if provider == "ollama":
+        return Capabilities(context_tokens=_OLLAMA_CONTEXT)
+    if provider in ("compatible", "gguf"):
         return Capabilities()
     if provider == "hf":
         return Capabilities(_COMMON)

@@ -236,3 +236,25 @@ def test_a_damaged_cache_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_opened_is_one_sentence(spec: str, error: type[Exception], words: str) -> None:
     with OpenAIServer() as server, pytest.raises(error, match=words):
         chat_model(spec, settings_for(server))
+
+
+def test_the_context_window_follows_the_model_and_ollamas_silent_limit() -> None:
+    with OpenAIServer() as server:
+        settings = settings_for(server)
+        windows = {
+            spec: chat_model(spec, settings).context_tokens
+            for spec in (
+                "openai:gpt-4o-mini",
+                "openai:gpt-4",
+                "openai:gpt-4.1-mini",
+                "ollama:exaone3.5",
+                "compatible:x",
+            )
+        }
+    assert windows == {
+        "openai:gpt-4o-mini": 128_000,
+        "openai:gpt-4": 8_192,
+        "openai:gpt-4.1-mini": 1_000_000,
+        "ollama:exaone3.5": 4_096,
+        "compatible:x": 8_192,
+    }
