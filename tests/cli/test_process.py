@@ -155,6 +155,7 @@ class TestHostileIndex:
         assert done.err.startswith("Error: ")
 
 
+@pytest.mark.slow
 def test_the_demo_ends_with_two_verified_answers_and_one_declined(sample_index: Path, workdir: Path) -> None:
     """The script of `make demo`, on an index that is already up to date."""
     root = SAMPLE.parents[1]
