@@ -123,14 +123,15 @@ class Call:
         generation = result.generations[0]
         message = generation.message
         if isinstance(message, AIMessage):
-            usage, receipt = self._settle(message.usage_metadata, message.text)
+            usage, receipt = self.settle(message.usage_metadata, message.text)
             message.usage_metadata = usage
             message.response_metadata[RECEIPT] = receipt
             reason = message.response_metadata.get("finish_reason") or "stop"
-            self._keep(message.text, str(reason))
+            self.keep(message.text, str(reason))
         return result
 
-    def _settle(self, reported: UsageMetadata | None, text: str) -> tuple[UsageMetadata, dict[str, Any]]:
+    def settle(self, reported: UsageMetadata | None, text: str) -> tuple[UsageMetadata, dict[str, Any]]:
+        """Book this try with the tokens that the server reported, or an estimate; returns them and the receipt."""
         usage: UsageMetadata
         if reported is not None:
             usage = reported
@@ -176,7 +177,8 @@ class Call:
             },
         )
 
-    def _keep(self, text: str, reason: str) -> None:
+    def keep(self, text: str, reason: str) -> None:
+        """Keep the reply for identical calls, when such are to be answered from the cache."""
         if self.guards.replies is not None and (key := self._key()) is not None:
             self.guards.replies.put(key, Reply(text, reason))
 
@@ -213,8 +215,8 @@ class StreamedCall:
                 f"{place.subject} broke off the answer of {place.spec} half-way: try again."
             )
         text = "".join(self._text)
-        usage, receipt = self.call._settle(self._usage, text)
-        self.call._keep(text, self._reason or "stop")
+        usage, receipt = self.call.settle(self._usage, text)
+        self.call.keep(text, self._reason or "stop")
         return ChatGenerationChunk(
             message=AIMessageChunk(
                 content="",

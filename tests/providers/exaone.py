@@ -49,3 +49,31 @@ def build(folder: Path, *, seed: int = 7) -> Path:
     )
     Exaone4ForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+def build_embedder(folder: Path) -> Path:
+    """A sentence-transformers model: a tiny BERT with random weights and mean pooling."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    words = folder / "vocab.txt"
+    folder.mkdir(parents=True)
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    words.write_text("\n".join(pieces), encoding="utf-8")
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    BertModel(config).save_pretrained(folder / "bert")
+    BertTokenizerFast(str(words)).save_pretrained(folder / "bert")
+    encoder = Transformer(str(folder / "bert"))
+    pooling = Pooling(encoder.get_word_embedding_dimension())
+    SentenceTransformer(modules=[encoder, pooling]).save(str(folder / "model"))
+    return folder / "model"

@@ -221,6 +221,21 @@ def test_an_exaone_4_through_transformers(exaone: Path, library: Path) -> None:
             assert not citation.verified or (page is not None and citation.quote in page.text)
 
 
+def test_embeddings_through_sentence_transformers(exaone: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    from tests.providers.exaone import build_embedder
+
+    folder = build_embedder(tmp_path / "embedder")
+    provider = embedding_model(f"hf:{folder}", settings())
+    vectors = provider.embed(["a harbour bridge", "", "kettles"])
+    assert vectors.shape == (3, 16)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0, 1], atol=1e-5)
+    np.testing.assert_allclose(provider.embeddings.embed_query("kettles"), vectors[2], atol=1e-5)
+    assert not provider.paid
+    with Pipeline.open(build(tmp_path / "index", provider), settings(model="extractive")) as pipeline:
+        assert len(pipeline.search("bridge", k=3)) == 3
+
+
 def test_a_model_that_is_not_here_is_named(exaone: Path) -> None:
     from rag.providers.offline import disable_offline, enable_offline
 
