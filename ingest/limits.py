@@ -23,7 +23,8 @@ class ReadOptions:
     max_characters: int = 100_000_000
     keep_hidden_text: bool = False
     ocr: bool = False
-    ocr_languages: str = "eng+kor"
+    ocr_languages: str = "kor+eng"
+    """Tesseract reads Korean badly when English comes first; English it reads as well either way."""
     chunk_tokens: int = 220
     chunk_overlap: int = 0
 

@@ -13,11 +13,11 @@ from ingest.raw import Line
 from rag.errors import MissingExtra
 
 _DPI = 300
+_LAYOUTS = ("3", "6")
+"""Tesseract's page segmentation: its own, which sees no text on a page of one line; then one block of text."""
 _MAX_SIDE = 6_000  # pixels; a poster is read at a lower resolution
 _CONFIDENT = 30.0
 """Words that Tesseract is less sure of (0 to 100) are specks more often than words."""
-_TIGHT = 0.35
-"""Korean words are told apart by gaps wider than this share of the line's height."""
 
 
 class OcrFailed(Exception):
@@ -25,7 +25,7 @@ class OcrFailed(Exception):
 
 
 def require_tesseract(languages: str) -> None:
-    """Raise MissingExtra when Tesseract, or the data for one of `languages` (`eng+kor`), is not installed."""
+    """Raise MissingExtra when Tesseract, or the data for one of `languages` (`kor+eng`), is not installed."""
     if shutil.which("tesseract") is None:
         raise MissingExtra(
             "the program tesseract (apt install tesseract-ocr tesseract-ocr-kor)", "ocr", "OCR"
@@ -49,14 +49,22 @@ def read_scan(page: Any, *, languages: str, seconds: float) -> list[Line]:
     width, height = page.get_size()
     scale = min(_DPI / 72, _MAX_SIDE / max(width, height, 1.0))
     image = _portable_graymap(page, scale)
-    command = ["tesseract", "stdin", "stdout", "-l", languages, "--dpi", str(round(72 * scale)), "tsv"]
+    for layout in _LAYOUTS:
+        table = _recognised(image, layout, languages, round(72 * scale), seconds)
+        if lines := _lines(table, scale, height):
+            return lines
+    return []
+
+
+def _recognised(image: bytes, layout: str, languages: str, dpi: int, seconds: float) -> str:
+    command = ["tesseract", "stdin", "stdout", "-l", languages, "--psm", layout, "--dpi", str(dpi), "tsv"]
     try:
         done = subprocess.run(command, input=image, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
         raise OcrFailed(f"took longer than {seconds:.0f} s") from error
     if done.returncode != 0:
         raise OcrFailed(f"Tesseract ended with code {done.returncode}")
-    return _lines(done.stdout.decode("utf-8", "replace"), scale, height)
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _portable_graymap(page: Any, scale: float) -> bytes:
@@ -85,11 +93,6 @@ def _line(words: list[dict[str, str]], scale: float, height: float) -> Line:
     right = [int(word["left"]) + int(word["width"]) for word in words]
     top = min(int(word["top"]) for word in words)
     bottom = max(int(word["top"]) + int(word["height"]) for word in words)
-    text = words[0]["text"].strip()
-    for place in range(1, len(words)):
-        word = words[place]["text"].strip()
-        hangul = "가" <= text[-1] <= "힣" and "가" <= word[0] <= "힣"
-        tight = hangul and left[place] - right[place - 1] < _TIGHT * (bottom - top)
-        text += word if tight else f" {word}"
+    text = " ".join(word["text"].strip() for word in words)
     y0, y1 = height - bottom / scale, height - top / scale
     return Line(text, min(left) / scale, max(right) / scale, y0, y1, size=round(y1 - y0, 1))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ingest.limits import ReadOptions
 from ingest.passwords import Passwords
 from rag.errors import BudgetReached, IndexMismatch, RateLimited, UsageError
 from rag.store import open_index
@@ -296,11 +295,3 @@ def test_a_path_that_does_not_exist_is_wrong_usage(index: Path, tmp_path: Path) 
     with pytest.raises(UsageError, match="does not exist"):
         run(tmp_path / "nowhere", index)
     assert not index.exists()
-
-
-def test_ocr_asks_only_for_scans(folder: Path, index: Path) -> None:
-    pytest.importorskip("shutil")
-    if shutil.which("tesseract") is None:
-        pytest.skip("Tesseract is not installed")
-    run(folder, index)
-    assert run(folder, index, read=ReadOptions(ocr=True, ocr_languages="eng")).files == []

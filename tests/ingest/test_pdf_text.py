@@ -224,3 +224,13 @@ def test_fonts_that_do_not_say_their_letters_make_a_page_garbled(tmp_path: Path)
     reading = read_file(tmp_path / "odd.pdf")
     assert reading.pages[0].status in (Status.GARBLED, Status.EMPTY)
     assert reading.chunks == ()
+
+
+def test_what_is_filled_into_a_form_is_text(tmp_path: Path) -> None:
+    def form(canvas: Canvas) -> None:
+        lines("Name of the boat:")(canvas)
+        canvas.acroForm.textfield(
+            name="boat", value="Maryport Lass", x=200, y=HEIGHT - 110, width=200, height=20
+        )
+
+    assert "Maryport Lass" in _page(tmp_path, form).text
