@@ -121,8 +121,8 @@ class Steps:
             else:
                 turn.draft = parse_reply(turn.reply)
         if turn.draft.declined or not turn.draft.sentences:
-            key = "no_sentence" if self.generator is None else "model_declined"
-            turn.declined = say(key, turn.ask.question)
+            said = "model_declined" if turn.reply.strip() else "empty_reply"
+            turn.declined = say("no_sentence" if self.generator is None else said, turn.ask.question)
         return turn
 
     def _extract(self, turn: Turn) -> Draft:

@@ -21,6 +21,10 @@ _SENTENCES = {
         "en": "The model read the passages and found no answer in them.",
         "ko": "모델이 지문을 읽었지만 답을 찾지 못했습니다.",
     },
+    "empty_reply": {
+        "en": "The model replied with nothing: it may need a higher --max-tokens.",
+        "ko": "모델이 빈 답을 보냈습니다. --max-tokens를 늘려야 할 수 있습니다.",
+    },
     "no_sentence": {
         "en": "No sentence of the passages answers the question.",
         "ko": "질문에 답하는 문장이 지문에 없습니다.",

@@ -154,6 +154,13 @@ def test_the_documents_do_not_hold_it_says_the_model(opened: Open) -> None:
         assert answer.passages
 
 
+def test_an_empty_reply_is_not_taken_for_an_answer(opened: Open) -> None:
+    with OpenAIServer(reply="") as server:
+        answer = opened(server).ask(QUESTION)
+    assert answer.status == "abstained"
+    assert "replied with nothing" in answer.reason
+
+
 def test_the_documents_do_not_hold_it_says_the_evidence_before_any_model(opened: Open) -> None:
     with OpenAIServer(reply=right_reply) as server:
         answer = opened(server, abstain=0.999).ask("Which glacier melts fastest in Patagonia?")
