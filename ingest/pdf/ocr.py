@@ -6,7 +6,9 @@ import csv
 import io
 import shutil
 import subprocess
+import tempfile
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from ingest.raw import Line
@@ -50,21 +52,34 @@ def read_scan(page: Any, *, languages: str, seconds: float) -> list[Line]:
     scale = min(_DPI / 72, _MAX_SIDE / max(width, height, 1.0))
     image = _portable_graymap(page, scale)
     for layout in _LAYOUTS:
-        table = _recognised(image, layout, languages, round(72 * scale), seconds)
-        if lines := _lines(table, scale, height):
+        table, text = _recognised(image, layout, languages, round(72 * scale), seconds)
+        if lines := _lines(table, text, scale, height):
             return lines
     return []
 
 
-def _recognised(image: bytes, layout: str, languages: str, dpi: int, seconds: float) -> str:
-    command = ["tesseract", "stdin", "stdout", "-l", languages, "--psm", layout, "--dpi", str(dpi), "tsv"]
-    try:
-        done = subprocess.run(command, input=image, capture_output=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise OcrFailed(f"took longer than {seconds:.0f} s") from error
-    if done.returncode != 0:
-        raise OcrFailed(f"Tesseract ended with code {done.returncode}")
-    return done.stdout.decode("utf-8", "replace")
+def _recognised(image: bytes, layout: str, languages: str, dpi: int, seconds: float) -> tuple[str, str]:
+    """Tesseract's table of words with their places, and its text, which alone has the spaces of Korean right."""
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder) / "page"
+        options = ["-l", languages, "--psm", layout, "--dpi", str(dpi), "tsv", "txt"]
+        try:
+            done = subprocess.run(
+                ["tesseract", "stdin", str(base), *options],
+                input=image,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise OcrFailed(f"took longer than {seconds:.0f} s") from error
+        if done.returncode != 0:
+            raise OcrFailed(f"Tesseract ended with code {done.returncode}")
+        table, text = (
+            base.with_suffix(suffix).read_text(encoding="utf-8", errors="replace")
+            for suffix in (".tsv", ".txt")
+        )
+        return table, text
 
 
 def _portable_graymap(page: Any, scale: float) -> bytes:
@@ -77,22 +92,28 @@ def _portable_graymap(page: Any, scale: float) -> bytes:
         bitmap.close()
 
 
-def _lines(table: str, scale: float, height: float) -> list[Line]:
-    """Tesseract's table of words (TSV) as lines; columns come one after the other, as it orders its blocks."""
+def _lines(table: str, text: str, scale: float, height: float) -> list[Line]:
+    """The table as lines; columns come one after the other, as Tesseract orders its blocks."""
+    spaced = {_squeezed(line): line.strip() for line in text.splitlines()}
     words: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
-        text = (row.get("text") or "").strip()
-        if text and float(row.get("conf") or -1) >= _CONFIDENT:
+        if (row.get("text") or "").strip() and float(row.get("conf") or -1) >= _CONFIDENT:
             key = (row["block_num"], row["par_num"], row["line_num"])
             words.setdefault(key, []).append(row)
-    return [_line(found, scale, height) for found in words.values()]
+    return [_line(found, spaced, scale, height) for found in words.values()]
 
 
-def _line(words: list[dict[str, str]], scale: float, height: float) -> Line:
-    left = [int(word["left"]) for word in words]
-    right = [int(word["left"]) + int(word["width"]) for word in words]
+def _line(words: list[dict[str, str]], spaced: dict[str, str], scale: float, height: float) -> Line:
+    left = min(int(word["left"]) for word in words)
+    right = max(int(word["left"]) + int(word["width"]) for word in words)
     top = min(int(word["top"]) for word in words)
     bottom = max(int(word["top"]) + int(word["height"]) for word in words)
     text = " ".join(word["text"].strip() for word in words)
     y0, y1 = height - bottom / scale, height - top / scale
-    return Line(text, min(left) / scale, max(right) / scale, y0, y1, size=round(y1 - y0, 1))
+    return Line(
+        spaced.get(_squeezed(text), text), left / scale, right / scale, y0, y1, size=round(y1 - y0, 1)
+    )
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
