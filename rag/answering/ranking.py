@@ -1,15 +1,13 @@
 """Rank candidate sentences by how likely they answer the question: a linear score of a few readable features.
 
 The weights were fitted as a softmax over the candidates of each question (maximum likelihood of the sentences that
-hold a gold answer, L2 penalty) on questions about Korean and English Wikipedia pages together, by
-`benchmarks/fit_sentences.py`, which also prints the figures cross-validated by document. Weights fitted on one
-language alone lose less than one question in a hundred on the other.
+hold a gold answer and of the gold page, L2 penalty) by `benchmarks/fit_sentences.py`, on questions about Korean and
+English Wikipedia pages and about the sample documents together. It prints the figures cross-validated by document.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +32,6 @@ EMBEDDED = 12
 """Sentences that are compared by embedding: the gold answer is among so many in 98 of 100 cases."""
 ENOUGH_NEW = 6
 """New words beyond which more do not make an answer likelier."""
-_COMPLETE = re.compile(r"[.!?。][\"'”’)\]]*$|[다요음함]$|\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +56,6 @@ class Features:
     """Whether it counts what is asked to be counted."""
     new: float
     """How much it says that the question does not."""
-    fragment: float
-    """Whether it is neither a sentence nor a line with figures: a heading, a label."""
     file: float
     """Share of the retrieved passages, weighted by rank, that are of its file."""
     meaning: float = 0.0
@@ -68,18 +63,17 @@ class Features:
 
 
 WEIGHTS = Features(
-    coverage=12.0,
+    coverage=11.3,
     before=5.5,
-    after=4.3,
-    heading=6.7,
-    similarity=40.0,
-    rank=0.6,
-    kind=1.9,
-    unit=2.0,
-    new=3.0,
-    fragment=-1.5,
-    file=2.2,
-    meaning=25.0,
+    after=2.6,
+    heading=2.8,
+    similarity=42.0,
+    rank=1.5,
+    kind=2.2,
+    unit=4.0,
+    new=1.7,
+    file=1.35,
+    meaning=12.0,
 )
 
 
@@ -162,7 +156,6 @@ def _features(
         kind=holds_kind(question, candidate.text),
         unit=counts_unit(question, candidate.text),
         new=min(len(candidate.tokens - question.terms.keys() - head), ENOUGH_NEW) / ENOUGH_NEW,
-        fragment=float(not _COMPLETE.search(candidate.text)),
         file=shares[candidate.file],
     )
 
