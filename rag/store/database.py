@@ -71,10 +71,21 @@ def _translated(path: Path, error: sqlite3.Error) -> IndexError_:
     return IndexDamaged(f"{path} is damaged ({error}); {MEND}.")
 
 
-def require_regular_file(path: Path) -> None:
+def _require_regular_file(path: Path, *, needed: bool) -> None:
     """Raise IndexDamaged for a link, pipe or device where a plain file belongs: an index never needs one,
     and following one would read or overwrite a file outside the index."""
-    mode = path.lstat().st_mode
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if needed:
+            raise IndexMissing(
+                f"there is no index at {path.parent}: run `rag ingest FOLDER` first."
+            ) from error
+        return
+    except OSError as error:
+        raise IndexError_(
+            f"{path} cannot be read ({error.strerror}): check the folder's permissions."
+        ) from error
     if not stat.S_ISREG(mode):
         raise IndexDamaged(
             f"{path} is not a plain file but a link or a device: remove it and run `rag ingest`."
@@ -113,11 +124,8 @@ class Database:
 
         Raises IndexMissing, IndexMismatch (made by a newer version), IndexDamaged, IndexReadOnly.
         """
-        if not path.is_symlink() and not path.exists():
-            raise IndexMissing(f"there is no index at {path.parent}: run `rag ingest FOLDER` first.")
         for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), Path(f"{path}-journal")):
-            if name.is_symlink() or name.exists():
-                require_regular_file(name)
+            _require_regular_file(name, needed=name == path)
         with readable_errors(path):
             database = cls._open_writable(path) if writable else cls._open_for_reading(path)
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,14 @@ EXPECTED = {"dense": [1], "keywords": [1], "pages": [["a.pdf", 1]], "chunks": 6}
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that other users can reach, which pytest's own is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
 def other(tmp_path: Path) -> Path:
     """A second index, writable."""
     with open_index(tmp_path / "other", create=corpus.spec()) as index, index.writer() as writer:
@@ -31,10 +40,6 @@ def forbid_writing(location: Path) -> None:
     """Nobody but root may write there, and everybody may read."""
     for path in (location, *location.rglob("*")):
         path.chmod((path.stat().st_mode | 0o444 | (0o111 if path.is_dir() else 0)) & ~0o222)
-    if os.geteuid() == 0:
-        for folder in location.parents:
-            if folder.stat().st_mode & 0o005 != 0o005:
-                folder.chmod(folder.stat().st_mode | 0o055)
 
 
 @pytest.fixture
@@ -130,3 +135,16 @@ def test_a_document_of_many_chunks(location: Path, fill: Callable) -> None:
         assert index.passages([hit.chunk_id])[0].page == 2719
         assert len(index.passages(range(1, 3001))) == 3000
         assert index.vectors(range(1, 3001)).shape == (3000, corpus.DIMENSION)
+
+
+def test_an_index_that_may_not_be_read_is_one_sentence(
+    tmp_path: Path, location: Path, fill: Callable, other: Path
+) -> None:
+    fill([HARBOUR])
+    location.chmod(0o700)
+    if os.geteuid() != 0:
+        location.chmod(0)
+    outcome = run("ask_as_nobody", location, other)
+    location.chmod(0o700)
+    assert outcome["error"] == "IndexError_"
+    assert "permissions" in outcome["text"]
