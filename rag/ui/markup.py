@@ -71,7 +71,8 @@ def sentence(given: Sentence, language: Language) -> str:
     if given.unsupported_facts:
         words = say("facts_missing", language, facts=", ".join(given.unsupported_facts))
         missing = element("span", text(words), class_="pq-missing")
-    return element("p", text(given.text), numbers, " ", badge, missing, class_=f"pq-sentence pq-is-{support}")
+    words = element("span", text(given.text), class_="pq-text")
+    return element("p", words, numbers, " ", badge, missing, class_=f"pq-sentence pq-is-{support}")
 
 
 def declined(given: Answer, language: Language) -> str:

@@ -39,6 +39,7 @@ def safe_name(given: str) -> str:
 
     Raises UsageError when the kind is not among `KINDS`, or nothing is left of the name.
     """
+    given = given.encode("utf-8", "replace").decode()  # a lone surrogate is no name for a file
     name = unicodedata.normalize("NFC", given).replace("\\", "/").rpartition("/")[2]
     name = _RESERVED.sub("_", safe_text(name).replace("\n", " ").replace("\t", " "))
     stem, dot, suffix = name.rpartition(".")

@@ -30,8 +30,10 @@ def show(visit: Visit) -> None:
     if index is None or not any(status.searchable for status in index.counts().files):
         _empty(visit)
         return
+    above = st.empty()  # emptied at once, where what is no longer drawn would fade while an answer is written
     if not visit.session.turns and visit.session.asking is None:
-        _welcome(visit)
+        with above.container():
+            _welcome(visit)
     for number, turn in enumerate(visit.session.turns):
         _turn(visit, number, turn)
     if visit.session.problem:
@@ -184,10 +186,11 @@ def _chips(visit: Visit, number: int, citations: tuple[Citation, ...]) -> None:
     with st.container(horizontal=True, gap="xsmall", key=f"chips-{number}"):
         for citation in citations:
             mark = "✓" if citation.verified else "✗"
-            place = f"{_short(citation.file)}, {visit.say('page', page=citation.page)}"
+            # the page before the name: a narrow screen cuts the end off
+            place = f"{visit.say('page', page=citation.page)} {mark} {_short(citation.file)}"
             status = markup.status_words(citation, visit.language)
             pressed = st.button(
-                label(f"[{citation.n}] {place} {mark}"),
+                label(f"[{citation.n}] {place}"),
                 key=f"cite-{number}-{citation.n}",
                 help=label(f"{status}: {citation.quote}"[:400]),
                 icon=":material/format_quote:",
@@ -205,7 +208,7 @@ def _nearest(visit: Visit, number: int, passages: tuple[Passage, ...]) -> None:
         snippet = words if len(words) <= _SNIPPET else f"{words[:_SNIPPET]}…"
         with st.container(border=True, gap="xsmall"):
             st.html(markup.element("p", markup.text(snippet), class_="pq-question"))
-            place = f"{_short(passage.file)}, {visit.say('page', page=passage.page)}"
+            place = f"{visit.say('page', page=passage.page)} · {_short(passage.file)}"
             if st.button(label(place), key=f"near-{number}-{rank}", icon=":material/find_in_page:"):
                 open_exhibit(visit, Exhibit.of_passage(passage))
 

@@ -209,7 +209,13 @@ def _row(visit: Visit, entry: LedgerEntry) -> list[str]:
 def _remove(visit: Visit, files: list[str]) -> None:
     with st.expander(visit.say("remove"), icon=":material/delete:"):
         st.caption(visit.say("remove_note"))
-        chosen = st.multiselect(visit.say("remove_choose"), files, format_func=label, key="remove-files")
+        chosen = st.multiselect(
+            visit.say("remove_choose"),
+            files,
+            format_func=label,
+            key="remove-files",
+            placeholder=visit.say("choose"),
+        )
         if st.button(visit.say("remove_button"), disabled=not chosen, key="remove"):
             try:
                 visit.workspace.remove(chosen)

@@ -92,6 +92,7 @@ def _filters(visit: Visit) -> None:
         known,
         default=[file for file in choices.files if file in known],
         format_func=label,
+        placeholder=visit.say("choose"),
     )
     written = st.text_area(
         visit.say("conditions"), "\n".join(choices.conditions), help=visit.say("conditions_help"), height=90

@@ -1,0 +1,163 @@
+"""Text of documents, models and visitors stays text: no element, attribute, link or picture comes of it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.types import Answer, Citation, QuoteStatus, Sentence, Span, Support, Usage
+from rag.ui import markup
+from rag.ui.evidence import Exhibit
+from rag.ui.words import LANGUAGES, _words, language_for, say
+
+OURS = {
+    "p",
+    "div",
+    "span",
+    "sup",
+    "strong",
+    "blockquote",
+    "del",
+    "ins",
+    "mark",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "td",
+    "th",
+}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "<svg/onload=alert(1)>",
+    "</p></div><iframe src=//evil.example>",
+    "&lt;script&gt;",
+    "\x1b[31m<b>\u202e",
+    "![p](https://evil.example/p.png) [l](javascript:alert(1))",
+    "<style>*{display:none}</style>",
+]
+
+
+class _Seen(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.words = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def _answer(text: str) -> Answer:
+    citation = Citation(
+        1,
+        text,
+        3,
+        text,
+        QuoteStatus.ALTERED,
+        note=text,
+        difference=(("replace", text, text + "x"), ("equal", text, text)),
+    )
+    sentences = tuple(Sentence(text, (1,), support, (text,)) for support in Support)
+    return Answer(
+        text, True, text, sentences, (citation,), (), text, text, Usage(1, 2, None, 1), {}, 0.5, reason=text
+    )
+
+
+def _everything(text: str) -> str:
+    answer = _answer(text)
+    pieces = [
+        markup.question(text),
+        markup.note(text),
+        markup.badge(text, "weak", text),
+        markup.draft(text, "ko"),
+    ]
+    pieces += [markup.answer(answer, "en"), markup.declined(answer, "ko"), markup.footer(answer, "en")]
+    pieces += [markup.quote(answer.citations[0], "en"), markup.marked(text * 3, [(1, 4), (6, 9)])]
+    pieces.append(markup.table([text], [[markup.text(text)]], numbers=[0]))
+    return "".join(pieces)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_hostile_becomes_markup(text: str) -> None:
+    seen = _Seen(_everything(text))
+    assert seen.tags <= OURS
+    assert seen.attributes <= {"class", "title"}
+
+
+@given(st.text(max_size=60))
+def test_no_text_becomes_markup(text: str) -> None:
+    seen = _Seen(_everything(text))
+    assert seen.tags <= OURS
+    assert seen.attributes <= {"class", "title"}
+
+
+def test_the_words_stay_readable() -> None:
+    assert "<script>alert(1)</script>" in _Seen(markup.question(HOSTILE[0])).words
+    assert _Seen(markup.marked("The toll is 4 dollars.", [(4, 8)])).words == "The toll is 4 dollars."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![x](https://evil.example/a.png)",
+        "[l](javascript:alert(1))",
+        ":material/home:",
+        ":smile:",
+        ":red[x]",
+        "$x^2$",
+    ],
+)
+def test_labels_hold_no_markdown(text: str) -> None:
+    made = markup.label(text)
+    assert re.search(r"(?<!\\)[\[\]$*_`<]", made) is None
+    assert re.search(r":\w", made) is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_kind_of_support_has_a_word_and_a_mark(language: str) -> None:
+    lines = [markup.sentence(Sentence("x", (), support), language) for support in Support]  # type: ignore[arg-type]
+    words = [_Seen(line).words for line in lines]
+    assert len(set(words)) == len(list(Support))
+    for support, shown in zip(Support, words, strict=True):
+        assert say(support.value, language) in shown  # type: ignore[arg-type]
+        assert markup.MARKS[support] in shown
+
+
+def test_both_languages_say_everything_with_the_same_values() -> None:
+    for key, (english, korean) in _words().items():
+        assert english, key
+        assert korean, key
+        assert sorted(re.findall(r"\{(\w+)\}", english)) == sorted(re.findall(r"\{(\w+)\}", korean)), key
+
+
+def test_the_language_follows_the_setting_then_the_browser() -> None:
+    assert language_for("ko", "en-GB") == "ko"
+    assert language_for("en", "ko-KR") == "en"
+    assert language_for("auto", "ko-KR") == "ko"
+    assert language_for("auto", "fr") == "en"
+    assert language_for("auto", None) == "en"
+
+
+def test_an_unknown_price_is_not_zero() -> None:
+    assert markup.price(None, "en") == "price unknown"
+    assert markup.price(0.0, "en") == "$0.0000"
+
+
+def test_marks_are_cut_to_the_page_and_do_not_overlap() -> None:
+    spans = (Span(2, 5, 9), Span(1, 0, 4), Span(2, 0, 7), Span(2, 9, 99))
+    assert Exhibit("a.pdf", 2, spans).ranges(2, "0123456789ab") == [(0, 7), (7, 9), (9, 12)]
+    assert Exhibit("a.pdf", 2, spans).ranges(3, "text") == []

@@ -1,0 +1,57 @@
+"""Pipelines are shared, renewed when the index changes, and closed when nobody uses them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rag.store import open_index
+from rag.ui import pool as pool_module
+from rag.ui.options import UiOptions
+from rag.ui.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(sample_index: Path, tmp_path: Path) -> Workspace:
+    shutil.copytree(sample_index, tmp_path / "index")
+    return Workspace(UiOptions(flags={"index": str(tmp_path / "index"), "model": "extractive"}))
+
+
+def test_visitors_with_the_same_settings_share_a_pipeline(workspace: Workspace) -> None:
+    with (
+        workspace.pool.lend({}) as one,
+        workspace.pool.lend({}) as two,
+        workspace.pool.lend({"abstain": 0.9}) as other,
+    ):
+        assert one is two
+        assert other is not one
+        assert other.meter is one.meter
+
+
+def test_a_question_keeps_its_state_and_the_next_one_gets_the_newest(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "_RENEW_AFTER", 0.0)
+    with workspace.pool.lend({}) as before:
+        file = before.index.sources()[0].file
+        with open_index(workspace.settings.index) as writing, writing.writer() as writer:
+            writer.prune([file])
+        with workspace.pool.lend({}) as after:
+            assert after is not before
+            assert after.index.source(file) is None
+        assert before.index.source(file) is not None  # still open, still the state it began with
+    with workspace.pool.lend({}) as again:
+        assert again is after
+
+
+def test_without_an_index_asking_says_what_to_do(tmp_path: Path) -> None:
+    workspace = Workspace(UiOptions(flags={"index": str(tmp_path / "none")}))
+    session = workspace.session(None)
+    assert session.begin("Anything?", workspace.ask)
+    assert session.asking is not None
+    assert session.asking.wait(30)
+    session.settle()
+    assert "rag ingest" in session.problem
+    assert not (tmp_path / "none").exists()

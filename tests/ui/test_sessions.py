@@ -1,0 +1,206 @@
+"""Sessions are exported with their receipts, and proven again when they come back."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.answering.receipt import read_receipt, verify_receipt
+from rag.errors import UsageError
+from rag.store import Index, open_index
+from rag.types import Support
+from rag.ui.choices import Choices
+from rag.ui.options import UiOptions
+from rag.ui.sessions import FILE, LARGEST, Session, SessionStore, new_id, read_session
+from rag.ui.workspace import Workspace
+
+QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"
+
+
+@pytest.fixture(scope="module")
+def workspace(sample_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    uploads = tmp_path_factory.mktemp("uploads")
+    return Workspace(
+        UiOptions(uploads=str(uploads), flags={"index": str(sample_index), "model": "extractive"})
+    )
+
+
+@pytest.fixture(scope="module")
+def index(sample_index: Path) -> Iterator[Index]:
+    with open_index(sample_index) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def asked(workspace: Workspace) -> Session:
+    """A session with an answer and a declined question."""
+    session = Session(new_id(), Choices.of(workspace.settings))
+    for question in (QUESTION, "Which astronaut landed on the moon in July 1969 with Apollo 11?"):
+        _ask(session, workspace, question)
+    assert [turn.answer.answered for turn in session.turns] == [True, False]
+    return session
+
+
+def _ask(session: Session, workspace: Workspace, question: str) -> None:
+    assert session.begin(question, workspace.ask)
+    assert session.asking is not None
+    assert session.asking.wait(60)
+    assert session.settle(), session.problem
+
+
+def test_a_second_question_waits_for_the_first(workspace: Workspace) -> None:
+    session = Session(new_id(), Choices.of(workspace.settings))
+    assert session.begin(QUESTION, workspace.ask)
+    assert not session.begin("another one", workspace.ask)
+    assert session.asking is not None
+    assert session.asking.wait(60)
+    assert session.settle()
+    assert not session.begin("   ", workspace.ask)
+
+
+def test_an_error_is_one_sentence_and_the_session_goes_on(workspace: Workspace) -> None:
+    session = Session(new_id(), Choices(model="nonsense:model"))
+    assert session.begin(QUESTION, workspace.ask)
+    assert session.asking is not None
+    assert session.asking.wait(60)
+    assert not session.settle()
+    assert "nonsense" in session.problem
+    session.choices = Choices.of(workspace.settings)
+    _ask(session, workspace, QUESTION)
+    assert session.problem == ""
+
+
+def test_what_is_exported_comes_back_as_it_was(asked: Session, index: Index) -> None:
+    again = read_session(asked.export(), index)
+    for old, new in zip(asked.turns, again.turns, strict=True):
+        assert (new.answer.question, new.answer.answered) == (old.answer.question, old.answer.answered)
+        assert [(s.text, s.support) for s in new.answer.sentences] == [
+            (s.text, s.support) for s in old.answer.sentences
+        ]
+        assert [(c.file, c.page, c.quote, c.spans) for c in new.answer.citations] == [
+            (c.file, c.page, c.quote, c.spans) for c in old.answer.citations
+        ]
+        assert not new.stale
+    assert again.turns[1].answer.passages[0].text == asked.turns[1].answer.passages[0].text
+    assert again.choices == asked.choices
+
+
+def test_each_exported_receipt_can_be_verified_alone(asked: Session, index: Index, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(asked.export())) as archive:
+        archive.extractall(tmp_path)
+    receipts = sorted(tmp_path.glob("answer-*.json"))
+    assert len(receipts) == len(asked.turns)
+    verification = verify_receipt(read_receipt(receipts[0]), index)
+    assert verification.holds
+    assert verification.checks
+
+
+def test_a_forged_session_proves_nothing(asked: Session, index: Index) -> None:
+    form = json.loads(asked.to_json())
+    receipt = form["turns"][0]["receipt"]
+    receipt["answer"] = "The profit was £99.9 million."
+    receipt["sentences"] = [
+        {"text": "The profit was £99.9 million.", "citations": [1], "support": "verified"}
+    ]
+    receipt["citations"][0]["quote"] = "a profit of £99.9 million before tax"
+    forged = read_session(json.dumps(form).encode(), index).turns[0]
+    assert forged.stale
+    assert not any(s.support is Support.VERIFIED for s in forged.answer.sentences)
+    assert not any(c.verified for c in forged.answer.citations)
+
+
+def test_a_forged_sentence_over_a_true_quote_is_not_verified(asked: Session, index: Index) -> None:
+    form = json.loads(asked.to_json())
+    form["turns"][0]["receipt"]["sentences"][0]["text"] = "The profit was £99.9 million in 1875."
+    forged = read_session(json.dumps(form).encode(), index).turns[0]
+    assert forged.stale
+    assert forged.answer.sentences[0].support is not Support.VERIFIED
+
+
+def test_the_nearest_passages_come_from_the_index_and_not_from_the_file(asked: Session, index: Index) -> None:
+    form = json.loads(asked.to_json())
+    form["turns"][1]["nearest"][0] |= {"file": "../../etc/passwd", "text": "trust me"}
+    form["turns"][1]["nearest"][1]["spans"][0]["end"] = 10**9
+    again = read_session(json.dumps(form).encode(), index).turns[1]
+    assert len(again.answer.passages) == len(asked.turns[1].answer.passages[:3]) - 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b"[]", b"null", b"PK\x03\x04 not a zip", b'{"turns": [{}], "format": "pagequote-session/1"}',
+     b'{"turns": [], "format": "pagequote-session/2"}', b"[" * 100_000, b"\xff\xfe"],
+)  # fmt: skip
+def test_what_is_no_session_is_refused(content: bytes, index: Index) -> None:
+    with pytest.raises(UsageError):
+        read_session(content, index)
+
+
+def test_a_zip_bomb_is_not_unpacked(index: Index) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(FILE, b" " * (4 * LARGEST))
+    assert len(packed.getvalue()) < LARGEST / 50
+    with pytest.raises(UsageError, match="too large"):
+        read_session(packed.getvalue(), index)
+
+
+def test_a_session_is_found_again_after_a_restart(asked: Session, index: Index, tmp_path: Path) -> None:
+    SessionStore(tmp_path).save(asked)
+    again = SessionStore(tmp_path).get(asked.id, Choices(), index)
+    assert again.id == asked.id
+    assert [turn.answer.question for turn in again.turns] == [turn.answer.question for turn in asked.turns]
+    assert [(q, a.split()) for q, a in again.history] == [(q, a.split()) for q, a in asked.history]
+
+
+@pytest.mark.parametrize("identity", ["../../secret-secret-secret", "/etc/passwd", "", "x", "a" * 200, None])
+def test_other_names_open_no_file(identity: str | None, asked: Session, index: Index, tmp_path: Path) -> None:
+    (tmp_path.parent / "secret-secret-secret.json").write_bytes(asked.to_json())
+    opened = SessionStore(tmp_path / "a" / "b").get(identity, Choices(), index)
+    assert opened.turns == []
+    assert opened.id != identity
+
+
+def test_a_planted_link_is_not_followed(asked: Session, index: Index, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.json"
+    elsewhere.write_bytes(asked.to_json())
+    store = SessionStore(tmp_path / "sessions")
+    (tmp_path / "sessions").mkdir()
+    identity = new_id()
+    (tmp_path / "sessions" / f"{identity}.json").symlink_to(elsewhere)
+    assert store.get(identity, Choices(), index).turns == []
+
+
+def test_memory_holds_a_bounded_number_of_sessions(index: Index, tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, most=3)
+    ids = [store.get(None, Choices(), index).id for _ in range(9)]
+    assert len(set(ids)) == 9
+    assert len(store._open) == 3
+
+
+def test_a_visitor_from_elsewhere_names_no_file_of_this_machine(sample_index: Path) -> None:
+    flags: dict[str, Any] = {"index": str(sample_index), "model": "extractive"}
+    public = Workspace(UiOptions(host="0.0.0.0", flags=flags))
+    wanted = Choices(prompt="/etc/prompt.yaml", model="gguf:/etc/passwd", k=3)
+    allowed = public.allowed(wanted)
+    assert (allowed.prompt, allowed.model, allowed.k) == ("few-shot", None, 3)
+    assert Workspace(UiOptions(flags=flags)).allowed(wanted) == wanted
+
+
+def test_file_names_filter_as_they_are_written() -> None:
+    assert Choices(files=("a[1]*.pdf",), conditions=("page=3", " ")).where() == (
+        "file=a[[]1][*].pdf",
+        "page=3",
+    )
+    assert Choices().where() is None
+
+
+def test_another_template_forgets_the_variables_of_the_old_one() -> None:
+    choices = Choices(prompt="persona", variables=(("persona", "a pirate"),))
+    assert choices.with_prompt("concise").variables == ()
+    assert choices.with_prompt("persona").variables == choices.variables
