@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +11,7 @@ from rag.errors import UsageError
 from rag.prompting.catalogue import load_template
 from rag.providers.calls import prompt_tokens
 from rag.providers.capabilities import DEFAULT_REPLY_TOKENS
+from rag.providers.specs import parse_spec
 from rag.text.language import language_of
 from rag.types import Usage
 from rag.usage.meter import Tally, tallying
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from rag.prompting.template import Template
     from rag.providers.chat import GuardedChat
 
+S = TypeVar("S")
 T = TypeVar("T")
+_PARALLEL = 4
+"""Calls under way at once, at most."""
 _SLACK = 64
 """Tokens of the context left free, since counts are estimates for most models."""
 
@@ -52,6 +56,15 @@ class Asker:
     model: GuardedChat
     prompts_dir: str | None = None
     """The user's templates, which hide the shipped ones of the same name."""
+
+    def at_once(self, work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """`work` for each item, in order, as many at once as the model bears; calls are booked where this is."""
+        from langchain_core.runnables.config import ContextThreadPoolExecutor
+
+        # a model in this process shares its cores between calls, and each would only come nearer to its time limit
+        parallel = 1 if parse_spec(self.model.spec).provider in ("gguf", "hf") else _PARALLEL
+        with ContextThreadPoolExecutor(max_workers=parallel) as pool:
+            return list(pool.map(work, items))
 
     def ask(self, purpose: Purpose, question: str, **filled: str) -> str:
         """The reply to the template named like its purpose. Raises ProviderError, BudgetReached, UsageError."""

@@ -15,8 +15,6 @@ from rag.retrieval.replies import read_ratings
 
 BATCH = 10
 """Passages in one call, at most: small models lose count in longer lists."""
-PARALLEL = 4
-"""Calls under way at once, at most."""
 PASSAGE_TOKENS = 480
 """A passage is cut here, the longest that chunking allows."""
 _LEAST_TOKENS = 32
@@ -35,11 +33,8 @@ class ChatReranker:
 
     def rate(self, question: str, texts: Sequence[str]) -> Sequence[float] | None:
         """Ratings from 0 to 10; what a reply leaves out gets 0. None when a reply holds no rating at all."""
-        from langchain_core.runnables.config import ContextThreadPoolExecutor
-
         batches = list(self._batches(question, texts))
-        with ContextThreadPoolExecutor(max_workers=min(PARALLEL, len(batches))) as pool:
-            rated = list(pool.map(lambda batch: self._rate(question, batch), batches))
+        rated = self.asker.at_once(lambda batch: self._rate(question, batch), batches)
         if any(ratings is None for ratings in rated):
             return None  # ratings of some passages alone would say nothing about their order among the others
         return [rating for ratings in rated for rating in ratings or ()]

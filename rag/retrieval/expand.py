@@ -42,7 +42,7 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class Expander:
-    """Asks a chat model to expand questions in the given ways, one call each, at the same time."""
+    """Asks a chat model to expand questions in the given ways, one call each."""
 
     asker: Asker
     ways: Sequence[Way]
@@ -68,10 +68,7 @@ class Expander:
         return Expansion(queries, hypothetical, parts, tuple(notes), tuple(efforts))
 
     def _replies(self, question: str) -> list[tuple[str, Effort]]:
-        from langchain_core.runnables.config import ContextThreadPoolExecutor
-
         def ask(way: Way) -> tuple[str, Effort]:
             return measured(way, self.asker.model.spec, lambda: self.asker.ask(way, question))
 
-        with ContextThreadPoolExecutor(max_workers=len(self.ways)) as pool:
-            return list(pool.map(ask, self.ways))
+        return self.asker.at_once(ask, self.ways)
