@@ -38,16 +38,16 @@ class Weights:
     figures: float = 0.0
 
 
-FACT = Weights(dense=1.0, keywords=2.0, pages=1.0, heads=0.0, routing=0.5)
+FACT = Weights(dense=1.5, keywords=2.0, pages=1.0, heads=0.25, routing=0.25)
 """For a question whose own words are on the page."""
 REPORT = Weights(
     dense=1.0,
     keywords=0.5,
-    pages=1.0,
-    heads=0.5,
+    pages=0.5,
+    heads=0.25,
     routing=1.0,
     expanded_pages=1.0,
-    expanded_heads=0.5,
+    expanded_heads=0.25,
     figures=0.3,
 )
 """For a question that the glossary knows to be printed in other words: statements, tables, computed figures.
