@@ -73,8 +73,6 @@ def _limit_memory(options: ReadOptions) -> None:
         limit = (options.memory_mib + _HEADROOM_MIB) * MIB
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(AttributeError, OSError):
-        os.nice(5)  # reading ahead must not slow the embedding down
 
 
 def _die_with_parent(parent: int) -> None:

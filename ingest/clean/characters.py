@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ingest.raw import count_visible
 from rag.text.normalise import INVISIBLE, SOFT_HYPHENS, plain_form
 
 _BLANKS = re.compile(r"[^\S\n]+")
@@ -12,7 +13,6 @@ _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 _INNER_SOFT_HYPHEN = re.compile(f"[{SOFT_HYPHENS}](?!\\s*$)")
 _GLYPH_NAMES = re.compile(r"(?:/[A-Za-z]{0,4}\d{1,6}){2,}|\(cid:\d+\)")
 _UNREADABLE = re.compile(r"[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]|[\U000f0000-\U0010ffff]")
-_SPACE = re.compile(r"\s")
 
 
 class _PlainForms(dict[int, str]):
@@ -49,7 +49,7 @@ def unreadable_share(text: str) -> float:
 
     Replacement and private-use characters, control characters, and glyph names in place of letters.
     """
-    visible = len(_SPACE.sub("", text))
+    visible = count_visible(text)
     if not visible:
         return 0.0
     names = sum(len(match) for match in _GLYPH_NAMES.findall(text))
@@ -58,5 +58,5 @@ def unreadable_share(text: str) -> float:
 
 def readable_count(text: str) -> int:
     """Visible characters that a reader could read."""
-    visible = len(_SPACE.sub("", text))
+    visible = count_visible(text)
     return round(visible * (1.0 - unreadable_share(text)))

@@ -9,7 +9,7 @@ column.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ingest.pdf.objects import Box
     from ingest.pdf.pages import PlacedLine
 
-Positions = Callable[["PlacedLine"], Sequence["Box | None"]]
+Positions = Callable[["PlacedLine", int], "Box | None"]
+"""The box of the character at a position of a line."""
 
 _MIN_LINES = 6
 _MIDDLE = (0.3, 0.7)
@@ -27,6 +28,7 @@ _MIDDLE = (0.3, 0.7)
 _GAP = 0.8
 """A gap between columns is at least this multiple of the line height."""
 _MOST = 0.6
+_BLANK = re.compile(r"(?<=\S)\s+(?=\S)")
 _WORD = re.compile(r"[^\W\d_]{2,}|[가-힣]")
 _NUMBER = re.compile(r"\d")
 
@@ -37,38 +39,37 @@ def split_columns(lines: list[PlacedLine], width: float, positions: Positions) -
     if len(placed) < _MIN_LINES or width <= 0:
         return lines
     wide = [p for p in placed if p.line.x0 < _MIDDLE[0] * width and p.line.x1 > _MIDDLE[1] * width]
-    if len(wide) >= _MIN_LINES and _has_gaps(wide, width, positions):
+    if len(wide) >= _MIN_LINES and _reads_like_prose(wide, 6) and _has_gaps(wide, width, positions):
         return _split_merged(lines, wide, width, positions)
     return _unweave(lines, placed, width)
 
 
 def _has_gaps(wide: list[PlacedLine], width: float, positions: Positions) -> bool:
-    """A look at three lines, since asking for every character's place is slow."""
+    """A look at three lines, since asking for places is slow."""
     sample = [wide[len(wide) * k // 4] for k in (1, 2, 3)]
-    return sum(_gap(p, positions(p), width) is not None for p in sample) >= 2
+    return sum(_gap(p, positions, width) is not None for p in sample) >= 2
 
 
-def _gap(placed: PlacedLine, boxes: Sequence[Box | None], width: float) -> tuple[float, float, int] | None:
+def _gap(placed: PlacedLine, positions: Positions, width: float) -> tuple[float, float, int] | None:
     """The widest white gap in the middle of a line: its left and right edge and the character after it."""
     best: tuple[float, float, int] | None = None
-    previous: float | None = None
     needed = _GAP * max(4.0, placed.line.y1 - placed.line.y0)
-    for index, box in enumerate(boxes):
-        if box is None or index >= len(placed.line.text) or placed.line.text[index].isspace():
+    text = placed.line.text
+    for blank in _BLANK.finditer(text, len(text) // 6, len(text) - len(text) // 6):
+        before, after = positions(placed, blank.start() - 1), positions(placed, blank.end())
+        if before is None or after is None or after[0] - before[2] < needed:
             continue
-        if previous is not None and box[0] - previous >= needed:
-            centre = (previous + box[0]) / 2
-            wider = best is None or box[0] - previous > best[1] - best[0]
-            if wider and _MIDDLE[0] * width <= centre <= _MIDDLE[1] * width:
-                best = (previous, box[0], index)
-        previous = box[2]
+        centre = (before[2] + after[0]) / 2
+        wider = best is None or after[0] - before[2] > best[1] - best[0]
+        if wider and _MIDDLE[0] * width <= centre <= _MIDDLE[1] * width:
+            best = (before[2], after[0], blank.end())
     return best
 
 
 def _split_merged(
     lines: list[PlacedLine], wide: list[PlacedLine], width: float, positions: Positions
 ) -> list[PlacedLine]:
-    gaps = {id(p): gap for p in wide if (gap := _gap(p, positions(p), width)) is not None}
+    gaps = {id(p): gap for p in wide if (gap := _gap(p, positions, width)) is not None}
     if len(gaps) < _MOST * len(wide):
         return lines
     gutter = median((left + right) / 2 for left, right, _ in gaps.values())
@@ -131,12 +132,17 @@ def _by_column(pieces: list[PlacedLine], gutter: float) -> list[PlacedLine]:
     return [*ordered, *left, *right]
 
 
+def _reads_like_prose(side: list[PlacedLine], least: int) -> bool:
+    """Mostly words, `least` of them on the middling line."""
+    texts = [p.line.text for p in side]
+    if sum(len(_NUMBER.findall(text)) for text in texts) > 0.15 * sum(map(len, texts)):
+        return False
+    return median(len(_WORD.findall(text)) for text in texts) >= least
+
+
 def _is_prose(side: list[PlacedLine]) -> bool:
     """Mostly words, and most lines end near the right edge of the column."""
-    texts = [p.line.text for p in side]
-    letters = sum(map(len, texts)) or 1
-    words = [len(_WORD.findall(text)) for text in texts]
-    if median(words) < 3 or sum(len(_NUMBER.findall(text)) for text in texts) > 0.15 * letters:
+    if not _reads_like_prose(side, 3):
         return False
     start, end = median(p.line.x0 for p in side), max(p.line.x1 for p in side)
     filled = sum(p.line.x1 >= end - 0.2 * max(1.0, end - start) for p in side)

@@ -25,7 +25,11 @@ _SYMBOLS = 0.5
 _BETTER = 1.2
 _STAMP = 16
 """A scan may bear a stamped page number as text; so few characters do not make it readable."""
+_SYMBOL = re.compile(r"[^\w\s.\-–—|·•…]|_")
+_WORD_CHARACTER = re.compile(r"[^\W_]")
 _MANY_SHAPES = 40
+_SMALL = 3
+"""Pages of a document that is asked about twice whenever a page says little: it costs nothing there."""
 _MENDABLE = 200_000_000
 _CATALOGUE = re.compile(rb"(?<!\d)(\d{1,9}) 0 obj[^>]{0,400}?/Type\s*/Catalog")
 
@@ -135,7 +139,8 @@ def _page(
     _judge(view)
     page = view.page
     promising = view.drawn_characters > view.visible or page.status is Status.GARBLED
-    if view.visible < FEW and promising and not page.note:
+    small = len(document) <= _SMALL
+    if view.visible < FEW and (promising or small) and not page.note:
         _improve(page, second, tell, force=False)
     if options.ocr and page.status is Status.SCANNED:
         _recognise(document, page, options)
@@ -161,9 +166,8 @@ def _judge(view: PageView) -> None:
 def _is_garbled(text: str) -> bool:
     if unreadable_share(text) > _GARBLED:
         return True
-    dense = [c for c in text if not c.isspace() and c not in ".-_–—|·•…"]
-    symbols = sum(not c.isalnum() for c in dense)
-    return len(dense) >= 40 and symbols > _SYMBOLS * len(dense)
+    symbols = len(_SYMBOL.findall(text))
+    return symbols >= 20 and symbols > _SYMBOLS * (symbols + len(_WORD_CHARACTER.findall(text)))
 
 
 def _improve(page: RawPage, second: SecondOpinion | None, tell: Tell, *, force: bool) -> None:

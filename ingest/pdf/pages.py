@@ -25,6 +25,7 @@ _BETWEEN_LETTERS = re.compile(rf"(?<=[A-Za-z가-힣])[{_ZERO_WIDTH}]+(?=[A-Za-z�
 _LINE = re.compile(f"[^\r\n{SOFT_HYPHENS}]+[{SOFT_HYPHENS}]?|[\r\n{SOFT_HYPHENS}]+")
 """PDFium ends a line at a hyphen with a soft hyphen and nothing else: the next line follows at once."""
 _MOST_ANNOTATIONS = 300
+_LONGEST_OBJECT = 256
 _MANY = 8
 FEW = 100
 """Below so many characters a page may have lost some, and a look at what it draws is cheap."""
@@ -88,7 +89,7 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
     if invisible := smuggled(text.text):
         ways[Way.ZERO_WIDTH] += invisible
     frame = _Frame(box, page.get_rotation())
-    lines = split_columns(text.lines(frame), frame.width, lambda line: text.positions(line, frame))
+    lines = split_columns(text.lines(frame), frame.width, lambda line, at: text.box(line.start + at, frame))
     raw = RawPage(
         number,
         [placed.line for placed in lines],
@@ -181,7 +182,7 @@ class _Characters:
         return lines
 
     def _line(self, words: str, first: int, frame: _Frame) -> Line:
-        begin, end = self._box(first, frame), self._box(first + len(words) - 1, frame)
+        begin, end = self.box(first, frame), self.box(first + len(words) - 1, frame)
         if begin is None or end is None:
             return Line(words)
         return Line(
@@ -194,11 +195,8 @@ class _Characters:
             bold=self._bold(first),
         )
 
-    def positions(self, placed: PlacedLine, frame: _Frame) -> list[Box | None]:
-        """The box of every character of a line."""
-        return [self._box(position, frame) for position in range(placed.start, placed.end)]
-
-    def _box(self, position: int, frame: _Frame) -> Box | None:
+    def box(self, position: int, frame: _Frame) -> Box | None:
+        """Where a character stands, or None when PDFium does not know."""
         index = self._index(position)
         if index < 0 or not c.FPDFText_GetLooseCharBox(self._raw, index, self._rect):
             return None
@@ -235,11 +233,15 @@ def smuggled(text: str) -> int:
 
 
 def _drawn_characters(page: Any, textpage: Any) -> int:
-    """Characters that the page's own text objects hold, as PDFium decodes them."""
+    """Visible characters that the page's own text objects hold; one for each that PDFium cannot decode."""
     total = 0
+    buffer = (ctypes.c_ushort * _LONGEST_OBJECT)()
     for index in range(min(c.FPDFPage_CountObjects(page), 200)):
         handle = c.FPDFPage_GetObject(page, index)
         if c.FPDFPageObj_GetType(handle) == c.FPDF_PAGEOBJ_TEXT:
-            size = c.FPDFTextObj_GetText(handle, textpage, None, 0)
-            total += max(1, size // 2 - 1)  # a text object was drawn even when nothing of it decodes
+            size = c.FPDFTextObj_GetText(handle, textpage, buffer, ctypes.sizeof(buffer))
+            text = bytes(buffer)[: max(0, min(size, ctypes.sizeof(buffer)) - 2)].decode(
+                "utf-16-le", "replace"
+            )
+            total += count_visible(text) if text else 1
     return total
