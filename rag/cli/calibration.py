@@ -65,7 +65,7 @@ def kept_calibration(index: str) -> Calibration | None:
     if not isinstance(form, dict) or form.pop("format", None) != _FORMAT:
         return None
     try:
-        found = TypeAdapter(Calibration).validate_python(form, strict=True)
+        found = TypeAdapter(Calibration).validate_python(form)
     except ValidationError:
         return None
     return found if 0 <= found.threshold <= 1 else None

@@ -106,7 +106,7 @@ class TestVerify:
         assert edited.code == 0
         assert {citation["outcome"] for citation in edited.json["citations"]} == {"page edited"}
 
-        (folder / "faq.md").write_text(text.replace("9 a.m.", "8 a.m."), encoding="utf-8")
+        (folder / "faq.md").write_text("# Closed\n\nThe library has closed for good.\n", encoding="utf-8")
         rag("ingest", folder)
         gone = rag("verify", "a.json")
         assert gone.code == 1

@@ -29,13 +29,13 @@ class TestSearch:
         ("query", "file", "page"),
         [(ENGLISH, FERRY, 4), (KOREAN, LEAVE, 3), ("Tarn 340 sample volume", "tarn-340-user-manual.pdf", 2)],
     )
-    def test_the_right_page_comes_first(self, rag: Run, query: str, file: str, page: int) -> None:
+    def test_the_right_page_is_among_the_first(self, rag: Run, query: str, file: str, page: int) -> None:
         done = rag("search", query, "--json")
         assert done.code == 0
         form = contract.check(done.json, contract.Search)
-        first = form["passages"][0]
-        assert (first["file"], first["rank"]) == (file, 1)
-        assert first["page"] <= page <= first["page_end"]
+        assert [passage["rank"] for passage in form["passages"]] == list(range(1, len(form["passages"]) + 1))
+        places = [(p["file"], range(p["page"], p["page_end"] + 1)) for p in form["passages"][:3]]
+        assert any(found == file and page in pages for found, pages in places)
 
     def test_k_and_where_narrow_what_is_found(self, rag: Run) -> None:
         form = rag("search", ENGLISH, "-k", "3", "--where", "file=*2024*", "--json").json

@@ -96,7 +96,7 @@ def missing_line(expected: tuple[str, ...], printed: str) -> str | None:
     for line in expected:
         if line in ("...", "…"):
             continue
-        pattern = re.compile(r".*?".join(map(re.escape, re.split(r"\.\.\.|…", _normal(line)))))
+        pattern = re.compile(r".*?".join(map(re.escape, re.split(r"\s*(?:\.\.\.|…)\s*", _normal(line)))))
         found = next((i for i in range(position, len(actual)) if pattern.search(actual[i])), None)
         if found is None:
             return line

@@ -67,19 +67,26 @@ def test_commands_run_as_written(readme: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
 def test_every_command_and_option_that_is_mentioned_exists(readme: Path) -> None:
     for text in _mentions(readme):
-        words = _words(text)
-        command: click.Command = cli
-        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-            found = command.get_command(click.Context(command), words[0])
-            if found is None and not words[0].isalpha():
-                break  # a placeholder such as `rag ...`
-            assert found is not None, f"{readme.name}: `{text}`: there is no command {words[0]}"
-            command, words = found, words[1:]
+        command, words = _command_of(_words(text), f"{readme.name}: `{text}`")
         known = {
             name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)
         }
         given = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z][\w-]*(=.*)?", word)}
         assert given <= known | {"--help", "--version"}, f"{readme.name}: `{text}`: {sorted(given - known)}"
+
+
+def _command_of(words: list[str], where: str) -> tuple[click.Command, list[str]]:
+    """The command that the words call, and what is left of them."""
+    command: click.Command = cli
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(click.Context(command), words[0])
+        if found is None and command is not cli:  # `rag eval SET` is `rag eval run SET`
+            return command.get_command(click.Context(command), "run") or command, words
+        if found is None and not words[0].isalpha():
+            break  # a placeholder such as `rag ...`
+        assert found is not None, f"{where}: there is no command {words[0]}"
+        command, words = found, words[1:]
+    return command, words
 
 
 def _mentions(readme: Path) -> list[str]:
