@@ -1,7 +1,7 @@
 """Did this change make it worse? Two runs over the same questions, metric by metric, with a verdict.
 
 The verdict rests on a few headline metrics, tested together so that a false alarm among them is rarer than
-one comparison in thirty. The others are looked at only when a headline differs, which keeps that promise for
+one comparison in fifty. The others are looked at only when a headline differs, which keeps that promise for
 the whole table. Cost, tokens and time are reported beside it and never decide.
 """
 
@@ -24,7 +24,7 @@ from rag.evaluation.metrics.statistics import Floats
 from rag.evaluation.records import Record
 from rag.evaluation.scores import is_right, page_hit
 
-ALPHA = 1 / 30
+ALPHA = 1 / 50
 _TABLE_LEVEL = 0.99  # where the interval itself decides: areas, shares of citations, cost and time
 
 

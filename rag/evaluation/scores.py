@@ -114,6 +114,12 @@ def is_right(record: Record) -> bool | None:
     return None if value is None else value == 1.0
 
 
+def outcome_right(record: Record) -> float | None:
+    """1 when the outcome is right, answerable or not: the one figure that no trade between the two can hide."""
+    value = is_right(record)
+    return None if value is None else float(value)
+
+
 def citation_precision(record: Record) -> float | None:
     if not record.question.answerable or record.answer is None or not (gold := gold_pages(record)):
         return None

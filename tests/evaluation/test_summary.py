@@ -51,6 +51,7 @@ def test_figures() -> None:
         "mrr@10": ((0.5 + 0 + 1 + 0) / 4, 4),
         "doc_hit@1": (1 / 4, 4),
         "answer_hit": (1 / 4, 4),
+        "outcome_right": (2 / 6, 6),
         "first_citation_hit": (1 / 4, 4),
         "citation_precision": ((2 / 3 + 0) / 2, 2),
         "citation_recall": ((1 + 0 + 0 + 0) / 4, 4),
