@@ -19,7 +19,12 @@ from tests.store import corpus
 standard = pytest.importorskip("langchain_tests.integration_tests.vectorstores")
 for method in vars(standard.VectorStoreIntegrationTests).values():
     if inspect.iscoroutinefunction(method):
-        pytest.mark.asyncio(method)
+        pytest.mark.anyio(method)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 class TestStandard(standard.VectorStoreIntegrationTests):
