@@ -25,6 +25,6 @@ ask() {
 say "ingest data/sample"
 "$rag" ingest data/sample --index "$index"
 ask 0 'When did MV Tern hit the breakwater?'
-ask 0 '못 쓴 연차는 다음 해로 며칠까지 넘길 수 있나요?'
+ask 0 '병가가 며칠 이상이면 진단서를 내야 하나요?'
 ask 4 'How many lifeboats does MV Northern Fulmar carry?'
 printf '\nThe index is kept in %s: ask your own questions with --index %s.\n' "$index" "$index"
