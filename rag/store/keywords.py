@@ -27,7 +27,8 @@ MAX_TERMS = 64
 """Terms of a query that are searched for, the rarest first: a pasted page must not cost a scan."""
 
 COMMIT_STEP = 2
-"""How far Tantivy's number of a commit lies above that of the last operation in it (as of Tantivy 0.24 to 0.27)."""
+"""How far Tantivy's number of a commit lies above that of the last operation in it, as of 0.27. Where it
+differs, the stamp is written once more after the commit."""
 
 Entry = tuple[int, int, int, int, str, str]
 """content, key (chunk id or page number), first page, last page, the tokens joined by spaces,
