@@ -144,8 +144,13 @@ class _Bill:
     found: dict[str, dict[str, list[Passage]]] = field(default_factory=dict)
 
     def remaining(self) -> float | None:
-        cap = self.settings.max_cost
-        return None if cap is None else max(0.0, cap - self.spent)
+        """What is left of the cap; None leaves the default in force, as nothing was spent of it yet."""
+        from rag.usage.meter import DEFAULT_CAP_USD
+
+        if self.settings.max_cost is None and not self.spent:
+            return None
+        cap = DEFAULT_CAP_USD if self.settings.max_cost is None else self.settings.max_cost
+        return max(0.0, cap - self.spent)
 
 
 def _run_variant(plan: Plan, settings: Settings, folder: Path, bill: _Bill, *, chunked: bool) -> Outcome:
