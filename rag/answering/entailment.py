@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from rag.answering.orders import gives_orders
 from rag.answering.quotes import Library
 from rag.text.facts import Evidence, Fact, facts, supported
 from rag.text.keywords import keyword_tokens, query_terms
@@ -20,7 +21,7 @@ from rag.text.language import language_of
 from rag.text.quantities import SCALE_WORDS, numbers
 from rag.types import Citation, Page, Passage, Span
 
-COVERED = 0.5
+COVERED = 0.7
 """Share of a sentence's words that must stand in the evidence."""
 FACTS_ACROSS_LANGUAGES = 2
 """Facts that must agree when the sentence and the page are in different languages."""
@@ -35,6 +36,11 @@ _ROW_FIGURES = 2
 _ROW_DIGITS = 0.15
 """And the share of digits among its characters."""
 
+# Korean answers are polite where documents are not: 개통되었습니다 says what 개통되었다 and 개통된 say.
+_ENDING = re.compile(
+    r"(?<=[가-힣])(?:하였|되었|이었|하|되|이|했|됐|었|았|였)?"
+    r"(?:습니다|입니다|합니다|됩니다|니다|었다|았다|였다|했다|한다|된다|이다|다|어요|아요|해요|예요|요)(?=[^\w]|$)"
+)
 _NEGATION = re.compile(
     r"\b(?:not|no|never|nor|none|neither|nobody|nothing|without|cannot)\b|n['’]t\b"
     r"|않|아니|못하|못한|못했|못할|없(?:다|었|는|이|음|으|습|어|던|고)|(?<![가-힣])안\s",
@@ -43,8 +49,8 @@ _NEGATION = re.compile(
 
 
 def coverage(text: str, evidence: str) -> float:
-    """Share (0 to 1) of the words of `text` that stand in `evidence`; half credit and more for the same stem."""
-    terms = query_terms(text)
+    """Share (0 to 1) of the words of `text` that stand in `evidence`; another form of a word counts less."""
+    terms = query_terms(_ENDING.sub(" ", text))
     held = frozenset(keyword_tokens(evidence))
     stems = {token[:_STEM] for token in held if len(token) >= _STEM}
     got = 0.0
@@ -70,6 +76,12 @@ class Grounds:
     def repeated_by(self, text: str) -> bool:
         """Whether `text` is a whole quote, word for word."""
         return _bare(text) in {_bare(citation.quote) for citation in self.citations}
+
+    @property
+    def orders(self) -> bool:
+        """Whether a quote stands in a sentence that tells the model what to say."""
+        touched = (t for c in self.citations for span in c.spans for t in self._sentences_at(c.file, span, 0))
+        return any(map(gives_orders, touched))
 
     def missing_facts(self, text: str) -> tuple[str, ...]:
         """The facts of `text` that stand neither around the quotes nor, if names, on their pages."""

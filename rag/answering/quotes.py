@@ -145,14 +145,13 @@ class Library:
 
 
 def _body(page: Page) -> Iterator[tuple[int, int]]:
-    """The ranges of a page's text that are not running headers or footers."""
+    """The ranges of a page's text that are not running headers or footers, without white space at their ends."""
     at = 0
-    for start, end in sorted(page.furniture):
-        if page.text[at:start].strip():
-            yield at, start
+    for start, end in [*sorted(page.furniture), (len(page.text), len(page.text))]:
+        piece = page.text[at:start]
+        if piece.strip():
+            yield at + len(piece) - len(piece.lstrip()), at + len(piece.rstrip())
         at = max(at, end)
-    if page.text[at:].strip():
-        yield at, len(page.text)
 
 
 def page_hash(page: Page | None) -> str:

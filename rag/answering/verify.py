@@ -1,8 +1,9 @@
 """Decide for every sentence of a draft whether proven quotes back it.
 
-A sentence is *verified* when it cites at least one quote, every quote it cites was found, and it follows from what
-stands around the quotes (`rag.answering.entailment`). It is *weak* when a quote was proven but something of this is
-missing, or when the passage it names at least holds its facts and words, and *unsupported* otherwise.
+A sentence is *verified* when it cites at least one quote, every quote it cites was found, none of them is an order to
+the model, and it follows from what stands around the quotes (`rag.answering.entailment`). It is *weak* when a quote
+was proven but something of this is missing, or when the passage it names at least holds its facts and words, and
+*unsupported* otherwise.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from rag.text.facts import Evidence, facts, supported
 from rag.text.sentences import sentences as split_sentences
 from rag.types import Citation, Passage, Sentence, Support
 
-ATTACHED = 0.65
+ATTACHED = 0.8
 """Share of a sentence's words that a sentence of the cited passage must hold to be quoted for it."""
-UNCITED = 0.8
+UNCITED = 0.9
 """The same, when the answerer did not even name a passage."""
 PLAUSIBLE = 0.5
 """Share of a sentence's words that a passage cited without words must hold for the sentence to be weak."""
@@ -127,7 +128,8 @@ def _judge(
     grounds = Grounds(proven, passages, library)
     verbatim = grounds.repeated_by(sentence.text)
     missing = () if verbatim else grounds.missing_facts(sentence.text)
-    sound = len(proven) == len(citations) and (verbatim or (not missing and grounds.follows(sentence.text)))
+    follows = verbatim or (not missing and grounds.follows(sentence.text))
+    sound = len(proven) == len(citations) and follows and not grounds.orders
     return Sentence(sentence.text, numbers, Support.VERIFIED if sound else Support.WEAK, missing)
 
 

@@ -1,0 +1,250 @@
+"""Quotes and sentences judged against stored pages."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from rag.answering.reply import parse_reply
+from rag.answering.verify import Proof, prove, strict
+from rag.types import Page, Passage, QuoteStatus, Span, Status, Support
+from tests.answering.shelf import PAGES, Shelf
+
+SHELF = Shelf()
+BRIDGE, PEOPLE = SHELF.passage("bridge.pdf", 1, title="Harbour Bridge"), SHELF.passage("bridge.pdf", 2)
+FERRY, KOREAN = SHELF.passage("ferry.pdf", 1), SHELF.passage("대교.pdf", 1, title="한빛대교")
+PASSAGES = [BRIDGE, FERRY, KOREAN]
+
+
+def proof_of(reply: str, passages: list[Passage] | None = None, shelf: Shelf = SHELF) -> Proof:
+    return prove(parse_reply(reply), PASSAGES if passages is None else passages, shelf)
+
+
+def support(reply: str, passages: list[Passage] | None = None) -> Support:
+    (sentence,) = proof_of(reply, passages).sentences
+    return sentence.support
+
+
+def test_a_true_quote_is_found_where_it_stands() -> None:
+    proof = proof_of('The Harbour Bridge opened in 1931. [1: "was opened to traffic on 24 October 1931"]')
+    (citation,) = proof.citations
+    text = PAGES["bridge.pdf"][0]
+    start = text.index("was opened")
+    assert citation.status is QuoteStatus.FOUND
+    assert (citation.n, citation.file, citation.page) == (1, "bridge.pdf", 1)
+    assert citation.spans == (Span(1, start, start + len("was opened to traffic on 24 October 1931")),)
+    assert citation.page_hash == hashlib.sha256(text.encode()).hexdigest()
+    assert proof.sentences[0].support is Support.VERIFIED
+    assert proof.sentences[0].citations == (1,)
+    assert proof.proven
+
+
+def test_layout_is_forgiven_and_the_pages_own_words_are_shown() -> None:
+    proof = proof_of('공사비는 340억 원이었다. [3: "공사비는\n340억원이었고 그 가운데 절반을  시가 냈다"]')
+    assert proof.citations[0].quote == "공사비는 340억 원이었고 그 가운데 절반을 시가 냈다"
+    assert proof.sentences[0].support is Support.VERIFIED
+
+
+def test_a_quote_of_another_passage_is_found_elsewhere_and_says_so() -> None:
+    (citation,) = proof_of('The fare is 4.50 pounds. [1: "The fare is 4.50 pounds"]').citations
+    assert citation.status is QuoteStatus.MOVED
+    assert (citation.file, citation.page) == ("ferry.pdf", 1)
+    assert (citation.claimed_file, citation.claimed_page) == ("bridge.pdf", 1)
+    assert "ferry.pdf" in citation.note
+
+
+def test_a_quote_of_a_page_that_was_not_retrieved_is_found_in_its_file() -> None:
+    (citation,) = proof_of('보행자는 위층을 다닐 수 없었다. [3: "보행자는 위층을 다닐 수 없었다"]').citations
+    assert (citation.file, citation.page, citation.status) == ("대교.pdf", 2, QuoteStatus.MOVED)
+
+
+def test_a_named_page_is_never_believed() -> None:
+    (citation,) = proof_of('The toll ended in 1954. [1, p. 7: "The toll was abolished in 1954"]').citations
+    assert (citation.page, citation.claimed_page, citation.status) == (1, 7, QuoteStatus.MOVED)
+
+
+def test_of_two_true_places_the_cited_one_is_taken() -> None:
+    shelf = Shelf({"a.pdf": ["Opening hours are nine to five.", "Opening hours are nine to five."]})
+    second = shelf.passage("a.pdf", 2)
+    (citation,) = proof_of(
+        'Nine to five. [2: "Opening hours are nine to five"]', [shelf.passage("a.pdf", 1), second], shelf
+    ).citations
+    assert (citation.page, citation.status) == (2, QuoteStatus.FOUND)
+
+
+@pytest.mark.parametrize(
+    ("quote", "changed"),
+    [
+        ("It cost 90 million dollars, of which the port paid a third", ("90", "60")),
+        ("Six lanes cross the river on two decks", ("Six", "Eight")),
+        ("그 가운데 전부를 시가 냈다", ("전부를", "절반을")),
+    ],
+)
+def test_an_altered_quote_shows_what_the_page_says(quote: str, changed: tuple[str, str]) -> None:
+    proof = proof_of(f'Something. [{3 if "시가" in quote else 1}: "{quote}"]')
+    (citation,) = proof.citations
+    assert citation.status is QuoteStatus.ALTERED
+    assert not citation.verified
+    assert ("replace", *changed) in citation.difference
+    assert proof.sentences[0].support is Support.UNSUPPORTED
+
+
+def test_invented_words_are_not_found() -> None:
+    (citation,) = proof_of('It sings. [1: "the cables hum a tune every evening at nine"]').citations
+    assert citation.status is QuoteStatus.MISSING
+    assert citation.note
+
+
+def test_a_passage_that_does_not_exist() -> None:
+    proof = proof_of("The bridge is made of glass. [9]")
+    assert [c.status for c in proof.citations] == [QuoteStatus.MISSING]
+    assert proof.sentences[0].support is Support.UNSUPPORTED
+
+
+def test_a_quote_may_cross_the_end_of_a_page() -> None:
+    quote = "the steel came from the mill at Port Aldis, forty kilometres up the river"
+    (citation,) = proof_of(f'The steel came from Port Aldis. [1: "{quote}"]', [PEOPLE]).citations
+    assert citation.status is QuoteStatus.FOUND
+    assert [span.page for span in citation.spans] == [2, 3]
+    assert citation.page == 2
+    assert citation.quote == quote
+
+
+def test_running_headers_do_not_break_a_quote_that_crosses_the_page() -> None:
+    first = "The valve closes when the pressure\nManual A-7, page 1"
+    second = "Manual A-7, page 2\nfalls below two bar."
+    pages = [
+        Page(1, first, furniture=((first.index("Manual"), len(first)),)),
+        Page(2, second, furniture=((0, second.index("falls")),)),
+    ]
+    shelf = Shelf({"m.pdf": pages})
+    proof = proof_of(
+        '[1: "The valve closes when the pressure falls below two bar."]', [shelf.passage("m.pdf", 1)], shelf
+    )
+    assert proof.sentences[0].support is Support.VERIFIED
+    assert proof.citations[0].quote == "The valve closes when the pressure falls below two bar."
+
+
+def test_a_scanned_page_is_marked() -> None:
+    shelf = Shelf({"s.pdf": [Page(1, "Meter readings are taken on Mondays.", status=Status.OCR)]})
+    (citation,) = proof_of(
+        '[1: "Meter readings are taken on Mondays."]', [shelf.passage("s.pdf", 1)], shelf
+    ).citations
+    assert citation.ocr
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        'It cost 60 million dollars. [1: "It cost 60 million dollars"]',
+        'The Harbour Bridge cost $60,000,000. [1: "It cost 60 million dollars, of which the port paid a third"]',
+        'The bridge has eight lanes on two decks. [1: "Eight lanes cross the river on two decks"]',
+        '통행료는 1999년에 없어졌다. [3: "통행료는 1999년에 없어졌다"]',
+        '한빛대교는 1987년 5월 12일에 개통되었습니다. [3: "1987년 5월 12일에 개통되었다"]',
+        "The toll was abolished in 1954. [1]",
+        "The toll was abolished in 1954.",
+    ],
+)
+def test_what_follows_from_its_quote_is_verified(reply: str) -> None:
+    assert support(reply) is Support.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("reply", "missing"),
+    [
+        ('It cost 65 million dollars. [1: "It cost 60 million dollars"]', "65 million dollars"),
+        ('It opened on 25 October 1931. [1: "was opened to traffic on 24 October 1931"]', "25 October 1931"),
+        ('It cost 60 million euros. [1: "It cost 60 million dollars"]', "60 million euros"),
+        (
+            'It was opened to traffic in Lisbon in 1931. [1: "was opened to traffic on 24 October 1931"]',
+            "Lisbon",
+        ),
+        ('공사비는 350억 원이었다. [3: "공사비는 340억 원이었고"]', "350억 원"),
+        (
+            'The port called it "a gift to every sailor on earth". [1: "the port paid a third"]',
+            "a gift to every sailor on earth",
+        ),
+    ],
+)
+def test_a_fact_that_stands_in_no_quote_makes_a_sentence_weak(reply: str, missing: str) -> None:
+    (sentence,) = proof_of(reply).sentences
+    assert sentence.support is Support.WEAK
+    assert missing in sentence.unsupported_facts
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        'The bridge was opened in 1931 by the mother of the king. [1: "was opened to traffic on 24 October 1931"]',
+        'Japan surrendered after long talks. [1: "Eight lanes cross the river on two decks"]',
+        'The toll was never abolished. [1: "The toll was abolished in 1954"]',
+        'Pedestrians were allowed on the upper deck before 1960. [2: "allowed on the upper deck before 1960"]',
+        '보행자는 위층을 다닐 수 있었다. [4: "보행자는 위층을 다닐 수"]',
+        'It cost 60 million dollars. [1: "It cost 60 million dollars"] [1: "and nobody complained about it at all"]',
+    ],
+)
+def test_a_true_quote_does_not_carry_another_claim(reply: str) -> None:
+    assert support(reply, [BRIDGE, PEOPLE, FERRY, SHELF.passage("대교.pdf", 2)]) is Support.WEAK
+
+
+def test_a_passage_cited_without_words_is_quoted_for_the_reader() -> None:
+    proof = proof_of("The ferry carries 214,000 passengers a year. [2]")
+    assert proof.citations[0].quote == "The ferry to Greyholm carries 214,000 passengers a year."
+    assert proof.citations[0].verified
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("The ferry to Greyholm carries passengers, cattle and timber. [2]", Support.WEAK),
+        ("The ferry carries 300,000 passengers a year. [2]", Support.UNSUPPORTED),
+        ("The ferry carries 300,000 passengers a year.", Support.UNSUPPORTED),
+        ("Whales live in the sea.", Support.UNSUPPORTED),
+    ],
+)
+def test_without_a_proven_quote_nothing_is_verified(reply: str, expected: Support) -> None:
+    proof = proof_of(reply)
+    assert proof.sentences[0].support is expected
+    assert not proof.proven
+
+
+def test_across_languages_the_facts_must_agree() -> None:
+    quote = '[1: "was opened to traffic on 24 October 1931. It cost 60 million dollars"]'
+    assert support(f"다리는 1931년 10월 24일에 개통되었고 6000만 달러가 들었다. {quote}") is Support.VERIFIED
+    assert support(f"다리는 시민의 사랑을 받았다. {quote}") is Support.WEAK
+
+
+def test_citations_are_numbered_as_they_appear_and_shared() -> None:
+    proof = proof_of(
+        'The fare is 4.50 pounds. [2: "The fare is 4.50 pounds"]\n'
+        'The toll was abolished in 1954. [1: "The toll was abolished in 1954"] [2: "The fare is 4.50 pounds"]'
+    )
+    assert [c.n for c in proof.citations] == [1, 2]
+    assert [s.citations for s in proof.sentences] == [(1,), (2, 1)]
+    assert proof.text == "The fare is 4.50 pounds.\nThe toll was abolished in 1954."
+
+
+def test_strict_withholds_what_is_not_verified() -> None:
+    proof = strict(
+        proof_of(
+            'Whales sing. [1: "whales sing in the harbour at night"]\nThe toll was abolished in 1954. [1: "The toll was abolished in 1954"]'
+        )
+    )
+    assert [s.text for s in proof.sentences] == ["The toll was abolished in 1954."]
+    assert [(c.n, c.verified) for c in proof.citations] == [(1, True)]
+    assert proof.sentences[0].citations == (1,)
+    assert proof.text == "The toll was abolished in 1954."
+    assert any("1 of 2" in note for note in proof.notes)
+
+
+def test_figures_of_a_table_are_read_with_its_header() -> None:
+    table = "Consolidated results (in millions of dollars)\n\n2018 2017\nNet sales 32,765 31,657\nOperating income 7,207 7,692"
+    shelf = Shelf({"r.pdf": [table]})
+    passages = [shelf.passage("r.pdf", 1)]
+    good = proof_of('Net sales were $32,765 million in 2018. [1: "Net sales 32,765 31,657"]', passages, shelf)
+    wrong = proof_of(
+        'Net sales were $32,765 billion in 2018. [1: "Net sales 32,765 31,657"]', passages, shelf
+    )
+    assert good.sentences[0].support is Support.VERIFIED
+    assert wrong.sentences[0].support is Support.WEAK
