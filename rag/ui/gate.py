@@ -82,25 +82,26 @@ class Gate:
 
     async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            await self._form(scope, send, 200, "")
-            return
-        if self._throttled():
-            await self._form(scope, send, 429, "wait")
+            target = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("next", ["/"])[0]
+            await self._form(send, 200, target)
             return
         form = parse_qs((await _body(receive)).decode("utf-8", "replace"))
-        given = form.get("password", [""])[0]
+        given, target = form.get("password", [""])[0], form.get("next", ["/"])[0]
+        if self._throttled():
+            await self._form(send, 429, target, "wait")
+            return
         if not hmac.compare_digest(given.encode(), (self._password or "").encode()):
             self._failures.append(time.monotonic())
             await asyncio.sleep(0.5)
-            await self._form(scope, send, 403, "wrong")
+            await self._form(send, 403, target, "wrong")
             return
         secure = "; Secure" if scope.get("scheme") == "https" else ""
         cookie = f"{COOKIE}={self._token()}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LIFETIME}{secure}"
-        target = _local_target(form.get("next", ["/"])[0])
-        await _answer(send, 303, b"", (b"set-cookie", cookie.encode()), (b"location", target.encode()))
+        location = (b"location", _local_target(target).encode())
+        await _answer(send, 303, b"", (b"set-cookie", cookie.encode()), location)
 
-    async def _form(self, scope: Scope, send: Send, status: int, problem: str) -> None:
-        target = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("next", ["/"])[0]
+    @staticmethod
+    async def _form(send: Send, status: int, target: str, problem: str = "") -> None:
         page = Template(files(__package__).joinpath("login.html").read_text(encoding="utf-8"))
         body = page.substitute(
             next=html.escape(_local_target(target)),

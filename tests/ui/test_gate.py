@@ -100,6 +100,9 @@ def test_a_browser_is_led_to_the_login_and_back() -> None:
     status, _, form = visitor.get(headers["location"])
     assert status == 200
     assert b'value="/documents?session=abc"' in form
+    status, _, form = visitor.log_in("a slip", "/documents?session=abc")
+    assert status == 403
+    assert b'value="/documents?session=abc"' in form
     status, headers, _ = visitor.log_in(PASSWORD, "/documents?session=abc")
     assert (status, headers["location"]) == (303, "/documents?session=abc")
     assert "HttpOnly" in headers["set-cookie"]

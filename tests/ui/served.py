@@ -1,0 +1,131 @@
+"""The page served by the real `rag ui`, and a real browser that walks over it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import clean_environment
+
+CHROMIUM = "/usr/bin/chromium"
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 90_000  # milliseconds: the machine that runs the tests may have much else to do
+ANSWERED = re.compile(r"(?:evidence|근거) \d\.\d\d")
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
+    """Run `rag ui` in `folder`; gives the address."""
+    port = _free_port()
+    command = [sys.executable, "-m", "rag.cli", "ui", "--no-browser", "--port", str(port), *arguments]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=clean_environment(**environment), stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_for(port, process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert process.poll() is None, "rag ui ended"
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health").close()
+            return
+        except urllib.error.HTTPError:  # it answers, and wants the password
+            return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("rag ui does not answer")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Browser:
+    """Chromium with a watch over everything that must not happen."""
+
+    def __init__(self, playwright: Any) -> None:
+        self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS, headless=True)
+        self.hosts: set[str] = set()
+        self.alarms: list[str] = []
+
+    def page(self, address: str, **context: Any) -> Any:
+        """A new visitor at `address`."""
+        page = self._browser.new_context(**{"locale": "en-GB", **context}).new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("request", lambda request: self._requested(request.url))
+        page.on("dialog", lambda dialog: self.alarms.append(f"dialog: {dialog.message}"))
+        page.on("pageerror", lambda error: self.alarms.append(f"error: {error}"))
+        page.on("console", lambda message: self._said(message))
+        page.goto(address)
+        return page
+
+    def _requested(self, url: str) -> None:
+        if url.startswith(("http", "ws")):
+            self.hosts.add(url.split("/")[2].rpartition(":")[0])
+
+    def _said(self, message: Any) -> None:
+        # Streamlit looks for itself below the path of a page first, and is told 404; a wrong password 403
+        if message.type == "error" and not re.search(r"status of 40[34]", message.text):
+            self.alarms.append(f"console: {message.text}")
+
+    def check(self) -> None:
+        """Nothing ran that should not, and nothing was asked of another machine. Visitors leave."""
+        alarms, hosts = list(self.alarms), set(self.hosts)
+        for context in self._browser.contexts:
+            context.close()
+        assert alarms == []
+        assert hosts == {"127.0.0.1"}
+
+    def close(self) -> None:
+        self._browser.close()
+
+
+def ask(page: Any, question: str) -> None:
+    """Ask and wait for the proven answer."""
+    answers = page.get_by_text(ANSWERED)
+    before = answers.count()
+    box = page.locator('[data-testid="stChatInput"] textarea')
+    box.fill(question)
+    box.press("Enter")
+    answers.nth(before).wait_for()
+
+
+def last_answer(page: Any) -> Any:
+    """The last message of the assistant."""
+    return page.locator('[data-testid="stChatMessage"]').last
+
+
+@contextlib.contextmanager
+def visiting(browser: Browser, folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
+    """`serving`, and at the end the browser's watch is looked at while there is still a server."""
+    with serving(folder, *arguments, **environment) as address:
+        yield address
+        browser.check()
