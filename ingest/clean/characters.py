@@ -49,11 +49,10 @@ def unreadable_share(text: str) -> float:
 
     Replacement and private-use characters, control characters, and glyph names in place of letters.
     """
-    visible = count_visible(text)
-    if not visible:
-        return 0.0
-    names = sum(len(match) for match in _GLYPH_NAMES.findall(text))
-    return min(1.0, (len(_UNREADABLE.findall(text)) + names) / visible)
+    bad = len(_UNREADABLE.findall(text)) if _UNREADABLE.search(text) else 0
+    if "/" in text or "(cid:" in text:
+        bad += sum(len(match) for match in _GLYPH_NAMES.findall(text))
+    return min(1.0, bad / max(1, count_visible(text))) if bad else 0.0
 
 
 def readable_count(text: str) -> int:

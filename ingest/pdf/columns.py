@@ -16,8 +16,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ingest.pdf.characters import PlacedLine
     from ingest.pdf.objects import Box
-    from ingest.pdf.pages import PlacedLine
 
 Positions = Callable[["PlacedLine", int], "Box | None"]
 """The box of the character at a position of a line."""

@@ -23,6 +23,7 @@ from rag.types import Status
 _GARBLED = 0.3
 _SYMBOLS = 0.5
 _BETTER = 1.2
+_SAMPLE = 1_500
 _STAMP = 16
 """A scan may bear a stamped page number as text; so few characters do not make it readable."""
 _SYMBOL = re.compile(r"[^\w\s.\-–—|·•…]|_")
@@ -166,8 +167,9 @@ def _judge(view: PageView) -> None:
 def _is_garbled(text: str) -> bool:
     if unreadable_share(text) > _GARBLED:
         return True
-    symbols = len(_SYMBOL.findall(text))
-    return symbols >= 20 and symbols > _SYMBOLS * (symbols + len(_WORD_CHARACTER.findall(text)))
+    sample = text[:_SAMPLE]
+    symbols = len(_SYMBOL.findall(sample))
+    return symbols >= 20 and symbols > _SYMBOLS * (symbols + len(_WORD_CHARACTER.findall(sample)))
 
 
 def _improve(page: RawPage, second: SecondOpinion | None, tell: Tell, *, force: bool) -> None:

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as c
 
+from ingest.pdf.calls import call, number_of
 from ingest.pdf.objects import (
     IDENTITY,
     IMAGE,
@@ -26,7 +28,6 @@ from ingest.pdf.objects import (
     Drawn,
     Matrix,
     Measure,
-    address,
     area,
     centre,
     contains,
@@ -84,7 +85,7 @@ class Shape:
 
 class _Text(NamedTuple):
     order: int
-    handle: Any
+    handle: int
     matrix: Matrix
     box: Box
     mode: int
@@ -93,7 +94,7 @@ class _Text(NamedTuple):
 
 @dataclass(slots=True)
 class PageObjects:
-    """What the objects of a page tell: hidden text by address, and how much of the page is pictures."""
+    """What the objects of a page tell: hidden text by handle, and how much of the page is pictures."""
 
     hidden: dict[int, Way] = field(default_factory=dict)
     image_share: float = 0.0
@@ -107,21 +108,20 @@ class PageObjects:
 
 def inspect(page: Any, textpage: Any, page_box: Box) -> PageObjects:
     """Look through the objects of a page (pypdfium2's page and text page); `page_box` is its visible part."""
-    texts, others = drawn_objects(page.raw, _MAX_OBJECTS)
+    texts, others = drawn_objects(number_of(page.raw), _MAX_OBJECTS)
     shapes = _shapes(others)
     found = PageObjects(text_objects=len(texts), shapes=len(shapes))
     covered = sum(area(intersect(s.box, page_box)) for s in shapes if s.image)
     found.image_share = min(1.0, covered / max(1.0, area(page_box)))
     judge = _Judge(page_box, shapes, found.scan, careful=len(texts) <= _MAX_CAREFUL)
-    if len(texts) > _FEW and not any(judge.suspect(text) for text in _sample(texts, textpage.raw)):
+    if len(texts) > _FEW and not any(map(judge.suspect, _sample(texts, textpage))):
         return found
-    suspects = [(text, way) for text in map(_measured, texts) if (way := judge.suspect(text)) is not None]
+    suspects = [
+        (text, way) for text in map(_measured, texts.values()) if (way := judge.suspect(text)) is not None
+    ]
     doubtful = [(text.handle, text.box) for text, way in suspects if way not in _CERTAIN]
     shown = visible_objects(doubtful, page, page_box) if doubtful else set()
-    for text, way in suspects:
-        key = address(text.handle)
-        if key not in shown:
-            found.hidden[key] = way
+    found.hidden = {text.handle: way for text, way in suspects if text.handle not in shown}
     return found
 
 
@@ -131,6 +131,10 @@ def describe(ways: Counter[str]) -> str:
 
 
 _measure = Measure()
+_mode_of = call("FPDFTextObj_GetTextRenderMode")
+_clip_of = call("FPDFPageObj_GetClipPath")
+_count_clips = call("FPDFClipPath_CountPaths")
+_count_marks = call("FPDFPageObj_CountMarks")
 
 
 def _shapes(others: list[Drawn]) -> list[Shape]:
@@ -150,31 +154,30 @@ def _shapes(others: list[Drawn]) -> list[Shape]:
 def _measured(found: Drawn) -> _Text:
     order, handle, _, matrix = found
     box = _measure.bounds(handle) or (0.0, 0.0, 0.0, 0.0)
-    mode = c.FPDFTextObj_GetTextRenderMode(handle)
+    mode = _mode_of(handle)
     stroked = mode == c.FPDF_TEXTRENDERMODE_STROKE
     colour = _measure.stroke(handle) if stroked else _measure.fill(handle)
     return _Text(order, handle, matrix, box if matrix is IDENTITY else transform(box, matrix), mode, colour)
 
 
-def _sample(texts: list[Drawn], textpage: Any) -> Iterator[_Text]:
+def _sample(texts: dict[int, Drawn], textpage: Any) -> Iterator[_Text]:
     """The objects of every so many characters: some producers draw each letter as an object of its own."""
-    by_address = {address(found[1]): found for found in texts}
-    for index in range(0, c.FPDFText_CountChars(textpage), _STEP):
-        found = by_address.pop(address(c.FPDFText_GetTextObject(textpage, index)), None)
-        if found is not None:
-            yield _measured(found)
+    count = c.FPDFText_CountChars(textpage.raw)
+    at = map(call("FPDFText_GetTextObject"), repeat(number_of(textpage.raw)), range(0, count, _STEP))
+    return (_measured(texts[handle]) for handle in dict.fromkeys(at) if handle in texts)
 
 
-def _shape(order: int, handle: Any, kind: int, box: Box) -> Shape | None:
+def _shape(order: int, handle: int, kind: int, box: Box) -> Shape | None:
     if kind == IMAGE:
-        see_through = bool(c.FPDFPageObj_HasTransparency(handle))
+        see_through = bool(call("FPDFPageObj_HasTransparency")(handle))
         return Shape(order, box, None, opaque=not see_through, image=True)
     if kind == SHADING:
         return Shape(order, box, None, opaque=False, image=False)
     if kind != PATH:
         return None
     fill_mode, stroke = ctypes.c_int(), ctypes.c_int()
-    if not c.FPDFPath_GetDrawMode(handle, fill_mode, stroke) or not fill_mode.value:
+    drawn = call("FPDFPath_GetDrawMode")(handle, ctypes.byref(fill_mode), ctypes.byref(stroke))
+    if not drawn or not fill_mode.value:
         return None
     colour = _measure.fill(handle)
     if colour is None:
@@ -245,8 +248,8 @@ class _Judge:
         return False
 
     def _careful_suspect(self, text: _Text) -> Way | None:
-        clip = c.FPDFPageObj_GetClipPath(text.handle)
-        if clip and c.FPDFClipPath_CountPaths(clip) > 0 and _outside_clip(text, clip):
+        clip = _clip_of(text.handle)
+        if clip and _count_clips(clip) > 0 and _outside_clip(text, clip):
             return Way.CLIPPED
         return Way.LAYER if _in_layer(text.handle) else None
 
@@ -254,18 +257,18 @@ class _Judge:
 def _is_tiny(text: _Text) -> bool:
     """Whether the font size on the page is under 2 points: a full stop has small bounds in any size."""
     size = ctypes.c_float()
-    c.FPDFTextObj_GetFontSize(text.handle, size)
+    call("FPDFTextObj_GetFontSize")(text.handle, ctypes.byref(size))
     a, b, cc, d, _, _ = multiply(own_matrix(text.handle), text.matrix)
     return abs(size.value) * min(math.hypot(a, b), math.hypot(cc, d)) < _TINY
 
 
-def _outside_clip(text: _Text, clip: Any) -> bool:
-    for path in range(c.FPDFClipPath_CountPaths(clip)):
+def _outside_clip(text: _Text, clip: int) -> bool:
+    for path in range(_count_clips(clip)):
         xs, ys = [], []
-        for index in range(max(0, c.FPDFClipPath_CountPathSegments(clip, path))):
-            segment = c.FPDFClipPath_GetPathSegment(clip, path, index)
+        for index in range(max(0, call("FPDFClipPath_CountPathSegments")(clip, path))):
+            segment = call("FPDFClipPath_GetPathSegment")(clip, path, index)
             x, y = ctypes.c_float(), ctypes.c_float()
-            if c.FPDFPathSegment_GetPoint(segment, x, y):
+            if call("FPDFPathSegment_GetPoint")(segment, ctypes.byref(x), ctypes.byref(y)):
                 xs.append(x.value)
                 ys.append(y.value)
         if not xs:
@@ -276,15 +279,19 @@ def _outside_clip(text: _Text, clip: Any) -> bool:
     return False
 
 
-def _in_layer(handle: Any) -> bool:
+def _in_layer(handle: int) -> bool:
     """Whether the object is marked as optional content (`/OC /Name BDC`)."""
+    marks = _count_marks(handle)
+    if marks <= 0:
+        return False
     name = (ctypes.c_ushort * 4)()
     length = ctypes.c_ulong()
-    for index in range(max(0, c.FPDFPageObj_CountMarks(handle))):
-        mark = c.FPDFPageObj_GetMark(handle, index)
+    for index in range(marks):
+        mark = call("FPDFPageObj_GetMark")(handle, index)
+        named = call("FPDFPageObjMark_GetName")(mark, name, ctypes.sizeof(name), ctypes.byref(length))
         # "OC" in UTF-16 with its terminator takes six bytes
-        if c.FPDFPageObjMark_GetName(mark, name, ctypes.sizeof(name), length) and length.value == 6:
-            return name[0] == ord("O") and name[1] == ord("C")
+        if named and length.value == 6 and (name[0], name[1]) == (ord("O"), ord("C")):
+            return True
     return False
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from typing import Any
+import struct
+from itertools import repeat
 
 import pypdfium2.raw as c
+
+from ingest.pdf.calls import call
 
 TEXT, PATH, IMAGE, SHADING, FORM = (
     c.FPDF_PAGEOBJ_TEXT,
@@ -16,6 +18,9 @@ TEXT, PATH, IMAGE, SHADING, FORM = (
     c.FPDF_PAGEOBJ_FORM,
 )
 _MAX_DEPTH = 8
+_MOST_IN_FORMS = 40_000
+_FLOATS = struct.Struct("4f").unpack
+_NUMBERS = struct.Struct("4I").unpack
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top in points."""
@@ -24,49 +29,45 @@ Matrix = tuple[float, float, float, float, float, float]
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
-Drawn = tuple[int, Any, int, Matrix]
+Drawn = tuple[int, int, int, Matrix]
 """An object's place in painting order, its handle, its type, and the matrix that takes it to the page."""
 
 
-def drawn_objects(page: Any, limit: int) -> tuple[list[Drawn], list[Drawn]]:
-    """The text objects of a page handle, and all others, at most about `limit` in all.
+def drawn_objects(page: int, limit: int) -> tuple[dict[int, Drawn], list[Drawn]]:
+    """The text objects of a page by handle, and all others, at most about `limit` in all.
 
     Written for speed: a producer that draws every letter by itself puts thousands of objects on a page.
     """
-    texts: list[Drawn] = []
-    others: list[Drawn] = []
-    get, kind_of = c.FPDFPage_GetObject, c.FPDFPageObj_GetType
-    order = 0
-    for index in range(min(limit, c.FPDFPage_CountObjects(page))):
-        handle = get(page, index)
-        kind = kind_of(handle)
-        if kind == TEXT:
-            texts.append((order, handle, TEXT, IDENTITY))
-        elif kind != FORM:
-            others.append((order, handle, kind, IDENTITY))
-        else:
-            for inner, inner_kind, matrix in _inside_form(handle, IDENTITY, limit, 1):
-                order += 1
-                (texts if inner_kind == TEXT else others).append((order, inner, inner_kind, matrix))
-        order += 1
-    return texts, others
+    count = min(limit, call("FPDFPage_CountObjects")(page))
+    handles = list(map(call("FPDFPage_GetObject"), repeat(page), range(count)))
+    kinds = list(map(call("FPDFPageObj_GetType"), handles))
+    if FORM not in kinds:
+        texts = {h: (i, h, TEXT, IDENTITY) for i, h in enumerate(handles) if kinds[i] == TEXT}
+        return texts, [(i, h, kinds[i], IDENTITY) for i, h in enumerate(handles) if kinds[i] != TEXT]
+    unfolded: list[Drawn] = []
+    for handle, kind in zip(handles, kinds, strict=True):
+        _unfold(handle, kind, IDENTITY, 0, unfolded)
+    return {d[1]: d for d in unfolded if d[2] == TEXT}, [d for d in unfolded if d[2] != TEXT]
 
 
-def _inside_form(form: Any, matrix: Matrix, limit: int, depth: int) -> Iterator[tuple[Any, int, Matrix]]:
-    inner = multiply(own_matrix(form), matrix)
-    for index in range(min(limit, max(0, c.FPDFFormObj_CountObjects(form)))):
-        handle = c.FPDFFormObj_GetObject(form, index)
-        kind = c.FPDFPageObj_GetType(handle)
-        if kind != FORM:
-            yield handle, kind, inner
-        elif depth < _MAX_DEPTH:
-            yield from _inside_form(handle, inner, limit, depth + 1)
+def _unfold(handle: int, kind: int, matrix: Matrix, depth: int, found: list[Drawn]) -> None:
+    """Append an object, or in place of a form what it draws."""
+    if kind != FORM:
+        found.append((len(found), handle, kind, matrix))
+        return
+    if depth >= _MAX_DEPTH or len(found) >= _MOST_IN_FORMS:
+        return
+    inner = multiply(own_matrix(handle), matrix)
+    get, kind_of = call("FPDFFormObj_GetObject"), call("FPDFPageObj_GetType")
+    for index in range(max(0, call("FPDFFormObj_CountObjects")(handle))):
+        child = get(handle, index)
+        _unfold(child, kind_of(child), inner, depth + 1, found)
 
 
-def own_matrix(handle: Any) -> Matrix:
+def own_matrix(handle: int) -> Matrix:
     """The object's own matrix."""
     m = c.FS_MATRIX()
-    if not c.FPDFPageObj_GetMatrix(handle, m):
+    if not call("FPDFPageObj_GetMatrix")(handle, ctypes.byref(m)):
         return IDENTITY
     return (m.a, m.b, m.c, m.d, m.e, m.f)
 
@@ -83,31 +84,32 @@ class Measure:
     """Reads bounds and colours into buffers that are made once: a page may hold thousands of objects."""
 
     def __init__(self) -> None:
-        self._edges = (ctypes.c_float * 4)()
-        self._colour = (ctypes.c_uint * 4)()
-        self._edge_places = _elements(self._edges, ctypes.c_float)
-        self._colour_places = _elements(self._colour, ctypes.c_uint)
+        self._buffer = bytearray(16)
+        self._memory = (ctypes.c_char * 16).from_buffer(self._buffer)
+        start = ctypes.addressof(self._memory)
+        self._places = (start, start + 4, start + 8, start + 12)
+        self._get_bounds = call("FPDFPageObj_GetBounds")
+        self._get_fill = call("FPDFPageObj_GetFillColor")
+        self._get_stroke = call("FPDFPageObj_GetStrokeColor")
 
-    def bounds(self, handle: Any) -> Box | None:
+    def bounds(self, handle: int) -> Box | None:
         """Bounds in the coordinates of what holds the object, or None when PDFium has none."""
-        if not c.FPDFPageObj_GetBounds(handle, *self._edge_places):
+        if not self._get_bounds(handle, *self._places):
             return None
-        return tuple(self._edges)
+        box: Box = _FLOATS(self._buffer)
+        return box
 
-    def fill(self, handle: Any) -> Colour | None:
+    def fill(self, handle: int) -> Colour | None:
         """Fill colour as red, green, blue, alpha (0 to 255); None for patterns and the like."""
-        return tuple(self._colour) if c.FPDFPageObj_GetFillColor(handle, *self._colour_places) else None
+        return self._colour() if self._get_fill(handle, *self._places) else None
 
-    def stroke(self, handle: Any) -> Colour | None:
+    def stroke(self, handle: int) -> Colour | None:
         """Stroke colour, likewise."""
-        return tuple(self._colour) if c.FPDFPageObj_GetStrokeColor(handle, *self._colour_places) else None
+        return self._colour() if self._get_stroke(handle, *self._places) else None
 
-
-def _elements(array: Any, kind: Any) -> list[Any]:
-    """A pointer to each element of a ctypes array."""
-    step = ctypes.sizeof(kind)
-    start = ctypes.addressof(array)
-    return [ctypes.cast(start + step * i, ctypes.POINTER(kind)) for i in range(len(array))]
+    def _colour(self) -> Colour:
+        colour: Colour = _NUMBERS(self._buffer)
+        return colour
 
 
 def transform(box: Box, m: Matrix) -> Box:
@@ -142,8 +144,3 @@ def contains(outer: Box, inner: Box, slack: float = 1.0) -> bool:
 def centre(box: Box) -> tuple[float, float]:
     """The middle of a box."""
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-
-
-def address(handle: Any) -> int:
-    """A handle as a number, to compare handles by; 0 for none. (`ctypes.cast` would take eight times as long.)"""
-    return ctypes.addressof(handle.contents) if handle else 0

@@ -11,19 +11,15 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
+from ingest.pdf.characters import Characters, Frame
 from ingest.pdf.columns import split_columns
 from ingest.pdf.hidden import PageObjects, Way, describe, inspect
-from ingest.pdf.objects import Box, address
-from ingest.raw import Line, RawPage, count_visible
-from rag.text.normalise import SOFT_HYPHENS
+from ingest.raw import RawPage, count_visible
 
-_BOLD = re.compile(r"bold|black|heavy|semib|demi", re.IGNORECASE)
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
 _SMUGGLED = re.compile(rf"[{_ZERO_WIDTH}]{{4,}}")
 _BETWEEN_LETTERS = re.compile(rf"(?<=[A-Za-z가-힣])[{_ZERO_WIDTH}]+(?=[A-Za-z가-힣])")
-_LINE = re.compile(f"[^\r\n{SOFT_HYPHENS}]+[{SOFT_HYPHENS}]?|[\r\n{SOFT_HYPHENS}]+")
-"""PDFium ends a line at a hyphen with a soft hyphen and nothing else: the next line follows at once."""
 _MOST_ANNOTATIONS = 300
 _LONGEST_OBJECT = 256
 _MANY = 8
@@ -81,15 +77,15 @@ def _has_fields(page: Any) -> bool:
 def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: bool) -> PageView:
     box = page.get_bbox()
     objects = inspect(page, textpage, box)
-    text = _Characters(textpage)
+    frame = Frame(box, page.get_rotation())
+    text = Characters(textpage, frame)
     extracted = len(text.text)
     ways: Counter[str] = Counter()
     if objects.hidden and not keep_hidden:
         ways = text.drop(objects.hidden)
     if invisible := smuggled(text.text):
         ways[Way.ZERO_WIDTH] += invisible
-    frame = _Frame(box, page.get_rotation())
-    lines = split_columns(text.lines(frame), frame.width, lambda line, at: text.box(line.start + at, frame))
+    lines = split_columns(text.lines(), frame.width, lambda line, at: text.box(line.start + at))
     raw = RawPage(
         number,
         [placed.line for placed in lines],
@@ -104,115 +100,6 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
     visible = count_visible(text.text)
     drawn = _drawn_characters(page.raw, textpage.raw) if visible < FEW else visible
     return PageView(raw, objects, visible, drawn)
-
-
-@dataclass(slots=True)
-class _Frame:
-    """Takes page coordinates to those of the page as it is read: origin at the corner, rotation applied."""
-
-    box: Box
-    rotation: int
-
-    @property
-    def width(self) -> float:
-        return self.box[3] - self.box[1] if self.rotation in (90, 270) else self.box[2] - self.box[0]
-
-    @property
-    def height(self) -> float:
-        return self.box[2] - self.box[0] if self.rotation in (90, 270) else self.box[3] - self.box[1]
-
-    def place(self, rect: Any) -> Box:
-        left, bottom = rect.left - self.box[0], rect.bottom - self.box[1]
-        right, top = rect.right - self.box[0], rect.top - self.box[1]
-        if self.rotation == 90:
-            return bottom, self.height - right, top, self.height - left
-        if self.rotation == 180:
-            return self.width - right, self.height - top, self.width - left, self.height - bottom
-        if self.rotation == 270:
-            return self.width - top, left, self.width - bottom, right
-        return left, bottom, right, top
-
-
-@dataclass(slots=True)
-class PlacedLine:
-    """A line and the characters of the text page that it is made of."""
-
-    line: Line
-    start: int
-    end: int
-
-
-class _Characters:
-    """The text of a text page, by character index."""
-
-    def __init__(self, textpage: Any) -> None:
-        self._raw = textpage.raw
-        self.text: str = textpage.get_text_range()
-        # The index calls count PDFium's own characters; they part from the text's only on odd pages.
-        self._direct = len(self.text) == c.FPDFText_CountChars(self._raw)
-        self._rect = c.FS_RECTF()
-        self._name = ctypes.create_string_buffer(128)
-        self._flags = ctypes.c_int()
-        self._kept: list[int] | None = None
-
-    def drop(self, hidden: dict[int, Way]) -> Counter[str]:
-        """Remove the characters of hidden objects; returns how many visible ones went, by way of hiding."""
-        ways: Counter[str] = Counter()
-        kept: list[int] = []
-        for position, character in enumerate(self.text):
-            way = hidden.get(address(c.FPDFText_GetTextObject(self._raw, self._index(position))))
-            if way is None:
-                kept.append(position)
-            elif not character.isspace():
-                ways[way] += 1
-        self._kept = kept
-        self.text = "".join(self.text[position] for position in kept)
-        return ways
-
-    def lines(self, frame: _Frame) -> list[PlacedLine]:
-        """The lines that are not empty, in the order of the page's content."""
-        lines: list[PlacedLine] = []
-        start = 0
-        for part in _LINE.findall(self.text):
-            words = part.strip()
-            if words:
-                first = start + len(part) - len(part.lstrip())
-                lines.append(PlacedLine(self._line(words, first, frame), first, first + len(words)))
-            start += len(part)
-        return lines
-
-    def _line(self, words: str, first: int, frame: _Frame) -> Line:
-        begin, end = self.box(first, frame), self.box(first + len(words) - 1, frame)
-        if begin is None or end is None:
-            return Line(words)
-        return Line(
-            words,
-            min(begin[0], end[0]),
-            max(begin[2], end[2]),
-            begin[1],
-            begin[3],
-            size=round(begin[3] - begin[1], 2),
-            bold=self._bold(first),
-        )
-
-    def box(self, position: int, frame: _Frame) -> Box | None:
-        """Where a character stands, or None when PDFium does not know."""
-        index = self._index(position)
-        if index < 0 or not c.FPDFText_GetLooseCharBox(self._raw, index, self._rect):
-            return None
-        return frame.place(self._rect)
-
-    def _bold(self, position: int) -> bool:
-        index = self._index(position)
-        length = c.FPDFText_GetFontInfo(self._raw, index, self._name, 128, self._flags)
-        if 0 < length <= 128 and _BOLD.search(self._name.value.decode("latin-1")):
-            return True
-        return bool(c.FPDFText_GetFontWeight(self._raw, index) >= 600)
-
-    def _index(self, position: int) -> int:
-        if self._kept is not None:
-            position = self._kept[position] if position < len(self._kept) else -1
-        return position if self._direct else int(c.FPDFText_GetCharIndexFromTextIndex(self._raw, position))
 
 
 def _label(document: Any, number: int) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pypdfium2.raw as c
-
-from ingest.pdf.objects import Box, address
+from ingest.pdf.calls import call
+from ingest.pdf.objects import Box
 
 CONTRAST = 24
 """Of 255: colours nearer to each other than this cannot be told apart by a reader."""
@@ -43,17 +42,18 @@ class Canvas:
         return False
 
 
-def visible_objects(objects: Sequence[tuple[Any, Box]], page: Any, box: Box) -> set[int]:
-    """Addresses of those objects (handle and bounds) whose absence can be seen on the painted page."""
+def visible_objects(objects: Sequence[tuple[int, Box]], page: Any, box: Box) -> set[int]:
+    """Handles of those objects (handle and bounds) whose absence can be seen on the painted page."""
+    set_active = call("FPDFPageObj_SetIsActive")
     before = paint(page, box)
     for handle, _ in objects:
-        c.FPDFPageObj_SetIsActive(handle, False)
+        set_active(handle, False)
     try:
         after = paint(page, box)
     finally:
         for handle, _ in objects:
-            c.FPDFPageObj_SetIsActive(handle, True)
-    return {address(handle) for handle, bounds in objects if before.differs(after, bounds)}
+            set_active(handle, True)
+    return {handle for handle, bounds in objects if before.differs(after, bounds)}
 
 
 def paint(page: Any, box: Box) -> Canvas:

@@ -1,0 +1,150 @@
+"""The characters of a PDFium text page as lines with their place."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pypdfium2.raw as c
+
+from ingest.pdf.calls import call, number_of
+from ingest.pdf.hidden import Way
+from ingest.pdf.objects import Box
+from ingest.raw import Line
+from rag.text.normalise import SOFT_HYPHENS
+
+_LINE = re.compile(f"[^\r\n{SOFT_HYPHENS}]+[{SOFT_HYPHENS}]?|[\r\n{SOFT_HYPHENS}]+")
+"""PDFium ends a line at a hyphen with a soft hyphen and nothing else: the next line follows at once."""
+_BOLD = re.compile(r"bold|black|heavy|semib|demi", re.IGNORECASE)
+_BOLD_WEIGHT = 600
+_RECTANGLE = struct.Struct("4f").unpack  # FS_RECTF: left, top, right, bottom
+
+
+@dataclass(slots=True)
+class Frame:
+    """Takes page coordinates to those of the page as it is read: origin at the corner, rotation applied."""
+
+    box: Box
+    rotation: int
+
+    @property
+    def width(self) -> float:
+        """Of the page as it is read, in points."""
+        return self.box[3] - self.box[1] if self.rotation in (90, 270) else self.box[2] - self.box[0]
+
+    @property
+    def height(self) -> float:
+        """Of the page as it is read, in points."""
+        return self.box[2] - self.box[0] if self.rotation in (90, 270) else self.box[3] - self.box[1]
+
+    def place(self, left: float, bottom: float, right: float, top: float) -> Box:
+        """The same box in the coordinates of reading."""
+        x, y = self.box[0], self.box[1]
+        left, bottom, right, top = left - x, bottom - y, right - x, top - y
+        if self.rotation == 0:
+            return left, bottom, right, top
+        if self.rotation == 90:
+            return bottom, self.height - right, top, self.height - left
+        if self.rotation == 180:
+            return self.width - right, self.height - top, self.width - left, self.height - bottom
+        return self.width - top, left, self.width - bottom, right
+
+
+@dataclass(slots=True)
+class PlacedLine:
+    """A line and the characters of the text page that it is made of."""
+
+    line: Line
+    start: int
+    end: int
+
+
+class Characters:
+    """The text of a text page, by character index."""
+
+    def __init__(self, textpage: Any, frame: Frame) -> None:
+        self.text: str = textpage.get_text_range()
+        self._frame = frame
+        self._page = number_of(textpage.raw)
+        # The index calls count PDFium's own characters; they part from the text's only on odd pages.
+        self._direct = len(self.text) == c.FPDFText_CountChars(textpage.raw)
+        self._buffer = bytearray(16)
+        self._rectangle = (ctypes.c_char * 16).from_buffer(self._buffer)
+        self._box_of, self._object_at = call("FPDFText_GetLooseCharBox"), call("FPDFText_GetTextObject")
+        self._font_of = call("FPDFTextObj_GetFont")
+        self._bold_fonts: dict[int | None, bool] = {None: False}
+        self._kept: list[int] | None = None
+
+    def drop(self, hidden: dict[int, Way]) -> Counter[str]:
+        """Remove the characters of hidden objects; returns how many visible ones went, by way of hiding."""
+        ways: Counter[str] = Counter()
+        kept: list[int] = []
+        for position, character in enumerate(self.text):
+            way = hidden.get(self._object_at(self._page, self._index(position)))
+            if way is None:
+                kept.append(position)
+            elif not character.isspace():
+                ways[way] += 1
+        self._kept = kept
+        self.text = "".join(self.text[position] for position in kept)
+        return ways
+
+    def lines(self) -> list[PlacedLine]:
+        """The lines that are not empty, in the order of the page's content."""
+        lines: list[PlacedLine] = []
+        start = 0
+        for part in _LINE.findall(self.text):
+            words = part.strip()
+            if words:
+                first = start + len(part) - len(part.lstrip())
+                lines.append(PlacedLine(self._line(words, first), first, first + len(words)))
+            start += len(part)
+        return lines
+
+    def _line(self, words: str, first: int) -> Line:
+        begin, end = self.box(first), self.box(first + len(words) - 1)
+        if begin is None or end is None:
+            return Line(words)
+        return Line(
+            words,
+            min(begin[0], end[0]),
+            max(begin[2], end[2]),
+            begin[1],
+            begin[3],
+            size=round(begin[3] - begin[1], 2),
+            bold=self._bold(first),
+        )
+
+    def box(self, position: int) -> Box | None:
+        """Where a character stands, or None when PDFium does not know."""
+        index = self._index(position)
+        if index < 0 or not self._box_of(self._page, index, self._rectangle):
+            return None
+        left, top, right, bottom = _RECTANGLE(self._buffer)
+        return self._frame.place(left, bottom, right, top)
+
+    def _bold(self, position: int) -> bool:
+        index = self._index(position)
+        drawn = self._object_at(self._page, index)
+        font = self._font_of(drawn) if drawn else None
+        if font not in self._bold_fonts:
+            self._bold_fonts[font] = self._is_bold(index)
+        return self._bold_fonts[font]
+
+    def _is_bold(self, index: int) -> bool:
+        name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+        length = call("FPDFText_GetFontInfo")(self._page, index, name, 128, ctypes.byref(flags))
+        if 0 < length <= 128 and _BOLD.search(name.value.decode("latin-1")):
+            return True
+        return bool(call("FPDFText_GetFontWeight")(self._page, index) >= _BOLD_WEIGHT)
+
+    def _index(self, position: int) -> int:
+        if self._kept is not None:
+            position = self._kept[position] if position < len(self._kept) else -1
+        if self._direct:
+            return position
+        return int(call("FPDFText_GetCharIndexFromTextIndex")(self._page, position))
