@@ -19,19 +19,19 @@ import pypdfium2.raw as c
 
 from ingest.pdf.calls import call, number_of
 from ingest.pdf.objects import (
-    IDENTITY,
     IMAGE,
     PATH,
     SHADING,
+    TEXT,
     Box,
     Colour,
-    Drawn,
+    Drawing,
     Matrix,
     Measure,
     area,
     centre,
     contains,
-    drawn_objects,
+    drawing_of,
     intersect,
     multiply,
     own_matrix,
@@ -108,17 +108,17 @@ class PageObjects:
 
 def inspect(page: Any, textpage: Any, page_box: Box) -> PageObjects:
     """Look through the objects of a page (pypdfium2's page and text page); `page_box` is its visible part."""
-    texts, others = drawn_objects(number_of(page.raw), _MAX_OBJECTS)
-    shapes = _shapes(others)
-    found = PageObjects(text_objects=len(texts), shapes=len(shapes))
+    drawing = drawing_of(number_of(page.raw), _MAX_OBJECTS)
+    shapes = _shapes(drawing)
+    count = drawing.kinds.count(TEXT)
+    found = PageObjects(text_objects=count, shapes=len(shapes))
     covered = sum(area(intersect(s.box, page_box)) for s in shapes if s.image)
     found.image_share = min(1.0, covered / max(1.0, area(page_box)))
-    judge = _Judge(page_box, shapes, found.scan, careful=len(texts) <= _MAX_CAREFUL)
-    if len(texts) > _FEW and not any(map(judge.suspect, _sample(texts, textpage))):
+    judge = _Judge(page_box, shapes, found.scan, careful=count <= _MAX_CAREFUL)
+    if count > _FEW and not any(map(judge.suspect, _sample(drawing, textpage))):
         return found
-    suspects = [
-        (text, way) for text in map(_measured, texts.values()) if (way := judge.suspect(text)) is not None
-    ]
+    texts = (_measured(at, handle, drawing) for at, handle, _ in drawing.of(TEXT.__eq__))
+    suspects = [(text, way) for text in texts if (way := judge.suspect(text)) is not None]
     doubtful = [(text.handle, text.box) for text, way in suspects if way not in _CERTAIN]
     shown = visible_objects(doubtful, page, page_box) if doubtful else set()
     found.hidden = {text.handle: way for text, way in suspects if text.handle not in shown}
@@ -137,34 +137,38 @@ _count_clips = call("FPDFClipPath_CountPaths")
 _count_marks = call("FPDFPageObj_CountMarks")
 
 
-def _shapes(others: list[Drawn]) -> list[Shape]:
+def _shapes(drawing: Drawing) -> list[Shape]:
     shapes: list[Shape] = []
-    for order, handle, kind, matrix in others:
-        box = _measure.bounds(handle)
-        if box is None:
-            continue
-        box = box if matrix is IDENTITY else transform(box, matrix)
-        if box[2] - box[0] > 3 and box[3] - box[1] > 3:  # rules and underlines hide nothing
+    for order, handle, kind in drawing.of(TEXT.__ne__):
+        box = _bounds(handle, drawing)
+        if box is not None and box[2] - box[0] > 3 and box[3] - box[1] > 3:  # rules hide nothing
             shape = _shape(order, handle, kind, box)
             if shape is not None:
                 shapes.append(shape)
     return shapes
 
 
-def _measured(found: Drawn) -> _Text:
-    order, handle, _, matrix = found
-    box = _measure.bounds(handle) or (0.0, 0.0, 0.0, 0.0)
+def _bounds(handle: int, drawing: Drawing) -> Box | None:
+    box = _measure.bounds(handle)
+    if box is None or not drawing.matrices:
+        return box
+    return transform(box, drawing.matrix(handle))
+
+
+def _measured(order: int, handle: int, drawing: Drawing) -> _Text:
+    box = _bounds(handle, drawing) or (0.0, 0.0, 0.0, 0.0)
     mode = _mode_of(handle)
     stroked = mode == c.FPDF_TEXTRENDERMODE_STROKE
     colour = _measure.stroke(handle) if stroked else _measure.fill(handle)
-    return _Text(order, handle, matrix, box if matrix is IDENTITY else transform(box, matrix), mode, colour)
+    return _Text(order, handle, drawing.matrix(handle), box, mode, colour)
 
 
-def _sample(texts: dict[int, Drawn], textpage: Any) -> Iterator[_Text]:
+def _sample(drawing: Drawing, textpage: Any) -> Iterator[_Text]:
     """The objects of every so many characters: some producers draw each letter as an object of its own."""
+    order = dict(zip(drawing.handles, range(len(drawing.handles)), strict=True))
     count = c.FPDFText_CountChars(textpage.raw)
     at = map(call("FPDFText_GetTextObject"), repeat(number_of(textpage.raw)), range(0, count, _STEP))
-    return (_measured(texts[handle]) for handle in dict.fromkeys(at) if handle in texts)
+    return (_measured(order[handle], handle, drawing) for handle in dict.fromkeys(at) if handle in order)
 
 
 def _shape(order: int, handle: int, kind: int, box: Box) -> Shape | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import repeat
 
 import pypdfium2.raw as c
@@ -29,12 +31,26 @@ Matrix = tuple[float, float, float, float, float, float]
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
-Drawn = tuple[int, int, int, Matrix]
-"""An object's place in painting order, its handle, its type, and the matrix that takes it to the page."""
+@dataclass(slots=True)
+class Drawing:
+    """What a page draws, in painting order, the contents of forms in the place of the forms."""
+
+    handles: list[int]
+    kinds: list[int]
+    matrices: dict[int, Matrix]
+    """Of objects inside forms, by handle: what takes their coordinates to the page's."""
+
+    def of(self, wanted: Callable[[int], bool]) -> list[tuple[int, int, int]]:
+        """Place in painting order, handle and type of the objects of the wanted types."""
+        return [(at, self.handles[at], kind) for at, kind in enumerate(self.kinds) if wanted(kind)]
+
+    def matrix(self, handle: int) -> Matrix:
+        """The matrix of an object, that of the page itself unless it is inside a form."""
+        return self.matrices.get(handle, IDENTITY)
 
 
-def drawn_objects(page: int, limit: int) -> tuple[dict[int, Drawn], list[Drawn]]:
-    """The text objects of a page by handle, and all others, at most about `limit` in all.
+def drawing_of(page: int, limit: int) -> Drawing:
+    """The drawn objects of a page handle, at most about `limit` of them.
 
     Written for speed: a producer that draws every letter by itself puts thousands of objects on a page.
     """
@@ -42,26 +58,28 @@ def drawn_objects(page: int, limit: int) -> tuple[dict[int, Drawn], list[Drawn]]
     handles = list(map(call("FPDFPage_GetObject"), repeat(page), range(count)))
     kinds = list(map(call("FPDFPageObj_GetType"), handles))
     if FORM not in kinds:
-        texts = {h: (i, h, TEXT, IDENTITY) for i, h in enumerate(handles) if kinds[i] == TEXT}
-        return texts, [(i, h, kinds[i], IDENTITY) for i, h in enumerate(handles) if kinds[i] != TEXT]
-    unfolded: list[Drawn] = []
+        return Drawing(handles, kinds, {})
+    unfolded = Drawing([], [], {})
     for handle, kind in zip(handles, kinds, strict=True):
         _unfold(handle, kind, IDENTITY, 0, unfolded)
-    return {d[1]: d for d in unfolded if d[2] == TEXT}, [d for d in unfolded if d[2] != TEXT]
+    return unfolded
 
 
-def _unfold(handle: int, kind: int, matrix: Matrix, depth: int, found: list[Drawn]) -> None:
+def _unfold(handle: int, kind: int, matrix: Matrix, depth: int, into: Drawing) -> None:
     """Append an object, or in place of a form what it draws."""
     if kind != FORM:
-        found.append((len(found), handle, kind, matrix))
+        into.handles.append(handle)
+        into.kinds.append(kind)
+        if matrix is not IDENTITY:
+            into.matrices[handle] = matrix
         return
-    if depth >= _MAX_DEPTH or len(found) >= _MOST_IN_FORMS:
+    if depth >= _MAX_DEPTH or len(into.handles) >= _MOST_IN_FORMS:
         return
     inner = multiply(own_matrix(handle), matrix)
     get, kind_of = call("FPDFFormObj_GetObject"), call("FPDFPageObj_GetType")
     for index in range(max(0, call("FPDFFormObj_CountObjects")(handle))):
         child = get(handle, index)
-        _unfold(child, kind_of(child), inner, depth + 1, found)
+        _unfold(child, kind_of(child), inner, depth + 1, into)
 
 
 def own_matrix(handle: int) -> Matrix:
