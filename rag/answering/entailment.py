@@ -79,9 +79,8 @@ class Grounds:
 
     @property
     def orders(self) -> bool:
-        """Whether a quote stands in a sentence that tells the model what to say."""
-        touched = (t for c in self.citations for span in c.spans for t in self._sentences_at(c.file, span, 0))
-        return any(map(gives_orders, touched))
+        """Whether a quote stands in or beside a sentence that tells the model what to say."""
+        return gives_orders(self._near)
 
     def missing_facts(self, text: str) -> tuple[str, ...]:
         """The facts of `text` that stand neither around the quotes nor, if names, on their pages."""

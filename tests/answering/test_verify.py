@@ -228,7 +228,8 @@ def test_citations_are_numbered_as_they_appear_and_shared() -> None:
 def test_strict_withholds_what_is_not_verified() -> None:
     proof = strict(
         proof_of(
-            'Whales sing. [1: "whales sing in the harbour at night"]\nThe toll was abolished in 1954. [1: "The toll was abolished in 1954"]'
+            'Whales sing. [1: "whales sing in the harbour at night"]\n'
+            'The toll was abolished in 1954. [1: "The toll was abolished in 1954"]'
         )
     )
     assert [s.text for s in proof.sentences] == ["The toll was abolished in 1954."]
@@ -239,7 +240,8 @@ def test_strict_withholds_what_is_not_verified() -> None:
 
 
 def test_figures_of_a_table_are_read_with_its_header() -> None:
-    table = "Consolidated results (in millions of dollars)\n\n2018 2017\nNet sales 32,765 31,657\nOperating income 7,207 7,692"
+    head = "Consolidated results (in millions of dollars)\n\n2018 2017\n"
+    table = f"{head}Net sales 32,765 31,657\nOperating income 7,207 7,692"
     shelf = Shelf({"r.pdf": [table]})
     passages = [shelf.passage("r.pdf", 1)]
     good = proof_of('Net sales were $32,765 million in 2018. [1: "Net sales 32,765 31,657"]', passages, shelf)

@@ -1,0 +1,178 @@
+"""The built-in answerer on the sample documents, and on small cases made for one rule each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.answering.abstain import assess, evidence_score
+from rag.answering.calibrate import Calibration, calibrate, make_questions
+from rag.answering.extractive import answer
+from rag.answering.verify import prove
+from rag.errors import UsageError
+from rag.providers.e5 import E5Embeddings
+from rag.retrieval.hybrid import HybridRetriever
+from rag.store import Index, open_index
+from rag.types import Passage, Support
+from tests.answering.shelf import Shelf
+from tests.conftest import ROOT
+
+SHELF = Shelf()
+QUESTIONS = [
+    json.loads(line) for line in (ROOT / "data/questions/sample.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def index(sample_index: Path) -> Iterator[Index]:
+    with open_index(sample_index) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def retriever(index: Index) -> HybridRetriever:
+    return HybridRetriever(index=index, embed_query=cache(E5Embeddings().embed_query), k=8)
+
+
+def passages_of(*places: tuple[str, int]) -> list[Passage]:
+    return [SHELF.passage(file, number) for file, number in places]
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        (
+            "When was the bridge opened to traffic?",
+            "The Harbour Bridge was opened to traffic on 24 October 1931.",
+        ),
+        ("How much did the bridge cost?", "It cost 60 million dollars, of which the port paid a third."),
+        ("How many lanes cross the river?", "Eight lanes cross the river on two decks."),
+        ("What is the ferry fare?", "The fare is 4.50 pounds."),
+        ("한빛대교는 언제 개통되었나요?", "한빛대교는 1987년 5월 12일에 개통되었다."),
+        ("대교의 길이는 몇 m인가요?", "왕복 6차로이며 길이는 1,240m이다."),
+        ("대교의 통행료는 언제 없어졌나요?", "통행료는 1999년에 없어졌다."),
+    ],
+)
+def test_the_sentence_that_answers_comes_first(question: str, first: str) -> None:
+    passages = passages_of(
+        ("bridge.pdf", 1), ("bridge.pdf", 2), ("ferry.pdf", 1), ("ferry.pdf", 2), ("대교.pdf", 1)
+    )
+    draft = answer(question, passages)
+    assert draft.sentences[0].text == first
+    assert len(draft.sentences) == 2
+
+
+def test_every_sentence_quotes_itself_and_is_verified() -> None:
+    passages = passages_of(("bridge.pdf", 1), ("대교.pdf", 1))
+    proof = prove(answer("How much did it cost?", passages, max_sentences=3), passages, SHELF)
+    assert {sentence.support for sentence in proof.sentences} == {Support.VERIFIED}
+    assert [c.quote for c in proof.citations] == [s.text for s in proof.sentences]
+
+
+def test_what_a_document_repeats_is_quoted_from_where_it_says_it_first() -> None:
+    sentence = "The dam was raised by four metres in 1988."
+    shelf = Shelf(
+        {"dam.pdf": [f"History. {sentence}", "Weather was mild.", f"Summary of the works. {sentence}"]}
+    )
+    passages = [shelf.passage("dam.pdf", number) for number in (3, 2, 1)]
+    draft = answer("When was the dam raised?", passages, max_sentences=1)
+    assert prove(draft, passages, shelf).citations[0].page == 1
+    assert len(answer("When was the dam raised?", passages).sentences) == 2
+
+
+def test_nothing_to_choose_from_declines() -> None:
+    assert answer("When?", []).declined
+    empty = replace(SHELF.passage("ferry.pdf", 1), text="  \n ")
+    assert answer("When?", [empty]).declined
+
+
+def test_a_table_row_is_read_with_its_header() -> None:
+    table = "Kind of item Limit Overdue charge per day\nBooks 12 £0.25\nFilms 4 £0.60\nMaps 2 £1.10"
+    shelf = Shelf(
+        {"rules.pdf": [table, "Overdue charges are collected on Fridays by the staff at the desk."]}
+    )
+    passages = [shelf.passage("rules.pdf", 1), shelf.passage("rules.pdf", 2)]
+    draft = answer("How much is the overdue charge per day for films?", passages)
+    assert "Films 4 £0.60" in [sentence.text for sentence in draft.sentences]
+
+
+def test_sample_questions_are_answered_from_the_right_pages(index: Index, retriever: HybridRetriever) -> None:
+    asked = [q for q in QUESTIONS if q["answerable"] and q["kind"] in ("fact", "date", "name", "figure")]
+    pages = verified = 0
+    for question in asked:
+        passages = list(retriever.retrieve(question["question"]).passages)
+        proof = prove(answer(question["question"], passages), passages, index)
+        gold = {(e["file"], e["page"]) for e in question["evidence"]}
+        pages += any((c.file, c.page) in gold for c in proof.citations)
+        verified += all(s.support is Support.VERIFIED for s in proof.sentences)
+    assert verified == len(asked)
+    assert pages >= 0.8 * len(asked)
+
+
+def test_evidence_is_stronger_where_the_documents_hold_the_answer(retriever: HybridRetriever) -> None:
+    def score(question: dict[str, Any]) -> float:
+        return evidence_score(question["question"], list(retriever.retrieve(question["question"]).passages))
+
+    yes = [score(q) for q in QUESTIONS if q["answerable"]]
+    no = [score(q) for q in QUESTIONS if not q["answerable"]]
+    above = sum((a > b) + 0.5 * (a == b) for a in yes for b in no) / (len(yes) * len(no))
+    assert above > 0.75
+
+
+def test_evidence_names_the_words_that_stand_nowhere() -> None:
+    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 1), ("대교.pdf", 1))
+    assert assess("What salary does the bridge keeper receive?", passages).missing == (
+        "salary",
+        "keeper",
+        "receive",
+    )
+    assert "잠수함은" in assess("잠수함은 언제 개통되었나요?", passages).missing
+    assert assess("When was the bridge opened to traffic?", passages).missing == ()
+
+
+def test_evidence_without_passages_is_none() -> None:
+    assert evidence_score("When was the bridge opened?", []) == 0.0
+
+
+def test_a_figure_of_the_question_that_stands_nowhere_weakens_the_evidence() -> None:
+    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 2))
+    asked, other = (f"What happened to the toll in {year}?" for year in (1954, 2031))
+    assert evidence_score(other, passages) < evidence_score(asked, passages)
+
+
+def test_calibration_keeps_the_stated_rate_on_its_own_questions(
+    index: Index, retriever: HybridRetriever
+) -> None:
+    pages = [(source.file, page) for source in index.sources() for page in index.pages(source.file)]
+    questions = make_questions(pages, 70, seed=3)
+    assert questions == make_questions(pages, 70, seed=3)
+    assert len({question.file for question in questions}) > 8
+
+    def retrieve(question: str, k: int) -> list[Passage]:
+        return list(retriever.retrieve(question, k=k).passages)
+
+    loose, strict = (calibrate(questions, retrieve, rate=rate) for rate in (0.3, 0.05))
+    assert loose.threshold < strict.threshold
+    assert strict.answered <= loose.answered
+    assert strict.answered > 0.7
+    assert Calibration.from_json(json.loads(json.dumps(strict.as_json()))) == strict
+
+
+@pytest.mark.parametrize(
+    "value", [None, [], "0.5", {"threshold": 0.5}, {**Calibration(2.0, 0.05, 1.0, 90).as_json()}]
+)
+def test_a_calibration_of_an_unknown_index_is_read_with_care(value: object) -> None:
+    assert Calibration.from_json(value) is None
+
+
+def test_too_few_documents_cannot_be_calibrated(index: Index, retriever: HybridRetriever) -> None:
+    file = index.sources()[0].file
+    questions = make_questions([(file, page) for page in index.pages(file)], 20)
+    with pytest.raises(UsageError, match="needed"):
+        calibrate(questions, lambda question, k: list(retriever.retrieve(question, k=k).passages))
