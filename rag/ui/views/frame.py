@@ -117,8 +117,9 @@ def use(session: Session | None) -> None:
 def _language(workspace: Workspace) -> Language:
     """The visitor's choice, else the setting's, else the browser's."""
     chosen = st.session_state.get(_LANGUAGE) or st.query_params.get(_LANGUAGE)
-    if chosen in LANGUAGES:
-        return "ko" if chosen == "ko" else "en"
+    for code, name in LANGUAGES.items():
+        if chosen in (code, name):  # Streamlit puts the name into the address
+            return code
     return language_for(workspace.settings.language, st.context.locale)
 
 
