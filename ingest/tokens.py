@@ -9,33 +9,38 @@ from __future__ import annotations
 
 import re
 
-_PIECES = re.compile(
-    r"(?P<latin>[^\W\d_가-힣\u3040-\u30ff\u4e00-\u9fff]+)|(?P<digits>\d+)|(?P<hangul>[가-힣]+)"
-    r"|(?P<cjk>[\u3040-\u30ff\u4e00-\u9fff])|(?P<mark>[^\w\s]|_)"
-)
+from ingest.raw import count_visible
+
+_WORDS = re.compile("[A-Za-z\u00c0-\u024f]+")
+_LONG_WORDS = re.compile("[A-Za-z\u00c0-\u024f]{7,}")
+_CAPITALS = re.compile("[A-Z]{2,}")
+_NUMBERS = re.compile("[0-9]+")
+_HANGUL = re.compile("[가-힣]+")
+_OTHER_CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _SHORT_WORD = 6
 _WORD, _LONG_LETTER, _CAPITAL = 1.17, 0.15, 0.24
 _NUMBER, _DIGIT = 0.33, 0.45
 _HANGUL_WORD, _SYLLABLE = 0.47, 0.59
-_CJK, _MARK = 2.0, 0.49
+_CJK, _REST = (
+    2.0,
+    0.49,
+)  # what is left are marks, and the letters of other alphabets, which cost about as much
 
 
 def estimate_tokens(text: str) -> float:
     """Tokens of a text, as a fraction so that the parts of a text sum up to the whole."""
-    total = 0.0
-    for match in _PIECES.finditer(text):
-        kind = match.lastgroup
-        length = match.end() - match.start()
-        if kind == "latin":
-            total += _WORD + _LONG_LETTER * max(0, length - _SHORT_WORD)
-            if length > 1 and match[0].isupper():
-                total += _CAPITAL * length
-        elif kind == "digits":
-            total += _NUMBER + _DIGIT * length
-        elif kind == "mark":
-            total += _MARK
-        elif kind == "hangul":
-            total += _HANGUL_WORD + _SYLLABLE * length
-        else:
-            total += _CJK
-    return total
+    words, long_words, numbers = _WORDS.findall(text), _LONG_WORDS.findall(text), _NUMBERS.findall(text)
+    digits = _length(numbers)
+    rest = count_visible(text) - _length(words) - digits
+    total = _WORD * len(words) + _LONG_LETTER * (_length(long_words) - _SHORT_WORD * len(long_words))
+    total += _CAPITAL * _length(_CAPITALS.findall(text)) + _NUMBER * len(numbers) + _DIGIT * digits
+    if not text.isascii():
+        hangul, other = _HANGUL.findall(text), len(_OTHER_CJK.findall(text))
+        syllables = _length(hangul)
+        total += _HANGUL_WORD * len(hangul) + _SYLLABLE * syllables + _CJK * other
+        rest -= syllables + other
+    return total + _REST * rest
+
+
+def _length(pieces: list[str]) -> int:
+    return len("".join(pieces))

@@ -114,6 +114,7 @@ class _Layout:
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines
+        self._full: dict[int, bool] = {}
         steps = [a.middle - b.middle for a, b in pairwise(lines) if a.placed and b.placed]
         sizes = [line.size for line in lines if line.size > 0]
         self._size = median(sizes) if sizes else 0.0
@@ -160,6 +161,12 @@ class _Layout:
 
     def full(self, position: int) -> bool:
         """Whether the first word of the next line would not have fitted at the end of this one."""
+        known = self._full.get(position)
+        if known is None:
+            known = self._full[position] = self._is_full(position)
+        return known
+
+    def _is_full(self, position: int) -> bool:
         line, following = self._lines[position], self._lines[position + 1]
         first = len(following.text.split(" ", 1)[0])
         near = self._around(position)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ingest.clean.blocks import Block, Kind, breaks_between_words, build_blocks
 from ingest.clean.characters import plain
@@ -46,7 +46,9 @@ def clean(pages: Sequence[RawPage], *, furniture: bool = True) -> CleanDocument:
     `furniture=False` is for formats without printed pages.
     """
     for page in pages:
-        page.lines = [replace(line, text=text) for line in page.lines if (text := plain(line.text))]
+        for line in page.lines:
+            line.text = plain(line.text)
+        page.lines = [line for line in page.lines if line.text]
     edges = find_furniture(pages) if furniture else {}
     body = [_body(page, edges.get(page.number, set())) for page in pages]
     rule = HeadingRule(line for lines in body for line in lines)

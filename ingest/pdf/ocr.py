@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.raw import Line
-from rag.errors import MissingExtra
+from rag.errors import UsageError
 
 _DPI = 300
 _LAYOUTS = ("3", "6")
@@ -27,15 +27,18 @@ class OcrFailed(Exception):
 
 
 def require_tesseract(languages: str) -> None:
-    """Raise MissingExtra when Tesseract, or the data for one of `languages` (`kor+eng`), is not installed."""
+    """Raise UsageError when Tesseract, or the data for one of `languages` (`kor+eng`), is not installed."""
     if shutil.which("tesseract") is None:
-        raise MissingExtra(
-            "the program tesseract (apt install tesseract-ocr tesseract-ocr-kor)", "ocr", "OCR"
+        raise UsageError(
+            "OCR needs the program tesseract: install Tesseract with its Korean data"
+            " (Debian: apt install tesseract-ocr tesseract-ocr-kor)."
         )
     missing = [name for name in languages.split("+") if name not in _installed()]
     if missing:
-        name = f"Tesseract's data for {', '.join(missing)} (apt install tesseract-ocr-{missing[0]})"
-        raise MissingExtra(name, "ocr", "OCR")
+        packages = " ".join(f"tesseract-ocr-{name}" for name in missing)
+        raise UsageError(
+            f"OCR needs Tesseract's data for {', '.join(missing)}: install it (Debian: apt install {packages})."
+        )
 
 
 @lru_cache(maxsize=1)
