@@ -8,6 +8,7 @@ from typing import Any
 from rag.errors import ProviderError, SettingsError
 from rag.providers.connection import ChatConnection, Embedded, EmbeddingConnection
 from rag.providers.failures import Place, scrub
+from rag.providers.specs import nearest_provider
 from rag.settings import Settings
 
 
@@ -52,8 +53,8 @@ def _opened(make: Callable[[], Any], provider: str, model: str, settings: Settin
         wanted = name.replace("_", "-") if name and name.startswith("langchain_") else package
         raise SettingsError(f"{provider}:{model} needs the package {wanted}: install it with pip.") from None
     except ValueError as error:
-        said = _first_line(error, settings)
-        raise SettingsError(f"`{provider}:{model}` cannot be opened: {said}.") from None
+        said, hint = _first_line(error, settings), nearest_provider(provider)
+        raise SettingsError(f"`{provider}:{model}` cannot be opened: {said}.{hint}") from None
     except Exception as error:  # noqa: BLE001  each package has its own errors for a missing key and the like
         raise ProviderError(f"{provider}:{model} cannot be opened: {_first_line(error, settings)}.") from None
 

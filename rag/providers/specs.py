@@ -44,3 +44,9 @@ def parse_spec(text: str) -> Spec:
             f" or {BUILTIN_EMBEDDINGS}.{hint}"
         )
     return Spec(provider, model)
+
+
+def nearest_provider(name: str) -> str:
+    """` Did you mean openai?` for a slip such as `opena`; empty when no provider here is near."""
+    near = difflib.get_close_matches(name.casefold(), PROVIDERS, n=1, cutoff=0.7)
+    return f" Did you mean {near[0]}?" if near and near[0] != name else ""

@@ -229,7 +229,7 @@ def test_a_damaged_cache_is_no_obstacle(tmp_path: Path) -> None:
         ("extractive", MissingCapability, "--model"),
         ("e5-small", MissingCapability, "makes embeddings"),
         ("gpt-4o", SettingsError, "provider:model"),
-        ("opnai:gpt-4o", SettingsError, "opnai"),
+        ("opena:gpt-4o-mini", SettingsError, r"opena.*Did you mean openai\?"),
         ("anthropic:claude-sonnet", SettingsError, "needs the package langchain-anthropic"),
     ],
 )
