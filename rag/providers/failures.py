@@ -26,6 +26,8 @@ from rag.errors import (
 _KEY_LIKE = re.compile(
     r"\b(?:sk|pk|hf|lsv2|gsk|xai|AIza)[-_][\w*.-]{4,}|(?i:\bbearer\s+)\S+|\b[0-9a-f]{32}\b"
 )
+_LONG_SECRET = 8
+"""Characters from which a secret is taken out wherever it stands; a shorter one only as a word of its own."""
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|maximum context|prompt is too long|too many tokens"
     r"|input is too (?:large|long)|exceed\w* .{0,40}\btokens\b|larger than the max",
@@ -73,9 +75,12 @@ class Failure:
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """The text with the given secrets, and whatever looks like a key, replaced by `***`."""
-    for secret in secrets:
-        if secret:
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        if len(secret) >= _LONG_SECRET:
             text = text.replace(secret, "***")
+        else:
+            # a key "k" must not make `unknown` unreadable, which would also tell what the key is
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return _KEY_LIKE.sub("***", text)
 
 

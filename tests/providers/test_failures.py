@@ -193,4 +193,6 @@ def test_scrubbing_hides_what_is_or_looks_like_a_key(text: str) -> None:
     for word in ("5f2b0c9e", "abcDEF", "abcdef0123", "0123456789abcdef", "AbCdEf", "xyz9"):
         assert word not in hidden
     assert scrub("with another-secret inside", ["another-secret"]) == "with *** inside"
+    assert scrub("unknown key k, (k)", ["k"]) == "unknown key ***, (***)"
+    assert scrub("모르는 비밀 비밀번호", ["비밀"]) == "모르는 *** 비밀번호"
     assert scrub("nothing of the kind, sk and task-force") == "nothing of the kind, sk and task-force"
