@@ -24,7 +24,7 @@ _FLAGS: tuple[tuple[str, dict[str, Any]], ...] = (
                    "help": "Give a file up that shows no new page for so long (default 120)."}),
     ("--memory", {"type": click.IntRange(min=64), "metavar": "MIB", "help": "For reading one file (default 2048)."}),
     ("--max-pages", {"type": click.IntRange(min=1), "metavar": "N", "help": "In one file (default 20,000)."}),
-    ("--ocr", {"is_flag": True, "help": "Read scanned pages with Tesseract (extra `ocr`)."}),
+    ("--ocr", {"is_flag": True, "help": "Read scanned pages with Tesseract, which must be installed."}),
     ("--keep-hidden-text", {"is_flag": True, "help": "Index text that a reader cannot see."}),
     ("--prune", {"is_flag": True, "help": "Take files that vanished out of the index."}),
     ("--retry", {"is_flag": True, "help": "Read again what could not be read before."}),
