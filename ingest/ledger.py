@@ -33,6 +33,8 @@ def read_again(
         return True
     if retry and (source.status is not Status.OK or source.reason):
         return True
+    if source.status is Status.UNSUPPORTED:
+        return "pip install" in source.reason  # it may have been installed since
     if source.status is Status.ENCRYPTED:
         return bool(passwords.for_file(source.file))
     if options.keep_hidden_text and ("left out" in source.reason or source.status is Status.HIDDEN_TEXT):
