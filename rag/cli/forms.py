@@ -86,6 +86,7 @@ def _read_citation(form: Mapping[str, Any]) -> Citation:
         spans=tuple(Span(int(s["page"]), int(s["start"]), int(s["end"])) for s in form["spans"]),
         page_label=str(form["page_label"] or ""),
         note=str(form["note"] or ""),
+        difference=tuple((str(op), str(claimed), str(there)) for op, claimed, there in form["difference"]),
         ocr=bool(form["ocr"]),
         page_hash=str(form["page_hash"] or ""),
     )

@@ -20,6 +20,14 @@ _MESSAGES: dict[str, dict[Language, str]] = {
     "unsupported": {"en": "not supported by a quote", "ko": "인용으로 뒷받침되지 않음"},
     "not_proven": {"en": "NOT FOUND in the documents", "ko": "문서에서 찾지 못함"},
     "altered": {"en": "ALTERED: the page says otherwise", "ko": "다름: 쪽의 내용과 다릅니다"},
+    "difference": {
+        "en": "[-claimed-] and {{+on the page+}}:",
+        "ko": "[-인용한 말-]과 {{+쪽의 말+}}:",
+    },
+    "not_on_page": {
+        "en": "The quote is not on this page.",
+        "ko": "이 쪽에 그 인용문이 없습니다.",
+    },
     "moved": {
         "en": "found elsewhere; the page is corrected",
         "ko": "다른 곳에서 확인됨; 쪽을 바로잡았습니다",

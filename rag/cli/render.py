@@ -13,6 +13,7 @@ from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Support, Usage
 
 _WIDTH = 100
+_ENDS = " .,;:!?。"
 _MARKS = {Support.VERIFIED: ("✓", "green"), Support.WEAK: ("~", "yellow"), Support.UNSUPPORTED: ("✗", "red")}
 
 
@@ -81,7 +82,25 @@ def citation_line(citation: Citation, language: Language) -> str:
     verdict = click.style(_verdict(citation, language), fg="green" if citation.verified else "red")
     quote = wrapped(f"“{plain_line(citation.quote)}”", "    ")
     note = f"\n    {plain(citation.note)}" if citation.note else ""
+    if citation.difference:
+        note += f"\n{difference_text(citation.difference, language)}"
     return f"{place}  {verdict}\n{quote}{note}"
+
+
+def difference_text(difference: Iterable[tuple[str, str, str]], language: Language) -> str:
+    """The words of the page with the claimed ones beside them: `[-claimed-]{+on the page+}` where they differ."""
+    pieces = []
+    for op, claimed, there in difference:
+        if op == "equal" or claimed.strip(_ENDS) == there.strip(_ENDS):  # a full stop alone is no alteration
+            pieces.append(plain_line(there))
+            continue
+        removed = f"[-{plain_line(claimed)}-]" if claimed else ""
+        added = f"{{+{plain_line(there)}+}}" if there else ""
+        pieces.append(removed + added)
+    shown = wrapped(f"{say('difference', language)} {' '.join(pieces)}", "    ")
+    # coloured after the lines are broken: a colour has no width
+    shown = re.sub(r"\[-.*?-\]", lambda m: click.style(m.group(), fg="red"), shown, flags=re.S)
+    return re.sub(r"\{\+.*?\+\}", lambda m: click.style(m.group(), fg="green"), shown, flags=re.S)
 
 
 def _verdict(citation: Citation, language: Language) -> str:

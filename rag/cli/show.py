@@ -68,8 +68,8 @@ def command(
 def _of_last_answer(settings: Settings, number: str) -> Citation:
     from rag.cli.evidence import chosen
     from rag.cli.forms import citations_of
-    from rag.cli.keeping import LAST_ANSWER, kept
     from rag.errors import UsageError
+    from rag.pipeline.keeping import LAST_ANSWER, kept
 
     answer = kept(settings.index, LAST_ANSWER)
     if answer is None:
@@ -79,6 +79,8 @@ def _of_last_answer(settings: Settings, number: str) -> Citation:
 
 def _print(settings: Settings, index: Index, citation: Citation, picture: Path | None, as_json: bool) -> None:
     from rag.cli.evidence import evidence_form, evidence_text
+    from rag.cli.messages import say
+    from rag.cli.render import difference_text, plain
     from rag.cli.terms import language_for
 
     if as_json:
@@ -86,8 +88,11 @@ def _print(settings: Settings, index: Index, citation: Citation, picture: Path |
 
         print_json(evidence_form(index, citation, picture))
         return
-    click.echo(evidence_text(index, citation, language_for(citation.quote, settings)))
+    language = language_for(citation.quote, settings)
+    click.echo(evidence_text(index, citation, language))
     if not citation.verified:
-        click.secho(citation.note or "The quote is not on this page.", fg="red")
+        click.secho(plain(citation.note) or say("not_on_page", language), fg="red")
+    if citation.difference:
+        click.echo(difference_text(citation.difference, language))
     if picture is not None:
         click.echo(f"Picture: {picture}")
