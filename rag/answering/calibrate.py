@@ -7,6 +7,7 @@ would be false. The threshold is the score that only the stated share of the lat
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -122,9 +123,12 @@ def calibrate(
     *,
     rate: float = RATE,
     k: int = 8,
+    embedding: str = "",
     on_question: Callable[[], None] | None = None,
 ) -> Calibration:
     """Ask every question with and without its document, and fit the threshold for `rate` (0 to 1).
+
+    `embedding` is the spec of the index's embedding model, as `evidence_score` wants it.
 
     Raises UsageError when the index has too little to ask about, or too few documents to leave one out.
     """
@@ -133,10 +137,10 @@ def calibrate(
     for cloze in questions:
         passages = list(retrieve(cloze.question, k * DEPTH))
         rest = [passage for passage in passages if passage.file != cloze.file][:k]
-        with_it.append(evidence_score(cloze.question, passages[:k]))
+        with_it.append(evidence_score(cloze.question, passages[:k], embedding=embedding))
         # Another edition of the same document may hold the answer too; then answering is not false.
         if rest and not _holds(cloze, rest):
-            without.append(evidence_score(cloze.question, rest))
+            without.append(evidence_score(cloze.question, rest, embedding=embedding))
         if on_question is not None:
             on_question()
     if len(without) < FEWEST:
@@ -144,9 +148,20 @@ def calibrate(
             f"Only {len(without)} questions could be asked with their document left out, and {FEWEST} are needed:"
             " the defaults stay in force; calibrate when the index holds more documents."
         )
-    threshold = _quantile(without, 1 - rate)
+    threshold = fit(without, rate)
     answered = sum(score >= threshold for score in with_it) / len(with_it)
-    return Calibration(round(threshold, 4), rate, round(answered, 4), len(without))
+    return Calibration(threshold, rate, round(answered, 4), len(without))
+
+
+def fit(without: Sequence[float], rate: float) -> float:
+    """The lowest threshold, to four digits, that at most the share `rate` (0 to 1) of the scores `without` reach."""
+    allowed = math.floor(rate * len(without))
+    if allowed >= len(without):
+        return 0.0
+    highest = sorted(without, reverse=True)[allowed]
+    # an answer is given at the threshold itself, so it has to stand above the first score that must not reach it
+    threshold = round(highest, 4)
+    return min(1.0, threshold if threshold > highest else round(threshold + 1e-4, 4))
 
 
 def _holds(cloze: Cloze, passages: Sequence[Passage]) -> bool:
@@ -159,9 +174,3 @@ def _holds(cloze: Cloze, passages: Sequence[Passage]) -> bool:
             if alike >= _REPEATED or (alike >= _RELATED and all(supported(f, text) for f in wanted)):
                 return True
     return False
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at most `1 - share` of the values exceed."""
-    ordered = sorted(values)
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

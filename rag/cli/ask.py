@@ -69,8 +69,8 @@ def command(
 
 def _ask_one(pipeline: Pipeline, question: str, where: tuple[str, ...], as_json: bool) -> Answer:
     from rag.cli.forms import answer_form, print_json
-    from rag.cli.keeping import LAST_ANSWER, keep
     from rag.cli.streaming import show_stream
+    from rag.pipeline.keeping import LAST_ANSWER, keep
 
     if as_json:
         answer = _plain_ask(pipeline, question, where)

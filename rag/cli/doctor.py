@@ -16,6 +16,7 @@ from rag.errors import IndexMissing, RagError
 
 if TYPE_CHECKING:
     from rag.settings import Settings
+    from rag.store import Index
 
 _PACKAGES = (
     "pagequote",
@@ -109,17 +110,17 @@ def _check_index(settings: Settings) -> tuple[bool | None, str]:
     with open_index(settings.index, notify=tell) as index:
         problems = index.verify()
         made = f"{settings.index}: made with {index.spec.embedding_model}, generation {index.generation}"
-        return not problems, "; ".join((made, *_threshold(settings), *problems))
+        return not problems, "; ".join((made, *_threshold(index, settings), *problems))
 
 
-def _threshold(settings: Settings) -> list[str]:
+def _threshold(index: Index, settings: Settings) -> list[str]:
     """The threshold for declining that was fitted to the index, when there is one and it is in force."""
-    from rag.cli.calibration import kept_calibration
+    from rag.pipeline.calibration import kept_calibration
 
-    found = kept_calibration(settings.index)
+    found = kept_calibration(index)
     if found is None or settings.abstain is not None:
         return []
-    return [f"calibrated to decline below {found.threshold:g} ({found.questions:,} questions)"]
+    return [f"calibrated to decline below {found.threshold:g} ({found.asked:,} questions)"]
 
 
 def _embeddings_of_index(settings: Settings) -> str | None:

@@ -113,7 +113,7 @@ def picture_of(index: Index, citation: Citation, path: Path | None = None) -> Pa
 
     Raises RagError when the file is no PDF, is gone, or the picture cannot be written.
     """
-    from rag.cli.keeping import keep_bytes
+    from rag.pipeline.keeping import keep_bytes
     from rag.rendering.pages import render_page
 
     source, page = index.source(citation.file), index.page(citation.file, citation.page)

@@ -26,27 +26,4 @@ def open_pipeline(settings: Settings, command: str, *, model: str | None = None)
     from rag.pipeline import Pipeline
 
     chosen = settings if model is None else settings.model_copy(update={"model": model})
-    return Pipeline.open(settings=_calibrated(chosen), notify=tell, command=command)
-
-
-def _calibrated(settings: Settings) -> Settings:
-    """The settings with the threshold that `rag calibrate` kept, where nobody set another one."""
-    from rag.cli.calibration import kept_calibration
-    from rag.errors import RagError
-    from rag.providers.registry import default_specs
-    from rag.store import open_index
-
-    if settings.abstain is not None or default_specs(settings)[0] != "extractive":
-        return settings
-    found = kept_calibration(settings.index)
-    if found is None:
-        return settings
-    try:
-        with open_index(settings.index) as index:
-            fits = index.spec.embedding_id == found.embeddings
-    except RagError:
-        return settings  # opening the pipeline says what is wrong
-    if not fits:
-        tell("The index was calibrated for other embeddings: run `rag calibrate` again.")
-        return settings
-    return settings.model_copy(update={"abstain": found.threshold})
+    return Pipeline.open(settings=chosen, notify=tell, command=command)

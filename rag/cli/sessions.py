@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rag.cli.forms import answer_form, citations_of
-from rag.cli.keeping import LAST_ANSWER, keep, kept, kept_names
 from rag.errors import UsageError
+from rag.pipeline.keeping import LAST_ANSWER, keep, kept, kept_names
 from rag.types import Answer, Citation
 
 FOLDER = "sessions"

@@ -11,7 +11,7 @@ from rag.errors import ContextTooLong, UsageError
 from rag.pipeline.condense import as_text, read_reply
 from rag.pipeline.prompt import LEAST_ROOM, Prompt, Reader
 from rag.pipeline.turn import Turn
-from rag.pipeline.wording import say
+from rag.pipeline.wording import language_for, say
 from rag.prompting.catalogue import load_template
 
 if TYPE_CHECKING:
@@ -121,11 +121,10 @@ class Generator:
         with turn.stage("generate"):
             return cast("BaseMessageChunk | None", await anext(pieces, None))
 
-    @staticmethod
-    def _read(turn: Turn, piece: BaseMessageChunk) -> str:
+    def _read(self, turn: Turn, piece: BaseMessageChunk) -> str:
         turn.reply += piece.text
         if piece.response_metadata.get("finish_reason") == "length":
-            turn.notes.append(say("cut_reply", turn.ask.question))
+            turn.notes.append(say("cut_reply", language_for(turn.ask.question, self.settings)))
         return piece.text
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rag.answering.abstain import GATE, THRESHOLD
 from rag.errors import IndexMismatch
+from rag.pipeline.calibration import kept_calibration
 from rag.pipeline.generation import Generator
 from rag.pipeline.searching import open_retriever
 from rag.pipeline.steps import Steps
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from rag.providers.embedding import EmbeddingProvider
 
 
-def open_steps(settings: Settings, meter: Meter, notify: Callable[[str], None]) -> Steps:
-    """Everything opened that the settings name. Raises the errors of the index and of the providers."""
+def open_steps(
+    settings: Settings, meter: Meter, notify: Callable[[str], None], *, follow: bool = True
+) -> Steps:
+    """Everything opened that the settings name; `follow` as in `Steps`.
+
+    Raises the errors of the index and of the providers.
+    """
     index = open_index(settings.index, notify=notify)
     try:
         embeddings = _embeddings_of(index, settings, meter, notify)
@@ -32,12 +38,19 @@ def open_steps(settings: Settings, meter: Meter, notify: Callable[[str], None]) 
             generator = Generator(chat_model(model, settings, meter=meter), settings, index)
         chat = generator.model if generator is not None else None
         retriever = open_retriever(index, embeddings, settings, chat)
-        usual = THRESHOLD if generator is None else GATE
-        threshold = usual if settings.abstain is None else settings.abstain
-        return Steps(index, retriever, embeddings, settings, generator, model, threshold)
+        threshold = GATE if generator is not None else _fitted(index, settings, notify)
+        if settings.abstain is not None:
+            threshold = settings.abstain
+        return Steps(index, retriever, embeddings, settings, generator, model, threshold, follow)
     except BaseException:
         index.close()
         raise
+
+
+def _fitted(index: Index, settings: Settings, notify: Callable[[str], None]) -> float:
+    """The threshold of the extractive answerer: the one that `rag calibrate` kept for the index, or the default."""
+    found = kept_calibration(index, notify) if settings.abstain is None else None
+    return THRESHOLD if found is None else found.threshold
 
 
 def _embeddings_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -30,8 +31,12 @@ class Pipeline:
     `runnable` is the chain itself, for use in other LangChain programs.
     """
 
-    def __init__(self, chain: AnswerChain, meter: Meter, command: str, notify: Notify) -> None:
+    def __init__(
+        self, chain: AnswerChain, meter: Meter, command: str, notify: Notify, *, receipts: bool = False
+    ) -> None:
+        """`receipts`: keep one after each question; without it only `close` does, for who keeps them by itself."""
         self.runnable = chain
+        self._receipts = receipts
         self.meter = meter
         self._command = command
         self._notify = notify
@@ -44,13 +49,17 @@ class Pipeline:
         *,
         notify: Notify | None = None,
         command: str = "ask",
+        meter: Meter | None = None,
+        follow: bool = True,
         **flags: Any,
     ) -> Self:
         """Open the index at `index` (by default the one that the settings name).
 
         `flags` are settings by name, such as `model="openai:gpt-4o-mini"`, over environment and `.env`; give
         them or ready `settings`. `notify` gets sentences about what was mended on the way. `command` is the
-        name under which the receipt is kept.
+        name under which receipts are kept. `meter` is a running bill with its cap, to be shared with other
+        pipelines; by default this one has its own. `follow`: each question sees what was published before it;
+        otherwise all are answered from the state at opening.
 
         Raises IndexMissing, IndexMismatch, IndexDamaged, SettingsError, MissingExtra, AuthenticationFailed.
         """
@@ -59,18 +68,21 @@ class Pipeline:
         chosen = settings or load_settings(flags)
         if index is not None:
             chosen = chosen.model_copy(update={"index": str(index)})
-        return cls._open(chosen, notify or (lambda _: None), command)
+        return cls._open(chosen, notify or (lambda _: None), command, meter, follow)
 
     @classmethod
-    def _open(cls, settings: Settings, notify: Notify, command: str) -> Self:
+    def _open(
+        cls, settings: Settings, notify: Notify, command: str, meter: Meter | None, follow: bool
+    ) -> Self:
         from rag.pipeline.chain import AnswerChain
         from rag.pipeline.opening import open_steps
         from rag.providers.offline import apply_offline
         from rag.providers.registry import new_meter
 
         apply_offline(settings)
-        meter = new_meter(settings)
-        return cls(AnswerChain(open_steps(settings, meter, notify)), meter, command, notify)
+        bill = meter or new_meter(settings)
+        steps = open_steps(settings, bill, notify, follow=follow)
+        return cls(AnswerChain(steps), bill, command, notify, receipts=True)
 
     @property
     def settings(self) -> Settings:
@@ -84,6 +96,11 @@ class Pipeline:
     def model(self) -> str:
         """The `provider:model` that answers, or `extractive`."""
         return self.runnable.steps.model
+
+    @property
+    def threshold(self) -> float:
+        """The evidence score (0 to 1) below which a question is declined."""
+        return self.runnable.steps.threshold
 
     @property
     def embeddings(self) -> EmbeddingProvider:
@@ -108,7 +125,8 @@ class Pipeline:
 
         Raises ProviderError, BudgetReached, NetworkRefused, UsageError.
         """
-        return self.runnable.invoke(_ask(question, history, where, prompt, k, strict, variables), config)
+        with self._receipted():
+            return self.runnable.invoke(_ask(question, history, where, prompt, k, strict, variables), config)
 
     def stream(
         self,
@@ -123,14 +141,17 @@ class Pipeline:
         config: RunnableConfig | None = None,
     ) -> Iterator[str | Answer]:
         """The model's words as they come, which nothing has proven yet, then the answer. As `ask` otherwise."""
-        return self.runnable.stream(_ask(question, history, where, prompt, k, strict, variables), config)
+        return self._stream(_ask(question, history, where, prompt, k, strict, variables), config)
+
+    def _stream(self, ask: Ask, config: RunnableConfig | None) -> Iterator[str | Answer]:
+        with self._receipted():
+            yield from self.runnable.stream(ask, config)
 
     def search(
         self, query: str, *, where: Sequence[str] | Filter | None = None, k: int | None = None
     ) -> list[Passage]:
         """The passages for a query, best first. A model is asked only when the settings have it help the search."""
-        steps = self.runnable.steps
-        turn = steps.retrieve(Turn(_ask(query, (), where, None, k), standalone=query))
+        turn = self._found(_ask(query, (), where, None, k))
         for note in turn.notes:
             self._notify(note)
         return list(turn.passages)
@@ -147,22 +168,40 @@ class Pipeline:
         """The exact messages that a chat model would get for this question."""
         from rag.pipeline.generation import turn_prompt
 
-        steps = self.runnable.steps
-        ask = _ask(question, (), where, prompt, k, None, variables)
-        turn = steps.retrieve(Turn(ask, standalone=question))
-        made = turn_prompt(turn, self.settings, steps.reader)
+        turn = self._found(_ask(question, (), where, prompt, k, None, variables))
+        made = turn_prompt(turn, self.settings, self.runnable.steps.reader)
         return made.messages(made.pack(turn.passages, made.room(), self.index))
 
     def close(self) -> None:
-        """Keep the receipt of what was spent, and let go of the index."""
-        from rag.usage.ledger import FILE_NAME, Ledger
-
+        """Keep the receipt of what was spent and not kept yet, and let go of the index."""
         try:
-            Ledger(Path(self.settings.index) / FILE_NAME).record(self._command, self.meter.tally)
+            self._keep_receipt()
         except (RagError, OSError) as error:
             self._notify(f"The receipt could not be kept: {error}")
         finally:
             self.index.close()
+
+    def _found(self, ask: Ask) -> Turn:
+        steps = self.runnable.steps
+        with self._receipted():
+            steps.refresh()
+            return steps.retrieve(Turn(ask, standalone=ask.question))
+
+    @contextmanager
+    def _receipted(self) -> Iterator[None]:
+        """Keep the receipt of the block's question at once, so that a process that is killed later loses none."""
+        try:
+            yield
+        finally:
+            if self._receipts:
+                with suppress(RagError, OSError):  # `close` tries again, and says why it cannot
+                    self._keep_receipt()
+
+    def _keep_receipt(self) -> None:
+        from rag.usage.ledger import FILE_NAME, Ledger
+
+        with self.meter.keeping() as tally:
+            Ledger(Path(self.settings.index) / FILE_NAME).record(self._command, tally)
 
     def __enter__(self) -> Self:
         return self

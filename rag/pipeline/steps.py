@@ -12,11 +12,13 @@ from rag.answering.abstain import assess
 from rag.answering.draft import Draft
 from rag.answering.reply import parse_reply
 from rag.answering.verify import Proof
+from rag.answering.wording import Language
+from rag.errors import IndexMismatch
 from rag.pipeline.condense import by_rule
 from rag.pipeline.prompt import Reader
 from rag.pipeline.searching import effort_forms, effort_seconds
 from rag.pipeline.turn import Ask, Turn
-from rag.pipeline.wording import say
+from rag.pipeline.wording import language_for, say
 from rag.providers.capabilities import Capabilities
 from rag.store import Filter, Index
 from rag.text.tokens import count_tokens
@@ -45,6 +47,8 @@ class Steps:
     model: str
     threshold: float
     """Evidence below it is not enough to answer."""
+    follow: bool = True
+    """Move on to the newest published generation of the index before each question."""
 
     @property
     def reader(self) -> Reader:
@@ -53,8 +57,24 @@ class Steps:
             return self.generator.reader
         return Reader(count_tokens, Capabilities().context_tokens)
 
+    def refresh(self) -> None:
+        """See what was published since the last question; costs one read when that is nothing.
+
+        Raises IndexMismatch when the index was made anew with other embeddings.
+        """
+        if self.follow and self.index.refresh() and self.index.spec.embedding_id != self.embeddings.id:
+            raise IndexMismatch(
+                f"The index {self.index.location} was made anew with {self.index.spec.embedding_id} while it was"
+                " open: open it again."
+            )
+
+    def _language(self, turn: Turn) -> Language:
+        """In which language the reader is told about the answer."""
+        return language_for(turn.ask.question, self.settings)
+
     def condense(self, ask: Ask, config: RunnableConfig) -> Turn:
         """Make the question understandable without the chat."""
+        self.refresh()
         turn = Turn(ask)
         with turn.stage("condense"):
             turn.standalone = self._standalone(turn, config)
@@ -84,14 +104,13 @@ class Steps:
         with turn.stage("gate"):
             assessment = assess(turn.standalone, passages)
         turn.evidence = assessment.score
+        language = self._language(turn)
         if not passages:
-            turn.declined = say("nothing_found", turn.ask.question)
+            turn.declined = say("nothing_found", language)
         elif turn.evidence < self.threshold:
-            turn.declined = say("too_weak", turn.ask.question)
+            turn.declined = say("too_weak", language)
             if assessment.missing:
-                turn.declined += " " + say(
-                    "missing_words", turn.ask.question, words=", ".join(assessment.missing)
-                )
+                turn.declined += " " + say("missing_words", language, words=", ".join(assessment.missing))
         return turn
 
     def generate(self, turn: Turn, config: RunnableConfig) -> Turn:
@@ -119,10 +138,10 @@ class Steps:
             if self.generator is None:
                 turn.draft = self._extract(turn)
             else:
-                turn.draft = parse_reply(turn.reply)
+                turn.draft = parse_reply(turn.reply, language=self._language(turn))
         if turn.draft.declined or not turn.draft.sentences:
             said = "model_declined" if turn.reply.strip() else "empty_reply"
-            turn.declined = say("no_sentence" if self.generator is None else said, turn.ask.question)
+            turn.declined = say("no_sentence" if self.generator is None else said, self._language(turn))
         return turn
 
     def _extract(self, turn: Turn) -> Draft:
@@ -136,19 +155,20 @@ class Steps:
         if turn.draft is not None and not turn.declined:
             given = turn.packed.passages if turn.packed is not None else turn.passages
             with turn.stage("verify"):
-                turn.proof = verify.prove(turn.draft, given, self.index)
+                turn.proof = verify.prove(turn.draft, given, self.index, language=self._language(turn))
         return turn
 
     def decide(self, turn: Turn) -> Answer:
         """Answer with what is proven, or decline."""
         proof = turn.proof
         strict = self.settings.strict if turn.ask.strict is None else turn.ask.strict
+        language = self._language(turn)
         if proof is not None and not any(citation.verified for citation in proof.citations):
-            turn.declined = say("nothing_proven", turn.ask.question)
+            turn.declined = say("nothing_proven", language)
         elif proof is not None and strict and not proof.proven:
-            turn.declined = say("nothing_verified", turn.ask.question)
+            turn.declined = say("nothing_verified", language)
         elif proof is not None and strict:
-            proof = verify.strict(proof)
+            proof = verify.strict(proof, language=language)
         return self._answer(turn, None if turn.declined else proof)
 
     def _answer(self, turn: Turn, proof: Proof | None) -> Answer:
@@ -182,9 +202,9 @@ class Steps:
         if turn.packed is not None and turn.packed.left_out:
             used = len(turn.packed.passages)
             found = used + turn.packed.left_out
-            notes.append(say("fewer_passages", turn.ask.question, used=used, found=found))
+            notes.append(say("fewer_passages", self._language(turn), used=used, found=found))
         if turn.tally.estimated:
-            notes.append(say("estimated", turn.ask.question))
+            notes.append(say("estimated", self._language(turn)))
         return notes
 
 

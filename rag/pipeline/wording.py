@@ -1,10 +1,12 @@
-"""The sentences that an answer carries for its reader, in the language of the question."""
+"""The sentences that an answer carries for its reader, in the language that is set, else that of the question."""
 
 from __future__ import annotations
 
+from rag.answering.wording import Language
+from rag.settings import Settings
 from rag.text.language import language_of
 
-_SENTENCES = {
+_SENTENCES: dict[str, dict[Language, str]] = {
     "nothing_found": {
         "en": "Nothing in the index comes near the question.",
         "ko": "색인에서 질문에 가까운 내용을 찾지 못했습니다.",
@@ -52,7 +54,13 @@ _SENTENCES = {
 }
 
 
-def say(key: str, question: str, **values: object) -> str:
-    """The sentence `key` in the language of `question` (English for other languages)."""
-    language = "ko" if language_of(question) == "ko" else "en"
+def language_for(question: str, settings: Settings) -> Language:
+    """The language that the settings name, else that of the question (English for other languages)."""
+    if settings.language != "auto":
+        return settings.language
+    return "ko" if language_of(question) == "ko" else "en"
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """The sentence `key` in `language`."""
     return _SENTENCES[key][language].format(**values)

@@ -59,6 +59,7 @@ class Meter:
         self.prices = prices
         self.cap = DEFAULT_CAP_USD if max_cost is None else max_cost
         self.tally = Tally()
+        self._unkept = Tally()
         self._spent = 0.0
         self._reserved: dict[Reservation, int] = {}
         self._changed = threading.Condition()
@@ -110,9 +111,23 @@ class Meter:
                 self._reserved.pop(reservation, None)
             self._spent += usage.cost_usd or 0.0
             self.tally.add(spec, usage, estimated)
+            self._unkept.add(spec, usage, estimated)
             for tally in _tallies.get():
                 tally.add(spec, usage, estimated)
             self._changed.notify_all()
+
+    @contextmanager
+    def keeping(self) -> Iterator[Tally]:
+        """What was booked since the last such block, to be kept as a receipt; it stays to be kept on an error."""
+        with self._changed:
+            taken, self._unkept = self._unkept, Tally()
+        try:
+            yield taken
+        except BaseException:
+            with self._changed:
+                for spec, usage in taken.by_model.items():
+                    self._unkept.add(spec, usage, spec in taken.estimated)
+            raise
 
     def drop(self, reservation: Reservation) -> None:
         """Give back what was reserved: the call was not billed."""

@@ -22,6 +22,7 @@ from rag.errors import (
     UsageError,
 )
 from rag.pipeline import Pipeline
+from rag.store import open_index
 from rag.types import Answer, QuoteStatus, Support
 from rag.usage.ledger import Ledger
 from tests.pipeline.conftest import Open
@@ -427,3 +428,50 @@ def test_nothing_that_is_written_or_traced_holds_a_key(
     assert trace.seen
     assert not [text for text in shown if KEY in text]
     assert not [path for path in index.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+def test_each_receipt_is_kept_before_the_next_question(index: Path) -> None:
+    def kept() -> int:
+        return sum(line.calls for line in Ledger(index / "usage.db").summary("command"))
+
+    with OpenAIServer(reply=right_reply) as server:
+        settings = settings_for(server, model=CHAT)
+        with Pipeline.open(index, settings) as pipeline:
+            pipeline.ask(QUESTION)
+            first = kept()
+            assert first == pipeline.meter.usage.calls > 0
+            list(pipeline.stream(QUESTION))
+            assert kept() == pipeline.meter.usage.calls > first
+            spent = pipeline.meter.usage.calls
+        assert kept() == spent, "closing must not keep them twice"
+
+
+def test_pipelines_that_share_a_meter_keep_each_call_once(index: Path) -> None:
+    with OpenAIServer(reply=right_reply) as server:
+        settings = settings_for(server, model=CHAT)
+        with (
+            Pipeline.open(index, settings, command="one") as one,
+            Pipeline.open(index, settings, command="two", meter=one.meter) as two,
+        ):
+            one.ask(QUESTION)
+            two.ask(QUESTION)
+            calls = one.meter.usage.calls
+            assert two.meter.usage.calls == calls
+    lines = {line.key: line.calls for line in Ledger(index / "usage.db").summary("command")}
+    assert set(lines) == {"one", "two"}
+    assert sum(lines.values()) == calls
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_an_open_pipeline_follows_what_is_published(index: Path, follow: bool) -> None:
+    with (
+        OpenAIServer() as server,
+        Pipeline.open(index, settings_for(server, model="extractive"), follow=follow) as pipeline,
+    ):
+        before = pipeline.ask(QUESTION)
+        file = before.passages[0].file
+        with open_index(index) as other, other.writer() as writer:
+            writer.prune([file])
+        found = {passage.file for passage in pipeline.ask(QUESTION).passages}
+        assert (file in found) is not follow
+        assert (file in {passage.file for passage in pipeline.search(QUESTION)}) is not follow
