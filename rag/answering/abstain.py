@@ -1,10 +1,11 @@
 """How sure the passages are to hold the answer, as a score from 0 to 1.
 
-The score is a logistic function of four signals. Its constants were fitted by `benchmarks/fit_evidence.py` on
+The score is a logistic function of a few signals. Its constants were fitted by `benchmarks/fit_evidence.py` on
 questions about Korean and English Wikipedia pages, one model for both languages: answerable ones against questions
-whose article is not in the collection and answerable ones whose document was left out. None of the signals depends
-on the scale of an embedding model's cosines, on the size of the collection or on the language. Cosines themselves
-would tell a little more, but only for the model they were fitted with.
+whose article is not in the collection and answerable ones whose document was left out. The bias is set so that 5 % of
+the questions without an answer reach one half. The general model depends neither on the scale of an embedding model's
+cosines nor on the size of the collection; cosines themselves tell more, but only for the embeddings that a model was
+fitted with, so the built-in ones have a model of their own.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.language import language_of
 from rag.types import Passage
 
-THRESHOLD = 0.35
-"""Default score from which to answer without a model: 5 % of the questions that the documents do not answer reach
-it, and 96 % of those that they do."""
-GATE = 0.01
+THRESHOLD = 0.5
+"""Default score from which to answer without a model."""
+GATE = 0.02
 """Default score from which a model is asked, which can still decline by itself: nearly every question that the
 documents answer reaches it, also one in other words than theirs, and half of the others."""
 ACROSS_LANGUAGES = 0.3
@@ -47,10 +47,20 @@ class Signals:
     """How far the best passage's cosine stands out: (best - mean) / (1 - mean) over the passages (0 to 1)."""
     lacking: float
     """1 when a figure, date, code or name of the question stands nowhere in the best document's passages."""
+    similarity: float
+    """Cosine of the question and the best passage; its scale is the embedding model's own."""
 
 
-WEIGHTS = Signals(passage=5.9, sentence=8.8, margin=19.0, lacking=-2.4)
-BIAS = -8.1
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A logistic regression over the signals."""
+
+    weights: Signals
+    bias: float
+
+
+GENERAL = Model(Signals(passage=5.9, sentence=8.8, margin=18.6, lacking=-2.5, similarity=0.0), bias=-7.4)
+E5_SMALL = Model(Signals(passage=5.0, sentence=9.8, margin=14.6, lacking=-1.3, similarity=51.0), bias=-49.1)
 _SEPARATORS = re.compile(r"[-_./\\]")
 
 
@@ -65,25 +75,34 @@ class Assessment:
     """Words of the question that stand in no passage."""
 
 
-def evidence_score(question: str, passages: Sequence[Passage]) -> float:
+def evidence_score(question: str, passages: Sequence[Passage], *, embedding: str = "") -> float:
     """The score alone."""
-    return assess(question, passages).score
+    return assess(question, passages, embedding=embedding).score
 
 
-def assess(question: str, passages: Sequence[Passage]) -> Assessment:
-    """The evidence that the passages, in the order of retrieval, hold the answer; 0 when there are none."""
+def assess(question: str, passages: Sequence[Passage], *, embedding: str = "") -> Assessment:
+    """The evidence that the passages, in the order of retrieval, hold the answer; 0 when there are none.
+
+    `embedding` is the spec of the embedding model that the passages' similarities come from, such as `e5-small`.
+    """
     analysed = analyse(question)
     found = candidates(passages)
     if not found:
-        return Assessment(0.0, Signals(0.0, 0.0, 0.0, 0.0), tuple(question.split()))
+        return Assessment(0.0, Signals(0.0, 0.0, 0.0, 0.0, 0.0), tuple(question.split()))
     signals = signals_of(analysed, found, passages)
-    return Assessment(score(signals), signals, _missing(question, passages))
+    return Assessment(score(signals, model_for(embedding)), signals, _missing(question, passages))
 
 
-def score(signals: Signals) -> float:
+def model_for(embedding: str) -> Model:
+    """The model for similarities of these embeddings."""
+    return E5_SMALL if embedding.partition("/")[0] == "e5-small" else GENERAL
+
+
+def score(signals: Signals, model: Model) -> float:
     """The logistic function of the weighted signals."""
-    total = sum(float(getattr(signals, name)) * float(getattr(WEIGHTS, name)) for name in Signals.__slots__)
-    return 1 / (1 + math.exp(-total - BIAS))
+    names = Signals.__slots__
+    total = sum(float(getattr(signals, name)) * float(getattr(model.weights, name)) for name in names)
+    return 1 / (1 + math.exp(-total - model.bias))
 
 
 def signals_of(question: Question, found: Sequence[Candidate], passages: Sequence[Passage]) -> Signals:
@@ -98,6 +117,7 @@ def signals_of(question: Question, found: Sequence[Candidate], passages: Sequenc
         sentence=max(least, _share(weights, _around(best))),
         margin=_margin(passages),
         lacking=_lacking(question, best, passages),
+        similarity=max((p.similarity for p in passages if p.similarity is not None), default=0.0),
     )
 
 

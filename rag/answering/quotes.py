@@ -15,6 +15,7 @@ from itertools import islice
 
 from rag.answering.draft import Quote
 from rag.answering.pages import Pages
+from rag.answering.wording import Language, say
 from rag.text.alterations import Alteration, closest
 from rag.text.matching import MatchIndex
 from rag.text.sentences import sentences as split_sentences
@@ -71,9 +72,13 @@ class _Searchable:
 
 
 class Library:
-    """The stored pages that quotes are proven against, each folded once."""
+    """The stored pages that quotes are proven against, each folded once.
 
-    def __init__(self, pages: Pages) -> None:
+    `language` is that of the notes on what was found in them.
+    """
+
+    def __init__(self, pages: Pages, language: Language = "en") -> None:
+        self.language = language
         self._pages = pages
         self._searchable: dict[tuple[str, int, bool], _Searchable | None] = {}
         self._sentences: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -166,7 +171,7 @@ def prove_quote(quote: Quote, passages: Sequence[Passage], library: Library) -> 
     """
     cited = _cited(quote, passages)
     if not quote.text:
-        return _missing(quote, cited)
+        return _missing(quote, cited, library.language)
     if cited is not None:
         spans = _in_passage(quote, cited, library)
         if spans:
@@ -180,7 +185,7 @@ def prove_quote(quote: Quote, passages: Sequence[Passage], library: Library) -> 
         if spans:
             origin = next(p for p in passages if p.file == file)
             return _found(quote, cited, origin, spans, library)
-    return _altered(quote, cited, passages, library) or _missing(quote, cited)
+    return _altered(quote, cited, passages, library) or _missing(quote, cited, library.language)
 
 
 def _cited(quote: Quote, passages: Sequence[Passage]) -> Passage | None:
@@ -219,7 +224,7 @@ def _found(
     """The citation of a quote that stands in `origin.file` at `spans`."""
     number = spans[0].page
     page = library.page(origin.file, number)
-    note = _correction(quote, cited, origin.file, number)
+    note = _correction(quote, cited, origin.file, number, library.language)
     return Citation(
         n=0,
         file=origin.file,
@@ -237,16 +242,17 @@ def _found(
     )
 
 
-def _correction(quote: Quote, cited: Passage | None, file: str, page: int) -> str:
+def _correction(quote: Quote, cited: Passage | None, file: str, page: int, language: Language) -> str:
     """What to tell the reader when the quote stands elsewhere than the answerer said; empty when it does not."""
     if cited is None:
-        return "" if quote.passage is None else f"Cited as passage {quote.passage}, which does not exist."
+        return "" if quote.passage is None else say("no_such_passage", language, number=quote.passage)
     if cited.file != file:
-        return f"Cited from {cited.file}, page {cited.page}; it stands in {file}, page {page}."
+        claimed = {"claimed_file": cited.file, "claimed": cited.page}
+        return say("other_file", language, **claimed, file=file, page=page)
     if quote.page is not None and quote.page != page:
-        return f"Cited from page {quote.page}; it stands on page {page}."
+        return say("other_page", language, claimed=quote.page, page=page)
     if not cited.page <= page <= cited.page_end:
-        return f"Cited from page {cited.page}; it stands on page {page}."
+        return say("other_page", language, claimed=cited.page, page=page)
     return ""
 
 
@@ -263,12 +269,18 @@ def _altered(
         ]
         if found:
             _, passage, alteration, spans = max(found, key=lambda item: item[0])
-            return _unproven(quote, cited, passage, spans, alteration)
+            note = say("altered", library.language)
+            return _unproven(quote, cited, passage, spans, alteration, note)
     return None
 
 
 def _unproven(
-    quote: Quote, cited: Passage | None, passage: Passage, spans: tuple[Span, ...], alteration: Alteration
+    quote: Quote,
+    cited: Passage | None,
+    passage: Passage,
+    spans: tuple[Span, ...],
+    alteration: Alteration,
+    note: str,
 ) -> Citation:
     changes = tuple((change.op, change.quoted, change.page) for change in alteration.changes)
     return Citation(
@@ -281,14 +293,14 @@ def _unproven(
         page_label=passage.page_label,
         claimed_page=quote.page or (cited.page if cited else None),
         claimed_file=cited.file if cited else "",
-        note="The page says it in other words.",
+        note=note,
         difference=changes,
         chunk_id=passage.chunk_id,
         ocr=passage.ocr,
     )
 
 
-def _missing(quote: Quote, cited: Passage | None) -> Citation:
+def _missing(quote: Quote, cited: Passage | None, language: Language) -> Citation:
     return Citation(
         n=0,
         file=cited.file if cited else "",
@@ -297,6 +309,6 @@ def _missing(quote: Quote, cited: Passage | None) -> Citation:
         status=QuoteStatus.MISSING,
         claimed_page=quote.page,
         claimed_file=cited.file if cited else "",
-        note="These words stand on none of the retrieved pages." if quote.text else "Cited without a quote.",
+        note=say("missing" if quote.text else "no_quote", language),
         chunk_id=cited.chunk_id if cited else None,
     )

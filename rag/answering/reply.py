@@ -33,6 +33,7 @@ from itertools import chain
 from rag.answering.draft import Draft, DraftSentence, Quote
 from rag.answering.markers import HOLE, Mark, lift_markers
 from rag.answering.reply_json import read_json
+from rag.answering.wording import Language, say
 from rag.text.sentences import sentences as split_sentences
 
 NOT_IN_DOCUMENTS = "NOT_IN_DOCUMENTS"
@@ -60,18 +61,21 @@ _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-{2,}[\s:|-]*\|?\s*")
 _WORD = re.compile(r"\w")
 
 
-def parse_reply(text: str) -> Draft:
-    """The draft that a model's reply stands for; never raises, whatever the model wrote."""
+def parse_reply(text: str, *, language: Language = "en") -> Draft:
+    """The draft that a model's reply stands for; never raises, whatever the model wrote.
+
+    `language` is that of the draft's notes.
+    """
     text = _THINKING.sub("", _NONCHARACTERS.sub("", text)).strip()
     draft = read_json(text)
     if draft is None:
-        return _read_text(_ANSWER_LABEL.sub("", text))
+        return _read_text(_ANSWER_LABEL.sub("", text), language)
     # Models mix the two forms: markers inside the JSON's strings count as well.
-    mixed = [(s,) if s.passages else _read_text(s.text).sentences or (s,) for s in draft.sentences]
+    mixed = [(s,) if s.passages else _read_text(s.text, language).sentences or (s,) for s in draft.sentences]
     return replace(draft, sentences=tuple(chain.from_iterable(mixed)))
 
 
-def _read_text(text: str) -> Draft:
+def _read_text(text: str, language: Language) -> Draft:
     body, marks = lift_markers(text)
     said_no = bool(_SENTINEL.search(body))
     body, footnotes = _cut_sources(_SENTINEL.sub("", body), marks)
@@ -80,7 +84,7 @@ def _read_text(text: str) -> Draft:
     in_words = len(found) <= 2 and bool(_DECLINES.search(body))
     if not cited and (said_no or in_words or not found):
         return Draft(declined=True)
-    notes = ("The model also said that the documents do not hold the answer.",) if said_no else ()
+    notes = (say("also_declined", language),) if said_no else ()
     return Draft(tuple(found), notes=notes)
 
 

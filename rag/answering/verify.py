@@ -15,6 +15,7 @@ from rag.answering.draft import Draft, DraftSentence, Quote
 from rag.answering.entailment import Grounds, coverage, same_polarity
 from rag.answering.pages import Pages
 from rag.answering.quotes import Library, prove_quote
+from rag.answering.wording import Language, say
 from rag.text.facts import Evidence, facts, supported
 from rag.text.sentences import sentences as split_sentences
 from rag.types import Citation, Passage, Sentence, Support
@@ -44,12 +45,13 @@ class Proof:
         return any(sentence.support is Support.VERIFIED for sentence in self.sentences)
 
 
-def prove(draft: Draft, passages: Sequence[Passage], pages: Pages) -> Proof:
+def prove(draft: Draft, passages: Sequence[Passage], pages: Pages, *, language: Language = "en") -> Proof:
     """Every quote looked up and every sentence judged.
 
-    `passages` are those the answerer was given, in the order of their numbers; `pages` the index they come from.
+    `passages` are those the answerer was given, in the order of their numbers; `pages` the index they come from;
+    `language` is that of the citations' notes.
     """
-    library = Library(pages)
+    library = Library(pages, language)
     numbered: dict[tuple[object, ...], Citation] = {}
     judged = []
     for sentence in draft.sentences:
@@ -58,7 +60,7 @@ def prove(draft: Draft, passages: Sequence[Passage], pages: Pages) -> Proof:
     return Proof(tuple(judged), tuple(numbered.values()), _joined(draft.sentences), draft.notes)
 
 
-def strict(proof: Proof) -> Proof:
+def strict(proof: Proof, *, language: Language = "en") -> Proof:
     """The proof without what is not verified: sentences, and citations that no sentence needs any more."""
     kept = [s for s in proof.sentences if s.support is Support.VERIFIED]
     withheld = len(proof.sentences) - len(kept)
@@ -70,10 +72,7 @@ def strict(proof: Proof) -> Proof:
         tuple(replace(s, citations=tuple(order[n] for n in s.citations)) for s in kept),
         tuple(replace(by_number[n], n=i) for n, i in order.items()),
         " ".join(s.text for s in kept),
-        (
-            *proof.notes,
-            f"Withheld, because it could not be proven: {withheld} of {len(proof.sentences)} sentences.",
-        ),
+        (*proof.notes, say("withheld", language, withheld=withheld, all=len(proof.sentences))),
     )
 
 

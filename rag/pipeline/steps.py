@@ -102,7 +102,7 @@ class Steps:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
         passages = turn.passages
         with turn.stage("gate"):
-            assessment = assess(turn.standalone, passages)
+            assessment = assess(turn.standalone, passages, embedding=self.index.spec.embedding_model)
         turn.evidence = assessment.score
         language = self._language(turn)
         if not passages:
