@@ -1,0 +1,49 @@
+"""What an answer tells its reader comes in the language that is set, else in that of the question."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.pipeline.conftest import Open
+from tests.pipeline.replies import QUESTION, asked, number_of
+from tests.servers.openai_server import OpenAIServer, Request
+
+KOREAN = "연차 휴가는 근속 1년에 며칠인가요?"
+HANGUL = re.compile("[가-힣]")
+
+
+def loose(request: Request) -> str:
+    """One sentence that holds, one that stands on no page, a wrong page, and a word that there is no answer."""
+    korean = "연차" in asked(request)
+    words = "연차 휴가는 근속 1년에 15일이며" if korean else "was opened to traffic on 24 October 1931"
+    n = number_of(request, words)
+    return (
+        f'{words}. [{n}, p. 9: "{words}"]\n'
+        f'The whales sing at night. [{n}: "the whales sing in the harbour every single night"]\n'
+        "NOT_IN_DOCUMENTS"
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "setting", "korean"),
+    [(QUESTION, "auto", False), (KOREAN, "auto", True), (QUESTION, "ko", True), (KOREAN, "en", False)],
+)
+def test_notes_follow_the_setting_else_the_question(
+    opened: Open, question: str, setting: str, korean: bool
+) -> None:
+    with OpenAIServer(reply=loose) as server:
+        pipeline = opened(server, language=setting)
+        answer, strict = pipeline.ask(question), pipeline.ask(question, strict=True)
+    noted = [citation.note for citation in answer.citations] + list(strict.notes)
+    assert len(noted) == 4
+    assert [bool(HANGUL.search(note)) for note in noted] == [korean] * 4
+
+
+@pytest.mark.parametrize(("setting", "korean"), [("auto", False), ("ko", True)])
+def test_so_does_the_reason_for_declining(opened: Open, setting: str, korean: bool) -> None:
+    with OpenAIServer(reply="NOT_IN_DOCUMENTS") as server:
+        answer = opened(server, language=setting).ask(QUESTION)
+    assert not answer.answered
+    assert bool(HANGUL.search(answer.reason)) is korean
