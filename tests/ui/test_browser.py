@@ -179,6 +179,11 @@ def _shows_its_page(page: Any, pdf: Path) -> None:
     drawer.get_by_role("button", name=name).click()
     drawer.get_by_text(f"Page {number + by} of").wait_for()
     drawer.get_by_text("The quote stands on another page.").wait_for()
+    # its picture has come: one that is still on its way when the drawer closes is an error in the console
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[role=dialog] img')].some(i => i.naturalWidth)"
+    )
+    page.wait_for_load_state("networkidle")
     page.keyboard.press("Escape")
     drawer.wait_for(state="hidden")
 
