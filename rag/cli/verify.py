@@ -12,6 +12,7 @@ from rag.errors import RagError
 
 if TYPE_CHECKING:
     from rag.answering.receipt import Check, Verification
+    from rag.cli.messages import Language
     from rag.settings import Settings
 
 
@@ -45,17 +46,19 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
                 sound = False
                 continue
             sound = sound and found.holds
-            _show(file, found, as_json)
+            _show(file, found, settings, as_json)
     return EXIT_DONE if sound else EXIT_FAILED
 
 
-def _show(file: str, found: Verification, as_json: bool) -> None:
+def _show(file: str, found: Verification, settings: Settings, as_json: bool) -> None:
     if as_json:
         from rag.cli.forms import print_json
 
         print_json(_form(file, found))
     else:
-        _print(file, found)
+        from rag.cli.terms import language_for
+
+        _print(file, found, language_for(found.receipt.question, settings))
 
 
 def _form(file: str, found: Verification) -> dict[str, Any]:
@@ -81,16 +84,18 @@ def _check_form(check: Check) -> dict[str, Any]:
     }
 
 
-def _print(file: str, found: Verification) -> None:
-    from rag.cli.render import plain_line, wrapped
+def _print(file: str, found: Verification, language: Language) -> None:
+    from rag.cli.messages import say
+    from rag.cli.render import page_name, plain_line, wrapped
 
     mark, colour = ("✓", "green") if found.holds else ("✗", "red")
     click.echo(f"{click.style(mark, fg=colour)} {plain_line(file)}: {plain_line(found.receipt.question)}")
     for check in found.checks:
-        place = f"{plain_line(check.saved.file)}, page {check.saved.page}"
-        now = f" to page {check.page}" if check.outcome.stands and check.page != check.saved.page else ""
-        click.echo(f"  [{check.saved.n}] {place}: {check.outcome.value}{now}")
+        place = f"{plain_line(check.saved.file)}, {page_name(check.saved.page, '', language)}"
+        moved = check.outcome.stands and check.page != check.saved.page
+        now = " " + say("now_on_page", language, page=check.page) if moved else ""
+        click.echo(f"  [{check.saved.n}] {place}: {say(check.outcome.name.lower() + '_now', language)}{now}")
         if not check.outcome.stands:
             click.echo(wrapped(f"“{plain_line(check.saved.quote)}”", "      "))
     for sentence in found.weakened:
-        click.echo(wrapped(f"No longer verified: {plain_line(sentence)}", "  "))
+        click.echo(wrapped(f"{say('weakened', language)} {plain_line(sentence)}", "  "))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rag.answering.receipt import Outcome
+from rag.cli.messages import say
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE
 
@@ -112,6 +114,21 @@ class TestVerify:
         assert gone.code == 1
         assert "gone" in gone.out
         assert "No longer verified" in gone.out
+
+    def test_outcomes_are_told_in_the_language_of_the_question_or_the_one_set(
+        self, rag: Run, index: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rag("ask", KOREAN, "--save", "a.json")
+        korean = rag("verify", "a.json")
+        assert "쪽: 확인됨" in korean.out
+        assert "proven" not in korean.out
+        monkeypatch.setenv("RAG_LANGUAGE", "en")
+        assert ": proven" in rag("verify", "a.json").out
+
+    def test_every_outcome_has_its_words_in_both_languages(self) -> None:
+        for outcome in Outcome:
+            assert say(f"{outcome.name.lower()}_now", "en") == outcome.value
+            assert say(f"{outcome.name.lower()}_now", "ko") != outcome.value
 
     def test_a_forged_file_is_not_believed(self, rag: Run, index: Path, workdir: Path) -> None:
         rag("ask", ENGLISH, "--save", "a.json")
