@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.options import examples, json_option, where_option, with_settings
+from rag.cli.options import HELPED, examples, json_option, where_option, with_settings
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -86,7 +86,7 @@ def command() -> None:
     "--vary", multiple=True, metavar="NAME=V1,V2", help="Sweep any other setting, such as temperature=0,0.5."
 )
 @click.option("--metric", metavar="NAME", help="What a sweep is ranked by (default answer_right).")
-@click.option("--no-answers", is_flag=True, help="Measure retrieval alone; no model is asked.")
+@click.option("--no-answers", is_flag=True, help="Measure retrieval alone; no model answers.")
 @click.option(
     "--depth",
     type=click.IntRange(1, 200),
@@ -103,7 +103,7 @@ def command() -> None:
 @click.option("--fail-under", multiple=True, metavar="METRIC=X", help="Exit with 1 below, as page_hit@5=0.6.")
 @where_option
 @json_option
-@with_settings("temperature", "max_tokens", "max_cost", "abstain", "strict", "cache")
+@with_settings(*HELPED, "temperature", "max_tokens", "max_cost", "abstain", "strict", "cache")
 def run_command(settings: Settings, questions: str, as_json: bool, **options: object) -> int:
     """Ask every question of QUESTIONS and measure retrieval, answers, citations and abstention."""
     from rag.cli.evaluate_run import Plan, carry_out

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rag.evaluation.run import Outcome
     from rag.settings import Settings
     from rag.types import Passage
+    from rag.usage.meter import Meter
 
 _JOBS = 4
 
@@ -103,9 +104,10 @@ def _default_out(questions: str, settings: Settings, axes: object, options: Mapp
 def carry_out(plan: Plan, *, as_json: bool) -> int:
     """Run every variant, write the reports, print the outcome, and return the exit code."""
     from rag.evaluation.sweep import grid
+    from rag.providers.registry import new_meter
 
     variants = grid(plan.axes)
-    bill = _Bill(plan.settings)
+    shared = _Shared(new_meter(plan.settings))
     fixed = {name: options[0] for name, options in plan.axes.items() if len(set(options)) == 1}
     outcomes: dict[str, Outcome] = {}
     for variant in variants:
@@ -114,7 +116,7 @@ def carry_out(plan: Plan, *, as_json: bool) -> int:
         if len(variants) > 1:
             tell(f"{len(outcomes) + 1} of {len(variants)}: {variant.name}")
         outcomes[variant.name] = _run_variant(
-            plan, settings, folder, bill, chunked="chunk_tokens" in plan.axes
+            plan, settings, folder, shared, chunked="chunk_tokens" in plan.axes
         )
         if outcomes[variant.name].budget:
             break
@@ -136,53 +138,56 @@ def changed(settings: Settings, values: Mapping[str, Any], *, cache: bool = Fals
 
 
 @dataclass(slots=True)
-class _Bill:
-    """What the variants share: one cost cap, and the result lists of each index."""
+class _Shared:
+    """What the variants share: one running bill with its cap, and the result lists of each way to search."""
 
-    settings: Settings
-    spent: float = 0.0
-    found: dict[str, dict[str, list[Passage]]] = field(default_factory=dict)
+    meter: Meter
+    found: dict[tuple[object, ...], dict[str, list[Passage]]] = field(default_factory=dict)
 
-    def remaining(self) -> float | None:
-        """What is left of the cap; None leaves the default in force, as nothing was spent of it yet."""
-        from rag.usage.meter import DEFAULT_CAP_USD
-
-        if self.settings.max_cost is None and not self.spent:
-            return None
-        cap = DEFAULT_CAP_USD if self.settings.max_cost is None else self.settings.max_cost
-        return max(0.0, cap - self.spent)
+    def found_by(self, settings: Settings) -> dict[str, list[Passage]]:
+        """The result lists of those variants that find the same."""
+        way: tuple[object, ...] = (settings.index, settings.glossary)
+        if settings.expand or settings.rerank:
+            model = settings.model if asks_model(settings) else None
+            way += (settings.expand, settings.rerank, settings.rerank_depth, model)
+        return self.found.setdefault(way, {})
 
 
-def _run_variant(plan: Plan, settings: Settings, folder: Path, bill: _Bill, *, chunked: bool) -> Outcome:
+def _run_variant(plan: Plan, settings: Settings, folder: Path, shared: _Shared, *, chunked: bool) -> Outcome:
     from rag.evaluation.run import evaluate
     from rag.evaluation.session import Asker, describe
     from rag.pipeline import Pipeline
 
     if chunked:
         settings = changed(settings, {"index": str(_rechunked(plan, settings))})
-    settings = changed(settings, {"max_cost": bill.remaining()})
-    if not plan.answers:
+    helped = asks_model(settings)
+    if not plan.answers and not helped:
         settings = changed(settings, {"model": "extractive"})
-    with Pipeline.open(settings=settings, notify=tell, command="eval") as pipeline:
-        found = bill.found.setdefault(str(settings.index), {})
+    # a run is of one state of the index, whatever is ingested meanwhile
+    opened = Pipeline.open(settings=settings, notify=tell, command="eval", meter=shared.meter, follow=False)
+    with opened as pipeline:
+        found = shared.found_by(settings)
         asker = Asker(pipeline, where=plan.where, depth=plan.depth, found=found)
         described = {**describe(pipeline, where=plan.where), "depth": plan.depth}
         if not plan.answers:
-            described = {**described, "model": None, "model_fingerprint": None, "answers": False}
-        try:
-            with _progress(len(plan.questions)) as progress:
-                return evaluate(
-                    plan.questions,
-                    folder,
-                    ask=asker.ask if plan.answers else None,
-                    search=asker.search,
-                    settings={name: value for name, value in described.items() if value is not None},
-                    workers=plan.jobs,
-                    progress=progress,
-                    restart=plan.restart,
-                )
-        finally:
-            bill.spent += pipeline.meter.spent
+            model = {} if helped else {"model": None, "model_fingerprint": None}
+            described = {**described, **model, "answers": False}
+        with _progress(len(plan.questions)) as progress:
+            return evaluate(
+                plan.questions,
+                folder,
+                ask=asker.ask if plan.answers else None,
+                search=asker.search,
+                settings={name: value for name, value in described.items() if value is not None},
+                workers=plan.jobs,
+                progress=progress,
+                restart=plan.restart,
+            )
+
+
+def asks_model(settings: Settings) -> bool:
+    """Whether a chat model helps the search."""
+    return bool(settings.expand) or settings.rerank == "chat"
 
 
 def _rechunked(plan: Plan, settings: Settings) -> Path:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli import contract
 from tests.cli.conftest import Run
+from tests.conftest import SAMPLE
 from tests.servers.openai_server import Fault, OpenAIServer
 
 ENGLISH = "When did MV Tern hit the breakwater?"
@@ -187,3 +188,52 @@ def test_answers_are_kept_as_the_last_one(rag: Run, index: Path, server: OpenAIS
     assert shown.code == 0
     assert f"»{QUOTE}«" in shown.out
     assert json.loads((index / "last-answer.json").read_text(encoding="utf-8"))["question"] == ENGLISH
+
+
+@pytest.fixture
+def few(workdir: Path) -> str:
+    lines = (SAMPLE.parent / "questions" / "sample.jsonl").read_text(encoding="utf-8").splitlines()[:2]
+    (workdir / "few.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return "few.jsonl"
+
+
+def test_a_sweep_may_mix_models_with_and_without_a_price(
+    rag: Run, index: Path, workdir: Path, server: OpenAIServer, few: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices(workdir, monkeypatch, 1.0)
+    done = rag("eval", few, "--model", MODEL, "--model", "compatible:other", "--out", "runs", "--json")
+    assert done.code == 0, done.err
+    assert {run["name"]: run["cost_usd"] is None for run in done.json["runs"]} == {
+        f"model={MODEL.replace(':', '_')}": False,
+        "model=compatible_other": True,
+    }
+    total = rag("cost", "--json").json["total"]
+    assert total["calls"] == len(server.chat_requests()) == 4
+
+
+def test_the_runs_of_a_sweep_share_one_cap(
+    rag: Run, index: Path, workdir: Path, server: OpenAIServer, few: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices(workdir, monkeypatch, 10.0)
+    done = rag("eval", few, "--model", MODEL, "-k", "2", "--out", "alone", "--max-cost", "1")
+    assert done.code == 0, done.err
+    calls = len(server.chat_requests())
+    spent = rag("cost", "--json").json["total"]["cost_usd"]
+    sweep = rag(
+        "eval", few, "--model", MODEL, "-k", "2", "-k", "3", "-k", "4", "--out", "grid", "--jobs", "1",
+        "--max-cost", str(1.9 * spent),
+    )  # fmt: skip
+    assert sweep.code == 5
+    assert len(server.chat_requests()) - calls < 6
+
+
+def test_a_run_has_the_model_help_the_search_and_says_so(
+    rag: Run, index: Path, workdir: Path, server: OpenAIServer, few: str
+) -> None:
+    options = ("--expand", "rewrite", "--rerank", "chat", "--rerank-depth", "4")
+    done = rag("eval", few, "--model", MODEL, "--no-answers", *options, "--out", "helped")
+    assert done.code == 0, done.err
+    settings = json.loads((workdir / "helped" / "run.json").read_text(encoding="utf-8"))["settings"]
+    assert settings["expand"] == ["rewrite"]
+    assert (settings["rerank"], settings["rerank_depth"], settings["model"]) == ("chat", 4, MODEL)
+    assert server.chat_requests()

@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
+from rag.answering.abstain import THRESHOLD
 from rag.cli.boundary import run
 from rag.cli.group import cli
 from rag.evaluation.questions import load_questions, write_questions
@@ -114,7 +115,7 @@ def test_a_change_for_the_worse_fails_a_build(rag: Rag, baseline: Any) -> None:
     assert "runs/mute is worse than runs/baseline." in done.err
     form = rag("compare", "runs/baseline", "runs/mute", "--json").json
     assert form["verdict"].endswith("worse")
-    assert form["settings"]["abstain"] == {"before": None, "after": 1.0}
+    assert form["settings"]["abstain"] == {"before": THRESHOLD, "after": 1.0}
     assert form["flips"]
     assert rag("compare", "runs/baseline", "runs/baseline", "--fail-if-worse").code == 0
 
