@@ -8,6 +8,7 @@ was proven but something of this is missing, or when the passage it names at lea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from rag.answering.pages import Pages
 from rag.answering.quotes import Library, prove_quote
 from rag.answering.wording import Language, say
 from rag.text.facts import Evidence, facts, supported
+from rag.text.keywords import STOP_WORDS
 from rag.text.sentences import sentences as split_sentences
 from rag.types import Citation, Passage, Sentence, Support
 
@@ -24,8 +26,12 @@ ATTACHED = 0.8
 """Share of a sentence's words that a sentence of the cited passage must hold to be quoted for it."""
 UNCITED = 0.9
 """The same, when the answerer did not even name a passage."""
+TELLING = 3
+"""Distinct words that a sentence without any citation must have, unless it states a fact, to be quoted for: one or
+two words stand somewhere in most passages."""
 PLAUSIBLE = 0.5
 """Share of a sentence's words that a passage cited without words must hold for the sentence to be weak."""
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +100,16 @@ def _citations(sentence: DraftSentence, passages: Sequence[Passage], library: Li
             cited = [(number, passages[number - 1])] if number <= len(passages) else []
             quote = _best_quote(sentence.text, cited, ATTACHED) or Quote("", number)
             yield prove_quote(quote, passages, library)
-    if not sentence.quotes and not sentence.passages:
+    if not sentence.quotes and not sentence.passages and _tells(sentence.text):
         found = _best_quote(sentence.text, list(enumerate(passages, 1)), UNCITED)
         if found is not None:
             yield prove_quote(found, passages, library)
+
+
+def _tells(text: str) -> bool:
+    """Whether the sentence says enough for a passage that holds it to be more than chance."""
+    words = set(_WORD.findall(text.casefold())) - STOP_WORDS
+    return len(words) >= TELLING or bool(facts(text))
 
 
 def _best_quote(text: str, passages: Sequence[tuple[int, Passage]], enough: float) -> Quote | None:

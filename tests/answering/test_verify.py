@@ -209,6 +209,12 @@ def test_without_a_proven_quote_nothing_is_verified(reply: str, expected: Suppor
     assert not proof.proven
 
 
+@pytest.mark.parametrize("reply", ["traffic traffic", "Lanes.", "The river.", "통행료", "보행자 보행자는"])
+def test_a_stray_word_is_not_proven_by_a_passage_that_holds_it(reply: str) -> None:
+    assert proof_of(reply).citations == ()
+    assert support(reply) is Support.UNSUPPORTED
+
+
 def test_across_languages_the_facts_must_agree() -> None:
     quote = '[1: "was opened to traffic on 24 October 1931. It cost 60 million dollars"]'
     assert support(f"다리는 1931년 10월 24일에 개통되었고 6000만 달러가 들었다. {quote}") is Support.VERIFIED
