@@ -13,7 +13,6 @@ from rag.types import Status
 if TYPE_CHECKING:
     from rag.settings import Settings
     from rag.store import Index, LedgerEntry
-    from rag.types import Page
 
 _SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 
@@ -28,7 +27,7 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
     from rag.store import open_index
 
     with open_index(settings.index, notify=tell) as index:
-        rows = [_row(index, entry) for entry in index.ledger()]
+        rows = _rows(index)
     totals = _totals(rows)
     shown = [row for row in rows if not failed or _has_failed(row)]
     if as_json:
@@ -41,8 +40,19 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
     return 0
 
 
-def _row(index: Index, entry: LedgerEntry) -> dict[str, Any]:
-    pages = index.pages(entry.source.file)
+def _rows(index: Index) -> list[dict[str, Any]]:
+    problems: dict[str, list[dict[str, Any]]] = {}
+    for found in index.page_problems():
+        problem = {"page": found.page, "status": found.status.value, "reason": found.reason}
+        problems.setdefault(found.file, []).append(problem)
+    characters = index.characters()
+    return [
+        _row(entry, characters.get(entry.source.file, 0), problems.get(entry.source.file, []))
+        for entry in index.ledger()
+    ]
+
+
+def _row(entry: LedgerEntry, characters: int, problems: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "file": entry.source.file,
         "status": entry.source.status.value,
@@ -50,13 +60,9 @@ def _row(index: Index, entry: LedgerEntry) -> dict[str, Any]:
         "pages": entry.pages,
         "searchable_pages": entry.searchable_pages,
         "chunks": entry.chunks,
-        "characters": sum(page.characters for page in pages),
-        "page_problems": [_problem(page) for page in pages if page.status is not Status.OK or page.reason],
+        "characters": characters,
+        "page_problems": problems,
     }
-
-
-def _problem(page: Page) -> dict[str, Any]:
-    return {"page": page.number, "status": page.status.value, "reason": page.reason}
 
 
 def _has_failed(row: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rag.store.filters import Filter
     from rag.store.index import Hit, Index, PageHit, open_index
-    from rag.store.snapshot import LedgerEntry, Totals
+    from rag.store.snapshot import LedgerEntry, PageProblem, Totals
     from rag.store.spec import FORMAT_VERSION, IndexSpec
     from rag.store.writer import IndexWriter
 
@@ -24,6 +24,7 @@ __all__ = [
     "IndexWriter",
     "LedgerEntry",
     "PageHit",
+    "PageProblem",
     "Totals",
     "open_index",
 ]
@@ -37,6 +38,7 @@ _HOMES = {
     "IndexWriter": "writer",
     "LedgerEntry": "snapshot",
     "PageHit": "index",
+    "PageProblem": "snapshot",
     "Totals": "snapshot",
     "open_index": "index",
 }

@@ -21,7 +21,7 @@ from rag.store.lock import ReaderLease, WriterLock
 from rag.store.mending import DerivedIndexes
 from rag.store.publish import Publisher
 from rag.store.rows import Vectors
-from rag.store.snapshot import Allowed, LedgerEntry, Snapshot, Totals, read_state
+from rag.store.snapshot import Allowed, LedgerEntry, PageProblem, Snapshot, Totals, read_state
 from rag.store.spec import IndexSpec
 from rag.store.writer import IndexWriter
 from rag.types import Page, Passage, Source
@@ -201,6 +201,12 @@ class EmbeddedIndex(Index):
 
     def ledger(self) -> list[LedgerEntry]:
         return self._snapshot.ledger()
+
+    def page_problems(self) -> list[PageProblem]:
+        return self._snapshot.page_problems()
+
+    def characters(self) -> dict[str, int]:
+        return self._snapshot.characters()
 
     def counts(self) -> Totals:
         return self._snapshot.totals()

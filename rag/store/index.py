@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import UsageError
 from rag.store.filters import Filter
-from rag.store.snapshot import LedgerEntry, Totals
+from rag.store.snapshot import LedgerEntry, PageProblem, Totals
 from rag.store.spec import IndexSpec
 from rag.types import Page, Passage, Source
 
@@ -128,6 +128,14 @@ class Index(ABC):
     @abstractmethod
     def ledger(self) -> list[LedgerEntry]:
         """The whole ledger with the counts of pages and chunks, by file name."""
+
+    @abstractmethod
+    def page_problems(self) -> list[PageProblem]:
+        """The pages of all files that are not plainly ok, by file name and number, without their texts."""
+
+    @abstractmethod
+    def characters(self) -> dict[str, int]:
+        """Characters extracted from the pages of each file, by file; files without pages are left out."""
 
     @abstractmethod
     def counts(self) -> Totals:

@@ -31,6 +31,16 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PageProblem:
+    """A page that is not plainly ok."""
+
+    file: str
+    page: int
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """The index in numbers."""
 
@@ -116,6 +126,25 @@ class Snapshot:
         )
         with readable_errors(self.database.path):
             return [LedgerEntry(rows.source_of(row[:-3]), *row[-3:]) for row in found]
+
+    def page_problems(self) -> list[PageProblem]:
+        """The pages with another status than ok or with a reason, by file name and number."""
+        found = self.database.rows(
+            "SELECT s.file, p.number, p.status, p.reason FROM sources s JOIN pages p ON p.content = s.content "
+            f"WHERE {VISIBLE.format('s')} AND (p.status <> :ok OR p.reason <> '') ORDER BY s.file, p.number",
+            {"g": self.generation, "ok": Status.OK.value},
+        )
+        with readable_errors(self.database.path):
+            return [PageProblem(file, page, Status(status), reason) for file, page, status, reason in found]
+
+    def characters(self) -> dict[str, int]:
+        """Characters extracted, by file; files without pages are left out."""
+        found = self.database.rows(
+            "SELECT s.file, sum(p.characters) FROM sources s JOIN pages p ON p.content = s.content "
+            f"WHERE {VISIBLE.format('s')} GROUP BY s.file",
+            {"g": self.generation},
+        )
+        return dict(found)
 
     def totals(self) -> Totals:
         """Files by status, pages, searchable pages and chunks."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -318,3 +320,23 @@ def test_a_document_that_contradicts_itself_changes_nothing(index: Index) -> Non
             writer.put(twice, np.empty((0, corpus.DIMENSION)))
         assert writer.source("sea/harbour.pdf") == SEA.source
     assert len(index.pages("sea/harbour.pdf")) == 3
+
+
+def test_pages_that_are_not_plainly_ok_are_listed_with_what_became_of_them(index: Index) -> None:
+    odd = replace(
+        PORT,
+        pages=(
+            replace(PORT.pages[0], status=Status.OCR, reason="read by OCR", characters=7),
+            *(replace(page, characters=10) for page in PORT.pages[1:]),
+            Page(len(PORT.pages) + 1, "", Status.SCANNED, "스캔한 쪽", characters=0),
+        ),
+    )
+    put(index, odd, SEA)
+    found = [(p.file, p.page, p.status, p.reason) for p in index.page_problems()]
+    assert found == [
+        ("항구/부산.pdf", 1, Status.OCR, "read by OCR"),
+        ("항구/부산.pdf", len(PORT.pages) + 1, Status.SCANNED, "스캔한 쪽"),
+    ]
+    assert index.characters()["항구/부산.pdf"] == 7 + 10 * (len(PORT.pages) - 1)
+    put(index, PORT)
+    assert index.page_problems() == []
