@@ -173,3 +173,23 @@ def test_the_demo_ends_with_two_verified_answers_and_one_declined(sample_index: 
     assert "2쪽  ✓ 쪽에서 확인됨" in done.stdout
     assert "5일까지" in done.stdout
     assert "These documents do not hold the answer." in done.stdout
+
+
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_offline_ingests_and_evaluations_reach_no_server(rag_process: Run, workdir: Path, way: str) -> None:
+    (workdir / "docs").mkdir()
+    (workdir / "docs" / "tern.md").write_text("MV Tern is the ferry to Greyholm.\n", encoding="utf-8")
+    (workdir / "set.jsonl").write_text('{"id": "1", "question": "Which ferry?", "answers": ["MV Tern"]}\n')
+    env = {"RAG_BASE_URL": "http://models.example/v1"} | (
+        {"RAG_OFFLINE": "1"} if way == "environment" else {}
+    )
+    flag = ["--offline"] if way == "flag" else []
+    refused = rag_process(
+        "ingest", "docs", "--embeddings", "compatible:e", "--index", "remote", *flag, env=env
+    )
+    assert refused.code != 0
+    assert "--offline" in refused.out + refused.err
+    assert rag_process("ingest", "docs", *flag, env=env).code == 0
+    done = rag_process("eval", "set.jsonl", "--model", "compatible:chat", "--out", "run", *flag, env=env)
+    assert done.code != 0
+    assert "--offline" in done.out + done.err
