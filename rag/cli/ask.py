@@ -14,6 +14,7 @@ from rag.cli.options import (
     examples,
     json_option,
     questions_option,
+    variables_option,
     where_option,
     with_settings,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @click.argument("question", required=False, callback=as_typed)
 @questions_option
 @where_option
+@variables_option
 @click.option(
     "--save", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the answer with its proof."
 )
@@ -46,6 +48,7 @@ def command(
     question: str | None,
     questions: str | None,
     where: tuple[str, ...],
+    variables: dict[str, str],
     save: str | None,
     as_json: bool,
 ) -> int:
@@ -59,37 +62,43 @@ def command(
 
     with open_pipeline(settings, "ask") as pipeline:
         if questions is not None:
-            return _ask_set(pipeline, questions, where, as_json)
+            return _ask_set(pipeline, questions, where, variables, as_json)
         assert question is not None
-        answer = _ask_one(pipeline, question, where, as_json)
+        answer = _ask_one(pipeline, question, where, variables, as_json)
         if save is not None:
             tell(save_answer(pipeline, answer, Path(save)))
     return EXIT_DONE if answer.answered else EXIT_ABSTAINED
 
 
-def _ask_one(pipeline: Pipeline, question: str, where: tuple[str, ...], as_json: bool) -> Answer:
+def _ask_one(
+    pipeline: Pipeline, question: str, where: tuple[str, ...], variables: dict[str, str], as_json: bool
+) -> Answer:
     from rag.cli.forms import answer_form, print_json
     from rag.cli.streaming import show_stream
     from rag.pipeline.keeping import LAST_ANSWER, keep
 
     if as_json:
-        answer = _plain_ask(pipeline, question, where)
+        answer = _plain_ask(pipeline, question, where, variables)
         print_json(answer_form(answer))
     else:
-        answer = show_stream(pipeline, question, where=where)
+        answer = show_stream(pipeline, question, where=where, variables=variables)
     keep(pipeline.settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
     return answer
 
 
-def _plain_ask(pipeline: Pipeline, question: str, where: tuple[str, ...]) -> Answer:
+def _plain_ask(
+    pipeline: Pipeline, question: str, where: tuple[str, ...], variables: dict[str, str]
+) -> Answer:
     from rag.cli.coverage import with_coverage
     from rag.cli.terms import language_for
 
-    answer = pipeline.ask(question, where=where)
+    answer = pipeline.ask(question, where=where, variables=variables)
     return with_coverage(answer, pipeline.index, language_for(question, pipeline.settings))
 
 
-def _ask_set(pipeline: Pipeline, path: str, where: tuple[str, ...], as_json: bool) -> int:
+def _ask_set(
+    pipeline: Pipeline, path: str, where: tuple[str, ...], variables: dict[str, str], as_json: bool
+) -> int:
     from rag.cli.forms import answer_form, print_json
     from rag.cli.progress import track
     from rag.cli.render import answer_text, plain
@@ -97,7 +106,7 @@ def _ask_set(pipeline: Pipeline, path: str, where: tuple[str, ...], as_json: boo
     from rag.evaluation.questions import load_questions
 
     for item in track(load_questions(path), "Asking"):
-        answer = _plain_ask(pipeline, item.question, where)
+        answer = _plain_ask(pipeline, item.question, where, variables)
         if as_json:
             print_json(answer_form(answer, item.id))
         else:

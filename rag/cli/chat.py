@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.options import ANSWERING, examples, json_option, where_option, with_settings
+from rag.cli.options import ANSWERING, examples, json_option, variables_option, where_option, with_settings
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -25,13 +25,21 @@ if TYPE_CHECKING:
     "--resume", is_flag=False, flag_value="", metavar="[NAME]", help="Go on with a session (the last)."
 )
 @where_option
+@variables_option
 @json_option
 @with_settings(*ANSWERING)
-def command(settings: Settings, resume: str | None, where: tuple[str, ...], as_json: bool) -> int:
+def command(
+    settings: Settings,
+    resume: str | None,
+    where: tuple[str, ...],
+    variables: dict[str, str],
+    as_json: bool,
+) -> int:
     """Ask questions one after the other; each may refer to those before it."""
     from rag.cli.conversation import Conversation
     from rag.cli.sessions import Session
     from rag.cli.sessions import resume as resume_session
 
     session = Session(settings.index) if resume is None else resume_session(settings.index, resume or None)
-    return Conversation(settings, session, where=where, as_json=as_json).run()
+    talk = Conversation(settings, session, where=where, variables=variables, as_json=as_json)
+    return talk.run()

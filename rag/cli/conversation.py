@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,10 +40,19 @@ _HELP = """\
 class Conversation:
     """One run of `rag chat` over a session."""
 
-    def __init__(self, settings: Settings, session: Session, *, where: Sequence[str], as_json: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        session: Session,
+        *,
+        where: Sequence[str],
+        variables: Mapping[str, str],
+        as_json: bool,
+    ) -> None:
         self.settings = settings
         self.session = session
         self._where = tuple(where)
+        self._variables = dict(variables)
         self._as_json = as_json
         self._answer: Answer | None = None
         self._code = EXIT_DONE
@@ -99,14 +108,19 @@ class Conversation:
         self._commands[name](argument.strip())
 
     def _answer_to(self, question: str) -> None:
-        history, prompt = self.session.history, self.settings.prompt
+        given: dict[str, Any] = {
+            "history": self.session.history,
+            "prompt": self.settings.prompt,
+            "where": self._where,
+            "variables": self._variables,
+        }
         if self._as_json:
             from rag.cli.forms import answer_form, print_json
 
-            answer = self.pipeline.ask(question, where=self._where, history=history, prompt=prompt)
+            answer = self.pipeline.ask(question, **given)
             print_json(answer_form(answer))
         else:
-            answer = show_stream(self.pipeline, question, where=self._where, history=history, prompt=prompt)
+            answer = show_stream(self.pipeline, question, **given)
         self._answer = answer
         if self.session.add(answer) is None:
             tell("The session cannot be kept: no folder for it can be written.")

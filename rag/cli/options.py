@@ -102,6 +102,29 @@ where_option = click.option(
     metavar="KEY=VALUE",
     help="Only these documents: file=GLOB, folder=DIR, page=3-10, or metadata. Repeat to narrow.",
 )
+
+
+def _variables(
+    _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """`NAME=VALUE` pairs as the values of a template's variables; the last of a name wins."""
+    found = {}
+    for pair in given:
+        name, equals, value = str(as_typed(_context, _parameter, pair)).partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"write NAME=VALUE, such as --set persona=librarian, not {pair!r}.")
+        found[name.strip()] = value
+    return found
+
+
+variables_option = click.option(
+    "--set",
+    "variables",
+    multiple=True,
+    callback=_variables,
+    metavar="NAME=VALUE",
+    help="Give a variable of the prompt template another value. Repeat.",
+)
 questions_option = click.option(
     "--questions",
     type=click.Path(exists=True, dir_okay=False),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.options import examples, json_option, where_option, with_settings
+from rag.cli.options import examples, json_option, variables_option, where_option, with_settings
 
 if TYPE_CHECKING:
     from rag.prompting.template import Template
@@ -57,10 +57,16 @@ def list_command(settings: Settings, as_json: bool) -> int:
 @click.argument("name")
 @click.option("--render", "question", metavar="QUESTION", help="Show the exact messages for this question.")
 @where_option
+@variables_option
 @json_option
 @with_settings("model", "k")
 def show_command(
-    settings: Settings, name: str, question: str | None, where: tuple[str, ...], as_json: bool
+    settings: Settings,
+    name: str,
+    question: str | None,
+    where: tuple[str, ...],
+    variables: dict[str, str],
+    as_json: bool,
 ) -> int:
     """Show the template NAME (or a file), or the messages it makes of a question."""
     from rag.prompting.catalogue import load_template
@@ -69,7 +75,7 @@ def show_command(
     if question is None:
         _show_file(template, as_json)
     else:
-        _show_messages(settings, template, question, where, as_json)
+        _show_messages(settings, template, question, where, variables, as_json)
     return 0
 
 
@@ -85,13 +91,18 @@ def _show_file(template: Template, as_json: bool) -> None:
 
 
 def _show_messages(
-    settings: Settings, template: Template, question: str, where: tuple[str, ...], as_json: bool
+    settings: Settings,
+    template: Template,
+    question: str,
+    where: tuple[str, ...],
+    variables: dict[str, str],
+    as_json: bool,
 ) -> None:
     from rag.cli.opening import open_pipeline
     from rag.text.tokens import count_tokens, encoding_for
 
     with open_pipeline(settings, "prompts") as pipeline:
-        messages = pipeline.render(question, prompt=str(template.path), where=where)
+        messages = pipeline.render(question, prompt=str(template.path), where=where, variables=variables)
         model = pipeline.model
     rows: list[dict[str, Any]] = [
         {"role": m.type, "content": str(m.content), "tokens": count_tokens(str(m.content), model)}

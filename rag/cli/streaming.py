@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +24,7 @@ def show_stream(
     where: Sequence[str] = (),
     history: Sequence[tuple[str, str]] = (),
     prompt: str | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Answer:
     """Print the answer to standard output and return it.
 
@@ -32,7 +33,8 @@ def show_stream(
     """
     live = sys.stdout.isatty()
     streamed = False
-    for part in pipeline.stream(question, where=where, history=history, prompt=prompt):
+    parts = pipeline.stream(question, where=where, history=history, prompt=prompt, variables=variables)
+    for part in parts:
         if isinstance(part, Answer):
             answer = part
         elif live:
