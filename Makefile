@@ -23,7 +23,11 @@ $(VENV)/.test: $(VENV)/.base
 	@$(INSTALL) -r requirements/test.txt
 	@touch $@
 
-$(VENV)/.slow: $(VENV)/.test
+$(VENV)/.lint: $(VENV)/.test
+	@$(INSTALL) -r requirements/lint.txt
+	@touch $@
+
+$(VENV)/.slow: $(VENV)/.lint
 	@echo "Installing what the slow tests need ..."
 	@$(INSTALL) -r requirements/slow.txt
 	@$(INSTALL) --no-deps -r requirements/slow-nodeps.txt
@@ -38,7 +42,7 @@ test: $(VENV)/.test ## Run the fast tests (no network, no key)
 test-all: $(VENV)/.slow ## Run every test, with local models and a browser
 	@$(BIN)/python -m pytest -q
 
-lint: $(VENV)/.test ## Check style, types and layers
+lint: $(VENV)/.lint ## Check style, types and layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
