@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rag.answering.candidates import Candidate, candidates
 from rag.answering.draft import Draft, DraftSentence, Quote
+from rag.answering.pages import Pages
 from rag.answering.question import analyse
 from rag.answering.ranking import EMBEDDED, Ranked, rank
 from rag.types import Passage
@@ -27,18 +28,20 @@ def answer(
     *,
     embed: Embed | None = None,
     query_vector: NDArray[np.float32] | None = None,
+    pages: Pages | None = None,
     max_sentences: int = 2,
 ) -> Draft:
     """At most `max_sentences` sentences of the passages, best first, each quoting itself.
 
     `embed` turns texts into unit vectors, float32 [n, d], comparable with `query_vector`, float32 [d]; without
-    them the choice rests on words alone. The draft is declined when the passages hold no sentence at all.
+    them the choice rests on words alone. With `pages`, a sentence that its file says on an earlier page too is quoted
+    from there. The draft is declined when the passages hold no sentence at all.
     """
     analysed = analyse(question)
     found = candidates(passages)
     ranked = rank(analysed, found, passages, embed=embed, query_vector=query_vector)
     chosen = choose(ranked, max_sentences)
-    return Draft(tuple(map(_sentence, chosen)), declined=not chosen)
+    return Draft(tuple(_sentence(candidate, pages) for candidate in chosen), declined=not chosen)
 
 
 def choose(ranked: Sequence[Ranked], count: int) -> list[Candidate]:
@@ -60,7 +63,15 @@ def _alike(a: Candidate, b: Candidate) -> bool:
     return len(a.tokens & b.tokens) >= SAME * len(a.tokens | b.tokens)
 
 
-def _sentence(candidate: Candidate) -> DraftSentence:
+def _sentence(candidate: Candidate, pages: Pages | None) -> DraftSentence:
     number = candidate.rank + 1
     text = " ".join(candidate.text.split())
-    return DraftSentence(text, (number,), (Quote(candidate.text, number),), starts_line=True)
+    page = _first_page(candidate, pages) if pages is not None else None
+    return DraftSentence(text, (number,), (Quote(candidate.text, number, page),), starts_line=True)
+
+
+def _first_page(candidate: Candidate, pages: Pages) -> int | None:
+    """The first page of the file with the sentence, when it lies before the passage."""
+    sentence = "".join(candidate.text.split())
+    before = (p for p in pages.pages(candidate.file) if p.number < candidate.passage.page)
+    return next((p.number for p in before if sentence in "".join(p.text.split())), None)

@@ -173,7 +173,7 @@ def prove_quote(quote: Quote, passages: Sequence[Passage], library: Library) -> 
     if not quote.text:
         return _missing(quote, cited, library.language)
     if cited is not None:
-        spans = _in_passage(quote, cited, library)
+        spans = _on_named_page(quote, cited, library) or _in_passage(quote, cited, library)
         if spans:
             return _found(quote, cited, cited, spans, library)
     for passage in _unique_pages(passages):
@@ -192,12 +192,15 @@ def _cited(quote: Quote, passages: Sequence[Passage]) -> Passage | None:
     return passages[quote.passage - 1] if quote.passage and 0 < quote.passage <= len(passages) else None
 
 
+def _on_named_page(quote: Quote, cited: Passage, library: Library) -> tuple[Span, ...]:
+    """The spans of the quote on the page the answerer named: of two true places in a file it meant that one."""
+    return library.find(quote.text, cited.file, quote.page) if quote.page is not None else ()
+
+
 def _in_passage(quote: Quote, passage: Passage, library: Library) -> tuple[Span, ...]:
     """The spans of the quote on the passage's pages, the place nearest to the passage preferred."""
     starts = {span.page: span.start for span in reversed(passage.spans)}
-    numbers = range(passage.page, passage.page_end + 1)
-    # The page that the answerer named comes first: of two true places it meant that one.
-    for number in sorted(numbers, key=lambda n: n != quote.page):
+    for number in range(passage.page, passage.page_end + 1):
         spans = library.find(quote.text, passage.file, number, starts.get(number))
         if spans:
             return spans

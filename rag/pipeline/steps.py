@@ -55,7 +55,8 @@ class Steps:
         """How the answerer reads a prompt; a usual chat model for the extractive one, which reads none."""
         if self.generator is not None:
             return self.generator.reader
-        return Reader(count_tokens, Capabilities().context_tokens)
+        free = None if self.embeddings.paid else self.embeddings.embed
+        return Reader(count_tokens, Capabilities().context_tokens, free)
 
     def refresh(self) -> None:
         """See what was published since the last question; costs one read when that is nothing.
@@ -148,7 +149,9 @@ class Steps:
         # comparing sentences by meaning costs nothing only when the embeddings are this machine's
         embed = None if self.embeddings.paid else self.embeddings.embed
         vector = turn.retrieval.query_vector if turn.retrieval is not None else None
-        return extractive.answer(turn.standalone, turn.passages, embed=embed, query_vector=vector)
+        return extractive.answer(
+            turn.standalone, turn.passages, embed=embed, query_vector=vector, pages=self.index
+        )
 
     def prove(self, turn: Turn) -> Turn:
         """Look every quote up in the stored pages."""

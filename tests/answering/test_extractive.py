@@ -84,6 +84,10 @@ def test_what_a_document_repeats_is_quoted_from_where_it_says_it_first() -> None
     draft = answer("When was the dam raised?", passages, max_sentences=1)
     assert prove(draft, passages, shelf).citations[0].page == 1
     assert len(answer("When was the dam raised?", passages).sentences) == 2
+    # also when the earlier page was not retrieved
+    later = answer("When was the dam raised?", passages[:1], pages=shelf, max_sentences=1)
+    (citation,) = prove(later, passages[:1], shelf).citations
+    assert (citation.page, citation.note) == (1, "")
 
 
 def test_nothing_to_choose_from_declines() -> None:

@@ -256,3 +256,9 @@ def test_figures_of_a_table_are_read_with_its_header() -> None:
     )
     assert good.sentences[0].support is Support.VERIFIED
     assert wrong.sentences[0].support is Support.WEAK
+
+
+def test_of_two_true_pages_of_a_file_the_named_one_is_taken() -> None:
+    shelf = Shelf({"a.pdf": ["Doors open at nine.", "Lunch is at one.", "Doors open at nine."]})
+    (citation,) = proof_of('[1, p. 1: "Doors open at nine."]', [shelf.passage("a.pdf", 3)], shelf).citations
+    assert (citation.page, citation.status) == (1, QuoteStatus.FOUND)
