@@ -108,8 +108,12 @@ def _marked(text: str, spans: list[Span], quote: str) -> str:
     return "".join([*pieces, plain(text[at:end]), "…" if end < len(text) else ""])
 
 
-def picture_of(index: Index, citation: Citation, path: Path | None = None) -> Path:
+def picture_of(
+    index: Index, citation: Citation, path: Path | None = None, passwords: Sequence[str] = ()
+) -> Path:
     """Draw the page with the quote marked, to `path` or beside the index. Returns where the PNG is.
+
+    `passwords` are tried one after the other when the PDF asks for one.
 
     Raises RagError when the file is no PDF, is gone, or the picture cannot be written.
     """
@@ -120,7 +124,7 @@ def picture_of(index: Index, citation: Citation, path: Path | None = None) -> Pa
     if source is None or page is None:
         raise UsageError(_no_page(index, citation.file, citation.page))
     here = [page.text[span.start : span.end] for span in citation.spans if span.page == page.number]
-    picture = render_page(source.path, page.number, here)
+    picture = render_page(source.path, page.number, here, passwords=passwords)
     if path is None:
         stem = re.sub(r"[^\w.-]+", "-", Path(citation.file).stem)[:80]
         path = keep_bytes(index.location, f"pictures/{stem}-p{page.number}.png", picture)

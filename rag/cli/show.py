@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 )
 @click.option("--png", type=click.Path(dir_okay=False), metavar="FILE", help="Draw the page, quote marked.")
 @click.option("--open", "open_picture", is_flag=True, help="Open the picture in the system's viewer.")
+@click.option("--password", multiple=True, metavar="TEXT", help="Try it on an encrypted PDF. Repeat.")
+@click.option(
+    "--passwords", type=click.Path(dir_okay=False), metavar="FILE", help="Lines of `pattern: password`."
+)
 @json_option
 @with_settings()
 def command(
@@ -42,6 +46,8 @@ def command(
     quote: str,
     png: str | None,
     open_picture: bool,
+    password: tuple[str, ...],
+    passwords: str | None,
     as_json: bool,
 ) -> int:
     """Show citation NUMBER of the last answer, or any quote, where it stands on its page."""
@@ -58,11 +64,20 @@ def command(
         else:
             citation = cite(index, str(file), int(page or 1), quote)
         wanted = png is not None or open_picture
-        picture = picture_of(index, citation, None if png is None else Path(png)) if wanted else None
+        picture = None
+        if wanted:
+            keys = _passwords(password, passwords, citation.file)
+            picture = picture_of(index, citation, None if png is None else Path(png), keys)
         _print(settings, index, citation, picture, as_json)
     if picture is not None and open_picture:
         click.launch(str(picture))
     return EXIT_DONE if citation.verified else EXIT_FAILED
+
+
+def _passwords(given: tuple[str, ...], file: str | None, name: str) -> tuple[str, ...]:
+    from ingest.passwords import Passwords
+
+    return Passwords.load(given, file).for_file(name)
 
 
 def _of_last_answer(settings: Settings, number: str) -> Citation:

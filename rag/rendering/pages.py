@@ -33,13 +33,14 @@ def render_page(
     quotes: Sequence[str] = (),
     *,
     scale: float = SCALE,
-    password: str | None = None,
+    passwords: Sequence[str] = (),
 ) -> bytes:
     """The PNG of a PDF's page (`page` counted from 1) with the quotes marked; one that is not there is not marked.
 
-    Raises RagError when the file is not a PDF that can be read, or has no such page.
+    `passwords` are tried on an encrypted file. Raises RagError when the file is not a PDF that can be read, or has
+    no such page.
     """
-    with _open(path, page, password) as opened:
+    with _open(path, page, passwords) as opened:
         width, height = opened.get_size()
         scale = min(scale, (LARGEST / max(width * height, 1.0)) ** 0.5)
         bitmap = opened.render(scale=scale, rev_byteorder=True)
@@ -50,12 +51,12 @@ def render_page(
     return encode_png(pixels)
 
 
-def quote_boxes(path: str | Path, page: int, quote: str, *, password: str | None = None) -> list[Rect]:
+def quote_boxes(path: str | Path, page: int, quote: str, *, passwords: Sequence[str] = ()) -> list[Rect]:
     """The rectangles, one a line, that the quote takes on the page; empty when it is not there.
 
     Raises RagError as `render_page` does.
     """
-    with _open(path, page, password) as opened:
+    with _open(path, page, passwords) as opened:
         return boxes_on(opened, [quote])
 
 
@@ -77,25 +78,19 @@ def _mark(pixels: NDArray[np.uint8], corners: tuple[int, int, int, int]) -> None
 
 
 @contextmanager
-def _open(path: str | Path, page: int, password: str | None) -> Iterator[Any]:
+def _open(path: str | Path, page: int, passwords: Sequence[str]) -> Iterator[Any]:
     """The open page of a PDF. Raises RagError."""
     path = Path(path)
     if not path.is_file():
         raise RagError(f"{path} is not there any more, so its page cannot be drawn.")
     with _LOCK:
-        yield from _opened(path, page, password)
+        yield from _opened(path, page, passwords)
 
 
-def _opened(path: Path, page: int, password: str | None) -> Iterator[Any]:
+def _opened(path: Path, page: int, passwords: Sequence[str]) -> Iterator[Any]:
     import pypdfium2 as pdfium
 
-    try:
-        document = pdfium.PdfDocument(path, password=password)
-    except pdfium.PdfiumError as error:
-        reason = (
-            "it needs a password" if "password" in str(error).lower() else "it is not a PDF that can be read"
-        )
-        raise RagError(f"Page {page} of {path.name} cannot be drawn: {reason}.") from error
+    document = _document(path, page, passwords)
     try:
         if not 1 <= page <= len(document):
             raise RagError(f"{path.name} has {len(document)} pages: there is no page {page} to draw.")
@@ -108,3 +103,19 @@ def _opened(path: Path, page: int, password: str | None) -> Iterator[Any]:
         raise RagError(f"Page {page} of {path.name} cannot be drawn: PDFium could not read it.") from error
     finally:
         document.close()
+
+
+def _document(path: Path, page: int, passwords: Sequence[str]) -> Any:
+    """The open PDF. PDFium takes any password for a file that needs none."""
+    import pypdfium2 as pdfium
+
+    reason = "it is not a PDF that can be read"
+    for password in passwords or (None,):
+        try:
+            return pdfium.PdfDocument(path, password=password)
+        except pdfium.PdfiumError as error:
+            if "password" not in str(error).lower():
+                break
+            needs = "it needs a password (`rag show --password`)"
+            reason = needs if password is None else "none of the passwords given opens it"
+    raise RagError(f"Page {page} of {path.name} cannot be drawn: {reason}.")

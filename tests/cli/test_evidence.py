@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pypdf import PdfWriter
 
 from rag.answering.receipt import Outcome
 from rag.cli.messages import say
@@ -46,6 +47,31 @@ class TestShow:
         korean = rag("show", "--file", "달무리정밀-사내생활-faq.html", "--page", "1", "--quote", "2,500원")
         assert korean.code == 0
         assert "»2,500원«" in korean.out
+
+    def test_a_page_behind_a_password_is_drawn(self, rag: Run, workdir: Path) -> None:
+        (workdir / "docs").mkdir()
+        writer = PdfWriter(clone_from=SAMPLE / MANUAL)
+        writer.encrypt("seven gulls", "owner", algorithm="RC4-128")
+        writer.write(workdir / "docs" / "locked.pdf")
+        assert rag("ingest", "docs", "--password", "seven gulls").code == 0
+        show = (
+            "show",
+            "--file",
+            "locked.pdf",
+            "--page",
+            "2",
+            "--quote",
+            "Sample volume 10 ml",
+            "--png",
+            "p.png",
+        )
+        refused = rag(*show)
+        assert refused.code == 1
+        assert "needs a password (`rag show --password`)" in refused.err
+        assert "none of the passwords" in rag(*show, "--password", "8").err
+        (workdir / "keys").write_text("*.pdf: seven gulls\n", encoding="utf-8")
+        assert rag(*show, "--passwords", "keys").code == 0
+        assert (workdir / "p.png").read_bytes().startswith(b"\x89PNG")
 
     def test_a_quote_that_is_not_on_the_page(self, rag: Run, index: Path) -> None:
         done = rag("show", "--file", MANUAL, "--page", "2", "--quote", "Sample volume 20 ml")

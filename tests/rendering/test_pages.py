@@ -137,7 +137,9 @@ def test_a_page_behind_a_password(letter: Path, tmp_path: Path) -> None:
     writer.encrypt("opensesame")
     path = tmp_path / "locked.pdf"
     writer.write(path)
-    assert quote_boxes(path, 1, "signed contract", password="opensesame")
+    assert quote_boxes(path, 1, "signed contract", passwords=["wrong", "opensesame"])
+    with pytest.raises(RagError, match="none of the passwords"):
+        render_page(path, 1, passwords=["wrong"])
     with pytest.raises(RagError, match=r"locked\.pdf.*password"):
         render_page(path, 1)
 
