@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,10 +32,12 @@ class Generator:
     model: GuardedChat
     settings: Settings
     pages: Pages
+    embed: Callable[[Sequence[str]], Any] | None = None
+    """As in `Reader`."""
 
     @property
     def reader(self) -> Reader:
-        return Reader(self.model.guards.count_tokens, self.model.context_tokens)
+        return Reader(self.model.guards.count_tokens, self.model.context_tokens, self.embed)
 
     def standalone(self, turn: Turn, config: RunnableConfig) -> str | None:
         """The turn's question, rewritten to be understandable without the chat; None when that failed."""

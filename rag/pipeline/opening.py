@@ -35,7 +35,8 @@ def open_steps(
         model = default_specs(settings)[0]
         generator = None
         if model != EXTRACTIVE:
-            generator = Generator(chat_model(model, settings, meter=meter), settings, index)
+            free = None if embeddings.paid else embeddings.embed
+            generator = Generator(chat_model(model, settings, meter=meter), settings, index, free)
         chat = generator.model if generator is not None else None
         retriever = open_retriever(index, embeddings, settings, chat)
         threshold = GATE if generator is not None else _fitted(index, settings, notify)

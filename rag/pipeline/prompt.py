@@ -34,6 +34,8 @@ class Reader:
 
     count_tokens: Callable[[str], int]
     context_tokens: int
+    embed: Callable[[Sequence[str]], Any] | None = None
+    """Vectors of texts at no cost, for choosing worked examples by meaning; None leaves words for it."""
 
 
 class Prompt:
@@ -63,7 +65,10 @@ class Prompt:
     def chat(self) -> ChatPromptTemplate:
         """The LangChain prompt; `values` gives its input."""
         return self.template.prompt(
-            self.language, format_passages=self._example_block, count_tokens=self._reader.count_tokens
+            self.language,
+            format_passages=self._example_block,
+            count_tokens=self._reader.count_tokens,
+            embed=self._reader.embed,
         )
 
     def values(self, **filled: str) -> dict[str, Any]:
