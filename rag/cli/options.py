@@ -38,7 +38,10 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "workers": (("--workers",), {"type": int, "metavar": "N", "help": "Processes that read files."}),
     "strict": (("--strict",), {"is_flag": True, "default": None, "help": "Withhold what is not verified."}),
     "cache": (("--cache",), {"is_flag": True, "default": None, "help": "Reuse identical model calls."}),
-    "offline": (("--offline",), {"is_flag": True, "default": None, "help": "Refuse connections that leave this machine."}),
+    "offline": (
+        ("--offline",),
+        {"is_flag": True, "default": None, "help": "Refuse connections that leave this machine."},
+    ),
     "debug": (("--debug",), {"is_flag": True, "default": None, "help": "Show tracebacks."}),
 }
 _EVERYWHERE = ("index", "offline", "debug")
