@@ -252,8 +252,8 @@ def _correction(quote: Quote, cited: Passage | None, file: str, page: int, langu
     if cited.file != file:
         claimed = {"claimed_file": cited.file, "claimed": cited.page}
         return say("other_file", language, **claimed, file=file, page=page)
-    if quote.page is not None and quote.page != page:
-        return say("other_page", language, claimed=quote.page, page=page)
+    if quote.page is not None:
+        return "" if quote.page == page else say("other_page", language, claimed=quote.page, page=page)
     if not cited.page <= page <= cited.page_end:
         return say("other_page", language, claimed=cited.page, page=page)
     return ""
