@@ -16,7 +16,9 @@ from rag.errors import TemplateError
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with libyaml
+_LOADER = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # ten times as fast where PyYAML was built with libyaml
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 50_000  # aliases can unfold a small file into an endless one
 

@@ -81,7 +81,9 @@ def test_a_picture_without_words_stays_a_scan(tmp_path: Path) -> None:
     assert (page.status, "found no text" in page.reason) == (Status.SCANNED, True)
 
 
-def test_without_tesseract_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tesseract_the_error_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="apt install tesseract-ocr tesseract-ocr-kor"):
         run(tmp_path, tmp_path / "index", read=OCR)
