@@ -175,7 +175,10 @@ WORDS = st.sampled_from(
 
 @given(st.lists(PIECES | WORDS | st.text(max_size=6), max_size=14).map("".join))
 def test_no_reply_raises_and_what_is_quoted_was_written(reply: str) -> None:
-    written = "".join(c for c in reply if not c.isspace())
+    # noncharacters are dropped on reading: the parser marks places with one of them
+    written = "".join(
+        c for c in reply if not c.isspace() and not "\ufdd0" <= c <= "\ufdef" and c not in "\ufffe\uffff"
+    )
     for sentence in parse_reply(reply).sentences:
         assert sentence.text.strip()
         for quote in sentence.quotes:

@@ -134,6 +134,8 @@ def test_ctrl_c_stops_the_answer_and_not_the_session(workdir: Path, slow_server:
     chat = subprocess.Popen(
         [sys.executable, "-m", "rag.cli", "chat", "--model", "compatible:test-chat"],
         cwd=workdir, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # a test run that a shell started in the background hands down an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert chat.stdin is not None
     chat.stdin.write(lines(ENGLISH))
