@@ -170,8 +170,8 @@ def test_the_demo_ends_with_two_verified_answers_and_one_declined(sample_index: 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "page 4 (printed as 2)  ✓ found on the page" in done.stdout
     assert "19 October 2023" in done.stdout
-    assert "2쪽  ✓ 쪽에서 확인됨" in done.stdout
-    assert "5일까지" in done.stdout
+    assert "3쪽  ✓ 쪽에서 확인됨" in done.stdout
+    assert "4일 이상" in done.stdout
     assert "These documents do not hold the answer." in done.stdout
 
 
