@@ -222,6 +222,7 @@ def test_a_model_streams_and_a_reload_loses_nothing(
         page.get_by_text("persona", exact=True).click()
         page.get_by_role("textbox", name="persona").fill("a laconic ferryman")
         page.get_by_role("textbox", name="persona").press("Enter")
+        page.wait_for_timeout(2_000)  # the page has taken the value when its rerun is over
         ask(page, "Was a dividend recommended for 2023?")
         assert "a laconic ferryman" in json.dumps(model.chat_requests()[-1].messages)
         page.get_by_text("Settings", exact=True).first.click()
@@ -241,6 +242,12 @@ def _prices(folder: Path) -> str:
 # -- many at once ---------------------------------------------------------------------------------------------------
 
 
+def _holds(text: str, golds: list[str]) -> bool:
+    """Whether a gold answer stands in `text`, white space and case aside."""
+    folded = "".join(text.split()).casefold()
+    return any("".join(gold.split()).casefold() in folded for gold in golds)
+
+
 def test_ten_sessions_ask_while_an_ingest_runs(browser: Browser, sample_index: Path, tmp_path: Path) -> None:
     from rag.pipeline import Pipeline
     from rag.store import open_index
@@ -252,11 +259,11 @@ def test_ten_sessions_ask_while_an_ingest_runs(browser: Browser, sample_index: P
         lines = (f"Entry {number}.{line} of the shipping diary was written at sea." for line in range(12))
         (more / f"diary-{number}.txt").write_text("\n\n".join(lines), encoding="utf-8")
     with Pipeline.open(sample_index, model="extractive") as pipeline:
-        asked = [(q["question"], pipeline.ask(q["question"])) for q in _questions() if q["answerable"]]
-    # the surest ones: the collection grows meanwhile, and with it what stands at the end of the passages
-    alone = sorted((pair for pair in asked if pair[1].answered), key=lambda pair: -pair[1].evidence_score)[
-        :10
-    ]
+        asked = [(q, pipeline.ask(q["question"])) for q in _questions() if q["answerable"]]
+    # the surest right ones: the collection grows meanwhile, and with it the rarity of words and which of two
+    # sentences stands first
+    right = [(q, answer) for q, answer in asked if answer.answered and _holds(answer.text, q["answers"])]
+    alone = sorted(right, key=lambda pair: -pair[1].evidence_score)[:10]
     assert len(alone) == 10
     with visiting(browser, tmp_path, "--index", "index", RAG_MODEL="extractive") as address:
         pages = [browser.page(address) for _ in alone]
@@ -266,16 +273,17 @@ def test_ten_sessions_ask_while_an_ingest_runs(browser: Browser, sample_index: P
         keeper.get_by_text("running", exact=True).wait_for()
         for page, (question, _) in zip(pages, alone, strict=True):
             box = page.locator('[data-testid="stChatInput"] textarea')
-            box.fill(question)
+            box.fill(question["question"])
             box.press("Enter")
-        for page, (_, answer) in zip(pages, alone, strict=True):
+        for page, (question, answer) in zip(pages, alone, strict=True):
             page.get_by_text(re.compile(r"evidence \d")).wait_for()
-            shown = " ".join(page.locator(".pq-sentence").first.inner_text().split())
-            assert shown.startswith(" ".join(answer.sentences[0].text.split()))
-            assert "✓ verified" in shown
-            first = answer.citations[0]
-            chip = page.get_by_role("button", name=re.compile(r"\[1\]")).inner_text()
-            assert f"p. {first.page} ✓" in chip
+            shown = " ".join(page.locator(".pq-sentence").all_inner_texts())
+            assert _holds(shown, question["answers"])
+            assert shown.count("✓ verified") == len(page.locator(".pq-sentence").all())
+            chips = page.get_by_role("button", name=re.compile(r"\[\d\]")).all_inner_texts()
+            assert {c.page for c in answer.citations} & {
+                int(n) for c in chips for n in re.findall(r"p\. (\d+).*✓", c)
+            }
         assert len({page.url for page in pages}) == 10  # each has a session of its own
         keeper.get_by_text("150 read, 0 could not be read").wait_for()
     with open_index(tmp_path / "index") as index:
