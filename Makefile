@@ -7,7 +7,7 @@ DEMO_INDEX := .build/demo-index
 RAG    := $(BIN)/rag
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all test-failed lint bench clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: $(VENV)/.test ## Run the fast tests (no network, no key)
 
 test-all: $(VENV)/.slow ## Run every test, with local models and a browser
 	@$(BIN)/python -m pytest -q
+
+test-failed: $(VENV)/.test ## Run again what failed in the last run
+	@$(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
 
 lint: $(VENV)/.lint ## Check style, types and layers
 	@$(BIN)/ruff check .
