@@ -6,6 +6,7 @@ document by its length beside the average of its kind.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,9 @@ COMMIT_STEP = 2
 """How far Tantivy's number of a commit lies above that of the last operation in it, as of 0.27. Where it
 differs, the stamp is written once more after the commit."""
 
+_REMOVALS = 10
+"""Tries to remove a folder in which another program may leave a file meanwhile."""
+
 Entry = tuple[int, int, int, int, str, str]
 """content, key (chunk id or page number), first page, last page, the tokens joined by spaces,
 the tokens of the beginning (of pages; empty for chunks)."""
@@ -52,19 +56,15 @@ class KeywordIndex:
     @classmethod
     def in_memory(cls) -> KeywordIndex:
         """An empty index that is never written to disk."""
-        import tantivy
-
-        return cls(tantivy.Index(_schema()))
+        return cls(_tantivy())
 
     @classmethod
     def create(cls, folder: Path) -> KeywordIndex:
         """An empty index in `folder`, whatever stood there before."""
-        import tantivy
-
         remove_tree(folder)
         folder.mkdir(parents=True)
         with damage():
-            return cls(tantivy.Index(_schema(), path=str(folder), reuse=False), folder)
+            return cls(_tantivy(path=str(folder), reuse=False), folder)
 
     @classmethod
     def open(cls, folder: Path) -> KeywordIndex:
@@ -75,13 +75,10 @@ class KeywordIndex:
     @classmethod
     def open_unchecked(cls, folder: Path) -> KeywordIndex:
         """Open a folder of our own making. Raises IndexDamaged."""
-        import tantivy
-
         with damage():
             while True:
                 number = stamps.committed(folder)
-                index = tantivy.Index(_schema(), path=str(folder), reuse=True)
-                index.config_reader("manual")
+                index = _tantivy(path=str(folder), reuse=True)
                 index.reload()
                 # A writer may have committed while it was being opened.
                 if stamps.committed(folder) == number:
@@ -216,6 +213,19 @@ class KeywordIndex:
         return Query.term_set_query(self._schema, "content", allowed.contents.tolist())
 
 
+def _tantivy(**place: Any) -> Any:
+    """An index whose readers move on only when told to.
+
+    By itself Tantivy reloads in a thread of its own whenever meta.json changes: it would map files that are being
+    replaced (a file cut short under a memory map ends the process) and put its lock into a folder that goes.
+    """
+    import tantivy
+
+    index = tantivy.Index(_schema(), **place)
+    index.config_reader("manual")
+    return index
+
+
 def _schema() -> Any:
     import tantivy
 
@@ -268,8 +278,14 @@ def remove_tree(folder: Path) -> None:
     for level in (folder.parent, folder):
         if level.is_symlink() or level.is_file():
             level.unlink()
-    if folder.exists():
-        shutil.rmtree(folder)
+    for left in reversed(range(_REMOVALS)):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:  # a reader of Tantivy's has just put its lock file there
+            if error.errno != errno.ENOTEMPTY or not left:
+                raise
 
 
 def remove_quietly(folder: Path) -> None:
