@@ -88,7 +88,7 @@ class _Run:
         self.settings = settings
         self.options = options
         self.teller = Teller(progress)
-        self.report = Report(settings.index, dry_run=options.dry_run)
+        self.report = Report(settings.shown_index, dry_run=options.dry_run)
         self._embedder = embedder
         self._made_with: IndexSpec | None = None
         self._began = time.monotonic()
@@ -230,7 +230,7 @@ class _Run:
             paths,
             globs=self.options.globs,
             excludes=self.options.excludes,
-            skip=[Path(self.settings.index)],
+            skip=[self.settings.folder],
         )
         self.report.notes += discovery.notes
         for note in discovery.notes:

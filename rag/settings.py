@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
+from rag import places
 from rag.errors import SettingsError
 
 Origin = Literal["flag", "environment", ".env", "default"]
@@ -50,7 +51,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    index: str = Field(".rag", description="folder of the index")
+    index: str = Field(".rag", description="folder of the index, or postgresql://... for one in a database")
     model: Text = Field(None, description="chat model as provider:model; unset: by the keys that are set")
     embeddings: Text = Field(
         None, description="embedding model for a new index; unset: by the keys that are set"
@@ -122,7 +123,18 @@ class Settings(BaseModel):
     def secrets(self) -> list[str]:
         """The values that must never be written anywhere, for scrubbing messages."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
+        keys = [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
+        return keys + places.passwords_of(self.index)
+
+    @property
+    def folder(self) -> Path:
+        """The folder for what is kept beside the index: its own, or one of the user's for a database."""
+        return places.state_folder(self.index)
+
+    @property
+    def shown_index(self) -> str:
+        """The index without a password."""
+        return places.shown(self.index)
 
 
 def variable_of(name: str) -> str:

@@ -32,7 +32,7 @@ def command(settings: Settings, by: Literal["day", "model", "command"] | None, a
         forms = {f"by_{group}": [_form(line) for line in lines] for group, lines in tables.items()}
         print_json(forms | {"total": total})
     elif total["calls"] + total["cached_calls"] == 0:
-        click.echo(f"No model has been paid for {settings.index} yet.")
+        click.echo(f"No model has been paid for {settings.shown_index} yet.")
     else:
         _print(tables, total)
     return 0

@@ -67,6 +67,8 @@ def _setting(settings: Settings, name: str) -> dict[str, Any]:
     value = getattr(settings, name)
     if isinstance(value, SecretStr):
         value = "set (hidden)"
+    elif name == "index":
+        value = settings.shown_index
     elif isinstance(value, str):
         value = _CREDENTIALS.sub("****", value)
     return {"name": name, "variable": variable_of(name), "value": value, "origin": settings.origin(name)}
@@ -109,7 +111,9 @@ def _check_index(settings: Settings) -> tuple[bool | None, str]:
 
     with open_index(settings.index, notify=tell) as index:
         problems = index.verify()
-        made = f"{settings.index}: made with {index.spec.embedding_model}, generation {index.generation}"
+        made = (
+            f"{settings.shown_index}: made with {index.spec.embedding_model}, generation {index.generation}"
+        )
         return not problems, "; ".join((made, *_threshold(index, settings), *problems))
 
 

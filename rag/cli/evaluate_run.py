@@ -159,7 +159,7 @@ def _run_variant(plan: Plan, settings: Settings, folder: Path, shared: _Shared, 
     from rag.pipeline import Pipeline
 
     if chunked:
-        settings = changed(settings, {"index": str(_rechunked(plan, settings))})
+        settings = changed(settings, {"index": _rechunked(plan, settings)})
     helped = asks_model(settings)
     if not plan.answers and not helped:
         settings = changed(settings, {"model": "extractive"})
@@ -190,14 +190,14 @@ def asks_model(settings: Settings) -> bool:
     return bool(settings.expand) or settings.rerank == "chat"
 
 
-def _rechunked(plan: Plan, settings: Settings) -> Path:
+def _rechunked(plan: Plan, settings: Settings) -> str:
     """An index of the same documents with another chunk size, made beside the runs and brought up to date."""
     from ingest.pipeline import ingest
     from rag.store import open_index
 
     with open_index(plan.settings.index) as index:
         if index.spec.chunk_tokens == settings.chunk_tokens:
-            return Path(plan.settings.index)
+            return plan.settings.index
         embeddings, generation = index.spec.embedding_model, index.generation
         roots = sorted({str(Path(source.path.removesuffix(source.file))) for source in index.sources()})
     location = plan.out / "indexes" / f"chunk_tokens={settings.chunk_tokens}"
@@ -207,7 +207,7 @@ def _rechunked(plan: Plan, settings: Settings) -> Path:
         tell(f"Indexing with chunks of {settings.chunk_tokens} tokens: {location}")
         ingest(roots, settings=changed(settings, {"index": str(location), "embeddings": embeddings}))
         mark.write_text(str(generation))
-    return location
+    return str(location)
 
 
 @contextmanager

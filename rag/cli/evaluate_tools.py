@@ -62,7 +62,7 @@ def make(
             pages_of(index), count, unanswerable=unanswerable, write=writer, seed=seed
         )
     if not questions:
-        raise UsageError(f"{settings.index} holds no page to ask about: see `rag status`.")
+        raise UsageError(f"{settings.shown_index} holds no page to ask about: see `rag status`.")
     write_questions(questions, out)
     declined = sum(not question.answerable for question in questions)
     by = "by rule" if writer is None else f"by {spec}"

@@ -15,7 +15,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Options that are settings: name of the setting -> how click shows it.
 _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
-    "index": (("--index",), {"metavar": "DIR", "help": "Folder of the index (default .rag)."}),
+    "index": (
+        ("--index",),
+        {"metavar": "DIR", "help": "Folder of the index (default .rag), or postgresql://..."},
+    ),
     "model": (("--model",), {"metavar": "SPEC", "help": "Chat model as provider:model, or 'extractive'."}),
     "embeddings": (("--embeddings",), {"metavar": "SPEC", "help": "Embedding model for a new index."}),
     "prompt": (("--prompt",), {"metavar": "NAME|FILE", "help": "Prompt template."}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,7 @@ def ledger_of(settings: Settings) -> Ledger:
     """The receipts of the index in force."""
     from rag.usage.ledger import FILE_NAME, Ledger
 
-    return Ledger(Path(settings.index) / FILE_NAME)
+    return Ledger(settings.folder / FILE_NAME)
 
 
 @contextmanager
@@ -38,10 +37,11 @@ def receipt(settings: Settings, command: str) -> Iterator[Tally]:
 def _keep(settings: Settings, command: str, tally: Tally) -> None:
     """Write the receipt; that must never take the place of the command's own outcome."""
     from rag.errors import RagError
+    from rag.places import in_database
 
     ledger = ledger_of(settings)
     try:
-        if not ledger.path.parent.is_dir():
+        if not in_database(settings.index) and not ledger.path.parent.is_dir():
             raise RagError("there is no index to keep it in")
         ledger.record(command, tally)
     except (RagError, OSError) as error:

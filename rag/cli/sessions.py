@@ -13,6 +13,7 @@ from typing import Any
 from rag.cli.forms import answer_form, citations_of
 from rag.errors import UsageError
 from rag.pipeline.keeping import LAST_ANSWER, keep, kept, kept_names
+from rag.places import shown
 from rag.types import Answer, Citation
 
 FOLDER = "sessions"
@@ -50,7 +51,9 @@ def resume(index: str, name: str | None = None) -> Session:
     """The session `name`, or the newest one. Raises UsageError when there is none, or it cannot be read."""
     names = [Path(found).stem for found in kept_names(index, FOLDER)]
     if not names:
-        raise UsageError(f"There is no session of the index {index} to resume: begin one with `rag chat`.")
+        raise UsageError(
+            f"There is no session of the index {shown(index)} to resume: begin one with `rag chat`."
+        )
     chosen = names[0] if name is None else name
     if chosen not in names or not _NAME.fullmatch(chosen):
         raise UsageError(f"There is no session {chosen!r}: the newest are {', '.join(names[:5])}.")

@@ -36,7 +36,7 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
         print_json({"files": shown, "totals": totals})
     else:
         _print_table(shown)
-        click.echo(_summary(totals, settings.index))
+        click.echo(_summary(totals, settings.shown_index))
     return 0
 
 

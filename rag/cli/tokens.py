@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -103,7 +102,7 @@ def _read(settings: Settings, paths: Sequence[str]) -> Iterator[tuple[str, Readi
     files = [path for path in paths if path != "-"]
     if not files:
         return
-    found = discover(files, skip=[Path(settings.index)]).files
+    found = discover(files, skip=[settings.folder]).files
     for file in found:
         if file.problem is not None:
             yield file.file, Reading(file.problem, file.reason)

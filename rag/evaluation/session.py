@@ -100,7 +100,7 @@ def describe(
         "rerank_depth": settings.rerank_depth if settings.rerank is not None else None,
         "strict": settings.strict or None,
         "where": list(where) or None,
-        "index": str(settings.index),
+        "index": settings.shown_index,
         "index_generation": index.generation,
         "embeddings": index.spec.embedding_model,
         "embeddings_fingerprint": index.spec.embedding_id,

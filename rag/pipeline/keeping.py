@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import click
+from rag.places import in_database, own_folder
 
 LAST_ANSWER = "last-answer.json"
 _LARGEST = 32 * 1024 * 1024  # bytes; an index that came from elsewhere may hold anything under these names
@@ -47,9 +46,10 @@ def kept_names(index: str, folder: str) -> list[str]:
 
 
 def _folders(index: str) -> tuple[Path, ...]:
+    own = own_folder(index)
+    if in_database(index):
+        return (own,)
     folder = Path(index)
-    digest = hashlib.sha256(os.fsencode(os.path.abspath(folder))).hexdigest()[:16]
-    own = Path(click.get_app_dir("pagequote")) / "indexes" / digest
     return (folder, own) if folder.is_dir() else (own,)
 
 

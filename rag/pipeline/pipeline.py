@@ -201,7 +201,7 @@ class Pipeline:
         from rag.usage.ledger import FILE_NAME, Ledger
 
         with self.meter.keeping() as tally:
-            Ledger(Path(self.settings.index) / FILE_NAME).record(self._command, tally)
+            Ledger(self.settings.folder / FILE_NAME).record(self._command, tally)
 
     def __enter__(self) -> Self:
         return self

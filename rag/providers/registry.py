@@ -74,7 +74,7 @@ def chat_model(
         count_tokens=connection.count_tokens or partial(count_tokens, model=str(parsed)),
         capabilities=known,
         overrides={name: value for name, value in chosen.items() if value is not None},
-        replies=ReplyCache(replies or Path(settings.index) / FILE_NAME) if settings.cache else None,
+        replies=ReplyCache(replies or settings.folder / FILE_NAME) if settings.cache else None,
         marks_end=connection.marks_end,
     )
     return GuardedChat(inner=connection.model, guards=guards)

@@ -41,7 +41,11 @@ class UiOptions:
 
     def uploads_for(self, settings: Settings) -> Path:
         """The folder of the uploads of the index in force."""
-        return Path(self.uploads or f"{settings.index.rstrip('/')}-uploads")
+        return (
+            Path(self.uploads)
+            if self.uploads
+            else settings.folder.with_name(f"{settings.folder.name}-uploads")
+        )
 
     def to_json(self) -> str:
         """For handing over to the process that serves the page."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import RagError, UsageError
@@ -50,8 +49,8 @@ class Workspace:
         self.jobs = Jobs(options.flags)
         self.pictures = Pictures()
         self.uploads = options.uploads_for(self.settings)
-        self.sessions = SessionStore(Path(self.settings.index) / _SESSIONS)
-        self._ledger = Ledger(Path(self.settings.index) / FILE_NAME)
+        self.sessions = SessionStore(self.settings.folder / _SESSIONS)
+        self._ledger = Ledger(self.settings.folder / FILE_NAME)
 
     # -- asking -----------------------------------------------------------------------------------------------
 
