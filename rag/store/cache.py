@@ -11,9 +11,10 @@ import numpy as np
 
 from rag.errors import IndexDamaged
 from rag.store import rows
-from rag.store.database import Database, readable_errors
+from rag.store.database import SqliteDatabase
 from rag.store.snapshot import read_state
 from rag.store.spec import IndexSpec
+from rag.store.sql import Database
 
 LOOKUP_BATCH = 500
 
@@ -49,8 +50,8 @@ class EmbeddingCache:
     def cache_vectors(self, texts: Sequence[str], vectors: Any) -> None:
         """Keep embeddings (shape [n, dimension]) for good; they are on the disk when this returns."""
         unit = rows.unit_vectors(vectors, len(texts), self._dimension)
-        with self._database.transaction():
-            self.insert([rows.digest_of(text) for text in texts], unit)
+        digests = [rows.digest_of(text) for text in texts]
+        self._database.atomically(lambda: self.insert(digests, unit))
 
     def insert(self, digests: Sequence[bytes], unit: rows.Vectors) -> None:
         """As `cache_vectors`, for digests and unit vectors, inside the caller's transaction."""
@@ -61,7 +62,7 @@ class EmbeddingCache:
 
     def _vector_of(self, blob: bytes) -> rows.Vectors:
         vector = np.frombuffer(blob, dtype=np.float32)
-        with readable_errors(self._database.path):
+        with self._database.readable_errors():
             if vector.size != self._dimension:
                 raise IndexDamaged("a stored embedding has another dimension than the index")
         return vector
@@ -81,7 +82,7 @@ def open_cache(location: str | Path) -> Iterator[EmbeddingCache]:
 
     Raises IndexMissing, IndexMismatch, IndexDamaged, IndexReadOnly.
     """
-    database = Database.open(Path(location) / "index.db", writable=True)
+    database = SqliteDatabase.open(Path(location) / "index.db", writable=True)
     try:
         yield EmbeddingCache(database, read_state(database).spec)
     finally:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexReadOnly
-from rag.store.database import Database
+from rag.store.database import SqliteDatabase
+from rag.store.generations import end_everything
 from rag.store.lock import LEASE_FILE, WriterLock
 from rag.store.snapshot import read_state
 from rag.store.spec import IndexSpec
@@ -44,7 +45,7 @@ def ensure(folder: Path, spec: IndexSpec, *, rebuild: bool, notify: Callable[[st
 
 
 def _require(path: Path, spec: IndexSpec) -> None:
-    database = Database.open(path, writable=False)
+    database = SqliteDatabase.open(path, writable=False)
     try:
         read_state(database).spec.require_same_content(spec, str(path.parent), MEND)
     finally:
@@ -56,7 +57,7 @@ def _create(path: Path, spec: IndexSpec, salvage: Path | None = None) -> None:
     beside = path.with_name(f"{FILE}.{os.getpid()}.tmp")
     for leftover in (beside, Path(f"{beside}-wal"), Path(f"{beside}-shm")):
         leftover.unlink(missing_ok=True)
-    database = Database.create(beside)
+    database = SqliteDatabase.create(beside)
     try:
         with database.transaction():
             _insert_state(database, spec)
@@ -70,7 +71,7 @@ def _create(path: Path, spec: IndexSpec, salvage: Path | None = None) -> None:
     (path.parent / LEASE_FILE).touch()
 
 
-def _insert_state(database: Database, spec: IndexSpec) -> None:
+def _insert_state(database: SqliteDatabase, spec: IndexSpec) -> None:
     database.execute(
         "INSERT INTO state (only_row, instance, spec, published, working, purged) VALUES (1, ?, ?, 0, 1, 0)",
         (uuid.uuid4().hex, spec.to_json()),
@@ -80,7 +81,7 @@ def _insert_state(database: Database, spec: IndexSpec) -> None:
 def _rebuild(path: Path, spec: IndexSpec, notify: Callable[[str], None]) -> None:
     """Empty the index for `spec`; one that cannot be read is set aside, its embeddings saved if possible."""
     try:
-        database = Database.open(path, writable=True)
+        database = SqliteDatabase.open(path, writable=True)
     except (IndexDamaged, IndexMismatch) as error:
         aside = _set_aside(path)
         _create(path, spec, salvage=aside)
@@ -92,13 +93,12 @@ def _rebuild(path: Path, spec: IndexSpec, notify: Callable[[str], None]) -> None
         database.close()
 
 
-def _empty(database: Database, spec: IndexSpec) -> None:
+def _empty(database: SqliteDatabase, spec: IndexSpec) -> None:
     """End every row. With the same embeddings readers keep the old state until the next publication."""
     state = read_state(database)
     same = (state.spec.embedding_id, state.spec.dimension) == (spec.embedding_id, spec.dimension)
     with database.transaction():
-        for table in ("sources", "contents"):
-            database.execute(f"UPDATE {table} SET removed = ? WHERE removed IS NULL", (state.working,))
+        end_everything(database, state.working)
         database.execute("UPDATE state SET spec = ?", (spec.to_json(),))
         if not same:
             # Vectors of two dimensions cannot be searched together: the old state ends at once.
@@ -114,7 +114,7 @@ def _set_aside(path: Path) -> Path:
     return aside
 
 
-def _salvage(database: Database, damaged: Path) -> None:
+def _salvage(database: SqliteDatabase, damaged: Path) -> None:
     """Copy the embeddings that a damaged database still gives up: they may have been paid for."""
     if damaged.is_symlink() or not damaged.is_file():
         return
@@ -135,7 +135,7 @@ def _salvage(database: Database, damaged: Path) -> None:
         old.close()
 
 
-def _copy_embeddings(old: sqlite3.Connection, database: Database) -> None:
+def _copy_embeddings(old: sqlite3.Connection, database: SqliteDatabase) -> None:
     models = old.execute("SELECT id, embedding_id, dimension FROM embedding_models").fetchall()
     sizes = {number: 4 * dimension for number, _, dimension in models}
     database.execute_many(

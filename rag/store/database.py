@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexMissing, IndexReadOnly
 from rag.store.schema import MIGRATIONS, check_schema, migrate
+from rag.store.sql import Database, Parameters, T
 
 PAGE_SIZE = 8192
 """Five float32 vectors of 384 numbers fill 95 % of 8 KiB; of SQLite's default, 4 KiB, two fill 76 %."""
@@ -92,8 +94,8 @@ def _require_regular_file(path: Path, *, needed: bool) -> None:
         )
 
 
-class Database:
-    """A connection to index.db, safe to use from several threads."""
+class SqliteDatabase(Database):
+    """A connection to index.db."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
         self.path = path
@@ -105,7 +107,7 @@ class Database:
     # -- opening --------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: Path) -> Database:
+    def create(cls, path: Path) -> SqliteDatabase:
         """Make a new, empty database at `path`, which must not exist."""
         with readable_errors(path):
             connection = sqlite3.connect(
@@ -119,7 +121,7 @@ class Database:
         return database
 
     @classmethod
-    def open(cls, path: Path, *, writable: bool) -> Database:
+    def open(cls, path: Path, *, writable: bool) -> SqliteDatabase:
         """Open an existing database and check that it is one of ours.
 
         Raises IndexMissing, IndexMismatch (made by a newer version), IndexDamaged, IndexReadOnly.
@@ -136,13 +138,13 @@ class Database:
         return database
 
     @classmethod
-    def _open_writable(cls, path: Path) -> Database:
+    def _open_writable(cls, path: Path) -> SqliteDatabase:
         connection = _connect(path, "rw")
         _configure(connection, writable=True)
         return cls(connection, path, writable=True)
 
     @classmethod
-    def _open_for_reading(cls, path: Path) -> Database:
+    def _open_for_reading(cls, path: Path) -> SqliteDatabase:
         connection = _connect(path, "ro")
         try:
             _configure(connection, writable=False)
@@ -156,7 +158,7 @@ class Database:
         return cls._open_unwritable_folder(path)
 
     @classmethod
-    def _open_unwritable_folder(cls, path: Path) -> Database:
+    def _open_unwritable_folder(cls, path: Path) -> SqliteDatabase:
         wal = Path(f"{path}-wal")
         copy = None
         if wal.exists() and wal.stat().st_size:
@@ -192,25 +194,22 @@ class Database:
 
     # -- use ------------------------------------------------------------------------------------------------
 
-    def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         with readable_errors(self.path), self._lock:
             return self._connection.execute(sql, parameters).fetchall()
 
-    def stream(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Iterator[tuple[Any, ...]]:
+    def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, a batch at a time."""
         with readable_errors(self.path):
             cursor = self._connection.execute(sql, parameters)
             while batch := cursor.fetchmany(1000):
                 yield from batch
 
-    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
+    def execute(self, sql: str, parameters: Parameters = ()) -> None:
         with readable_errors(self.path), self._lock:
-            return self._connection.execute(sql, parameters)
+            self._connection.execute(sql, parameters)
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row."""
         with readable_errors(self.path), self._lock:
             self._connection.executemany(sql, rows)
 
@@ -226,6 +225,43 @@ class Database:
                 with suppress(sqlite3.Error):  # a full disk may have rolled it back already
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        with self.transaction():
+            return work()
+
+    def readable_errors(self) -> AbstractContextManager[None]:
+        return readable_errors(self.path)
+
+    # -- what is spelt differently --------------------------------------------------------------------------
+
+    def one_of(self, column: str, name: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+    def numbers(self, values: Sequence[int]) -> object:
+        return json.dumps([int(value) for value in values])
+
+    def matches_glob(self, column: str, name: str) -> str:
+        return f"{column} GLOB :{name}"
+
+    def glob(self, pattern: str) -> str:
+        return pattern
+
+    def has_field(self, key: str, values: Sequence[str]) -> str:
+        listed = ", ".join(f":{name}" for name in values)
+        return (
+            "EXISTS (SELECT 1 FROM json_each(s.metadata) AS m "
+            f"WHERE m.key = :{key} AND casefold(m.value) IN ({listed}))"
+        )
+
+    def page_list(self, name: str) -> str:
+        columns = "json_extract(value, '$[0]') AS file, json_extract(value, '$[1]') AS page"
+        return f"(SELECT {columns} FROM json_each(:{name}))"
+
+    def new_chunk_ids(self, count: int) -> int:  # noqa: ARG002 - they are taken by being used
+        # AUTOINCREMENT remembers the highest id ever given: an id in a saved answer is never another chunk.
+        found = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
+        return int(found[0][0]) + 1 if found else 1
 
     def close(self) -> None:
         """Close the connection; the last writer to leave folds the WAL into the database."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged
 from rag.store import dense, keywords, stamps, vectors
-from rag.store.database import Database, readable_errors
+from rag.store.database import SqliteDatabase, readable_errors
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.rows import Vectors
 from rag.store.stamps import KeywordStamp
@@ -32,7 +32,7 @@ HEAD_CHARACTERS = 400
 class Target:
     """What a derived index should hold: contents of `database` that the stamp covers."""
 
-    database: Database
+    database: SqliteDatabase
     dimension: int
     stamp: Stamp
     purged: int

@@ -11,30 +11,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexReadOnly
-from rag.store import creation, dense, integrity
-from rag.store.database import Database
+from rag.errors import IndexDamaged, IndexLocked, IndexReadOnly
+from rag.store import creation, dense, generations, integrity
+from rag.store.database import SqliteDatabase
 from rag.store.filters import Filter
-from rag.store.index import Hit, Index, Notify, PageHit
+from rag.store.index import Hit, Notify, PageHit
 from rag.store.keywords import Field, Level
 from rag.store.lock import ReaderLease, WriterLock
 from rag.store.mending import DerivedIndexes
-from rag.store.publish import Publisher
-from rag.store.rows import Vectors
-from rag.store.snapshot import Allowed, LedgerEntry, PageProblem, Snapshot, Totals, read_state
+from rag.store.publish import FolderPublisher
+from rag.store.snapshot import Allowed, Snapshot, read_state
 from rag.store.spec import IndexSpec
+from rag.store.stored import StoredIndex, weights_of
 from rag.store.writer import IndexWriter
-from rag.types import Page, Passage, Source
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 
-class EmbeddedIndex(Index):
+class EmbeddedIndex(StoredIndex):
     """See `Index`."""
 
     def __init__(
-        self, folder: Path, database: Database, embeddings: Embeddings | None, notify: Notify
+        self, folder: Path, database: SqliteDatabase, embeddings: Embeddings | None, notify: Notify
     ) -> None:
         self.location = str(folder)
         self.embeddings = embeddings
@@ -58,7 +57,7 @@ class EmbeddedIndex(Index):
         """See `open_index`."""
         if create is not None:
             creation.ensure(folder, create, rebuild=rebuild, notify=notify)
-        database = Database.open(folder / creation.FILE, writable=False)
+        database = SqliteDatabase.open(folder / creation.FILE, writable=False)
         try:
             index = cls(folder, database, embeddings, notify)
         except BaseException:
@@ -71,7 +70,9 @@ class EmbeddedIndex(Index):
         state = read_state(self._database)
         self.spec, self.generation = state.spec, state.published
         self._snapshot = Snapshot(self._database, state.published)
-        self._derived = DerivedIndexes(self._folder, self._snapshot, state, self._lease, self._notify)
+        self._derived = DerivedIndexes(
+            self._folder, self._database, self._snapshot, state, self._lease, self._notify
+        )
 
     def refresh(self) -> bool:
         with self._pinning:
@@ -83,8 +84,7 @@ class EmbeddedIndex(Index):
 
     def _publish_leftovers(self) -> None:
         """Publish what a killed writer finished, unless a writer is at work or the folder is read-only."""
-        publisher = Publisher(self._folder, self._database, self._lease, self._notify)
-        if not publisher.pending(read_state(self._database)):
+        if not generations.pending(self._database, read_state(self._database)):
             return
         with contextlib.suppress(IndexLocked, IndexReadOnly):
             with self.writer(wait=False):
@@ -100,19 +100,6 @@ class EmbeddedIndex(Index):
         opened = self._derived.dense()
         found = dense.search(opened.engine, query, k, self._selector(where, opened.hidden))
         return [Hit(chunk, score) for chunk, score in found]
-
-    def _unit_query(self, vector: Any) -> Vectors:
-        query = np.asarray(vector, dtype=np.float32).reshape(-1)
-        if query.size != self.spec.dimension:
-            raise IndexMismatch(
-                f"{self.location} holds embeddings of {self.spec.dimension} numbers "
-                f"({self.spec.embedding_model}) and the question came as {query.size}: "
-                "ask with the same embeddings, or run `rag ingest --rebuild PATH`."
-            )
-        length = float(np.linalg.norm(query))
-        if not np.isfinite(length):
-            raise ValueError("the embedding of the question holds values that are not finite numbers")
-        return query / np.float32(length) if length else query
 
     def _selector(self, where: Filter | None, hidden: Allowed) -> NDArray[np.bool_] | None:
         """By chunk id, what a search may return; None for everything."""
@@ -143,9 +130,7 @@ class EmbeddedIndex(Index):
         *,
         head: bool = False,
     ) -> list[PageHit]:
-        found = self._search_terms("page", terms, k, where, "head" if head else "body")
-        files = self._snapshot.files_of_contents([content for content, _, _ in found])
-        return [PageHit(files[content], page, score) for content, page, score in found if content in files]
+        return self._page_hits(self._search_terms("page", terms, k, where, "head" if head else "body"))
 
     def _search_terms(
         self,
@@ -155,7 +140,7 @@ class EmbeddedIndex(Index):
         where: Filter | None,
         field: Field = "body",
     ) -> list[tuple[int, int, float]]:
-        weights = dict(terms) if isinstance(terms, Mapping) else _counted(terms)
+        weights = weights_of(terms)
         allowed = None if where is None or where.empty else self._snapshot.allowed(where)
         nothing = allowed is not None and not len(allowed.contents)
         if not weights or nothing or not self._snapshot.holds_anything():
@@ -167,50 +152,6 @@ class EmbeddedIndex(Index):
             opened = self._derived.renew_keywords(level, error)
             return list(opened.engine.search(weights, k, allowed, opened.hidden, field))
 
-    # -- the database ---------------------------------------------------------------------------------------
-
-    def passages(self, chunk_ids: Sequence[int]) -> list[Passage]:
-        return self._snapshot.passages(chunk_ids)
-
-    def neighbours(self, chunk_id: int, before: int = 1, after: int = 1) -> list[Passage]:
-        return self._snapshot.neighbours(chunk_id, before, after)
-
-    def chunks_of_page(self, file: str, page: int) -> list[int]:
-        return self._snapshot.chunks_of_page(file, page)
-
-    def chunks_of_pages(self, pages: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[int]]:
-        return self._snapshot.chunks_of_pages(pages)
-
-    def locate(self, chunk_ids: Sequence[int]) -> dict[int, tuple[str, int, int]]:
-        return self._snapshot.locate(chunk_ids)
-
-    def vectors(self, chunk_ids: Sequence[int]) -> Vectors:
-        return self._snapshot.vectors(chunk_ids, self.spec.dimension)
-
-    def page(self, file: str, number: int) -> Page | None:
-        return next(iter(self._snapshot.pages(file, number)), None)
-
-    def pages(self, file: str) -> list[Page]:
-        return self._snapshot.pages(file)
-
-    def source(self, file: str) -> Source | None:
-        return self._snapshot.source(file)
-
-    def sources(self) -> list[Source]:
-        return self._snapshot.sources()
-
-    def ledger(self) -> list[LedgerEntry]:
-        return self._snapshot.ledger()
-
-    def page_problems(self) -> list[PageProblem]:
-        return self._snapshot.page_problems()
-
-    def characters(self) -> dict[str, int]:
-        return self._snapshot.characters()
-
-    def counts(self) -> Totals:
-        return self._snapshot.totals()
-
     def verify(self) -> list[str]:
         return integrity.faults(self._folder, self._database)
 
@@ -221,9 +162,9 @@ class EmbeddedIndex(Index):
         lock = WriterLock(self._folder)
         lock.acquire(wait=wait, on_wait=on_wait)
         try:
-            database = Database.open(self._folder / creation.FILE, writable=True)
+            database = SqliteDatabase.open(self._folder / creation.FILE, writable=True)
             try:
-                publisher = Publisher(self._folder, database, self._lease, self._notify)
+                publisher = FolderPublisher(self._folder, database, self._lease, self._notify)
                 publisher.sweep()
                 writer = IndexWriter(database, publisher, self.refresh)
                 yield writer
@@ -242,11 +183,3 @@ class EmbeddedIndex(Index):
 def _set_ranges(selector: NDArray[np.bool_], ranges: NDArray[np.int64], value: bool) -> None:
     for first, last in ranges.tolist():
         selector[max(first, 0) : last + 1] = value
-
-
-def _counted(terms: Sequence[str]) -> dict[str, float]:
-    """How often each term was asked for: BM25 adds a repeated term up."""
-    weights: dict[str, float] = {}
-    for term in terms:
-        weights[term] = weights.get(term, 0.0) + 1.0
-    return weights

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag.errors import UsageError
+from rag.store.sql import Database
 
 _PAGES = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?\Z")
 _FORMS = (
@@ -69,36 +70,27 @@ class Filter:
         """True when it chooses among the pages of a file."""
         return self.first_page is not None or self.last_page is not None
 
-    def source_condition(self) -> tuple[str, dict[str, Any]]:
-        """SQL over `sources s` (without the pages) and its parameters; `1` when there is no condition."""
+    def source_condition(self, database: Database) -> tuple[str, dict[str, Any]]:
+        """SQL over `sources s` (without the pages) and its parameters; `1 = 1` when there is no condition."""
         parameters: dict[str, Any] = {}
-        terms = []
-        for number, (clause, value) in enumerate(self._file_terms()):
-            terms.append(clause.format(p=f":f{number}"))
-            parameters[f"f{number}"] = value
-        groups = [f"({' OR '.join(terms)})"] if terms else []
-        folders = [(f"d{n}", folder) for n, folder in enumerate(self.folders) if folder not in ("", ".")]
-        if folders:
-            groups.append("(" + " OR ".join(f"s.file GLOB :{name}" for name, _ in folders) + ")")
-            parameters |= {name: _literal_glob(folder) + "/*" for name, folder in folders}
+        groups = []
+        for letter, globs in (("f", self._file_globs()), ("d", self._folder_globs())):
+            bound = {f"{letter}{number}": database.glob(glob) for number, glob in enumerate(globs)}
+            if bound:
+                terms = (database.matches_glob("s.file", name) for name in bound)
+                groups.append("(" + " OR ".join(terms) + ")")
+                parameters |= bound
         for number, (key, options) in enumerate(self.metadata):
-            parameters[f"k{number}"] = key
-            names = [f"m{number}_{n}" for n in range(len(options))]
-            parameters |= {name: option.casefold() for name, option in zip(names, options, strict=True)}
-            listed = ", ".join(f":{name}" for name in names)
-            groups.append(
-                "EXISTS (SELECT 1 FROM json_each(s.metadata) AS m "
-                f"WHERE m.key = :k{number} AND casefold(m.value) IN ({listed}))"
-            )
-        return " AND ".join(groups) or "1", parameters
+            values = {f"m{number}_{n}": option.casefold() for n, option in enumerate(options)}
+            groups.append(database.has_field(f"k{number}", list(values)))
+            parameters |= {f"k{number}": key, **values}
+        return " AND ".join(groups) or "1 = 1", parameters
 
-    def _file_terms(self) -> list[tuple[str, str]]:
-        terms = []
-        for glob in self.files:
-            terms.append(("s.file GLOB {p}", glob))
-            if "/" not in glob:
-                terms.append(("s.file GLOB {p}", "*/" + glob))
-        return terms
+    def _file_globs(self) -> list[str]:
+        return [form for glob in self.files for form in ((glob,) if "/" in glob else (glob, f"*/{glob}"))]
+
+    def _folder_globs(self) -> list[str]:
+        return [f"{_literal_glob(folder)}/*" for folder in self.folders if folder not in ("", ".")]
 
 
 def _page_range(condition: str, value: str) -> tuple[int | None, int | None]:

@@ -9,19 +9,23 @@ import numpy as np
 
 from rag.errors import IndexDamaged
 from rag.store import dense, derive, keywords, vectors
-from rag.store.database import Database
+from rag.store.database import SqliteDatabase
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.snapshot import State, read_state
+from rag.store.sql import Database
 from rag.store.vectors import Stamp
 
-_DATABASE_CHECKS = (
+ROW_CHECKS = (
     (
-        "SELECT count(*) FROM chunks WHERE content NOT IN (SELECT id FROM contents)",
+        "SELECT count(*) FROM chunks c WHERE NOT EXISTS (SELECT 1 FROM contents t WHERE t.id = c.content)",
         "chunks belong to no file",
     ),
-    ("SELECT count(*) FROM pages WHERE content NOT IN (SELECT id FROM contents)", "pages belong to no file"),
     (
-        "SELECT count(*) FROM chunks WHERE embedding NOT IN (SELECT id FROM embeddings)",
+        "SELECT count(*) FROM pages p WHERE NOT EXISTS (SELECT 1 FROM contents t WHERE t.id = p.content)",
+        "pages belong to no file",
+    ),
+    (
+        "SELECT count(*) FROM chunks c WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.id = c.embedding)",
         "chunks have no embedding",
     ),
     (
@@ -43,18 +47,23 @@ _DATABASE_CHECKS = (
 )
 
 
-def faults(folder: Path, database: Database) -> list[str]:
+def faults(folder: Path, database: SqliteDatabase) -> list[str]:
     """One sentence for each fault; an empty list when the index is sound. Reads everything."""
     return list(_faults(folder, database))
 
 
-def _faults(folder: Path, database: Database) -> Iterator[str]:
+def row_faults(database: Database, name: str) -> Iterator[str]:
+    """What contradicts itself in the rows that every kind of index has."""
+    for sql, what in ROW_CHECKS:
+        if count := database.rows(sql)[0][0]:
+            yield f"{name}: {count} {what}"
+
+
+def _faults(folder: Path, database: SqliteDatabase) -> Iterator[str]:
     for (message,) in database.rows("PRAGMA integrity_check(5)"):
         if message != "ok":
             yield f"{database.path}: {message}"
-    for sql, what in _DATABASE_CHECKS:
-        if count := database.rows(sql)[0][0]:
-            yield f"{database.path}: {count} {what}"
+    yield from row_faults(database, str(database.path))
     state = read_state(database)
     if not database.rows("SELECT 1 FROM contents WHERE removed IS NULL LIMIT 1"):
         return
@@ -64,13 +73,13 @@ def _faults(folder: Path, database: Database) -> Iterator[str]:
 
 
 def _expected(
-    database: Database, stamp: Stamp, columns: str, joins: str, order: str
+    database: SqliteDatabase, stamp: Stamp, columns: str, joins: str, order: str
 ) -> list[tuple[int, ...]]:
     target = derive.Target(database, 0, stamp, 0)
     return [tuple(row) for row in target.select_added(0, columns, joins, order)]
 
 
-def _vector_faults(folder: Path, database: Database, state: State) -> Iterator[str]:
+def _vector_faults(folder: Path, database: SqliteDatabase, state: State) -> Iterator[str]:
     path = folder / vectors.FILE
     try:
         stamp = vectors.read_stamp(path, state.spec.dimension)
@@ -96,7 +105,7 @@ def _vector_faults(folder: Path, database: Database, state: State) -> Iterator[s
         yield f"{path}: holds other chunks than the database"
 
 
-def _keyword_faults(folder: Path, database: Database, state: State, level: Level) -> Iterator[str]:
+def _keyword_faults(folder: Path, database: SqliteDatabase, state: State, level: Level) -> Iterator[str]:
     place = derive.level_folder(folder, level)
     try:
         index = KeywordIndex.open(place)

@@ -11,10 +11,11 @@ from typing import Any
 
 from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexReadOnly
 from rag.store import derive, keywords, vectors
+from rag.store.database import SqliteDatabase
 from rag.store.index import Notify
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.lock import ReaderLease, WriterLock
-from rag.store.publish import Publisher
+from rag.store.publish import FolderPublisher
 from rag.store.snapshot import Allowed, Snapshot, State, read_state
 from rag.store.vectors import Stamp
 
@@ -33,9 +34,16 @@ class DerivedIndexes:
     """The derived indexes as one reader needs them; each is opened when it is first asked for."""
 
     def __init__(
-        self, folder: Path, snapshot: Snapshot, state: State, lease: ReaderLease, notify: Notify
+        self,
+        folder: Path,
+        database: SqliteDatabase,
+        snapshot: Snapshot,
+        state: State,
+        lease: ReaderLease,
+        notify: Notify,
     ) -> None:
         self._folder = folder
+        self._database = database
         self._snapshot = snapshot
         self._state = state
         self._lease = lease
@@ -134,7 +142,7 @@ class DerivedIndexes:
     def _target(self) -> derive.Target:
         generation = self._snapshot.generation
         stamp = Stamp(self._state.instance, generation, generation)
-        return derive.Target(self._snapshot.database, self._state.spec.dimension, stamp, self._state.purged)
+        return derive.Target(self._database, self._state.spec.dimension, stamp, self._state.purged)
 
     def _notify_in_memory(self, path: Path, why: str) -> None:
         self._notify(f"{path} {why}: using one made in memory, because the index cannot be written now.")
@@ -147,9 +155,9 @@ class DerivedIndexes:
         except (IndexLocked, IndexReadOnly):
             return False
         try:
-            if read_state(self._snapshot.database).published != self._snapshot.generation:
+            if read_state(self._database).published != self._snapshot.generation:
                 return False
-            Publisher(self._folder, self._snapshot.database, self._lease, self._notify).mend(level)
+            FolderPublisher(self._folder, self._database, self._lease, self._notify).mend(level)
         except IndexDamaged:
             raise
         except IndexError_:  # a full disk is no reason not to answer

@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import IndexDamaged, IndexError_, IndexReadOnly
-from rag.store import derive, keywords, vectors
-from rag.store.database import Database
+from rag.store import derive, generations, keywords, vectors
+from rag.store.database import SqliteDatabase
 from rag.store.index import Notify
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.lock import ReaderLease
 from rag.store.snapshot import State, read_state
 from rag.store.vectors import Stamp
+from rag.store.writer import Publisher
+from rag.types import Chunk, Page, Source
 
 COMPACT_SHARE = 0.1
 """Share of hidden entries above which the derived indexes are written once more without them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publisher:
+@dataclass(frozen=True)
+class FolderPublisher(Publisher):
     """Brings an index from what is written to what is read. Used under the writer's lock only."""
 
     folder: Path
-    database: Database
+    database: SqliteDatabase
     lease: ReaderLease
     notify: Notify
 
-    def pending(self, state: State) -> bool:
-        """True when something was written that readers do not see."""
-        sql = " UNION ALL ".join(
-            f"SELECT 1 FROM {table} WHERE {column} > :p"
-            for table in ("sources", "contents")
-            for column in ("added", "removed")
-        )
-        return bool(self.database.rows(f"SELECT EXISTS ({sql})", {"p": state.published})[0][0])
+    def source_added(self, identity: int, source: Source) -> None:
+        """Nothing: the derived indexes follow the rows when they are published."""
+
+    def content_added(
+        self, identity: int, pages: Sequence[Page], chunks: Sequence[tuple[int, Chunk]]
+    ) -> None:
+        """Nothing, as for `source_added`."""
 
     def publish(self, on_publish: Callable[[], object]) -> None:
-        """Make everything written visible; does little when there is nothing new and nothing to mend."""
+        # Does little when there is nothing new and nothing to mend.
         state = read_state(self.database)
-        if not self.pending(state):
+        if not generations.pending(self.database, state):
             self._bring(state, state.published, state.published, tidy=False)
         else:
             # Writes after this belong to the next generation, so that this number means one set of rows for
@@ -120,23 +121,13 @@ class Publisher:
         state = read_state(self.database)
         stamps = [self._vectors_stamp(state), *(self._keywords_stamp(level) for level in keywords.LEVELS)]
         bound = min((stamp.base if stamp is not None else 0) for stamp in stamps)
-        sql = "SELECT EXISTS (SELECT 1 FROM sources WHERE removed <= ?)"
-        if not self.database.rows(sql, (bound,))[0][0]:
+        if not generations.removed_up_to(self.database, bound):
             return
         try:
             if self.lease.alone():
-                self._delete_removed(bound)
+                self.database.atomically(lambda: generations.delete_removed(self.database, bound))
         finally:
             self.lease.share()
-
-    def _delete_removed(self, bound: int) -> None:
-        with self.database.transaction():
-            self.database.execute("DELETE FROM sources WHERE removed <= ?", (bound,))
-            old = "(SELECT id FROM contents WHERE removed <= ?)"
-            self.database.execute(f"DELETE FROM chunks WHERE content IN {old}", (bound,))
-            self.database.execute(f"DELETE FROM pages WHERE content IN {old}", (bound,))
-            self.database.execute("DELETE FROM contents WHERE removed <= ?", (bound,))
-            self.database.execute("UPDATE state SET purged = ?", (bound,))
 
     def sweep(self) -> None:
         """Remove what killed writers left half-written."""

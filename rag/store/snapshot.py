@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged
 from rag.store import rows
-from rag.store.database import Database, readable_errors
 from rag.store.filters import Filter
 from rag.store.spec import IndexSpec
+from rag.store.sql import Database
 from rag.types import Page, Passage, Source, Status
 
 VISIBLE = "{0}.added <= :g AND ({0}.removed IS NULL OR {0}.removed > :g)"
@@ -80,7 +80,7 @@ class Allowed:
 def read_state(database: Database) -> State:
     """The state now. Raises IndexDamaged."""
     found = database.rows("SELECT instance, spec, published, working, purged FROM state")
-    with readable_errors(database.path):
+    with database.readable_errors():
         if len(found) != 1:
             raise IndexDamaged("it does not say what it was made with")
         instance, spec, published, working, purged = found[0]
@@ -105,7 +105,7 @@ class Snapshot:
 
     def sources(self) -> list[Source]:
         """All rows of the ledger, by file name."""
-        return self._sources("1", {})
+        return self._sources("1 = 1", {})
 
     def _sources(self, condition: str, parameters: Mapping[str, Any]) -> list[Source]:
         sql = (
@@ -113,7 +113,7 @@ class Snapshot:
             f"WHERE {condition} AND {VISIBLE.format('s')} ORDER BY file"
         )
         found = self.database.rows(sql, {**parameters, "g": self.generation})
-        with readable_errors(self.database.path):
+        with self.database.readable_errors():
             return [rows.source_of(row) for row in found]
 
     def ledger(self) -> list[LedgerEntry]:
@@ -124,7 +124,7 @@ class Snapshot:
             f"WHERE {VISIBLE.format('s')} ORDER BY file",
             {"g": self.generation},
         )
-        with readable_errors(self.database.path):
+        with self.database.readable_errors():
             return [LedgerEntry(rows.source_of(row[:-3]), *row[-3:]) for row in found]
 
     def page_problems(self) -> list[PageProblem]:
@@ -134,7 +134,7 @@ class Snapshot:
             f"WHERE {VISIBLE.format('s')} AND (p.status <> :ok OR p.reason <> '') ORDER BY s.file, p.number",
             {"g": self.generation, "ok": Status.OK.value},
         )
-        with readable_errors(self.database.path):
+        with self.database.readable_errors():
             return [PageProblem(file, page, Status(status), reason) for file, page, status, reason in found]
 
     def characters(self) -> dict[str, int]:
@@ -153,7 +153,7 @@ class Snapshot:
             f"LEFT JOIN contents c ON c.id = s.content WHERE {VISIBLE.format('s')} GROUP BY s.status",
             {"g": self.generation},
         )
-        with readable_errors(self.database.path):
+        with self.database.readable_errors():
             files = {Status(row[0]): int(row[1]) for row in found}
         pages, searchable, chunks = (sum(row[column] or 0 for row in found) for column in (2, 3, 4))
         return Totals(files, pages, searchable, chunks)
@@ -168,15 +168,15 @@ class Snapshot:
             f"WHERE s.file = :file AND {VISIBLE.format('s')}) {one} ORDER BY number",
             {"g": self.generation, "file": rows.storable(file), "number": number},
         )
-        with readable_errors(self.database.path):
+        with self.database.readable_errors():
             return [rows.page_of(row) for row in found]
 
     def files_of_contents(self, contents: Sequence[int]) -> dict[int, str]:
         """The file of each visible content."""
         found = self.database.rows(
             "SELECT s.content, s.file FROM sources s "
-            f"WHERE s.content IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('s')}",
-            {"g": self.generation, "ids": json.dumps(list(contents))},
+            f"WHERE {self.database.one_of('s.content', 'ids')} AND {VISIBLE.format('s')}",
+            {"g": self.generation, "ids": self.database.numbers(contents)},
         )
         return dict(found)
 
@@ -185,10 +185,10 @@ class Snapshot:
     def passages(self, chunk_ids: Sequence[int]) -> list[Passage]:
         """The chunks with these ids, in this order; ids that are not visible are left out."""
         found = self.database.rows(
-            rows.PASSAGE_QUERY + "WHERE c.id IN (SELECT value FROM json_each(:ids))",
-            {"g": self.generation, "ids": json.dumps([int(c) for c in chunk_ids])},
+            f"{rows.PASSAGE_QUERY}WHERE {self.database.one_of('c.id', 'ids')}",
+            {"g": self.generation, "ids": self.database.numbers(chunk_ids)},
         )
-        with readable_errors(self.database.path):
+        with self.database.readable_errors():
             by_id = {row[0]: rows.passage_of(row) for row in found}
         return [by_id[chunk] for chunk in chunk_ids if chunk in by_id]
 
@@ -199,7 +199,7 @@ class Snapshot:
             "WHERE c.ordinal BETWEEN o.ordinal - :before AND o.ordinal + :after ORDER BY c.ordinal",
             {"g": self.generation, "id": int(chunk_id), "before": before, "after": after},
         )
-        with readable_errors(self.database.path):
+        with self.database.readable_errors():
             return [rows.passage_of(row) for row in found]
 
     def chunks_of_page(self, file: str, page: int) -> list[int]:
@@ -215,14 +215,13 @@ class Snapshot:
     def chunks_of_pages(self, pages: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[int]]:
         """Ids of the chunks that touch each page, in reading order, in one query."""
         found = self.database.rows(
-            "SELECT s.file, json_extract(w.value, '$[1]'), c.id FROM json_each(:pages) AS w "
-            "JOIN sources s ON s.file = json_extract(w.value, '$[0]') JOIN chunks c ON c.content = s.content "
+            f"SELECT s.file, w.page, c.id FROM {self.database.page_list('pages')} AS w "
+            "JOIN sources s ON s.file = w.file JOIN chunks c ON c.content = s.content "
             # a chunk runs over a page's end only to finish a sentence: looking 3 pages back is ample, and
             # spares a walk through all earlier chunks of the file
-            "AND c.page BETWEEN json_extract(w.value, '$[1]') - 3 AND json_extract(w.value, '$[1]') "
-            "AND c.page_end >= json_extract(w.value, '$[1]') "
+            "AND c.page BETWEEN w.page - 3 AND w.page AND c.page_end >= w.page "
             f"WHERE {VISIBLE.format('s')} ORDER BY c.ordinal",
-            {"g": self.generation, "pages": json.dumps(list(pages))},
+            {"g": self.generation, "pages": json.dumps([(rows.storable(f), int(p)) for f, p in pages])},
         )
         chunks: dict[tuple[str, int], list[int]] = {}
         for file, page, chunk in found:
@@ -233,8 +232,8 @@ class Snapshot:
         """File, first and last page by chunk id; ids that are not visible are left out."""
         found = self.database.rows(
             "SELECT c.id, s.file, c.page, c.page_end FROM chunks c JOIN sources s ON s.content = c.content "
-            f"WHERE c.id IN (SELECT value FROM json_each(:ids)) AND {VISIBLE.format('s')}",
-            {"g": self.generation, "ids": json.dumps([int(c) for c in chunk_ids])},
+            f"WHERE {self.database.one_of('c.id', 'ids')} AND {VISIBLE.format('s')}",
+            {"g": self.generation, "ids": self.database.numbers(chunk_ids)},
         )
         return {chunk: (file, first, last) for chunk, file, first, last in found}
 
@@ -243,12 +242,12 @@ class Snapshot:
         found = dict(
             self.database.rows(
                 "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding "
-                "WHERE c.id IN (SELECT value FROM json_each(?))",
-                (json.dumps([int(c) for c in chunk_ids]),),
+                f"WHERE {self.database.one_of('c.id', 'ids')}",
+                {"ids": self.database.numbers(chunk_ids)},
             )
         )
         vectors = np.empty((len(chunk_ids), dimension), dtype=np.float32)
-        with readable_errors(self.database.path):
+        with self.database.readable_errors():
             for place, chunk in enumerate(chunk_ids):
                 if chunk not in found:
                     raise LookupError(f"there is no chunk {chunk} in the index")
@@ -264,7 +263,7 @@ class Snapshot:
 
     def allowed(self, where: Filter) -> Allowed:
         """What the filter lets through."""
-        condition, parameters = where.source_condition()
+        condition, parameters = where.source_condition(self.database)
         found = self.database.rows(
             "SELECT c.id, c.first_chunk, c.last_chunk FROM sources s JOIN contents c ON c.id = s.content "
             f"WHERE {condition} AND {VISIBLE.format('s')} ORDER BY c.id",
@@ -278,9 +277,9 @@ class Snapshot:
         first = allowed.first_page if allowed.first_page is not None else -(2**62)
         last = allowed.last_page if allowed.last_page is not None else 2**62
         found = self.database.rows(
-            "SELECT id FROM chunks WHERE content IN (SELECT value FROM json_each(:ids)) "
+            f"SELECT id FROM chunks WHERE {self.database.one_of('content', 'ids')} "
             "AND page <= :last AND page_end >= :first",
-            {"ids": json.dumps(allowed.contents.tolist()), "first": first, "last": last},
+            {"ids": self.database.numbers(allowed.contents.tolist()), "first": first, "last": last},
         )
         return np.array(found, dtype=np.int64).reshape(-1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from time import monotonic
@@ -9,13 +10,30 @@ from typing import Any
 
 from rag.store import rows
 from rag.store.cache import EmbeddingCache
-from rag.store.database import Database
-from rag.store.publish import Publisher
 from rag.store.snapshot import Snapshot, State, read_state
+from rag.store.sql import Database
 from rag.types import Chunk, Document, Page, Source, Status
 
 PUBLISHING_SHARE = 0.05
 """Share of the time that `publish_if_due` may spend on publishing."""
+
+
+class Publisher(ABC):
+    """What an index keeps besides its rows, and how it lets readers in. Used under the writer's lock only."""
+
+    @abstractmethod
+    def source_added(self, identity: int, source: Source) -> None:
+        """A row of the ledger was inserted, in the transaction that goes on."""
+
+    @abstractmethod
+    def content_added(
+        self, identity: int, pages: Sequence[Page], chunks: Sequence[tuple[int, Chunk]]
+    ) -> None:
+        """Pages and chunks with their ids were inserted, in the transaction that goes on."""
+
+    @abstractmethod
+    def publish(self, on_publish: Callable[[], object]) -> None:
+        """Make everything written visible, then call `on_publish`, then tidy up."""
 
 
 class IndexWriter:
@@ -63,13 +81,15 @@ class IndexWriter:
         vectors: one row for each chunk, shape [chunks, dimension]; of a text that the cache knows, the cached
         vector is used. Raises ValueError when the shapes do not match.
         """
-        chunks = document.chunks
-        unit = rows.unit_vectors(vectors, len(chunks), self._state.spec.dimension)
-        digests = [rows.digest_of(chunk.indexed_text) for chunk in chunks]
-        with self._database.transaction():
+        unit = rows.unit_vectors(vectors, len(document.chunks), self._state.spec.dimension)
+        digests = [rows.digest_of(chunk.indexed_text) for chunk in document.chunks]
+
+        def work() -> None:
             self._cache.insert(digests, unit)
-            content = self._insert_content(document.pages, chunks, digests)
+            content = self._insert_content(document.pages, document.chunks, digests)
             self._replace_source(document.source, content)
+
+        self._database.atomically(work)
 
     def put_source(self, source: Source, pages: Iterable[Page] = ()) -> None:
         """Record what became of a file that was not indexed.
@@ -77,18 +97,22 @@ class IndexWriter:
         With status FAILED (transient) an earlier version stays searchable; with any other it goes.
         """
         pages = tuple(pages)
-        with self._database.transaction():
+
+        def work() -> None:
             content = self._current_content(source.file) if source.status is Status.FAILED else None
             if content is None and pages:
                 content = self._insert_content(pages, (), ())
             self._replace_source(source, content)
+
+        self._database.atomically(work)
 
     def rename(self, old_file: str, new_source: Source) -> None:
         """Give a file that was moved its new row; its chunks and embeddings stay as they are.
 
         Raises KeyError when `old_file` is not in the ledger.
         """
-        with self._database.transaction():
+
+        def work() -> None:
             if self.source(old_file) is None:
                 raise KeyError(old_file)
             content = self._current_content(old_file)
@@ -96,19 +120,29 @@ class IndexWriter:
                 self._end_source(old_file, keep=content)
             self._replace_source(new_source, content)
 
+        self._database.atomically(work)
+
     def mark_removed(self, files: Iterable[str]) -> None:
         """Record that files are no longer in the folder; they stay searchable until pruned."""
-        with self._database.transaction():
+        files = tuple(files)
+
+        def work() -> None:
             for file in files:
                 source = self.source(file)
                 if source is not None and source.status is not Status.REMOVED:
                     self._replace_source(replace(source, status=Status.REMOVED), self._current_content(file))
 
+        self._database.atomically(work)
+
     def prune(self, files: Iterable[str]) -> None:
         """Take files out of the index and the ledger. Their embeddings stay in the cache."""
-        with self._database.transaction():
+        files = tuple(files)
+
+        def work() -> None:
             for file in files:
                 self._end_source(file, keep=None)
+
+        self._database.atomically(work)
 
     def _current_content(self, file: str) -> int | None:
         sql = "SELECT content FROM sources WHERE file = ? AND removed IS NULL"
@@ -127,42 +161,40 @@ class IndexWriter:
 
     def _replace_source(self, source: Source, content: int | None) -> None:
         self._end_source(source.file, keep=content)
-        self._database.execute(
+        found = self._database.rows(
             f"INSERT INTO sources ({rows.SOURCE_COLUMNS}, content, added) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (*rows.source_row(source), content, self._state.working),
         )
+        self._publisher.source_added(found[0][0], source)
 
     def _insert_content(
         self, pages: Sequence[Page], chunks: Sequence[Chunk], digests: Sequence[bytes]
     ) -> int:
-        first = self._last_chunk_id() + 1
+        first = self._database.new_chunk_ids(len(chunks))
         searchable = sum(page.status.searchable for page in pages)
-        cursor = self._database.execute(
+        found = self._database.rows(
             "INSERT INTO contents (pages, searchable_pages, chunks, first_chunk, last_chunk, added) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+            "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
             (len(pages), searchable, len(chunks), first, first + len(chunks) - 1, self._state.working),
         )
-        content = int(cursor.lastrowid or 0)
+        content = int(found[0][0])
         self._database.execute_many(
             f"INSERT INTO pages (content, {rows.PAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             ((content, *rows.page_row(page)) for page in pages),
         )
+        numbered = list(enumerate(chunks, first))
         self._database.execute_many(
             "INSERT INTO chunks (id, content, ordinal, page, page_end, spans, text, header, heading, tokens, "
             "embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
             "(SELECT id FROM embeddings WHERE model = ? AND digest = ?))",
             (
-                (*rows.chunk_row(first + n, content, chunk), self._cache.model, digest)
-                for n, (chunk, digest) in enumerate(zip(chunks, digests, strict=True))
+                (*rows.chunk_row(identity, content, chunk), self._cache.model, digest)
+                for (identity, chunk), digest in zip(numbered, digests, strict=True)
             ),
         )
+        self._publisher.content_added(content, pages, numbered)
         return content
-
-    def _last_chunk_id(self) -> int:
-        # AUTOINCREMENT remembers the highest id ever given: an id in a saved answer is never another chunk.
-        found = self._database.rows("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
-        return int(found[0][0]) if found else 0
 
     # -- publishing -----------------------------------------------------------------------------------------
 
