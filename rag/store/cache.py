@@ -12,6 +12,7 @@ import numpy as np
 from rag.errors import IndexDamaged
 from rag.store import rows
 from rag.store.database import SqliteDatabase
+from rag.store.postgres.location import driver, is_postgres, parse
 from rag.store.snapshot import read_state
 from rag.store.spec import IndexSpec
 from rag.store.sql import Database
@@ -82,8 +83,17 @@ def open_cache(location: str | Path) -> Iterator[EmbeddingCache]:
 
     Raises IndexMissing, IndexMismatch, IndexDamaged, IndexReadOnly.
     """
-    database = SqliteDatabase.open(Path(location) / "index.db", writable=True)
+    database = _open(location)
     try:
         yield EmbeddingCache(database, read_state(database).spec)
     finally:
         database.close()
+
+
+def _open(location: str | Path) -> Database:
+    if is_postgres(location):
+        driver()
+        from rag.store.postgres.database import WritingDatabase
+
+        return WritingDatabase(parse(str(location)))
+    return SqliteDatabase.open(Path(location) / "index.db", writable=True)

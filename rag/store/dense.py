@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.store.best import best
 from rag.store.rows import Vectors
 
 FLAT_BYTES = 320 * 2**20
@@ -27,6 +28,9 @@ SAMPLE_PER_LIST = 48
 CALIBRATION_QUERIES = 128
 QUESTION_COSINE = 0.8
 """How near the questions of the calibration are to a stored vector: as a question is to the passage it asks for."""
+
+DIGITS = 6
+"""To which scores are equal: the same vector may differ in the last bit by where it stands in FAISS's blocks."""
 
 GROWTH = 4
 """Trained anew when there are this many times as many vectors as it was trained for."""
@@ -117,19 +121,13 @@ def search(
     bits = None if selector is None else np.packbits(selector, bitorder="little")
     chosen = None if bits is None else _faiss().IDSelectorBitmap(bits)
     parameters = _parameters(index, chosen, kept)
-    fetch = min(k + 8, kept)
-    while True:
-        scores, ids = index.search(vector.reshape(1, -1), fetch, params=parameters)
-        # Six digits: the same vector may differ in the last bit by where it stands in FAISS's blocks.
-        hits = sorted(
-            (-round(float(score), 6), int(chunk))
-            for score, chunk in zip(scores[0], ids[0], strict=True)
-            if chunk >= 0
-        )
-        # Which of many equal scores FAISS keeps is its own choice: look on until the tie at the cut ends.
-        if fetch >= kept or len(hits) < fetch or hits[k - 1][0] != hits[-1][0]:
-            return [(chunk, -score) for score, chunk in hits[:k]]
-        fetch = min(fetch * 4, kept)
+
+    def fetch(limit: int) -> list[tuple[float, tuple[int]]]:
+        scores, ids = index.search(vector.reshape(1, -1), limit, params=parameters)
+        found = zip(scores[0], ids[0], strict=True)
+        return [(float(score), (int(chunk),)) for score, chunk in found if chunk >= 0]
+
+    return [(chunk, score) for (chunk,), score in best(fetch, k, DIGITS, most=kept)]
 
 
 def _parameters(index: Any, chosen: Any, kept: int) -> Any:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from rag.errors import IndexDamaged
 from rag.store import dense, keywords, stamps, vectors
 from rag.store.database import SqliteDatabase, readable_errors
+from rag.store.fields import chunk_body, page_head
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.rows import Vectors
 from rag.store.stamps import KeywordStamp
 from rag.store.vectors import Stamp
 
 BATCH = 8192
-HEAD_CHARACTERS = 400
-"""Length of a page's beginning, which is searched on its own: titles and table headings stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +194,8 @@ def _chunk_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
     columns = "t.id, c.id, c.page, c.page_end, c.header, c.text"
     rows = target.select_added(since, columns, "JOIN chunks c ON c.content = t.id", "t.id, c.ordinal")
     for content, chunk, first, last, header, text in rows:
-        body = f"{header}\n{text}" if header else text
-        yield content, chunk, max(first, 0), max(last, 0), " ".join(tokens(body)), ""
+        body = " ".join(tokens(chunk_body(header, text)))
+        yield content, chunk, max(first, 0), max(last, 0), body, ""
 
 
 def _page_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
@@ -206,17 +205,8 @@ def _page_entries(target: Target, since: int) -> Iterator[keywords.Entry]:
     for content, number, text, furniture in target.select_added(since, columns, joins, "t.id, p.number"):
         # A page without text would only weigh down the average length.
         if text:
-            head = " ".join(tokens(_head(text, json.loads(furniture))))
+            head = " ".join(tokens(page_head(text, json.loads(furniture))))
             yield content, number, number, number, " ".join(tokens(text)), head
-
-
-def _head(text: str, furniture: Sequence[tuple[int, int]]) -> str:
-    """The beginning of a page, where its title stands, without running headers: every page has those."""
-    kept, at = [], 0
-    for start, end in sorted(furniture):
-        kept.append(text[at:start])
-        at = max(at, end)
-    return "".join([*kept, text[at:]]).lstrip()[:HEAD_CHARACTERS]
 
 
 def open_unwritable(place: Path) -> tuple[KeywordIndex, tempfile.TemporaryDirectory[str]]:

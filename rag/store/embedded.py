@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import IndexDamaged, IndexLocked, IndexReadOnly
-from rag.store import creation, dense, generations, integrity
+from rag.errors import IndexDamaged
+from rag.store import creation, dense, integrity
 from rag.store.database import SqliteDatabase
 from rag.store.filters import Filter
 from rag.store.index import Hit, Notify, PageHit
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 class EmbeddedIndex(StoredIndex):
     """See `Index`."""
+
+    _database: SqliteDatabase
 
     def __init__(
         self, folder: Path, database: SqliteDatabase, embeddings: Embeddings | None, notify: Notify
@@ -81,15 +83,6 @@ class EmbeddedIndex(StoredIndex):
                 return False
             self._pin()
             return True
-
-    def _publish_leftovers(self) -> None:
-        """Publish what a killed writer finished, unless a writer is at work or the folder is read-only."""
-        if not generations.pending(self._database, read_state(self._database)):
-            return
-        with contextlib.suppress(IndexLocked, IndexReadOnly):
-            with self.writer(wait=False):
-                pass
-            self._notify(f"Published what an interrupted run had finished in {self._folder}.")
 
     # -- searching ------------------------------------------------------------------------------------------
 

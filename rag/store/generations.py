@@ -36,3 +36,8 @@ def end_everything(database: Database, working: int) -> None:
     """Remove every row as of the generation that is being written, inside the caller's transaction."""
     for table in ("sources", "contents"):
         database.execute(f"UPDATE {table} SET removed = ? WHERE removed IS NULL", (working,))
+
+
+def anything(database: Database) -> bool:
+    """False for an index without a single file."""
+    return bool(database.rows("SELECT EXISTS (SELECT 1 FROM contents)")[0][0])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import UsageError
 from rag.store.filters import Filter
+from rag.store.postgres.location import driver, is_postgres
 from rag.store.snapshot import LedgerEntry, PageProblem, Totals
 from rag.store.spec import IndexSpec
 from rag.types import Page, Passage, Source
@@ -187,17 +188,27 @@ def open_index(
     rebuild: bool = False,
     notify: Notify | None = None,
 ) -> Index:
-    """Open the index at `location`.
+    """Open the index at `location`, a folder or the address of a PostgreSQL database (`rag.store.postgres`).
 
     embeddings: what `Index.vector_store()` embeds with. create: make the index when it is missing, and
     require an existing one to be made the same way. rebuild: with `create`, first empty an existing index of
     any kind; its paid embeddings are kept. notify: gets a sentence for everything that was mended.
 
-    Raises IndexMissing, IndexMismatch, IndexDamaged, IndexLocked, IndexReadOnly.
+    Raises IndexMissing, IndexMismatch, IndexDamaged, IndexLocked, IndexReadOnly; MissingExtra for a database
+    when psycopg is not installed.
     """
+    say = notify or (lambda _: None)
     if "://" in str(location):
-        scheme = str(location).split("://", 1)[0]
-        raise UsageError(f"an index cannot be kept in {scheme}: use a folder, for example --index .rag.")
+        if not is_postgres(location):
+            scheme = str(location).split("://", 1)[0]
+            raise UsageError(
+                f"an index cannot be kept in {scheme}: use a folder, for example --index .rag, or a database, "
+                "for example --index postgresql://localhost/NAME."
+            )
+        driver()
+        from rag.store.postgres.index import PostgresIndex
+
+        return PostgresIndex.open(str(location), embeddings, create, rebuild, say)
     from rag.store.embedded import EmbeddedIndex
 
-    return EmbeddedIndex.open(Path(location), embeddings, create, rebuild, notify or (lambda _: None))
+    return EmbeddedIndex.open(Path(location), embeddings, create, rebuild, say)

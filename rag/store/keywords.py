@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from rag.errors import IndexDamaged
 from rag.store import stamps
+from rag.store.best import best
 from rag.store.snapshot import Allowed
 from rag.store.stamps import KeywordStamp
 
@@ -26,6 +27,9 @@ LEVELS: tuple[Level, ...] = ("chunk", "page")
 HEAP_BYTES = 64 * 2**20
 MAX_TERMS = 64
 """Terms of a query that are searched for, the rarest first: a pasted page must not cost a scan."""
+
+DIGITS = 5
+"""To which scores are equal: they are sums in single precision."""
 
 COMMIT_STEP = 2
 """How far Tantivy's number of a commit lies above that of the last operation in it, as of 0.27. Where it
@@ -147,23 +151,18 @@ class KeywordIndex:
             query = self._query(searcher, terms, allowed, hidden, field)
             if query is None or k <= 0:
                 return []
-            fetch = k + 8
-            while True:
-                hits = self._fetch(searcher, query, fetch)
-                # Tantivy keeps any of the equal scores at the cut: look on until the tie ends.
-                if len(hits) < fetch or hits[k - 1][0] != hits[-1][0]:
-                    return [(content, key, -score) for score, content, key in hits[:k]]
-                fetch *= 4
+            found = best(lambda limit: self._fetch(searcher, query, limit), k, DIGITS)
+        return [(content, key, score) for (content, key), score in found]
 
-    def _fetch(self, searcher: Any, query: Any, limit: int) -> list[tuple[float, int, int]]:
+    def _fetch(self, searcher: Any, query: Any, limit: int) -> list[tuple[float, tuple[int, int]]]:
         found = searcher.search(query, limit, count=False).hits
         addresses = [address for _, address in found]
         contents = searcher.fast_field_values("content", addresses)
         keys = searcher.fast_field_values("key", addresses)
-        return sorted(
-            (-round(float(score), 5), int(content), int(key))
+        return [
+            (float(score), (int(content), int(key)))
             for (score, _), content, key in zip(found, contents, keys, strict=True)
-        )
+        ]
 
     def _query(
         self,

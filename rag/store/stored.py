@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from rag.errors import IndexMismatch
-from rag.store.index import Index, PageHit
+from rag.errors import IndexLocked, IndexMismatch, IndexReadOnly
+from rag.store import generations
+from rag.store.index import Index, Notify, PageHit
 from rag.store.rows import Vectors
-from rag.store.snapshot import LedgerEntry, PageProblem, Snapshot, Totals
+from rag.store.snapshot import LedgerEntry, PageProblem, Snapshot, Totals, read_state
+from rag.store.sql import Database
 from rag.types import Page, Passage, Source
 
 
 class StoredIndex(Index):
     """An index whose rows are in an SQL database; the searches are left to the kinds of index."""
 
+    _database: Database
     _snapshot: Snapshot
+    _notify: Notify
+
+    def _publish_leftovers(self) -> None:
+        """Publish what a killed writer finished, unless a writer is at work or nothing may be written."""
+        if not generations.pending(self._database, read_state(self._database)):
+            return
+        with suppress(IndexLocked, IndexReadOnly):
+            with self.writer(wait=False):
+                pass
+            self._notify(f"Published what an interrupted run had finished in {self.location}.")
 
     def passages(self, chunk_ids: Sequence[int]) -> list[Passage]:
         return self._snapshot.passages(chunk_ids)

@@ -1,0 +1,107 @@
+"""Connections to the server: made with care, checked for what pagequote needs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from rag.errors import IndexError_
+from rag.store.postgres import failures, types
+from rag.store.postgres.location import Location, announce
+
+MIN_SERVER = 13_00_00
+"""PostgreSQL 13, the oldest that the tests' kind of SQL is written for; older ones are no longer maintained."""
+
+MIN_PGVECTOR = (0, 8)
+"""Iterative index scans, which find enough rows under a filter, came with 0.8.0."""
+
+CONNECT_SECONDS = 10
+HOST_CHARACTERS = 24
+
+
+def connect(location: Location) -> psycopg.Connection[Any]:
+    """A connection in autocommit mode. Raises IndexError_, IndexMissing, IndexLocked, NetworkRefused."""
+    announce(location)
+    try:
+        connection = psycopg.connect(
+            location.url,
+            autocommit=True,
+            # A plan made for any list of ids is a bad plan for most; planning costs a fraction of a search.
+            prepare_threshold=None,
+            connect_timeout=CONNECT_SECONDS,
+            application_name=_who(),
+            client_encoding="utf8",
+            # A machine that lost its power must not hold the writer's lock for the two hours of the default.
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+        )
+    except psycopg.Error as error:
+        raise failures.connecting(location, error) from None
+    try:
+        with failures.readable_errors(location):
+            _configure(connection, location)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _who() -> str:
+    """Says, to others who wait for a lock, which process holds it; PostgreSQL keeps 63 bytes of it."""
+    host = socket.gethostname().encode("ascii", "replace").decode()[:HOST_CHARACTERS]
+    return f"pagequote {os.getpid()} {host} {datetime.now().astimezone().isoformat()[:19]}"
+
+
+def _configure(connection: psycopg.Connection[Any], location: Location) -> None:
+    if connection.info.server_version < MIN_SERVER:
+        raise IndexError_(
+            f"the server of {location.shown} runs PostgreSQL {connection.info.parameter_status('server_version')}: "
+            f"pagequote needs {MIN_SERVER // 10_000} or newer."
+        )
+    if connection.info.parameter_status("server_encoding") != "UTF8":
+        raise IndexError_(
+            f"the database of {location.shown} does not keep UTF-8: create one with `createdb -E UTF8 NAME`."
+        )
+    use_schema(connection, location)
+    # Compiling a query of milliseconds takes longer than running it.
+    connection.execute("SET jit = off")
+    for name, value in (("tcp_keepalives_idle", 30), ("tcp_keepalives_interval", 10)):
+        connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+
+
+def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:
+    """Look up tables in the index's schema, and pgvector's types where the extension was put."""
+    found = connection.execute(
+        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'vector'"
+    ).fetchall()
+    names = [location.schema, *(row[0] for row in found)]
+    path = sql.SQL(", ").join(sql.Identifier(name) for name in dict.fromkeys(names))
+    connection.execute(sql.SQL("SET search_path = {}").format(path))
+    types.register(connection)
+
+
+def pgvector_version(connection: psycopg.Connection[Any]) -> tuple[int, ...] | None:
+    """The version of pgvector in this database; None when the extension is not there."""
+    found = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+    return tuple(int(part) for part in found[0].split(".")[:2]) if found else None
+
+
+def require_pgvector(connection: psycopg.Connection[Any], location: Location) -> None:
+    """Raise IndexError_ when pgvector is missing or too old."""
+    version = pgvector_version(connection)
+    if version is None:
+        raise IndexError_(
+            f"the database of {location.shown} lacks pgvector: have an administrator run "
+            "`CREATE EXTENSION vector` in it."
+        )
+    if version < MIN_PGVECTOR:
+        raise IndexError_(
+            f"the database of {location.shown} has pgvector {'.'.join(map(str, version))}, and pagequote needs "
+            f"{'.'.join(map(str, MIN_PGVECTOR))}: install it, then run `ALTER EXTENSION vector UPDATE`."
+        )

@@ -1,0 +1,276 @@
+"""The rows of an index in PostgreSQL: `rag.store.sql.Database` over psycopg."""
+
+from __future__ import annotations
+
+import re
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
+from time import monotonic, sleep
+from typing import Any
+
+import psycopg
+
+from rag.errors import IndexError_, IndexLocked
+from rag.store.postgres import failures
+from rag.store.postgres.connection import connect
+from rag.store.postgres.location import Location
+from rag.store.postgres.lock import PinnedConnection
+from rag.store.sql import Database, Parameters, T
+
+Connection = psycopg.Connection[Any]
+_PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z]\w*)|\?|%")
+_IDLE = 8
+"""Connections that a reader keeps for its threads; more are made while more are needed."""
+
+RESTART_SECONDS = 20.0
+"""How long a server that went away may take to come back."""
+
+
+@lru_cache(maxsize=512)
+def translated(statement: str) -> str:
+    """The statement with psycopg's placeholders in place of `?` and `:name`."""
+    return _PLACEHOLDER.sub(lambda m: f"%({m[1]})s" if m[1] else ("%s" if m[0] == "?" else "%%"), statement)
+
+
+class PostgresDatabase(Database):
+    """What reading and writing share."""
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+
+    @abstractmethod
+    def connection(self) -> AbstractContextManager[Connection]:
+        """A connection for the statements of one thread."""
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        with self.readable_errors(), self.connection() as connection:
+            cursor = connection.execute(translated(sql).encode(), parameters or None)
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> None:
+        self.rows(sql, parameters)
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        with self.readable_errors(), self.connection() as connection, connection.cursor() as cursor:
+            cursor.executemany(translated(sql).encode(), list(rows))
+
+    def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, a batch at a time, through a cursor of the server."""
+        with (
+            self.readable_errors(),
+            self.connection() as connection,
+            connection.transaction(),
+            connection.cursor(name="stream") as cursor,
+        ):
+            cursor.itersize = 1000
+            yield from cursor.execute(translated(sql).encode(), parameters or None)
+
+    def readable_errors(self) -> AbstractContextManager[None]:
+        return failures.readable_errors(self.location)
+
+    # -- what is spelt differently --------------------------------------------------------------------------
+
+    def one_of(self, column: str, name: str) -> str:
+        return f"{column} = ANY(CAST(:{name} AS bigint[]))"
+
+    def numbers(self, values: Sequence[int]) -> object:
+        return [int(value) for value in values]
+
+    def matches_glob(self, column: str, name: str) -> str:
+        return f"{column} ~ :{name}"
+
+    def glob(self, pattern: str) -> str:
+        return _regular_expression(pattern)
+
+    def has_field(self, key: str, values: Sequence[str]) -> str:
+        listed = ", ".join(f":{name}" for name in values)
+        return (
+            "EXISTS (SELECT 1 FROM source_fields m "
+            f"WHERE m.source = s.id AND m.key = :{key} AND m.folded IN ({listed}))"
+        )
+
+    def page_list(self, name: str) -> str:
+        columns = "value ->> 0 AS file, CAST(value ->> 1 AS integer) AS page"
+        return f"(SELECT {columns} FROM json_array_elements(CAST(:{name} AS json)))"
+
+    def new_chunk_ids(self, count: int) -> int:
+        found = self.rows("UPDATE state SET last_chunk = last_chunk + ? RETURNING last_chunk", (count,))
+        return int(found[0][0]) - count + 1
+
+
+def _regular_expression(glob: str) -> str:
+    """SQLite's GLOB as a regular expression of PostgreSQL."""
+    parts, at = [], 0
+    while at < len(glob):
+        letter = glob[at]
+        end = glob.find("]", at + 2 + glob.startswith("^", at + 1)) if letter == "[" else -1
+        if end > 0:
+            negated = glob[at + 1] == "^"
+            inner = glob[at + 1 + negated : end].replace("\\", "\\\\").replace("[", "\\[")
+            inner = inner.replace("]", "\\]")
+            parts.append(f"[{'^' * negated}{inner}]")
+            at = end
+        else:
+            parts.append({"*": ".*", "?": "."}.get(letter) or re.sub(r"(\W)", r"\\\1", letter))
+        at += 1
+    return f"^(?:{''.join(parts)})$"
+
+
+class ReadingDatabase(PostgresDatabase):
+    """A reader's connections, one for each thread that is at work.
+
+    Every connection holds a lock in the reader's name on the generation that it reads (`rag.store.postgres.lock`),
+    so that a writer knows which rows are still needed. When the server went away, a query is tried once more.
+    """
+
+    writable = False
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(location)
+        self.generation: int | None = None
+        """What is read; None until the first look at the state."""
+        self._idle: list[PinnedConnection] = []
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        try:
+            return super().rows(sql, parameters)
+        except failures.ConnectionLost:
+            self._drop_idle()  # the server was restarted: they are all broken
+        return super().rows(sql, parameters)
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        raise NotImplementedError("a reader writes nothing")
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        held = self._taken() or PinnedConnection(reconnect(self.location), self.location)
+        try:
+            held.pin(self.generation)
+            yield held.connection
+        finally:
+            self._give_back(held)
+
+    def repin(self, generation: int | None) -> None:
+        """Read another generation: idle connections hold it at once, the others when they are done."""
+        self.generation = generation
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for held in idle:
+            self._give_back(held)
+
+    def close(self) -> None:
+        self._closed = True
+        self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for held in idle:
+            held.connection.close()
+
+    def _taken(self) -> PinnedConnection | None:
+        with self._guard:
+            return self._idle.pop() if self._idle else None
+
+    def _give_back(self, held: PinnedConnection) -> None:
+        with suppress(IndexError_, psycopg.Error):
+            held.pin(self.generation)
+            with self._guard:
+                if len(self._idle) < _IDLE and not self._closed and not held.connection.closed:
+                    self._idle.append(held)
+                    return
+        held.connection.close()
+
+
+class WritingDatabase(PostgresDatabase):
+    """A connection to write through: the writer's, which holds the writer's lock, or that of an embedding cache,
+    which needs none."""
+
+    writable = True
+
+    def __init__(self, location: Location, take_lock: Callable[[Connection], None] | None = None) -> None:
+        super().__init__(location)
+        self._take_lock = take_lock
+        self._lock = threading.RLock()
+        self._within = False
+        self._working: list[tuple[Any, ...]] | None = None
+        self._connection = connect(location)
+        try:
+            if take_lock is not None:
+                take_lock(self._connection)
+                self.remember_state()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self._lock:
+            yield self._connection
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """See `Database`. When the server goes away in the middle, the lock is taken anew and the work is done
+        again, unless the server says that it had been committed already."""
+        with self._lock:
+            if self._within:
+                return work()
+            done: list[tuple[str, T]] = []
+            try:
+                return self._transaction(work, done)
+            except failures.ConnectionLost:
+                self._connection.close()
+                self._connection = reconnect(self.location)
+                if self._take_lock is not None:
+                    self._take_lock(self._connection)
+                    self._require_same_state()
+            if done and self.rows("SELECT pg_xact_status(CAST(? AS xid8))", (done[0][0],)) == [
+                ("committed",)
+            ]:
+                return done[0][1]
+            return self._transaction(work, [])
+
+    def remember_state(self) -> None:
+        """Note which generation is being written, to notice another writer that came in between."""
+        self._working = self.rows("SELECT instance, working FROM state")
+
+    def _require_same_state(self) -> None:
+        if self.rows("SELECT instance, working FROM state") != self._working:
+            raise IndexLocked(
+                f"another process wrote the index {self.location.shown} while the server was away: "
+                "run the same command again; everything finished so far is kept."
+            )
+
+    def _transaction(self, work: Callable[[], T], done: list[tuple[str, T]]) -> T:
+        self._within = True
+        try:
+            with self._connection.transaction():
+                result = work()
+                number = self.rows("SELECT CAST(pg_current_xact_id_if_assigned() AS text)")[0][0]
+                if number is not None:
+                    done.append((number, result))
+            return result
+        except psycopg.Error as error:  # of BEGIN and COMMIT; those of the work are translated already
+            raise failures.translated(self.location, error) from None
+        finally:
+            self._within = False
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+def reconnect(location: Location) -> Connection:
+    """A connection, also while the server is being restarted."""
+    until = monotonic() + RESTART_SECONDS
+    while True:
+        try:
+            return connect(location)
+        except failures.ServerAway:
+            if monotonic() > until:
+                raise
+            sleep(0.2)

@@ -1,0 +1,125 @@
+"""Vector search with pgvector: every vector is compared while they are few, an HNSW index answers beyond that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.store.best import best
+from rag.store.dense import DIGITS
+from rag.store.postgres.database import PostgresDatabase
+from rag.store.postgres.types import DenseVector
+from rag.store.rows import Vectors
+from rag.store.snapshot import Allowed
+
+INDEX = "vectors_hnsw"
+
+EXACT_ROWS = 20_000
+"""Up to so many vectors (all of them, or those that a filter lets through) every one is compared."""
+
+MAX_VECTOR = 2000
+"""Numbers of a `vector` that pgvector's HNSW can index."""
+
+MAX_HALFVEC = 4000
+"""Numbers of a `halfvec` (half precision) that it can index; beyond this every vector is compared."""
+
+RERANKED = 3
+"""Found in half precision are so many times as many as wanted, then sorted by the exact scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How vectors of a dimension are indexed."""
+
+    dimension: int
+
+    @property
+    def indexable(self) -> bool:
+        """False when pgvector has no index for so many numbers."""
+        return self.dimension <= MAX_HALFVEC
+
+    @property
+    def halved(self) -> bool:
+        """True when the index holds half precision."""
+        return self.dimension > MAX_VECTOR
+
+    @property
+    def indexed(self) -> str:
+        """SQL: what the index is over."""
+        return f"(CAST(v.embedding AS halfvec({self.dimension})))" if self.halved else "v.embedding"
+
+    @property
+    def question(self) -> str:
+        """SQL: the question as the index wants it."""
+        return f"CAST(:question AS halfvec({self.dimension}))" if self.halved else ":question"
+
+    def definition(self) -> str:
+        """SQL that makes the index. Vectors have unit length, so the inner product is the cosine."""
+        over = self.indexed.replace("v.", "")
+        operators = "halfvec_ip_ops" if self.halved else "vector_ip_ops"
+        return f"CREATE INDEX {INDEX} ON vectors USING hnsw ({over} {operators})"
+
+
+def has_index(database: PostgresDatabase) -> bool:
+    """Whether the HNSW index is there and complete."""
+    found = database.rows(
+        "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(:name)", {"name": INDEX}
+    )
+    return found == [(True,)]
+
+
+def search(
+    database: PostgresDatabase,
+    question: Vectors,
+    k: int,
+    allowed: Allowed | None,
+    hidden: Allowed,
+    *,
+    indexed: bool,
+) -> list[tuple[int, float]]:
+    """The `k` nearest by inner product as (chunk, score), best first, equal scores by chunk.
+
+    question: unit length, shape [dimension]. indexed: the HNSW index is there.
+    """
+    kind = Kind(question.size)
+    conditions, parameters = _conditions(allowed, hidden)
+    few = allowed is not None and _chunks(allowed) <= EXACT_ROWS
+    exact = few or not indexed
+    # Added to nought, the distance is no longer what the index is over.
+    order = "(v.embedding <#> :question) + 0" if exact else f"{kind.indexed} <#> {kind.question}"
+    statement = (
+        "SELECT v.chunk, -(v.embedding <#> :question) FROM vectors v "
+        f"{conditions} ORDER BY {order} LIMIT :limit"
+    )
+    parameters["question"] = DenseVector(question)
+    factor = RERANKED if kind.halved and not exact else 1
+
+    def fetch(limit: int) -> list[tuple[float, tuple[int]]]:
+        found = database.rows(statement, {**parameters, "limit": factor * limit})
+        scored = [(float(score), (chunk,)) for chunk, score in found]
+        return sorted(scored, key=lambda hit: -hit[0])[:limit]
+
+    return [(chunk, score) for (chunk,), score in best(fetch, k, DIGITS)]
+
+
+def _chunks(allowed: Allowed) -> int:
+    return int((allowed.ranges[:, 1] - allowed.ranges[:, 0] + 1).sum())
+
+
+def _conditions(allowed: Allowed | None, hidden: Allowed) -> tuple[str, dict[str, object]]:
+    terms, parameters = [], {}
+    if len(hidden.contents):
+        terms.append("v.content <> ALL(CAST(:hidden AS bigint[]))")
+        parameters["hidden"] = hidden.contents.tolist()
+    if allowed is not None:
+        terms.append("v.content = ANY(CAST(:allowed AS bigint[]))")
+        parameters["allowed"] = allowed.contents.tolist()
+        pages = []
+        if allowed.last_page is not None:
+            pages.append("c.page <= :last_page")
+            parameters["last_page"] = allowed.last_page
+        if allowed.first_page is not None:
+            pages.append("c.page_end >= :first_page")
+            parameters["first_page"] = allowed.first_page
+        if pages:
+            terms.append(f"EXISTS (SELECT 1 FROM chunks c WHERE c.id = v.chunk AND {' AND '.join(pages)})")
+    return (f"WHERE {' AND '.join(terms)}" if terms else ""), parameters

@@ -1,0 +1,150 @@
+"""PostgreSQL's errors as one sentence each, which names the mend and never shows a password."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors
+
+from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMissing, IndexReadOnly
+from rag.store.postgres.location import Location
+
+MEND = "`rag ingest --rebuild PATH` makes the index anew and keeps the paid embeddings it can still read"
+
+
+class ConnectionLost(IndexError_):
+    """The server went away in the middle."""
+
+
+class ServerAway(IndexError_):
+    """The server cannot be reached, or is starting or stopping: in a moment it may be there."""
+
+
+_CONNECTING: tuple[tuple[str, type[IndexError_], str], ...] = (
+    (
+        r"password authentication failed|no password supplied|role .* does not exist|authentication failed",
+        IndexError_,
+        "refused the user or the password: check the user in --index, and PGPASSWORD or ~/.pgpass",
+    ),
+    (
+        r"database .* does not exist",
+        IndexMissing,
+        "has no such database: create it with `createdb NAME`, or correct --index",
+    ),
+    (
+        r"no pg_hba.conf entry|permission denied for database",
+        IndexError_,
+        "does not let this user into the database: ask its administrator for access",
+    ),
+    (
+        r"too many clients|too many connections|remaining connection slots",
+        IndexError_,
+        "has no connection free: try again later, or raise max_connections",
+    ),
+    (
+        r"starting up|shutting down|in recovery mode",
+        ServerAway,
+        "is starting or stopping: try again in a moment",
+    ),
+    (
+        r"invalid (URI|connection option|integer|port)|missing \"=\"|definition of service",
+        IndexError_,
+        "has an address that cannot be read: write postgresql://USER@HOST:5432/DATABASE",
+    ),
+)
+_ELSE = "cannot be reached ({why}): check that the server runs and that --index names its host and port"
+
+
+def connecting(location: Location, error: psycopg.Error) -> IndexError_:
+    """The error of a connection that could not be made."""
+    text = str(error)
+    for pattern, kind, words in _CONNECTING:
+        if re.search(pattern, text, re.IGNORECASE):
+            return kind(f"the server of {location.shown} {words}.")
+    return ServerAway(f"the server of {location.shown} {_ELSE.format(why=_brief(location, error))}.")
+
+
+@contextmanager
+def readable_errors(location: Location) -> Iterator[None]:
+    """Turn psycopg's errors, and rows that do not decode, into one sentence about the index.
+
+    What psycopg said is not chained: a traceback must not show more than the sentence does.
+    """
+    try:
+        yield
+    except IndexDamaged as error:
+        text = str(error)
+        raise (
+            error if location.shown in text else IndexDamaged(f"{location.shown} is damaged: {text}; {MEND}.")
+        ) from None
+    except psycopg.Error as error:
+        raise translated(location, error) from None
+    except (ValueError, TypeError, KeyError, UnicodeError) as error:
+        raise IndexDamaged(f"{location.shown} is damaged: a row cannot be read ({error}); {MEND}.") from error
+
+
+def translated(location: Location, error: psycopg.Error) -> Exception:
+    """What a statement's error means to a person; mistakes of the caller stay what they are."""
+    if isinstance(error, errors.IntegrityError | errors.ProgrammingError):
+        return _of_statement(location, error)
+    return _of_server(location, error)
+
+
+def _of_statement(location: Location, error: psycopg.Error) -> Exception:
+    if isinstance(error, errors.InsufficientPrivilege):
+        return IndexReadOnly(f"{location.shown} may be read but not written by this user: use another user.")
+    if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
+        return IndexMissing(f"there is no index at {location.shown}: run `rag ingest FOLDER` first.")
+    if isinstance(error, errors.UndefinedColumn | errors.UndefinedFunction | errors.UndefinedObject):
+        return IndexDamaged(f"{location.shown} is damaged ({_brief(location, error)}); {MEND}.")
+    return error  # a mistake of the caller, not of the database
+
+
+_KINDS: tuple[
+    tuple[type[psycopg.Error] | tuple[type[psycopg.Error], ...], Callable[..., IndexError_], str], ...
+] = (
+    (
+        errors.ReadOnlySqlTransaction,
+        IndexReadOnly,
+        "may be read but not written (a standby, or a read-only session): use the primary server",
+    ),
+    (
+        (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled),
+        IndexLocked,
+        "is in use by another program ({why}): try again when it has finished",
+    ),
+    (
+        (errors.DiskFull, errors.OutOfMemory, errors.ProgramLimitExceeded, errors.ConfigurationLimitExceeded),
+        IndexError_,
+        "could not be read or written ({why}): give the server more room, then run the same command again; "
+        "everything finished so far is kept",
+    ),
+    (
+        (errors.DataCorrupted, errors.IndexCorrupted),
+        IndexDamaged,
+        "is damaged ({why}): restore it from a backup, or run `rag ingest --rebuild PATH`",
+    ),
+)
+
+
+def _of_server(location: Location, error: psycopg.Error) -> Exception:
+    for kinds, make, words in _KINDS:
+        if isinstance(error, kinds):
+            return make(f"{location.shown} {words.format(why=_brief(location, error))}.")
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return error  # a mistake of the caller
+    return ConnectionLost(
+        f"{location.shown} stopped answering ({_brief(location, error)}): run the same command again when the "
+        "server is back; everything finished so far is kept."
+    )
+
+
+def _brief(location: Location, error: psycopg.Error) -> str:
+    """The first line of what the server said, without the password."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # of several hosts that were tried, the last line tells about the last
+    line = lines[0] if len(lines) == 1 or not lines[0].startswith("connection is bad") else lines[-1]
+    return location.scrub(line.removeprefix("connection failed: "))[:300].rstrip(".")

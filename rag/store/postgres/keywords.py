@@ -1,0 +1,247 @@
+"""Keyword search in PostgreSQL: the tokens of chunks, pages and their beginnings in GIN-indexed columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.store.best import best
+from rag.store.fields import page_head
+from rag.store.keywords import DIGITS, MAX_TERMS, tokenizer
+from rag.store.postgres.bm25 import Entry, Lengths, Question, Term, norm_of
+from rag.store.postgres.database import PostgresDatabase
+from rag.store.postgres.types import SparseVector, SparseVectors
+from rag.store.snapshot import Allowed
+from rag.types import Page
+
+LONGEST_TERM = 200
+"""Characters of a token that are kept as they are; of a longer one (a B-tree cannot hold any length) a digest."""
+
+MOST_ENTRIES = 16_000
+"""What pgvector's sparsevec can hold: a page with more different words is searched by its most frequent ones."""
+
+FIRST_LOOK = 1000
+"""Documents to look at before it is known what score the best reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One kind of text that is searched by keywords."""
+
+    number: int
+    table: str
+
+
+CHUNKS = Field(0, "chunk_keywords")
+PAGES = Field(1, "page_keywords")
+HEADS = Field(2, "head_keywords")
+FIELDS = (CHUNKS, PAGES, HEADS)
+
+Texts = Iterable[tuple[int, int, int, str]]
+"""key (chunk id or page number), first page, last page, text."""
+
+
+# -- writing ------------------------------------------------------------------------------------------------
+
+
+def add_content(database: PostgresDatabase, content: int, pages: Sequence[Page], bodies: Texts) -> None:
+    """Make a content searchable by keywords, inside the caller's transaction.
+
+    bodies: of its chunks.
+    """
+    # A page without text would only weigh down the average length.
+    written = [page for page in pages if page.text]
+    _add(database, CHUNKS, content, bodies)
+    _add(database, PAGES, content, ((p.number, p.number, p.number, p.text) for p in written))
+    heads = ((p.number, p.number, p.number, page_head(p.text, p.furniture)) for p in written)
+    _add(database, HEADS, content, heads)
+
+
+def _add(database: PostgresDatabase, field: Field, content: int, texts: Texts) -> None:
+    _, tokens_of = tokenizer()
+    documents = []
+    for key, first, last, text in texts:
+        tokens = tokens_of(text)
+        counts = Counter(map(_term, tokens)).most_common(MOST_ENTRIES)
+        documents.append((key, first, last, len(tokens), counts))
+    if not documents:
+        return
+    frequency = Counter(pair for *_, counts in documents for pair in counts)
+    ids = _entry_ids(database, field, list(frequency))
+    database.execute_many(
+        f"INSERT INTO {field.table} (content, key, first, last, norm, tokens, entries, counts) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (content, key, first, last, norm_of(size), size, *_columns([ids[pair] for pair in counts]))
+            for key, first, last, size, counts in documents
+        ),
+    )
+    _count(database, {ids[pair]: count for pair, count in frequency.items()})
+    _count_lengths(database, field, [size for *_, size, _ in documents])
+
+
+def _columns(entries: list[int]) -> tuple[list[int], SparseVector]:
+    return sorted(entries), SparseVector(dict.fromkeys(entries, 1.0))
+
+
+def _term(token: str) -> str:
+    if len(token) <= LONGEST_TERM:
+        return token
+    return f"{token[:LONGEST_TERM]} {hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _entry_ids(
+    database: PostgresDatabase, field: Field, pairs: list[tuple[str, int]]
+) -> dict[tuple[str, int], int]:
+    """The ids of entries; those that are new are made. Only the writer does this, so nobody makes them too."""
+    wanted = (
+        "FROM unnest(CAST(:terms AS text[]), CAST(:times AS integer[])) AS w (term, times) "
+        "LEFT JOIN keyword_terms t ON t.field = :field AND t.term = w.term AND t.times = w.times"
+    )
+
+    def bound(some: list[tuple[str, int]]) -> dict[str, object]:
+        return {"field": field.number, "terms": [t for t, _ in some], "times": [n for _, n in some]}
+
+    found = database.rows(f"SELECT w.term, w.times, t.id {wanted}", bound(pairs))
+    ids = {(term, times): number for term, times, number in found if number is not None}
+    new = [pair for pair in pairs if pair not in ids]
+    made = database.rows(
+        "INSERT INTO keyword_terms (field, term, times, documents) "
+        "SELECT :field, term, times, 0 FROM unnest(CAST(:terms AS text[]), CAST(:times AS integer[])) "
+        "AS w (term, times) RETURNING term, times, id",
+        bound(new),
+    )
+    return ids | {(term, times): number for term, times, number in made}
+
+
+def _count(database: PostgresDatabase, documents: Mapping[int, int]) -> None:
+    # In the order of ids: rows that are changed in one order cannot deadlock, whoever else reads them.
+    ids = sorted(documents)
+    database.execute(
+        "UPDATE keyword_terms t SET documents = t.documents + n.documents "
+        "FROM unnest(CAST(? AS integer[]), CAST(? AS bigint[])) AS n (id, documents) WHERE t.id = n.id",
+        (ids, [documents[number] for number in ids]),
+    )
+
+
+def _count_lengths(database: PostgresDatabase, field: Field, sizes: Sequence[int]) -> None:
+    documents = Counter(map(norm_of, sizes))
+    tokens: Counter[int] = Counter()
+    for size in sizes:
+        tokens[norm_of(size)] += size
+    database.execute_many(
+        "INSERT INTO keyword_lengths AS l (field, norm, documents, tokens) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (field, norm) DO UPDATE "
+        "SET documents = l.documents + excluded.documents, tokens = l.tokens + excluded.tokens",
+        ((field.number, norm, documents[norm], tokens[norm]) for norm in documents),
+    )
+
+
+def delete_removed(database: PostgresDatabase, bound: int) -> None:
+    """Take out the contents that were removed by a generation, inside the caller's transaction."""
+    for field in FIELDS:
+        old = f"{field.table} d JOIN contents c ON c.id = d.content WHERE c.removed <= :bound"
+        database.execute(
+            "UPDATE keyword_terms t SET documents = t.documents - n.documents FROM ("
+            "SELECT e.id, count(*) AS documents FROM (SELECT unnest(d.entries) AS id "
+            f"FROM {old}) e GROUP BY e.id) n WHERE t.id = n.id",
+            {"bound": bound},
+        )
+        database.execute(
+            "UPDATE keyword_lengths l SET documents = l.documents - n.documents, tokens = l.tokens - n.tokens "
+            f"FROM (SELECT d.norm, count(*) AS documents, sum(d.tokens) AS tokens FROM {old} GROUP BY d.norm) n "
+            "WHERE l.field = :field AND l.norm = n.norm",
+            {"bound": bound, "field": field.number},
+        )
+        database.execute(
+            f"DELETE FROM {field.table} WHERE content IN (SELECT id FROM contents WHERE removed <= :bound)",
+            {"bound": bound},
+        )
+    database.execute("DELETE FROM keyword_terms WHERE documents = 0")
+
+
+def empty(database: PostgresDatabase) -> None:
+    """Take everything out, inside the caller's transaction."""
+    for table in (*(field.table for field in FIELDS), "keyword_terms", "keyword_lengths"):
+        database.execute(f"DELETE FROM {table}")
+
+
+# -- searching ----------------------------------------------------------------------------------------------
+
+
+def search(
+    database: PostgresDatabase,
+    field: Field,
+    weights: Mapping[str, float],
+    k: int,
+    allowed: Allowed | None,
+    hidden: Allowed,
+) -> list[tuple[int, int, float]]:
+    """The `k` best by BM25 as (content, key, score), best first, equal scores by content and key."""
+    question = _question(database, field, weights)
+    if question is None:
+        return []
+    conditions, parameters = _conditions(allowed, hidden)
+    by_length = question.weights()
+    statement = (
+        "WITH question AS (SELECT * FROM "
+        "unnest(CAST(:norms AS smallint[]), CAST(:weights AS sparsevec[])) AS q (norm, weights)) "
+        "SELECT d.content, d.key, -(d.counts <#> q.weights) AS score "
+        f"FROM {field.table} d JOIN question q ON q.norm = d.norm "
+        f"WHERE d.entries && CAST(:entries AS integer[]) {conditions} "
+        "ORDER BY score DESC, d.content, d.key LIMIT :limit"
+    )
+    parameters |= {"norms": list(by_length), "weights": SparseVectors([SparseVector(w) for w in by_length.values()])}
+
+    def look(entries: list[int], limit: int) -> list[tuple[float, tuple[int, int]]]:
+        found = database.rows(statement, {**parameters, "entries": entries, "limit": limit})
+        return [(float(score), (content, key)) for content, key, score in found]
+
+    def fetch(limit: int) -> list[tuple[float, tuple[int, int]]]:
+        cut = question.likeliest(max(FIRST_LOOK, 4 * limit))
+        found = look(cut.entries(), limit)
+        reached = found[-1][0] if len(found) == limit else 0.0
+        wider = question.beating(reached, cut)
+        return found if wider.kept_from == cut.kept_from else look(wider.entries(), limit)
+
+    return [(content, key, score) for (content, key), score in best(fetch, k, DIGITS)]
+
+
+def _question(database: PostgresDatabase, field: Field, weights: Mapping[str, float]) -> Question | None:
+    """What the words of a question weigh now; None when no document holds any of them."""
+    by_term = {_term(token): weight for token, weight in weights.items()}
+    found = database.rows(
+        "SELECT term, id, times, documents FROM keyword_terms "
+        "WHERE field = :field AND term = ANY(CAST(:terms AS text[])) AND documents > 0 ORDER BY term, times",
+        {"field": field.number, "terms": list(by_term)},
+    )
+    terms: dict[str, Term] = {}
+    for term, number, times, documents in found:
+        terms.setdefault(term, Term(by_term[term])).entries.append(Entry(number, times, documents))
+    if not terms:
+        return None
+    rarest = sorted(terms, key=lambda term: (terms[term].documents, term))[:MAX_TERMS]
+    lengths = database.rows(
+        "SELECT norm, documents, tokens FROM keyword_lengths WHERE field = ?", (field.number,)
+    )
+    counted = Lengths({norm: documents for norm, documents, _ in lengths}, sum(row[2] for row in lengths))
+    return Question([terms[term] for term in rarest], counted)
+
+
+def _conditions(allowed: Allowed | None, hidden: Allowed) -> tuple[str, dict[str, object]]:
+    sql, parameters = "", {}
+    if len(hidden.contents):
+        sql += " AND d.content <> ALL(CAST(:hidden AS bigint[]))"
+        parameters["hidden"] = hidden.contents.tolist()
+    if allowed is not None:
+        sql += " AND d.content = ANY(CAST(:allowed AS bigint[]))"
+        parameters["allowed"] = allowed.contents.tolist()
+        if allowed.last_page is not None:
+            sql += " AND d.first <= :last_page"
+            parameters["last_page"] = allowed.last_page
+        if allowed.first_page is not None:
+            sql += " AND d.last >= :first_page"
+            parameters["first_page"] = allowed.first_page
+    return sql, parameters

@@ -1,0 +1,112 @@
+"""`postgresql://USER@HOST/DATABASE?schema=NAME`: taking it apart, and showing it without its password."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+from rag.errors import MissingExtra, UsageError
+
+SCHEMES = ("postgresql", "postgres")
+DEFAULT_SCHEMA = "pagequote"
+_NAME = re.compile(r"[^\W\d][\w$-]{0,62}\Z")
+_HIDDEN = "****"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Location:
+    """Where an index is. It has no repr, because `url` may hold a password."""
+
+    url: str
+    """For libpq: without `schema`."""
+    schema: str
+    shown: str
+    """For people: without the password."""
+
+    def scrub(self, text: str) -> str:
+        """The text without the password, however it was written."""
+        for secret in _secrets(self.url):
+            text = text.replace(secret, _HIDDEN)
+        return text
+
+
+def is_postgres(location: object) -> bool:
+    """Whether this is the address of a PostgreSQL server and not a folder."""
+    return str(location).partition("://")[0].lower() in SCHEMES and "://" in str(location)
+
+
+def parse(url: str) -> Location:
+    """Take an address apart. Raises UsageError."""
+    try:
+        parts = urlsplit(url)
+        fields = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:
+        raise UsageError(
+            "the address of the index cannot be read: write postgresql://USER@HOST:5432/DATABASE?schema=NAME."
+        ) from None
+    schemas = [value for key, value in fields if key == "schema"]
+    schema = schemas[-1] if schemas else DEFAULT_SCHEMA
+    if not _NAME.match(schema) or schema.startswith("pg_"):
+        raise UsageError(f"{schema!r} cannot be the schema of an index: use letters, digits and _.")
+    kept = [(key, value) for key, value in fields if key != "schema"]
+    plain = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept, quote_via=quote)))
+    return Location(plain, schema, _shown(url))
+
+
+def _shown(url: str) -> str:
+    """The address without a password, be it before the host or among the parameters."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    query = re.sub(r"(?i)((?:ssl)?password=)[^&]*", rf"\1{_HIDDEN}", parts.query)
+    netloc = f"{user.partition(':')[0]}{at}{host}"
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def _secrets(url: str) -> list[str]:
+    parts = urlsplit(url)
+    user, _, _ = parts.netloc.rpartition("@")
+    written = [user.partition(":")[2], *re.findall(r"(?i)password=([^&]*)", parts.query)]
+    found = {form for secret in written if secret for form in (secret, unquote(secret))}
+    found |= {os.environ[name] for name in ("PGPASSWORD",) if os.environ.get(name)}
+    return sorted(found, key=len, reverse=True)
+
+
+def announce(location: Location) -> None:
+    """Tell Python's audit hooks which hosts libpq is about to reach.
+
+    libpq opens its sockets in C, where the guard of offline mode cannot see them; this is the same event that
+    Python raises for its own look-ups (PEP 578). Raises what a hook raises: NetworkRefused when offline.
+    """
+    for host in _hosts(location):
+        if not host.startswith(("/", "@")):  # a socket in the file system
+            sys.audit("socket.getaddrinfo", host, None, 0, 0, 0)
+
+
+def _hosts(location: Location) -> list[str]:
+    """Every host that libpq would try, from the address, the environment or its defaults."""
+    psycopg = driver()
+    options = psycopg.pq.Conninfo.get_defaults()
+    try:
+        options += psycopg.pq.Conninfo.parse(location.url.encode())
+    except psycopg.Error:
+        return []  # connecting will say what is wrong with it
+    values = {
+        option.keyword.decode(): option.val.decode("utf-8", "replace") for option in options if option.val
+    }
+    if service := values.get("service"):
+        return [f"service={service}"]  # its hosts stand in a file that only libpq reads
+    given = f"{values.get('hostaddr', '')},{values.get('host', '')}"
+    return [host for host in given.split(",") if host]
+
+
+def driver() -> Any:
+    """psycopg, imported when first needed. Raises MissingExtra."""
+    try:
+        import psycopg
+    except ImportError:
+        raise MissingExtra("psycopg", "postgres", "an index in PostgreSQL") from None
+    return psycopg

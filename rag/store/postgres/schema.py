@@ -1,0 +1,158 @@
+"""The tables of an index in PostgreSQL. The rows are those of `rag.store.schema`, with what a folder keeps in
+FAISS and Tantivy beside them.
+
+Texts are compared byte by byte (collation "C"), as SQLite does. A stored text never holds U+0000: see `types`.
+"""
+
+from __future__ import annotations
+
+FORMAT = 1
+"""Version of these tables; an index made with a higher one is refused."""
+
+MAX_DIMENSION = 16_000
+"""The longest `vector` of pgvector."""
+
+ROWS = """
+CREATE TABLE state (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    format INTEGER NOT NULL,
+    instance TEXT COLLATE "C" NOT NULL,
+    spec TEXT COLLATE "C" NOT NULL,
+    published BIGINT NOT NULL,
+    working BIGINT NOT NULL,
+    purged BIGINT NOT NULL,
+    last_chunk BIGINT NOT NULL
+);
+CREATE TABLE embedding_models (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    embedding_id TEXT COLLATE "C" NOT NULL UNIQUE,
+    dimension INTEGER NOT NULL
+);
+CREATE TABLE embeddings (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model BIGINT NOT NULL REFERENCES embedding_models (id),
+    digest BYTEA NOT NULL,
+    vector BYTEA NOT NULL,
+    UNIQUE (model, digest)
+);
+ALTER TABLE embeddings ALTER COLUMN vector SET STORAGE EXTERNAL;
+CREATE TABLE contents (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pages INTEGER NOT NULL,
+    searchable_pages INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    first_chunk BIGINT NOT NULL,
+    last_chunk BIGINT NOT NULL,
+    added BIGINT NOT NULL,
+    removed BIGINT
+);
+CREATE INDEX contents_added ON contents (added);
+CREATE INDEX contents_removed ON contents (removed) WHERE removed IS NOT NULL;
+CREATE TABLE sources (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    file TEXT COLLATE "C" NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
+    content_hash TEXT COLLATE "C" NOT NULL,
+    size BIGINT NOT NULL,
+    mtime_ns BIGINT NOT NULL,
+    status TEXT COLLATE "C" NOT NULL,
+    reason TEXT COLLATE "C" NOT NULL,
+    title TEXT COLLATE "C" NOT NULL,
+    metadata TEXT COLLATE "C" NOT NULL,
+    content BIGINT REFERENCES contents (id),
+    added BIGINT NOT NULL,
+    removed BIGINT
+);
+CREATE UNIQUE INDEX sources_current ON sources (file) WHERE removed IS NULL;
+CREATE INDEX sources_file ON sources (file);
+CREATE INDEX sources_content ON sources (content);
+CREATE INDEX sources_added ON sources (added);
+CREATE INDEX sources_removed ON sources (removed) WHERE removed IS NOT NULL;
+CREATE TABLE source_fields (
+    source BIGINT NOT NULL REFERENCES sources (id) ON DELETE CASCADE,
+    key TEXT COLLATE "C" NOT NULL,
+    folded TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (source, key)
+);
+CREATE TABLE pages (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    content BIGINT NOT NULL REFERENCES contents (id),
+    number INTEGER NOT NULL,
+    text TEXT COLLATE "C" NOT NULL,
+    status TEXT COLLATE "C" NOT NULL,
+    reason TEXT COLLATE "C" NOT NULL,
+    label TEXT COLLATE "C" NOT NULL,
+    characters INTEGER NOT NULL,
+    furniture TEXT COLLATE "C" NOT NULL,
+    UNIQUE (content, number)
+);
+CREATE TABLE chunks (
+    id BIGINT PRIMARY KEY,
+    content BIGINT NOT NULL REFERENCES contents (id),
+    ordinal INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    page_end INTEGER NOT NULL,
+    spans TEXT COLLATE "C" NOT NULL,
+    text TEXT COLLATE "C" NOT NULL,
+    header TEXT COLLATE "C" NOT NULL,
+    heading TEXT COLLATE "C" NOT NULL,
+    tokens INTEGER NOT NULL,
+    embedding BIGINT NOT NULL REFERENCES embeddings (id),
+    UNIQUE (content, ordinal)
+);
+CREATE INDEX chunks_page ON chunks (content, page, page_end);
+CREATE TABLE keyword_terms (
+    id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    field SMALLINT NOT NULL,
+    term TEXT COLLATE "C" NOT NULL,
+    times INTEGER NOT NULL,
+    documents BIGINT NOT NULL,
+    UNIQUE (field, term, times)
+) WITH (fillfactor = 70);
+CREATE TABLE keyword_lengths (
+    field SMALLINT NOT NULL,
+    norm SMALLINT NOT NULL,
+    documents BIGINT NOT NULL,
+    tokens BIGINT NOT NULL,
+    PRIMARY KEY (field, norm)
+) WITH (fillfactor = 50);
+"""
+"""`keyword_terms.documents` says how many documents of a field hold a term so many times; `keyword_lengths` how
+many are of a length (as BM25 rounds it) and how many tokens these hold."""
+
+VECTORS = """
+CREATE TABLE vectors (
+    chunk BIGINT PRIMARY KEY,
+    content BIGINT NOT NULL REFERENCES contents (id),
+    embedding vector({dimension}) NOT NULL
+);
+ALTER TABLE vectors ALTER COLUMN embedding SET STORAGE EXTERNAL;
+CREATE INDEX vectors_content ON vectors (content);
+"""
+
+KEYWORDS = """
+CREATE TABLE {table} (
+    content BIGINT NOT NULL REFERENCES contents (id),
+    key BIGINT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    norm SMALLINT NOT NULL,
+    tokens INTEGER NOT NULL,
+    entries INTEGER[] NOT NULL,
+    counts sparsevec NOT NULL,
+    PRIMARY KEY (content, key)
+) WITH (toast_tuple_target = 4080);
+ALTER TABLE {table} ALTER COLUMN entries SET STORAGE MAIN;
+ALTER TABLE {table} ALTER COLUMN counts SET STORAGE MAIN;
+CREATE INDEX {table}_entries ON {table} USING gin (entries);
+"""
+"""An entry is the id of a row of `keyword_terms`, that is of a term and how often it stands in the document;
+`counts` holds the same ids as the places of a sparse vector of ones, whose inner product with a question is BM25
+(`rag.store.postgres.bm25`)."""
+
+TABLES = (
+    *("state", "embedding_models", "embeddings", "contents", "sources", "source_fields", "pages", "chunks"),
+    *("keyword_terms", "keyword_lengths", "vectors"),
+    *("chunk_keywords", "page_keywords", "head_keywords"),
+)
+"""Every table, in the order of their making."""
