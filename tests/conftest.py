@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+
+from tests.servers.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
@@ -51,3 +54,11 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert made.returncode == 0, made.stderr
             (shared / "sample-index.done").touch()
     return index
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real server, one for each process of a run; every test makes a schema of its own in it."""
+    server = PostgresServer()
+    yield server
+    server.close()

@@ -1,7 +1,7 @@
 """A real PostgreSQL server with pgvector on loopback, from the wheel that carries one.
 
-It runs as a user of its own when the tests run as root, which PostgreSQL refuses to. Durable writes are left on: tests
-kill it.
+It runs as a user of its own when the tests run as root, which PostgreSQL refuses to. Durable writes
+are left on: tests kill it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
-
-import psycopg
-from psycopg import sql
 
 PASSWORD = "pa:ss/w0rd@한글"
 """Holds what an address must escape, so that hiding it is tested in every form."""
@@ -36,8 +34,8 @@ class PostgresServer:
         self._programs = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
         made.cleanup()
         self.port = _free_port()
-        access = "local all all trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        (self.folder / "data" / "pg_hba.conf").write_text(access)
+        access = ("host all postgres 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256", "")
+        (self.folder / "data" / "pg_hba.conf").write_text("\n".join(access))
         self.start()
         self.admin("CREATE DATABASE index ENCODING 'UTF8' TEMPLATE template0")
         self.admin("CREATE EXTENSION vector", database="index")
@@ -61,8 +59,10 @@ class PostgresServer:
         secret = f":{quote(password, safe='')}" if password else ""
         return f"postgresql://{user}{secret}@127.0.0.1:{self.port}/{database}?schema={schema}"
 
-    def admin(self, statement: str | sql.Composed, database: str = "postgres") -> list[tuple]:
+    def admin(self, statement: Any, database: str = "postgres") -> list[tuple]:
         """Run a statement as the administrator; its rows."""
+        import psycopg
+
         with psycopg.connect(
             host="127.0.0.1", port=self.port, user="postgres", dbname=database, autocommit=True
         ) as connection:
@@ -79,7 +79,13 @@ class PostgresServer:
         with tempfile.TemporaryFile("w+") as output:
             command = [str(self._programs / "pg_ctl"), "-D", str(self.folder / "data"), *arguments]
             done = subprocess.run(
-                command, stdout=output, stderr=output, user=self._user, cwd=self.folder, timeout=60, check=False
+                command,
+                stdout=output,
+                stderr=output,
+                user=self._user,
+                cwd=self.folder,
+                timeout=60,
+                check=False,
             )
             output.seek(0)
             assert done.returncode == 0, output.read()

@@ -11,13 +11,16 @@ import pytest
 from rag.errors import IndexMissing
 from rag.store import Index, open_cache
 from tests.store import corpus
+from tests.store.kinds import BOTH_KINDS
 from tests.store.processes import start
+
+KINDS = BOTH_KINDS
 
 TEXTS = ["one", "두 번째", "three"]
 
 
 def test_it_is_used_while_another_process_writes(
-    index: Index, location: Path, fill: Callable[..., None]
+    index: Index, location: Path | str, fill: Callable[..., None]
 ) -> None:
     fill([corpus.document("a.pdf", ["one"])])
     holder = start("hold", location)
@@ -36,7 +39,7 @@ def test_it_is_used_while_another_process_writes(
     assert index.verify() == []
 
 
-def test_many_processes_at_once_keep_everything(index: Index, location: Path) -> None:
+def test_many_processes_at_once_keep_everything(index: Index, location: Path | str) -> None:
     workers = [start("remember", location, number, 40) for number in range(3)]
     for worker in workers:
         _, err = worker.communicate(timeout=120)
@@ -46,6 +49,6 @@ def test_many_processes_at_once_keep_everything(index: Index, location: Path) ->
         assert len(cache.cached_vectors([*texts, "shared"])) == len(texts) + 1
 
 
-def test_without_an_index_there_is_no_cache(tmp_path: Path) -> None:
-    with pytest.raises(IndexMissing, match="rag ingest"), open_cache(tmp_path / "none"):
+def test_without_an_index_there_is_no_cache(location: Path | str) -> None:
+    with pytest.raises(IndexMissing, match="rag ingest"), open_cache(location):
         pass

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,6 +11,9 @@ from rag.errors import UsageError
 from rag.store import Filter, Index, open_index
 from tests.store import corpus
 from tests.store.corpus import document, question
+from tests.store.kinds import BOTH_KINDS
+
+KINDS = BOTH_KINDS
 
 FILES = {
     "2023/아세아.pdf": {"format": "pdf", "year": "2023", "author": "Kim"},
@@ -23,9 +25,8 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    location: Path = tmp_path_factory.mktemp("filters") / "index"
-    with open_index(location, create=corpus.spec()) as index:
+def filled(new_location: Callable) -> Iterator[Index]:
+    with open_index(new_location(), create=corpus.spec()) as index:
         with index.writer() as writer:
             for file, metadata in FILES.items():
                 item = document(file, [f"anchor rope {file} {page}" for page in range(1, 13)], **metadata)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rag.store import Index, open_index
 from rag.types import Document
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
+from tests.store.kinds import BOTH_KINDS, stored_chunks
 from tests.store.processes import start
+
+KINDS = BOTH_KINDS
 
 
 def put(index: Index, *documents: Document) -> None:
@@ -27,8 +31,8 @@ def rounds_seen(index: Index) -> list[set[str]]:
     return [{item.text.split()[0] for item in found if item} for found in (dense, keyword, pages, stored)]
 
 
-def test_readers_during_a_writing_process_see_one_round_only(tmp_path: Path) -> None:
-    location, rounds = tmp_path / "index", 6
+def test_readers_during_a_writing_process_see_one_round_only(location: Path | str) -> None:
+    rounds = 6
     worker = start("replace_all", location, rounds)
     assert worker.stdout is not None
     assert worker.stdout.readline() == "round 0\n"
@@ -65,12 +69,9 @@ def test_what_is_written_is_not_seen_before_it_is_published(index: Index) -> Non
         assert index.search_keywords(["first"], 5) == []
 
 
-def test_old_rows_are_deleted_once_nobody_reads_them(index: Index, location: Path) -> None:
-    import sqlite3
-
+def test_old_rows_are_deleted_once_nobody_reads_them(index: Index, location: Path | str) -> None:
     def stored() -> int:
-        with sqlite3.connect(location / "index.db") as connection:
-            return connection.execute("SELECT count(*) FROM chunks").fetchone()[0]
+        return stored_chunks(location)
 
     put(index, document("a.pdf", ["one wharf", "two wharf"]))
     with open_index(location) as reader:
@@ -84,32 +85,11 @@ def test_old_rows_are_deleted_once_nobody_reads_them(index: Index, location: Pat
     assert index.verify() == []
 
 
-def test_publishing_adds_to_what_is_there(index: Index, location: Path) -> None:
-    put(index, *corpus.generated(3))
-    keywords = location / "keywords" / "chunks"
-    before = (keywords.stat().st_ino, {path.name for path in keywords.glob("*.idx")})
-    put(index, document("new.pdf", ["one wharf"]))
-    after = (keywords.stat().st_ino, {path.name for path in keywords.glob("*.idx")})
-    assert after[0] == before[0]
-    assert after[1] > before[1]
-
-
-def test_publishing_nothing_writes_nothing(index: Index, location: Path) -> None:
-    put(index, *corpus.generated(3))
-    before = {
-        path: path.stat().st_mtime_ns
-        for path in location.rglob("*")
-        if path.suffix in (".faiss", ".idx", ".json")
-    }
-    put(index)
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-
-
-def test_the_order_of_writing_does_not_change_the_scores(tmp_path: Path) -> None:
+def test_the_order_of_writing_does_not_change_the_scores(new_location: Callable) -> None:
     documents = corpus.generated(3)
     scores = []
-    for name, batches in (("x", [[d] for d in reversed(documents)]), ("y", [documents])):
-        with open_index(tmp_path / name, create=corpus.spec()) as index:
+    for batches in ([[d] for d in reversed(documents)], [documents]):
+        with open_index(new_location(), create=corpus.spec()) as index:
             for batch in batches:
                 put(index, *batch)
             dense = [hit.score for hit in index.search_dense(question("storm 서울"), 12)]

@@ -13,6 +13,9 @@ from rag.text.keywords import query_terms, query_tokens
 from rag.types import Chunk, Document, Page, Source, Span, Status
 from tests.store import corpus
 from tests.store.corpus import document, embed, question, vectors_of
+from tests.store.kinds import BOTH_KINDS
+
+KINDS = BOTH_KINDS
 
 PORT = document(
     "항구/부산.pdf", (corpus.KOREAN[1], corpus.KOREAN[4]), title="부산항 안내", format="pdf", year="2023"
@@ -267,12 +270,15 @@ def test_another_recipe_is_refused_with_the_mend(index: Index, location) -> None
     open_index(location, create=corpus.spec(tokeniser="older")).close()
 
 
-def test_what_is_missing_is_named_with_the_command(tmp_path) -> None:
-    with pytest.raises(IndexMissing, match="rag ingest FOLDER"):
-        open_index(tmp_path / "none")
-    assert not (tmp_path / "none").exists()
-    with pytest.raises(UsageError, match="postgresql"):
-        open_index("postgresql://host/db")
+def test_what_is_missing_is_named_with_the_command(location) -> None:
+    for _ in range(2):  # looking makes nothing
+        with pytest.raises(IndexMissing, match="rag ingest FOLDER"):
+            open_index(location)
+
+
+def test_another_kind_of_address_is_refused_with_what_there_is() -> None:
+    with pytest.raises(UsageError, match=r"kept in mysql: use a folder.*postgresql://"):
+        open_index("mysql://host/db")
 
 
 def test_empty_index_answers_nothing(index: Index, notices: list[str]) -> None:
@@ -311,12 +317,10 @@ def test_text_that_utf8_cannot_hold(index: Index) -> None:
 
 
 def test_a_document_that_contradicts_itself_changes_nothing(index: Index) -> None:
-    import sqlite3
-
     put(index, SEA)
     twice = Document(SEA.source, (Page(1, "a"), Page(1, "b")), ())
     with index.writer() as writer:
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(Exception, match=r"(?i)unique"):
             writer.put(twice, np.empty((0, corpus.DIMENSION)))
         assert writer.source("sea/harbour.pdf") == SEA.source
     assert len(index.pages("sea/harbour.pdf")) == 3

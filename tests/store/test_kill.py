@@ -6,19 +6,24 @@ import collections
 import json
 import random
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rag.errors import IndexMissing
 from rag.store import Index, open_index
 from tests.store import corpus
+from tests.store.kinds import BOTH_KINDS
 from tests.store.processes import start
+
+KINDS = BOTH_KINDS
 
 FILES = 24
 PAGES = 4
 
 
-def kill_after(seconds: float, location: Path, paid: Path) -> bool:
+def kill_after(seconds: float, location: Path | str, paid: Path) -> bool:
     """Run the ingestion and kill it so long after it began; True when it was done before."""
     worker = start("ingest", location, FILES, paid)
     assert worker.stdout is not None
@@ -45,11 +50,13 @@ def contents(index: Index) -> list[object]:
     return seen
 
 
-def check_killed_index(location: Path) -> int:
+def check_killed_index(location: Path | str) -> int:
     """Every file there is whole and the three parts agree. Returns how many files there are."""
-    if not (location / "index.db").exists():
+    try:
+        opened = open_index(location)
+    except IndexMissing:
         return 0
-    with open_index(location) as index:
+    with opened as index:
         assert index.verify() == []
         ledger = index.ledger()
         assert {(entry.pages, entry.chunks) for entry in ledger} <= {(PAGES, PAGES)}
@@ -59,8 +66,8 @@ def check_killed_index(location: Path) -> int:
         return len(ledger)
 
 
-def kills(tmp_path: Path, count: int, seed: int) -> None:
-    location, paid = tmp_path / "killed", tmp_path / "paid.jsonl"
+def kills(new_location: Callable, tmp_path: Path, count: int, seed: int) -> None:
+    location, other, paid = new_location(), new_location(), tmp_path / "paid.jsonl"
     chance = random.Random(seed)
     files = 0
     for _ in range(count):
@@ -69,29 +76,27 @@ def kills(tmp_path: Path, count: int, seed: int) -> None:
         assert now >= files, "a finished file was lost"
         files = now
     assert kill_after(600, location, paid)
-    assert kill_after(600, tmp_path / "whole", tmp_path / "other.jsonl")
-    with open_index(location) as killed, open_index(tmp_path / "whole") as whole:
+    assert kill_after(600, other, tmp_path / "other.jsonl")
+    with open_index(location) as killed, open_index(other) as whole:
         assert killed.verify() == []
         assert contents(killed) == contents(whole)
     times = collections.Counter(json.loads(line) for line in paid.read_text(encoding="utf-8").splitlines())
     # The batch in flight at a kill is the pages of one file.
     assert sum(times.values()) - len(times) <= PAGES * count
     assert len(times) == FILES * PAGES
-    leftovers = [path.name for path in location.iterdir() if ".tmp" in path.name]
-    assert leftovers == []
+    assert list(Path(location).glob("*.tmp*")) == []
 
 
-def test_killed_again_and_again(tmp_path: Path) -> None:
-    kills(tmp_path, 6, seed=1)
+def test_killed_again_and_again(new_location: Callable, tmp_path: Path) -> None:
+    kills(new_location, tmp_path, 6, seed=1)
 
 
 @pytest.mark.slow
-def test_fifty_kills(tmp_path: Path) -> None:
-    kills(tmp_path, 50, seed=2)
+def test_fifty_kills(new_location: Callable, tmp_path: Path) -> None:
+    kills(new_location, tmp_path, 50, seed=2)
 
 
-def test_what_was_finished_before_a_kill_is_published_by_the_next_reader(tmp_path: Path) -> None:
-    location = tmp_path / "index"
+def test_what_was_finished_before_a_kill_is_published_by_the_next_reader(location: Path | str) -> None:
     item = corpus.generated(1)[0]
 
     def interrupted() -> None:

@@ -15,6 +15,9 @@ from rag.errors import UsageError
 from rag.store import Filter, Index, open_index
 from rag.store.vectorstore import IndexVectorStore
 from tests.store import corpus
+from tests.store.kinds import BOTH_KINDS
+
+KINDS = BOTH_KINDS
 
 standard = pytest.importorskip("langchain_tests.integration_tests.vectorstores")
 for method in vars(standard.VectorStoreIntegrationTests).values():
@@ -29,9 +32,9 @@ def anyio_backend() -> str:
 
 class TestStandard(standard.VectorStoreIntegrationTests):
     @pytest.fixture
-    def vectorstore(self, tmp_path: Path) -> Iterator[VectorStore]:
+    def vectorstore(self, location: Path | str) -> Iterator[VectorStore]:
         spec = corpus.spec(dimension=standard.EMBEDDING_SIZE)
-        with open_index(tmp_path / "index", embeddings=self.get_embeddings(), create=spec) as index:
+        with open_index(location, embeddings=self.get_embeddings(), create=spec) as index:
             yield index.vector_store()
 
 
@@ -131,9 +134,8 @@ def test_a_text_that_was_embedded_before_is_not_embedded_again(index: Index) -> 
     assert Counting.paid == ["one", "two", "three"]
 
 
-def test_from_texts_and_opening_again(tmp_path: Path) -> None:
+def test_from_texts_and_opening_again(location: Path | str) -> None:
     embeddings = corpus.HashingEmbeddings()
-    location = tmp_path / "index"
     store = IndexVectorStore.from_texts(
         ["alpha", "beta"], embeddings, [{"n": 1}, {"n": 2}], location=location
     )
@@ -146,9 +148,9 @@ def test_from_texts_and_opening_again(tmp_path: Path) -> None:
     assert len(passing.similarity_search("alpha")) == 1
 
 
-def test_without_embeddings_the_error_says_how(tmp_path: Path) -> None:
+def test_without_embeddings_the_error_says_how(location: Path | str) -> None:
     with (
-        open_index(tmp_path / "x", create=corpus.spec()) as index,
+        open_index(location, create=corpus.spec()) as index,
         pytest.raises(UsageError, match="embeddings="),
     ):
         index.vector_store().similarity_search("x")
