@@ -29,7 +29,9 @@ def shown(index: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     query = [pair for pair in parse_qsl(parts.query) if pair[0] not in _SECRET_PARAMETERS]
     place = f"{user.partition(':')[0]}{at}{host}"
-    return urlunsplit((parts.scheme, place, parts.path, urlencode(query), ""))
+    rest = f"?{urlencode(query)}" if query else ""
+    # not urlunsplit, which leaves out the slashes of an empty host: a socket of this machine
+    return f"{parts.scheme}://{place}{parts.path}{rest}"
 
 
 def passwords_of(index: str) -> list[str]:

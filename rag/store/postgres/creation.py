@@ -107,8 +107,9 @@ def _schema_exists(connection: Connection, location: Location) -> bool:
 def _add_pgvector(connection: Connection, location: Location) -> None:
     if pgvector_version(connection) is None:
         try:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        except errors.InsufficientPrivilege:
+            # Not into the schema of one index: others of the database need it too.
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public")
+        except (errors.InsufficientPrivilege, errors.InvalidSchemaName):
             pass  # the sentence below says what an administrator must run
         except psycopg.errors.FeatureNotSupported:
             raise IndexError_(

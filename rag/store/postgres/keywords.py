@@ -193,7 +193,10 @@ def search(
         f"WHERE d.entries && CAST(:entries AS integer[]) {conditions} "
         "ORDER BY score DESC, d.content, d.key LIMIT :limit"
     )
-    parameters |= {"norms": list(by_length), "weights": SparseVectors([SparseVector(w) for w in by_length.values()])}
+    parameters |= {
+        "norms": list(by_length),
+        "weights": SparseVectors([SparseVector(w) for w in by_length.values()]),
+    }
 
     def look(entries: list[int], limit: int) -> list[tuple[float, tuple[int, int]]]:
         found = database.rows(statement, {**parameters, "entries": entries, "limit": limit})

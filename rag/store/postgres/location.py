@@ -7,8 +7,9 @@ import re
 import sys
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from rag import places
 from rag.errors import MissingExtra, UsageError
 
 SCHEMES = ("postgresql", "postgres")
@@ -53,25 +54,14 @@ def parse(url: str) -> Location:
     if not _NAME.match(schema) or schema.startswith("pg_"):
         raise UsageError(f"{schema!r} cannot be the schema of an index: use letters, digits and _.")
     kept = [(key, value) for key, value in fields if key != "schema"]
-    plain = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept, quote_via=quote)))
-    return Location(plain, schema, _shown(url))
-
-
-def _shown(url: str) -> str:
-    """The address without a password, be it before the host or among the parameters."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    query = re.sub(r"(?i)((?:ssl)?password=)[^&]*", rf"\1{_HIDDEN}", parts.query)
-    netloc = f"{user.partition(':')[0]}{at}{host}"
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
+    rest = f"?{urlencode(kept, quote_via=quote)}" if kept else ""
+    plain = f"postgresql://{parts.netloc}{parts.path}{rest}"
+    return Location(plain, schema, places.shown(url))
 
 
 def _secrets(url: str) -> list[str]:
-    parts = urlsplit(url)
-    user, _, _ = parts.netloc.rpartition("@")
-    written = [user.partition(":")[2], *re.findall(r"(?i)password=([^&]*)", parts.query)]
-    found = {form for secret in written if secret for form in (secret, unquote(secret))}
-    found |= {os.environ[name] for name in ("PGPASSWORD",) if os.environ.get(name)}
+    found = {*places.passwords_of(url), os.environ.get("PGPASSWORD", "")} - {""}
+    found |= {quote(secret, safe="") for secret in found}
     return sorted(found, key=len, reverse=True)
 
 
