@@ -59,7 +59,7 @@ def documents(total: int) -> Iterator[tuple[Any, np.ndarray]]:
         yield Document(source, tuple(pages), tuple(chunks)), vectors_of(chance, len(chunks))
 
 
-def build(location: Path, total: int) -> dict[str, float]:
+def build(location: Path | str, total: int) -> dict[str, float]:
     from rag.store import IndexSpec, open_index
 
     spec = IndexSpec("synthetic", "synthetic", DIMENSION, 220, 0, "keywords")

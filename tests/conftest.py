@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,27 @@ def postgres_server() -> Iterator[PostgresServer]:
     server = PostgresServer()
     yield server
     server.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    kinds = getattr(metafunc.module, "KINDS", None)
+    if kinds and "kind" in metafunc.fixturenames:
+        metafunc.parametrize("kind", kinds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", "folder")
+
+
+@pytest.fixture(scope="module")
+def new_location(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Path | str]:
+    """Gives a place for an index whenever it is called."""
+    if kind == "folder":
+        return lambda: tmp_path_factory.mktemp("index") / "색인"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = request.module.__name__.rpartition(".")[2]
+    numbers = itertools.count()
+    return lambda: server.url(f"{name}_{next(numbers)}_색인")

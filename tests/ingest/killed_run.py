@@ -33,5 +33,5 @@ class LoggedEmbedder(HashEmbedder):
 
 
 if __name__ == "__main__":
-    folder, index, log = map(Path, sys.argv[1:])
-    run(folder, index, embedder=LoggedEmbedder(log))
+    folder, index, log = sys.argv[1:]
+    run(Path(folder), index, embedder=LoggedEmbedder(Path(log)))

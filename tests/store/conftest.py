@@ -1,9 +1,7 @@
-"""Indexes of both kinds. A module whose tests hold for both says `KINDS = BOTH_KINDS` (`tests.store.kinds`); the
-tests of other modules get a folder."""
+"""Empty and filled indexes, in a folder or in a database (`tests.kinds`)."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,33 +9,8 @@ import pytest
 
 from rag.store import Index, open_index
 from rag.types import Document
-from tests.servers.postgres import PostgresServer
 from tests.store import corpus
 from tests.store.processes import start
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    kinds = getattr(metafunc.module, "KINDS", None)
-    if kinds and "kind" in metafunc.fixturenames:
-        metafunc.parametrize("kind", kinds, indirect=True, scope="module")
-
-
-@pytest.fixture(scope="module")
-def kind(request: pytest.FixtureRequest) -> str:
-    return getattr(request, "param", "folder")
-
-
-@pytest.fixture(scope="module")
-def new_location(
-    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], Path | str]:
-    """Gives a place for an index whenever it is called."""
-    if kind == "folder":
-        return lambda: tmp_path_factory.mktemp("index") / "색인"
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = request.module.__name__.rpartition(".")[2]
-    numbers = itertools.count()
-    return lambda: server.url(f"{name}_{next(numbers)}_색인")
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from rag.errors import IndexMissing
 from rag.store import Index, open_cache
+from tests.kinds import BOTH_KINDS
 from tests.store import corpus
-from tests.store.kinds import BOTH_KINDS
 from tests.store.processes import start
 
 KINDS = BOTH_KINDS

@@ -9,9 +9,9 @@ import pytest
 
 from rag.errors import UsageError
 from rag.store import Filter, Index, open_index
+from tests.kinds import BOTH_KINDS
 from tests.store import corpus
 from tests.store.corpus import document, question
-from tests.store.kinds import BOTH_KINDS
 
 KINDS = BOTH_KINDS
 

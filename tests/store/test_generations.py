@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rag.store import Index, open_index
 from rag.types import Document
+from tests.kinds import BOTH_KINDS, stored_chunks
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
-from tests.store.kinds import BOTH_KINDS, stored_chunks
 from tests.store.processes import start
 
 KINDS = BOTH_KINDS

@@ -11,9 +11,9 @@ from rag.errors import IndexMismatch, IndexMissing, UsageError
 from rag.store import Index, open_index
 from rag.text.keywords import query_terms, query_tokens
 from rag.types import Chunk, Document, Page, Source, Span, Status
+from tests.kinds import BOTH_KINDS
 from tests.store import corpus
 from tests.store.corpus import document, embed, question, vectors_of
-from tests.store.kinds import BOTH_KINDS
 
 KINDS = BOTH_KINDS
 

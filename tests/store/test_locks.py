@@ -11,7 +11,7 @@ import pytest
 
 from rag.errors import IndexLocked
 from rag.store import open_index
-from tests.store.kinds import BOTH_KINDS
+from tests.kinds import BOTH_KINDS
 from tests.store.processes import start
 
 KINDS = BOTH_KINDS

@@ -14,8 +14,8 @@ from langchain_core.vectorstores import VectorStore
 from rag.errors import UsageError
 from rag.store import Filter, Index, open_index
 from rag.store.vectorstore import IndexVectorStore
+from tests.kinds import BOTH_KINDS
 from tests.store import corpus
-from tests.store.kinds import BOTH_KINDS
 
 KINDS = BOTH_KINDS
 

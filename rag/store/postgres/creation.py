@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg import errors, sql
 
 from rag.errors import IndexDamaged, IndexError_, IndexMismatch, IndexReadOnly, UsageError
 from rag.store.generations import end_everything
+from rag.store.keywords import tokenizer
 from rag.store.postgres import failures, keywords, schema
 from rag.store.postgres.connection import connect, pgvector_version, require_pgvector, use_schema
 from rag.store.postgres.database import WritingDatabase
@@ -84,7 +86,7 @@ def _create(connection: Connection, location: Location, spec: IndexSpec) -> None
                 connection.execute(
                     "INSERT INTO state (only_row, format, instance, spec, published, working, purged, last_chunk) "
                     "VALUES (1, %s, %s, %s, 0, 1, 0, 0)",
-                    (schema.FORMAT, uuid.uuid4().hex, spec.to_json()),
+                    (schema.FORMAT, uuid.uuid4().hex, replace(spec, tokeniser=tokenizer()[0]).to_json()),
                 )
         except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
             raise IndexReadOnly(

@@ -69,7 +69,7 @@ def _add(database: PostgresDatabase, field: Field, content: int, texts: Texts) -
     if not documents:
         return
     frequency = Counter(pair for *_, counts in documents for pair in counts)
-    ids = _entry_ids(database, field, list(frequency))
+    ids = _count(database, field, frequency)
     database.execute_many(
         f"INSERT INTO {field.table} (content, key, first, last, norm, tokens, entries, counts) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -78,7 +78,6 @@ def _add(database: PostgresDatabase, field: Field, content: int, texts: Texts) -
             for key, first, last, size, counts in documents
         ),
     )
-    _count(database, {ids[pair]: count for pair, count in frequency.items()})
     _count_lengths(database, field, [size for *_, size, _ in documents])
 
 
@@ -89,41 +88,48 @@ def _columns(entries: list[int]) -> tuple[list[int], SparseVector]:
 def _term(token: str) -> str:
     if len(token) <= LONGEST_TERM:
         return token
-    return f"{token[:LONGEST_TERM]} {hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return f"{token[:LONGEST_TERM]}#{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def _entry_ids(
-    database: PostgresDatabase, field: Field, pairs: list[tuple[str, int]]
+_LISTED = (
+    "unnest(string_to_array(CAST(:terms AS text), ' '), CAST(string_to_array(:times, ' ') AS integer[]), "
+    "CAST(string_to_array(:documents, ' ') AS bigint[])) AS w (term, times, documents)"
+)
+
+
+def _count(
+    database: PostgresDatabase, field: Field, documents: Mapping[tuple[str, int], int]
 ) -> dict[tuple[str, int], int]:
-    """The ids of entries; those that are new are made. Only the writer does this, so nobody makes them too."""
-    wanted = (
-        "FROM unnest(CAST(:terms AS text[]), CAST(:times AS integer[])) AS w (term, times) "
-        "LEFT JOIN keyword_terms t ON t.field = :field AND t.term = w.term AND t.times = w.times"
+    """Count documents for entries; those that are new are made. Returns the ids of all.
+
+    Only the writer does this, so nobody else makes them meanwhile.
+    """
+
+    def listed(pairs: Iterable[tuple[str, int]]) -> dict[str, object]:
+        # As one text each, which travels faster than an array; tokens hold no white space.
+        pairs = sorted(pairs)  # rows that are always changed in one order do not lock each other
+        return {
+            "field": field.number,
+            "terms": " ".join(term for term, _ in pairs),
+            "times": " ".join(str(times) for _, times in pairs),
+            "documents": " ".join(str(documents[pair]) for pair in pairs),
+        }
+
+    counted = database.rows(
+        f"UPDATE keyword_terms t SET documents = t.documents + w.documents FROM {_LISTED} "
+        "WHERE t.field = :field AND t.term = w.term AND t.times = w.times RETURNING t.term, t.times, t.id",
+        listed(documents),
     )
-
-    def bound(some: list[tuple[str, int]]) -> dict[str, object]:
-        return {"field": field.number, "terms": [t for t, _ in some], "times": [n for _, n in some]}
-
-    found = database.rows(f"SELECT w.term, w.times, t.id {wanted}", bound(pairs))
-    ids = {(term, times): number for term, times, number in found if number is not None}
-    new = [pair for pair in pairs if pair not in ids]
-    made = database.rows(
-        "INSERT INTO keyword_terms (field, term, times, documents) "
-        "SELECT :field, term, times, 0 FROM unnest(CAST(:terms AS text[]), CAST(:times AS integer[])) "
-        "AS w (term, times) RETURNING term, times, id",
-        bound(new),
-    )
-    return ids | {(term, times): number for term, times, number in made}
-
-
-def _count(database: PostgresDatabase, documents: Mapping[int, int]) -> None:
-    # In the order of ids: rows that are changed in one order cannot deadlock, whoever else reads them.
-    ids = sorted(documents)
-    database.execute(
-        "UPDATE keyword_terms t SET documents = t.documents + n.documents "
-        "FROM unnest(CAST(? AS integer[]), CAST(? AS bigint[])) AS n (id, documents) WHERE t.id = n.id",
-        (ids, [documents[number] for number in ids]),
-    )
+    ids = {(term, times): number for term, times, number in counted}
+    new = [pair for pair in documents if pair not in ids]
+    if new:
+        made = database.rows(
+            "INSERT INTO keyword_terms (field, term, times, documents) "
+            f"SELECT :field, w.term, w.times, w.documents FROM {_LISTED} RETURNING term, times, id",
+            listed(new),
+        )
+        ids |= {(term, times): number for term, times, number in made}
+    return ids
 
 
 def _count_lengths(database: PostgresDatabase, field: Field, sizes: Sequence[int]) -> None:
