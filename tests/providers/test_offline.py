@@ -163,6 +163,21 @@ def test_a_look_up_of_another_process_is_counted(namespaces: None) -> None:
     assert "tried to leave this machine" in done.stderr
 
 
+def test_onnx_runtime_is_told_to_report_to_nobody() -> None:
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"  # set by importing rag, before ONNX Runtime is
+
+
+@pytest.mark.slow
+def test_embedding_reports_to_nobody(namespaces: None) -> None:
+    """ONNX Runtime would, some seconds later and from native code that no Python hook sees."""
+    code = (
+        "import time\nfrom rag.providers.e5 import E5Embeddings\n"
+        "print(len(E5Embeddings().embed_query('Where is it?')))\ntime.sleep(20)"
+    )
+    done = in_a_namespace(code)
+    assert (done.stdout.strip(), done.returncode) == ("384", 0), done.stderr
+
+
 def test_loopback_is_not_counted_and_the_commands_code_is_kept(namespaces: None) -> None:
     code = (
         "import socket, sys\n"

@@ -101,8 +101,7 @@ def test_the_command_counts_what_it_says(run: Path) -> None:
     assert given.keys() == {one["id"] for one in asked}
     declined = sum(given[name]["answered"] is False for name in answerable)
     hits = sum(
-        given[name]["answered"]
-        and any(_folded(gold) in _folded(given[name]["text"]) for gold in golds)
+        given[name]["answered"] and any(_folded(gold) in _folded(given[name]["text"]) for gold in golds)
         for name, golds in answerable.items()
     )
     figures = json.loads((run / "summary.json").read_text(encoding="utf-8"))["metrics"]
