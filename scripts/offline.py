@@ -59,15 +59,15 @@ def main(arguments: list[str]) -> int:
 def inside(command: list[str]) -> int:
     """Set the namespace up, run the command and read the kernel's count."""
     raise_loopback()
-    ask_names_of_nobody()
-    if blind := [name for name, attempt in ATTEMPTS.items() if not counts(attempt)]:
-        print(
-            f"The kernel does not count an attempt by {', '.join(blind)}: nothing is proven.", file=sys.stderr
-        )
-        return 2
-    before = refused()
-    code = subprocess.run(command, env=os.environ | {WATCHED: "1"}, check=False).returncode
-    tried = refused() - before
+    with tempfile.TemporaryDirectory() as folder:
+        ask_names_of_nobody(Path(folder))
+        if blind := [name for name, attempt in ATTEMPTS.items() if not counts(attempt)]:
+            message = f"The kernel does not count an attempt by {', '.join(blind)}: nothing is proven."
+            print(message, file=sys.stderr)
+            return 2
+        before = refused()
+        code = subprocess.run(command, env=os.environ | {WATCHED: "1"}, check=False).returncode
+        tried = refused() - before
     if tried:
         print(f"Offline: something tried to leave this machine; packets refused: {tried}.", file=sys.stderr)
     else:
@@ -83,21 +83,20 @@ def raise_loopback() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack(_ROW, b"lo", flags))
 
 
-def ask_names_of_nobody() -> None:
+def ask_names_of_nobody(folder: Path) -> None:
     """Let names be looked up by DNS at an address of nobody, so that a look-up is an attempt that counts.
 
     A resolver on loopback, or behind a Unix socket, would answer or refuse without one. The mounts are seen by the
-    command alone.
+    command alone; what is mounted stands in `folder`, which must outlive it.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in {
-            "resolv.conf": f"nameserver {NOBODY}\n",
-            "nsswitch.conf": "hosts: files dns\n",
-        }.items():
-            own = Path(folder) / name
-            own.write_text(text)
-            if (etc := Path("/etc") / name).exists():
-                subprocess.run(["mount", "--bind", str(own), str(etc.resolve())], check=True)
+    for name, text in {
+        "resolv.conf": f"nameserver {NOBODY}\n",
+        "nsswitch.conf": "hosts: files dns\n",
+    }.items():
+        own = folder / name
+        own.write_text(text)
+        if (etc := Path("/etc") / name).exists():
+            subprocess.run(["mount", "--bind", str(own), str(etc.resolve())], check=True)
 
 
 def refused() -> int:
