@@ -7,10 +7,10 @@ DEMO_INDEX := .build/demo-index
 RAG    := $(BIN)/rag
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-failed lint bench clean
+.PHONY: help demo test test-offline test-all test-failed lint bench clean
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -38,6 +38,9 @@ demo: $(VENV)/.base ## Index the sample documents and ask them three questions, 
 
 test: $(VENV)/.test ## Run the fast tests (no network, no key)
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -q
+
+test-offline: $(VENV)/.test ## Run them and the demo where only loopback is reachable (Linux)
+	@$(PYTHON) scripts/offline.py sh -c '$(MAKE) test && $(MAKE) demo'
 
 test-all: $(VENV)/.slow ## Run every test, with local models and a browser
 	@$(BIN)/python -m pytest -q

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from scripts.offline import WATCHED, refused
 from tests.servers.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,20 @@ def clean_environment(**extra: str) -> dict[str, str]:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in filter(_is_setting, list(os.environ)):
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves_this_machine() -> Iterator[None]:
+    """Under `make test-offline` the kernel counts what tries to: the test that did fails.
+
+    Tests that run at the same time share the count, so that one beside it may fail, too.
+    """
+    if WATCHED not in os.environ:
+        yield
+        return
+    before = refused()
+    yield
+    assert refused() == before, "during this test something tried to leave this machine"
 
 
 @pytest.fixture(scope="session")

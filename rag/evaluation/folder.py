@@ -20,6 +20,8 @@ from rag.evaluation.records import Record, from_line, to_line
 FORMAT = 1
 MANIFEST = "run.json"
 RECORDS = "records.jsonl"
+PAID = "paid.db"
+"""Replies of questions that have no record yet (`rag.usage.journal`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class RunFolder:
     """What earlier attempts answered. Failed questions are not among them: they are asked again."""
     _file: Any = None
     _lock: Any = None
+
+    @property
+    def paid(self) -> Path:
+        return self.path / PAID
 
     def __enter__(self) -> RunFolder:
         from filelock import FileLock, Timeout
@@ -93,7 +99,8 @@ class RunFolder:
             _check_same(self.path, read_manifest(self.path), manifest)
             self.finished = self._mend()
         else:
-            (self.path / RECORDS).unlink(missing_ok=True)  # records without their run.json say nothing
+            for name in (RECORDS, PAID):  # without their run.json they say nothing
+                (self.path / name).unlink(missing_ok=True)
             self.write_manifest(manifest)
         self._file = (self.path / RECORDS).open("ab")
 
@@ -106,6 +113,12 @@ class RunFolder:
     def note(self, **entries: Any) -> None:
         """Add entries to the manifest: times, totals."""
         self.write_manifest({**read_manifest(self.path), **entries})
+
+    def tidy(self) -> None:
+        """Remove the file of replies when every question has its record."""
+        done = sum(not record.failed for record in self.finished.values())
+        if done >= int(read_manifest(self.path)["questions"]):
+            self.paid.unlink(missing_ok=True)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replace `run.json` in one step."""

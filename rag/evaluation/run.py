@@ -21,6 +21,7 @@ from rag.evaluation.folder import Run, RunFolder, load_run
 from rag.evaluation.questions import Question
 from rag.evaluation.records import Found, Record, results_of
 from rag.types import Answer, Passage
+from rag.usage.journal import forget, journaling
 
 Ask = Callable[[Question], Answer]
 Search = Callable[[Question], Sequence[Passage]]
@@ -77,10 +78,17 @@ def evaluate(
         state = _Attempt(out, len(questions), progress)
         started = time.monotonic()
         try:
-            state.run(open_questions, lambda question: _record(question, ask, search), workers)
+            state.run(open_questions, lambda question: _paid_once(out, question, ask, search), workers)
         finally:
             out.note(seconds=round(time.monotonic() - started, 3), asked=state.asked)
+            out.tidy()
     return Outcome(load_run(folder), state.asked, state.budget)
+
+
+def _paid_once(out: RunFolder, question: Question, ask: Ask | None, search: Search | None) -> Record:
+    """The record of a question; what an attempt that was killed paid for it is not paid again."""
+    with journaling(out.paid, question.id):
+        return _record(question, ask, search)
 
 
 def _record(question: Question, ask: Ask | None, search: Search | None) -> Record:
@@ -136,6 +144,8 @@ class _Attempt:
 
     def _write(self, record: Record) -> None:
         self._out.append(record)
+        if not record.failed:
+            forget(self._out.paid, record.id)
         self.asked += 1
         self._out.finished[record.id] = record
         if record.answer is not None:

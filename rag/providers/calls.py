@@ -16,6 +16,7 @@ from rag.providers.capabilities import DEFAULT_REPLY_TOKENS, Capabilities
 from rag.providers.failures import Place, translate
 from rag.providers.pacing import RateLimiter, Retry
 from rag.types import Usage
+from rag.usage.journal import Paid, current_journal
 from rag.usage.meter import Meter, Reservation
 from rag.usage.replies import Reply, ReplyCache
 
@@ -127,7 +128,7 @@ class Call:
             message.usage_metadata = usage
             message.response_metadata[RECEIPT] = receipt
             reason = message.response_metadata.get("finish_reason") or "stop"
-            self.keep(message.text, str(reason))
+            self.keep(message.text, str(reason), usage, receipt)
         return result
 
     def settle(self, reported: UsageMetadata | None, text: str) -> tuple[UsageMetadata, dict[str, Any]]:
@@ -150,37 +151,49 @@ class Call:
             ).cost_usd
         return usage, {"cost_usd": cost, "cached": False, "estimated": reported is None}
 
-    def _key(self) -> str | None:
-        """The key under which the reply is kept; None unless the call is at temperature 0 and may be kept."""
-        parameters = self.parameters
-        if self.guards.replies is None or parameters.get("temperature") != 0:
-            return None
+    def _key(self) -> str:
+        """What makes a call: model, server, messages and parameters."""
         messages = [[message.type, message.text] for message in self.messages]
         place = self.guards.place
         return ReplyCache.key(
-            {"model": place.spec, "server": place.server, "messages": messages, "parameters": parameters}
+            {"model": place.spec, "server": place.server, "messages": messages, "parameters": self.parameters}
         )
+
+    @property
+    def _replies(self) -> ReplyCache | None:
+        """The replies kept for identical calls; None unless this one is at temperature 0 and may be kept."""
+        return self.guards.replies if self.parameters.get("temperature") == 0 else None
 
     def kept(self) -> AIMessage | None:
         """The reply of an identical earlier call, with a receipt that says so."""
-        key = self._key()
-        reply = self.guards.replies.get(key) if self.guards.replies is not None and key else None
+        if (paid := self._paid_before()) is not None:
+            return paid
+        reply = self._replies.get(self._key()) if self._replies is not None else None
         if reply is None:
             return None
         self.guards.meter.book(None, self.guards.place.spec, Usage(cached_calls=1), False)
-        return AIMessage(
-            reply.text,
-            usage_metadata={"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
-            response_metadata={
-                "finish_reason": reply.finish_reason,
-                RECEIPT: {"cost_usd": 0.0, "cached": True, "estimated": False},
-            },
+        return _message(
+            reply.text, reply.finish_reason, 0, 0, {"cost_usd": 0.0, "cached": True, "estimated": False}
         )
 
-    def keep(self, text: str, reason: str) -> None:
-        """Keep the reply for identical calls, when such are to be answered from the cache."""
-        if self.guards.replies is not None and (key := self._key()) is not None:
-            self.guards.replies.put(key, Reply(text, reason))
+    def _paid_before(self) -> AIMessage | None:
+        """The reply that this piece of work paid for before it was interrupted."""
+        journal = current_journal()
+        paid = journal.take(self._key()) if journal is not None else None
+        if paid is None:
+            return None
+        self.guards.meter.paid_before(self.guards.place.spec, paid)
+        usage = paid.usage
+        receipt = {"cost_usd": usage.cost_usd, "cached": False, "estimated": paid.estimated}
+        return _message(paid.content, paid.finish_reason, usage.input_tokens, usage.output_tokens, receipt)
+
+    def keep(self, text: str, reason: str, usage: UsageMetadata, receipt: dict[str, Any]) -> None:
+        """Keep the reply: for this piece of work, and for identical calls when such are answered from the cache."""
+        if (journal := current_journal()) is not None:
+            billed = Usage(usage["input_tokens"], usage["output_tokens"], receipt["cost_usd"], calls=1)
+            journal.put(self._key(), Paid(text, billed, reason, receipt["estimated"]))
+        if self._replies is not None:
+            self._replies.put(self._key(), Reply(text, reason))
 
 
 class StreamedCall:
@@ -216,7 +229,7 @@ class StreamedCall:
             )
         text = "".join(self._text)
         usage, receipt = self.call.settle(self._usage, text)
-        self.call.keep(text, self._reason or "stop")
+        self.call.keep(text, self._reason or "stop", usage, receipt)
         return ChatGenerationChunk(
             message=AIMessageChunk(
                 content="",
@@ -224,6 +237,15 @@ class StreamedCall:
                 response_metadata={RECEIPT: receipt},
             )
         )
+
+
+def _message(text: str, reason: str, tokens: int, output: int, receipt: dict[str, Any]) -> AIMessage:
+    """A kept reply as the model would have given it."""
+    return AIMessage(
+        text,
+        usage_metadata={"input_tokens": tokens, "output_tokens": output, "total_tokens": tokens + output},
+        response_metadata={"finish_reason": reason, RECEIPT: receipt},
+    )
 
 
 def prompt_tokens(messages: Sequence[BaseMessage], count_tokens: Callable[[str], int]) -> int:

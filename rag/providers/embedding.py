@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from rag.errors import BadResponse, ContextTooLong
 from rag.providers.connection import Embedded, EmbeddingConnection
 from rag.providers.failures import translate
 from rag.providers.pacing import RateLimiter, Retry
+from rag.usage.journal import Paid, current_journal
 from rag.usage.meter import Meter
 
 if TYPE_CHECKING:
@@ -139,7 +141,14 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
 
         if not text.strip():
             return np.zeros(self.dimension, np.float32).tolist()
-        vectors = self._checked(self._request([self._prefixes.query + text], self._connection.request_query))
+        asked = self._prefixes.query + text
+        journal = current_journal()
+        if journal is not None and (paid := journal.take(self._query_key(asked))) is not None:
+            self._meter.paid_before(self.spec, paid)
+            found = np.array([json.loads(paid.content)], np.float32)
+        else:
+            found = self._request([asked], query=True)
+        vectors = self._checked(found)
         vector: list[float] = vectors[0].tolist()
         return vector
 
@@ -212,8 +221,9 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
             middle = len(batch) // 2
             return np.concatenate([self._passages(batch[:middle]), self._passages(batch[middle:])])
 
-    def _request(self, texts: Sequence[str], as_query: Callable[[str], Embedded] | None = None) -> Vectors:
+    def _request(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """One request with everything around it: limits, cap, retries, receipt."""
+        as_query = self._connection.request_query if query else None
         tokens = sum(self._count(text) for text in texts)
 
         def attempt() -> Embedded:
@@ -232,10 +242,16 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
                 reservation.forfeit()
                 raise
             billed = answer.tokens if answer.tokens is not None else tokens
-            reservation.settle(billed, estimated=answer.tokens is None)
+            usage = reservation.settle(billed, estimated=answer.tokens is None)
+            if query and (journal := current_journal()) is not None:
+                vector = json.dumps(answer.vectors[0].tolist())
+                journal.put(self._query_key(texts[0]), Paid(vector, usage, estimated=answer.tokens is None))
             return answer
 
         return self._retry.run(attempt).vectors
+
+    def _query_key(self, text: str) -> str:
+        return f"{self.spec} {self._connection.place.server} {text}"
 
     def _checked(self, vectors: Vectors) -> Vectors:
         """The vectors scaled to length 1. Raises BadResponse when they are not what the index expects."""

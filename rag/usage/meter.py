@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from rag.errors import BudgetReached
 from rag.types import Usage
+from rag.usage.journal import Paid
 from rag.usage.prices import Prices
 
 DEFAULT_CAP_USD = 1.0
@@ -125,6 +126,15 @@ class Meter:
             for tally in _tallies.get():
                 tally.add(spec, usage, estimated)
             self._changed.notify_all()
+
+    def paid_before(self, spec: str, paid: Paid) -> None:
+        """Count a reply that an interrupted attempt paid for: on the bill unless it has its receipt already."""
+        if not paid.receipted:
+            self.book(None, spec, paid.usage, paid.estimated)
+            return
+        with self._changed:
+            for tally in _tallies.get():
+                tally.add(spec, paid.usage, paid.estimated)
 
     @contextmanager
     def keeping(self) -> Iterator[Tally]:

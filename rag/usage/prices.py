@@ -15,6 +15,8 @@ from rag.errors import SettingsError
 _FREE = ("e5-small", "extractive", "gguf:", "hf:")
 _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")
 _FIELDS = ("input", "output", "cached_input")
+_ORIGIN = ("checked", "source")
+"""Where and when a price was read; for people, not for sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Prices:
 
     models: Mapping[str, Price]
     checked: str = ""
-    """The day the shipped prices were read from `source`."""
+    """The day that most of the shipped prices were seen at `source`; the file names the others."""
     source: str = ""
 
     def find(self, spec: str) -> Price | None:
@@ -78,15 +80,19 @@ def _models(content: Mapping[str, Any], where: str) -> dict[str, Price]:
 
 
 def _price(spec: str, entry: object, where: str) -> Price:
-    valid = (
-        isinstance(entry, dict)
-        and "input" in entry
-        and set(entry) <= set(_FIELDS)
-        and all(isinstance(v, int | float) and not isinstance(v, bool) and v >= 0 for v in entry.values())
+    figures = (
+        {name: value for name, value in entry.items() if name not in _ORIGIN}
+        if isinstance(entry, dict)
+        else {}
     )
-    if not valid or not isinstance(entry, dict):
+    valid = (
+        "input" in figures
+        and set(figures) <= set(_FIELDS)
+        and all(isinstance(v, int | float) and not isinstance(v, bool) and v >= 0 for v in figures.values())
+    )
+    if not valid:
         raise SettingsError(
             f"The price of {spec} in {where} is wrong: give `input`, and where it applies `output` and"
             " `cached_input`, in dollars per million tokens."
         )
-    return Price(**{name: float(value) for name, value in entry.items()})
+    return Price(**{name: float(value) for name, value in figures.items()})

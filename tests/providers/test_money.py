@@ -27,6 +27,9 @@ def test_known_models_have_prices_and_unknown_ones_have_none() -> None:
     assert prices.find("e5-small") == prices.find("extractive") == prices.find("gguf:/m.gguf") == Price(0.0)
     for unknown in ("openai:gpt-99", "azure:my-gpt-4o", "compatible:x", "ollama:x", "anthropic:claude"):
         assert prices.find(unknown) is None
+    # an older snapshot may cost more than its family: it has a price of its own
+    assert prices.find("openai:gpt-3.5-turbo-0125") == Price(0.5, 1.5)
+    assert prices.find("openai:gpt-3.5-turbo-1106") == Price(1.0, 2.0)
     assert prices.checked
     assert prices.source.startswith("https://")
 
