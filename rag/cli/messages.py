@@ -32,6 +32,10 @@ _MESSAGES: dict[str, dict[Language, str]] = {
         "en": "found elsewhere; the page is corrected",
         "ko": "다른 곳에서 확인됨; 쪽을 바로잡았습니다",
     },
+    "unproven_words": {
+        "en": "The words above are all that came, and nothing proves them.",
+        "ko": "위의 말은 여기까지만 왔고, 확인되지 않았습니다.",
+    },
     "ocr": {"en": "read by OCR", "ko": "OCR로 읽음"},
     "not_searchable": {
         "en": "{files:,} of {all_files:,} files and {pages:,} of {all_pages:,} pages are not searchable:"

@@ -26,10 +26,15 @@ def connect_chat(model: str, settings: Settings, *, ollama: bool = False) -> Cha
 
 def connect_embeddings(model: str, settings: Settings, *, ollama: bool = False) -> EmbeddingConnection:
     """Raises SettingsError when no address is set."""
-    from langchain_openai import OpenAIEmbeddings
-
     url = _address(model, settings, ollama)
     spec = f"{'ollama' if ollama else 'compatible'}:{model}"
+    return connect_embeddings_at(url, model, spec, settings)
+
+
+def connect_embeddings_at(url: str, model: str, spec: str, settings: Settings) -> EmbeddingConnection:
+    """An embedding model served at `url`."""
+    from langchain_openai import OpenAIEmbeddings
+
     embeddings = OpenAIEmbeddings(**_options(url, model, settings), check_embedding_ctx_length=False)
     local = is_loopback(url)
     # a server on this machine has one or two cores to share: more requests at once only wait inside it

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import threading
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from rag.errors import MissingExtra, ModelNotFound, ProviderError
-from rag.providers.compatible import connect_chat_at
-from rag.providers.connection import ChatConnection
+from rag.providers.compatible import connect_chat_at, connect_embeddings_at
+from rag.providers.connection import ChatConnection, EmbeddingConnection
 from rag.settings import Settings
 
 _CONTEXT_TOKENS = 8_192
 """Window that is opened: enough for the prompts here, while all of a large model's may not fit into memory."""
+_BATCH_TOKENS = 2_048
 _MAGIC = b"GGUF"
 
 
@@ -36,7 +38,8 @@ class _Running:
     context_tokens: int
 
 
-_running: dict[Path, _Running] = {}
+_running: dict[tuple[Path, bool], _Running] = {}
+"""By file, and whether it embeds."""
 _lock = threading.Lock()
 
 
@@ -46,15 +49,26 @@ def connect_chat(model: str, settings: Settings) -> ChatConnection:
     Raises ModelNotFound when the file is missing or no GGUF, MissingExtra without xllamacpp, ProviderError
     when it cannot be loaded.
     """
+    path, running, own = _served(model, settings, embeds=False)
+    url = f"{running.url}/v1"
+    return connect_chat_at(url, path.name, f"gguf:{model}", own, context_tokens=running.context_tokens)
+
+
+def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
+    """Load the file `model` for embeddings. Its vectors are pooled as it says, or else averaged. Raises as above."""
+    path, running, own = _served(model, settings, embeds=True)
+    return connect_embeddings_at(f"{running.url}/v1", path.name, f"gguf:{model}", own)
+
+
+def _served(model: str, settings: Settings, *, embeds: bool) -> tuple[Path, _Running, Settings]:
+    """The file, its server, and settings with the server's key."""
     path = Path(model).expanduser().resolve()
     _require_gguf(path, model)
     with _lock:
-        if path not in _running:
-            _running[path] = _start(path, settings.threads)
-        running = _running[path]
-    own = settings.model_copy(update={"api_key": SecretStr(running.key)})
-    url = f"{running.url}/v1"
-    return connect_chat_at(url, path.name, f"gguf:{model}", own, context_tokens=running.context_tokens)
+        if (path, embeds) not in _running:
+            _running[path, embeds] = _start(path, settings.threads, embeds)
+        running = _running[path, embeds]
+    return path, running, settings.model_copy(update={"api_key": SecretStr(running.key)})
 
 
 def _require_gguf(path: Path, model: str) -> None:
@@ -69,7 +83,7 @@ def _require_gguf(path: Path, model: str) -> None:
         raise ModelNotFound(f"{model} is not a GGUF file: give the path of a model in that format.")
 
 
-def _start(path: Path, threads: int | None) -> _Running:
+def _start(path: Path, threads: int | None, embeds: bool) -> _Running:
     try:
         import xllamacpp
     except ImportError:
@@ -87,6 +101,19 @@ def _start(path: Path, threads: int | None) -> _Running:
     parameters.ui = False
     parameters.warmup = False
     parameters.verbosity = -1
+    if embeds:
+        parameters.embedding = True
+        parameters.n_batch = parameters.n_ubatch = (
+            _BATCH_TOKENS  # a text to be pooled must fit into one batch
+        )
+    running = _serve(xllamacpp, parameters, path, key)
+    if embeds and not _pools(running):  # the file is of a chat model, which says nothing of pooling
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        running = _serve(xllamacpp, parameters, path, key)
+    return running
+
+
+def _serve(xllamacpp: Any, parameters: Any, path: Path, key: str) -> _Running:
     try:
         server = xllamacpp.Server(parameters)
     except Exception as error:  # noqa: BLE001  the binding raises whatever llama.cpp says
@@ -95,12 +122,28 @@ def _start(path: Path, threads: int | None) -> _Running:
     return _Running(server, url, key, _context_of(url, key))
 
 
+def _pools(running: _Running) -> bool:
+    """Whether the server makes one vector of a text."""
+    body = json.dumps({"model": "", "input": "a"}).encode()
+    try:
+        _get(running.url, running.key, "/v1/embeddings", body)
+    except urllib.error.HTTPError:
+        return False
+    return True
+
+
 def _context_of(url: str, key: str) -> int:
     """The window that the server really has: a model trained on a shorter one gets no more."""
-    request = urllib.request.Request(f"{url}/props", headers={"Authorization": f"Bearer {key}"})  # noqa: S310
+    return int(_get(url, key, "/props")["default_generation_settings"]["n_ctx"])
+
+
+def _get(url: str, key: str, path: str, body: bytes | None = None) -> Any:
+    """What the server says as JSON; with a body the request is a POST. Raises urllib's HTTPError."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}{path}", body, headers)  # noqa: S310
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback needs no proxy
     with opener.open(request, timeout=30) as answer:
-        return int(json.load(answer)["default_generation_settings"]["n_ctx"])
+        return json.load(answer)
 
 
 @atexit.register

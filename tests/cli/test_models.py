@@ -62,6 +62,17 @@ def test_a_streamed_answer_is_proven(rag: Run, index: Path, server: OpenAIServer
     assert ENGLISH in request.messages[-1]["content"]
 
 
+def test_a_reply_that_breaks_off_unseen_is_asked_for_again(
+    rag: Run, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer(reply=REPLY, faults=[Fault("cut")]) as server:
+        use(server, monkeypatch)
+        done = rag("ask", ENGLISH, "--model", MODEL)
+        assert len(server.chat_requests()) == 2
+    assert done.code == 0
+    assert "✓ MV Tern hit the breakwater on 19 October 2023. [1]" in done.out
+
+
 def test_json_holds_the_proof_and_the_bill(rag: Run, index: Path, server: OpenAIServer) -> None:
     done = rag("ask", ENGLISH, "--model", MODEL, "--json")
     form = contract.check(done.json, contract.Answer)

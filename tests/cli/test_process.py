@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE, clean_environment
+from tests.servers.openai_server import Fault, OpenAIServer
 
 ENGLISH = "When did MV Tern hit the breakwater?"
 
@@ -65,7 +66,7 @@ class TestPipes:
 
 
 class TestTerminal:
-    def _on_a_terminal(self, arguments: list[str], folder: Path, **env: str) -> str:
+    def _on_a_terminal(self, arguments: list[str], folder: Path, code: int = 0, **env: str) -> str:
         """What a terminal of 100 columns would be sent."""
         leader, follower = pty.openpty()
         process = subprocess.Popen(
@@ -84,7 +85,7 @@ class TestTerminal:
                 break
             seen += part
         os.close(leader)
-        assert process.wait(60) == 0
+        assert process.wait(60) == code
         return seen.decode("utf-8", "replace")
 
     def test_a_bar_shows_files_pages_and_chunks(self, workdir: Path) -> None:
@@ -94,6 +95,20 @@ class TestTerminal:
         assert "1/1 files · 1 pages" in seen
         assert "chunks" in seen
         assert "Read 1 file: 1 of 1 page searchable" in seen
+
+    def test_words_that_were_shown_before_a_stream_broke_stay_and_are_called_unproven(
+        self, workdir: Path, sample_index: Path
+    ) -> None:
+        reply = "MV Tern hit the breakwater on 19 October 2023, said the harbour master of Greyholm."
+        with OpenAIServer(reply=reply, faults=lambda _: Fault("cut")) as server:
+            seen = self._on_a_terminal(
+                ["ask", "When did MV Tern hit the breakwater?", "--model", "compatible:m"], workdir, code=1,
+                RAG_INDEX=str(sample_index), RAG_BASE_URL=server.base_url, RAG_API_KEY=server.key,
+            )  # fmt: skip
+            assert len(server.requests) == 1  # a reply cannot be taken up in the middle
+        words, said, error = (seen.index(text) for text in ("MV Tern hit", "nothing proves them", "Error: "))
+        assert words < said < error
+        assert "broke off during an answer" in seen
 
     def test_an_answer_fits_the_width_in_korean_too(self, workdir: Path, sample_index: Path) -> None:
         seen = self._on_a_terminal(

@@ -33,18 +33,19 @@ def test_noise_is_seldom_called_a_difference_and_a_loss_seldom_missed() -> None:
     assert found.count(Verdict.WORSE) == 3
 
 
+# seeds that had no part in choosing the level of the verdict
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [60, 150])
+@pytest.mark.parametrize("n", [60, 100, 200])
 def test_false_alarms_in_at_most_five_percent_of_200_trials(n: int) -> None:
-    alarms = sum(verdict is not Verdict.NONE for verdict in verdicts(range(1000, 1200), n))
+    alarms = sum(verdict is not Verdict.NONE for verdict in verdicts(range(700_000, 700_200), n))
     assert alarms <= 10
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [100, 200])
 def test_ten_percent_spoilt_answers_are_found_in_at_least_ninety_percent(n: int) -> None:
-    found = verdicts(range(2000, 2100), n, loss=0.1)
-    assert found.count(Verdict.WORSE) >= 90
+    found = verdicts(range(700_000, 700_200), n, loss=0.1)
+    assert found.count(Verdict.WORSE) >= 180
 
 
 @given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=10))

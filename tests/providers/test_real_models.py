@@ -118,6 +118,25 @@ def test_the_servers_key_keeps_others_out(smollm: str) -> None:
         chat_model("compatible:x", settings(base_url=url)).invoke("Well?")
 
 
+def test_a_gguf_file_embeds(smollm: str) -> None:
+    model = embedding_model(f"gguf:{smollm}", settings(max_cost=0.01, retries=0))
+    texts = [
+        "The ferry touched the breakwater.",
+        "Sick leave needs a note after four days.",
+        "연차휴가는 며칠인가요?",
+    ]
+    vectors = model.embed([*texts, texts[0], "word " * 1_200])
+    assert vectors.shape == (5, model.dimension) == (5, 576)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    assert float(vectors[0] @ vectors[3]) > 0.999
+    assert float(vectors[0] @ vectors[1]) < 0.999
+    query = np.array(model.embeddings.embed_query(texts[1]))
+    assert int(np.argmax(vectors @ query)) == 1
+    # the same file answers beside it, from a server of its own
+    chat = chat_model(f"gguf:{smollm}", settings(max_cost=0.01, max_tokens=4))
+    assert chat.invoke("Hello").text
+
+
 def test_a_gguf_server_stops_with_the_program(smollm: str) -> None:
     code = (
         "import sys; from rag.settings import load_settings; from rag.providers.registry import chat_model\n"
