@@ -100,7 +100,7 @@ def _number_terms(text: str, fact: Fact, number: Number | None) -> Iterator[Term
         yield Term(fact.text, amount, "date", _YEAR)
     else:
         unit = number.unit or (counter[0] if counter else "")
-        yield Term(fact.text, amount, unit, number.step, plain and number.cell)
+        yield Term(fact.text.strip(), amount, unit, number.step, plain and number.cell)
 
 
 def _date_terms(fact: Fact) -> Iterator[Term]:

@@ -19,7 +19,7 @@ from rag.text.facts import Fact, facts
 from rag.text.quantities import Number, numbers
 from rag.types import Derived
 
-CHANCE = Decimal("0.25")
+CHANCE = Decimal("0.15")
 """Share of the figures of like size that may be hit by chance, beyond which a hit proves nothing."""
 _LIKE = 3
 """Figures of like size are those from a third to three times a figure."""
@@ -55,9 +55,12 @@ _DIRECTIONS = {"up": re.compile(_UP, re.IGNORECASE), "down": re.compile(_DOWN, r
 _POINTS = re.compile(
     r"[\s-]*(?:percentage|per\s?cent|%)?[\s-]*points?\b|\s*%?\s*(?:포인트|p\b)", re.IGNORECASE
 )
-_ABOUT = re.compile(
-    r"(?:\b(?:about|around|nearly|almost|roughly|some|approximately|close to)|약|대략|거의)\s*[$€£₩]?$", re.I
+_HEDGE = re.compile(
+    r"\b(?:about|around|nearly|almost|roughly|some|approximately|close to"
+    r"|as (?:much|many|high|large|long|big)(?: as)?)\b|약(?=\s)|대략|거의",
+    re.IGNORECASE,
 )
+_ABOUT = re.compile(rf"(?:{_HEDGE.pattern})\s*[$€£₩]?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +95,17 @@ def derive(
     return tuple(derived)
 
 
-def without(sentence: str, derived: Sequence[Derived]) -> str:
+def without(sentence: str, derived: Sequence[Derived], evidence: str) -> str:
     """The sentence without derived figures and the words that say they are computed, which no page need hold."""
+    held = evidence.casefold()
     for one in derived:
-        sentence = sentence.replace(one.figure, " ")
-        for cue in (_CUES.get(one.operation), _INTERVAL):
-            sentence = re.sub(rf"(?:{cue.pattern})[^\W\d]*", " ", sentence, flags=re.I) if cue else sentence
+        sentence = re.sub(rf"{re.escape(one.figure)}[가-힣]*", " ", sentence)
+        for words in (_CUES.get(one.operation), _INTERVAL, _POINTS, _HEDGE):
+            if words is not None:
+                pattern = rf"(?:{words.pattern})[^\W\d]*"
+                sentence = re.sub(
+                    pattern, lambda m: m[0] if m[0].casefold() in held else " ", sentence, flags=re.I
+                )
     return sentence
 
 
@@ -136,13 +144,10 @@ def _computed(
 
 
 def _scaled(terms: Sequence[Term], wanted: _Wanted, scales: frozenset[int]) -> Iterator[list[Term]]:
-    """The terms as they stand; and those of a table in the scale that its header names, if the figure has it."""
+    """The terms as they stand; for a figure with a scale, also those of a table in the one its header names."""
     yield list(terms)
-    if wanted.scale in scales and wanted.scale > 1:
-        yield [
-            replace(t, amount=t.amount * wanted.scale, step=t.step * wanted.scale) if t.bare else t
-            for t in terms
-        ]
+    for scale in scales if wanted.scale > 1 else ():
+        yield [replace(t, amount=t.amount * scale, step=t.step * scale) if t.bare else t for t in terms]
 
 
 def _said(sentence: str, wanted: _Wanted, terms: Sequence[Term]) -> Iterator[Result]:

@@ -105,7 +105,8 @@ class Grounds:
             return True
         if language_of(text) != language_of(self._near):
             return len(facts(text)) >= FACTS_ACROSS_LANGUAGES
-        return coverage(without(text, derived), f"{self._titles}\n{self._near}") >= COVERED
+        evidence = f"{self._titles}\n{self._near}"
+        return coverage(without(text, derived, evidence), evidence) >= COVERED
 
     def _holds(self, fact: Fact) -> bool:
         if fact.kind in ("number", "date"):
