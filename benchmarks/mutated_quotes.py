@@ -249,7 +249,7 @@ def main() -> None:
     tally: Counter[tuple[str, str]] = Counter()
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
-        indexes = arguments.indexes or [_sample_index(Path(folder))]
+        indexes = arguments.indexes or [sample_index(Path(folder))]
         for i, location in enumerate(indexes):
             with open_index(location) as index:
                 wrong += run(index, arguments.count // len(indexes), random.Random(arguments.seed + i), tally)
@@ -261,7 +261,8 @@ def main() -> None:
         arguments.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _sample_index(folder: Path) -> str:
+def sample_index(folder: Path) -> str:
+    """The sample documents, indexed below `folder`."""
     command = [
         sys.executable,
         "-m",

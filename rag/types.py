@@ -187,6 +187,21 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Derived:
+    """A figure of an answer that stands on no page but is computed from figures of the proven quotes."""
+
+    figure: str
+    """As the sentence writes it."""
+    operation: str
+    """`sum`, `difference`, `ratio`, `percentage`, `percentage change`, `average`, `count`, `rounding` or
+    `conversion`."""
+    operands: tuple[str, ...]
+    """The figures (or listed things) of the quotes, as written there."""
+    formula: str
+    """For the reader: `1,577 − 1,412 = 165`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence of an answer."""
 
@@ -195,6 +210,8 @@ class Sentence:
     support: Support
     unsupported_facts: tuple[str, ...] = ()
     """Figures, dates and names of the sentence that stand in no cited evidence."""
+    derived: tuple[Derived, ...] = ()
+    """Figures that are computed. Such a sentence is weak: all else in it is proven, these need a reader's eye."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from rag.answering.derivation import derive, without
 from rag.answering.orders import gives_orders
 from rag.answering.quotes import Library
 from rag.text.facts import Evidence, Fact, facts, supported
 from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.language import language_of
 from rag.text.quantities import SCALE_WORDS, numbers
-from rag.types import Citation, Page, Passage, Span
+from rag.types import Citation, Derived, Page, Passage, Span
 
 COVERED = 0.7
 """Share of a sentence's words that must stand in the evidence."""
@@ -86,15 +87,26 @@ class Grounds:
         """The facts of `text` that stand neither around the quotes nor, if names, on their pages."""
         return tuple(fact.text for fact in facts(text) if not self._holds(fact))
 
-    def follows(self, text: str) -> bool:
-        """Whether the wording of `text` (its facts apart) is that of the quotes and what surrounds them."""
+    def derived(self, text: str, missing: Sequence[str]) -> tuple[Derived, ...]:
+        """How the figures `missing` are computed from those of the quotes; empty unless all of them are."""
+        if not missing:
+            return ()
+        found = derive(text, missing, [c.quote for c in self.citations], frozenset(self._around.scales))
+        return found if {one.figure for one in found} >= set(missing) else ()
+
+    def follows(self, text: str, derived: Sequence[Derived] = ()) -> bool:
+        """Whether the wording of `text` (its facts apart) is that of the quotes and what surrounds them.
+
+        Of the `derived` figures nothing need stand there, nor of the words that say how they were computed.
+        """
         if not self._agrees(text):
             return False
         if any(_bare(text) in _bare(citation.quote) for citation in self.citations):
             return True
         if language_of(text) != language_of(self._near):
             return len(facts(text)) >= FACTS_ACROSS_LANGUAGES
-        return coverage(text, f"{self._titles}\n{self._near}") >= COVERED
+        evidence = f"{self._titles}\n{self._near}"
+        return coverage(without(text, derived, evidence), evidence) >= COVERED
 
     def _holds(self, fact: Fact) -> bool:
         if fact.kind in ("number", "date"):

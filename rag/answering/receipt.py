@@ -19,7 +19,7 @@ from rag.answering.pages import Pages
 from rag.answering.quotes import Library, page_hash, prove_quote
 from rag.answering.verify import Proof, prove
 from rag.errors import UsageError
-from rag.types import Answer, Citation, Passage, QuoteStatus, Span, Support
+from rag.types import Answer, Citation, Derived, Passage, QuoteStatus, Span, Support
 
 FORMAT: Final = "pagequote-answer/1"
 LARGEST = 16 * 1024 * 1024
@@ -48,6 +48,7 @@ class SavedSentence:
     text: str
     citations: tuple[int, ...]
     support: Support
+    derived: tuple[Derived, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +119,13 @@ class Verification:
 
     @property
     def weakened(self) -> tuple[str, ...]:
-        """Sentences that the receipt calls verified and that no longer are."""
+        """Sentences that the receipt calls verified, or derived, and that no longer are."""
         pairs = zip(self.receipt.sentences, self.proof.sentences, strict=True)
         return tuple(
             old.text
             for old, now in pairs
-            if old.support is Support.VERIFIED and now.support is not Support.VERIFIED
+            if now.support is not Support.VERIFIED
+            and (old.support is Support.VERIFIED or (old.derived and not now.derived))
         )
 
     @property
@@ -133,7 +135,7 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether every quote that was proven still is, and every sentence that was verified."""
+        """Whether every quote that was proven still is, and every sentence that was verified or derived."""
         lost = any(
             not c.outcome.stands and c.saved.status in (QuoteStatus.FOUND, QuoteStatus.MOVED)
             for c in self.checks
@@ -148,7 +150,7 @@ def receipt_of(answer: Answer, *, fingerprints: dict[str, str] | None = None) ->
         question=answer.question,
         answered=answer.answered,
         answer=answer.text,
-        sentences=tuple(SavedSentence(s.text, s.citations, s.support) for s in answer.sentences),
+        sentences=tuple(SavedSentence(s.text, s.citations, s.support, s.derived) for s in answer.sentences),
         citations=tuple(_saved(c, passages) for c in answer.citations),
         model=answer.model,
         prompt=answer.prompt,

@@ -3,7 +3,8 @@
 A sentence is *verified* when it cites at least one quote, every quote it cites was found, none of them is an order to
 the model, and it follows from what stands around the quotes (`rag.answering.entailment`). It is *weak* when a quote
 was proven but something of this is missing, or when the passage it names at least holds its facts and words, and
-*unsupported* otherwise.
+*unsupported* otherwise. A sentence in which only figures are missing that are computed from those of its quotes is
+weak, too, and says how they come about (`rag.answering.derivation`).
 """
 
 from __future__ import annotations
@@ -139,8 +140,12 @@ def _judge(
     grounds = Grounds(proven, passages, library)
     verbatim = grounds.repeated_by(sentence.text)
     missing = () if verbatim else grounds.missing_facts(sentence.text)
-    follows = verbatim or (not missing and grounds.follows(sentence.text))
+    derived = grounds.derived(sentence.text, missing)
+    explained = bool(derived) or not missing
+    follows = verbatim or (explained and grounds.follows(sentence.text, derived))
     sound = len(proven) == len(citations) and follows and not grounds.orders
+    if sound and derived:
+        return Sentence(sentence.text, numbers, Support.WEAK, derived=derived)
     return Sentence(sentence.text, numbers, Support.VERIFIED if sound else Support.WEAK, missing)
 
 

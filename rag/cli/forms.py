@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rag.errors import UsageError
-from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Span, Usage
+from rag.types import Answer, Citation, Derived, Passage, QuoteStatus, Sentence, Span, Usage
 
 Form = dict[str, Any]
 
@@ -98,6 +98,17 @@ def sentence_form(sentence: Sentence) -> Form:
         "citations": list(sentence.citations),
         "support": sentence.support.value,
         "unsupported_facts": list(sentence.unsupported_facts),
+        "derived": [derived_form(one) for one in sentence.derived],
+    }
+
+
+def derived_form(derived: Derived) -> Form:
+    """A computed figure: `from` are the figures of the quotes, `formula` is how it comes of them."""
+    return {
+        "figure": derived.figure,
+        "from": list(derived.operands),
+        "operation": derived.operation,
+        "formula": derived.formula,
     }
 
 

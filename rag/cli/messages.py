@@ -18,6 +18,8 @@ _MESSAGES: dict[str, dict[Language, str]] = {
     "proven": {"en": "found on the page", "ko": "쪽에서 확인됨"},
     "weak": {"en": "weakly supported", "ko": "근거 약함"},
     "unsupported": {"en": "not supported by a quote", "ko": "인용으로 뒷받침되지 않음"},
+    "derived": {"en": "derived: {formulas}", "ko": "계산한 값: {formulas}"},
+    "facts_missing": {"en": "not in the evidence: {facts}", "ko": "근거에 없음: {facts}"},
     "not_proven": {"en": "NOT FOUND in the documents", "ko": "문서에서 찾지 못함"},
     "altered": {"en": "ALTERED: the page says otherwise", "ko": "다름: 쪽의 내용과 다릅니다"},
     "difference": {
@@ -61,6 +63,7 @@ _MESSAGES: dict[str, dict[Language, str]] = {
     "unproven_now": {"en": "was not proven", "ko": "저장할 때에도 확인되지 않았음"},
     "now_on_page": {"en": "to page {page}", "ko": "(지금은 {page}쪽)"},
     "weakened": {"en": "No longer verified:", "ko": "더는 확인되지 않는 문장:"},
+    "derived_now": {"en": "derived again: {formulas}", "ko": "다시 계산해 확인됨: {formulas}"},
     "searched_for": {"en": "Searched for: {question}", "ko": "검색한 질문: {question}"},
     "passages": {"en": "The passages it was given:", "ko": "답에 쓰인 구절:"},
     "interrupted": {"en": "Stopped. The session goes on.", "ko": "멈췄습니다. 대화는 이어집니다."},

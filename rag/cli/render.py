@@ -15,6 +15,7 @@ from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Support,
 _WIDTH = 100
 _ENDS = " .,;:!?。"
 _MARKS = {Support.VERIFIED: ("✓", "green"), Support.WEAK: ("~", "yellow"), Support.UNSUPPORTED: ("✗", "red")}
+_DERIVED = ("=", "cyan")
 
 
 def plain(text: str) -> str:
@@ -60,11 +61,27 @@ def _answered(answer: Answer, language: Language) -> Iterable[str]:
 
 
 def sentence_line(sentence: Sentence, language: Language) -> str:
-    mark, colour = _MARKS[sentence.support]
+    """A sentence between its mark and the reason for it, unless that is a proven quote."""
+    mark, colour = _DERIVED if sentence.derived else _MARKS[sentence.support]
     numbers = "".join(f"[{n}]" for n in sentence.citations)
-    words = "" if sentence.support is Support.VERIFIED else f"  ({say(sentence.support.value, language)})"
+    reason = _doubt(sentence, language)
+    words = f"  ({reason})" if reason else ""
     text = " ".join(part for part in (plain(sentence.text), numbers) if part)
     return click.style(mark, fg=colour) + " " + text + click.style(words, fg=colour)
+
+
+def _doubt(sentence: Sentence, language: Language) -> str:
+    """Why a sentence is not verified; empty when it is."""
+    if sentence.derived:
+        formulas = "; ".join(plain_line(one.formula) for one in sentence.derived)
+        return say("derived", language, formulas=formulas)
+    if sentence.support is Support.VERIFIED:
+        return ""
+    words = say(sentence.support.value, language)
+    if sentence.unsupported_facts:
+        missing = ", ".join(map(plain_line, sentence.unsupported_facts))
+        words += "; " + say("facts_missing", language, facts=missing)
+    return words
 
 
 def quote_lines(answer: Answer, language: Language) -> Iterable[str]:

@@ -62,6 +62,8 @@ def _show(file: str, found: Verification, settings: Settings, as_json: bool) -> 
 
 
 def _form(file: str, found: Verification) -> dict[str, Any]:
+    from rag.cli.forms import derived_form
+
     return {
         "file": file,
         "question": found.receipt.question,
@@ -70,6 +72,7 @@ def _form(file: str, found: Verification) -> dict[str, Any]:
         "stale": [check.saved.n for check in found.stale],
         "citations": [_check_form(check) for check in found.checks],
         "weakened": list(found.weakened),
+        "derived": [derived_form(one) for sentence in found.proof.sentences for one in sentence.derived],
     }
 
 
@@ -97,5 +100,7 @@ def _print(file: str, found: Verification, language: Language) -> None:
         click.echo(f"  [{check.saved.n}] {place}: {say(check.outcome.name.lower() + '_now', language)}{now}")
         if not check.outcome.stands:
             click.echo(wrapped(f"“{plain_line(check.saved.quote)}”", "      "))
+    for formulas in ("; ".join(one.formula for one in s.derived) for s in found.proof.sentences if s.derived):
+        click.echo(wrapped(say("derived_now", language, formulas=plain_line(formulas)), "  "))
     for sentence in found.weakened:
         click.echo(wrapped(f"{say('weakened', language)} {plain_line(sentence)}", "  "))

@@ -19,6 +19,7 @@ from rag.pipeline.prompt import Reader
 from rag.pipeline.searching import effort_forms, effort_seconds
 from rag.pipeline.turn import Ask, Turn
 from rag.pipeline.wording import language_for, say
+from rag.prompting.catalogue import load_template
 from rag.providers.capabilities import Capabilities
 from rag.store import Filter, Index
 from rag.text.tokens import count_tokens
@@ -150,8 +151,21 @@ class Steps:
         embed = None if self.embeddings.paid else self.embeddings.embed
         vector = turn.retrieval.query_vector if turn.retrieval is not None else None
         return extractive.answer(
-            turn.standalone, turn.passages, embed=embed, query_vector=vector, pages=self.index
+            turn.standalone,
+            turn.passages,
+            embed=embed,
+            query_vector=vector,
+            pages=self.index,
+            max_sentences=self._sentences(turn),
         )
+
+    def _sentences(self, turn: Turn) -> int:
+        """How many sentences the template wants: all that there is of it to be heeded without a model."""
+        template = load_template(turn.ask.prompt or self.settings.prompt, self.settings.prompts_dir)
+        if template.file.sentences is None:
+            return extractive.SENTENCES
+        turn.template = (template.name, template.fingerprint)
+        return template.file.sentences
 
     def prove(self, turn: Turn) -> Turn:
         """Look every quote up in the stored pages."""

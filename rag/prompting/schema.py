@@ -113,6 +113,8 @@ class TemplateFile(_Part):
     """`auto` follows the language of the question."""
     output: Literal["quoted", "json"] = "quoted"
     """The form of the reply that `{reply_form}` asks for."""
+    sentences: int | None = Field(default=None, ge=1, le=20)
+    """How many sentences an answer without a model has at most. A chat model reads the messages instead."""
     sampling: Sampling = Sampling()
     variables: dict[str, str | dict[Language, str]] = Field(default_factory=dict)
     """Variables of one's own, with their values: one text, or one for each language of the messages."""

@@ -71,7 +71,7 @@ class Template:
     def fingerprint(self) -> str:
         """SHA-256 over everything that can change a prompt; formatting of the file cannot."""
         content = {
-            "file": self.file.model_dump(mode="json", exclude={"description"}),
+            "file": self.file.model_dump(mode="json", exclude={"description", "sentences"}),
             "examples": [example.model_dump(mode="json") for example in self.examples],
             "reply_forms": dict(self.reply_forms),
         }

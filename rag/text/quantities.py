@@ -69,7 +69,7 @@ _AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _KOREAN_SCALE = "천억|백억|십억|억|천만|백만|십만|만|조|천|백"
 _NUMBER = re.compile(
     rf"(?P<paren>\((?=\s*{_CURRENCY}?\s*[\d,.]+\s*%?\)))?"
-    rf"(?P<sign>(?<![\w.,)])[-−–]\s?|△\s?|▲\s?)?(?:(?P<currency>{_CURRENCY})\s?)?(?P<minus>[-−](?=\d))?"
+    rf"(?P<sign>(?<![\w.,)])(?:[-−–](?!\s)|(?<![\d%]\s)[-−–]\s)|△\s?|▲\s?)?(?:(?P<currency>{_CURRENCY})\s?)?(?P<minus>[-−](?=\d))?"
     rf"(?<![\w.])(?P<figure>(?:(?:{_AMOUNT})\s?(?:{_KOREAN_SCALE})(?:여|\s)?\s?)+(?:{_AMOUNT}(?!\s?[년월일%]|[\d,.]*\d))?"
     rf"|(?:{_AMOUNT})(?:st|nd|rd|th)?(?![.,]?\d))"
     rf"(?:[\s-]?(?P<scale>thousand|million|billion|trillion|bn|mn|[kmb](?!\w))\b)?"
@@ -116,7 +116,8 @@ class Number:
 
     `amount` is the value (scale words applied), `mantissa` the figure alone. `unit` is a common name for the
     unit in both languages, empty if none was recognised. `cell` says that no word follows that might be an
-    unknown unit, as in a table. `bracketed` is accounting's way to write a negative amount.
+    unknown unit, as in a table. `bracketed` is accounting's way to write a negative amount. `step` is what one
+    more in the last printed digit adds to the amount.
     """
 
     amount: Decimal
@@ -126,6 +127,7 @@ class Number:
     bracketed: bool
     start: int
     end: int
+    step: Decimal = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,9 @@ def _written(text: str, match: re.Match[str]) -> Number:
     if len(scale) == 1 and not match["currency"]:
         # 5m is five metres, $5m five million.
         scale, word, begin = "", scale, match.start("scale")
-    mantissa, amount = _figure(match["figure"])
+    mantissa, amount, step = _figure(match["figure"])
     amount *= _SCALES.get(scale, 1)
+    step *= _SCALES.get(scale, 1)
     unit, length = _unit(word)
     if unit == "year" and "," not in match[0] and 1000 <= amount < 3000 and amount == mantissa:
         unit = ""
@@ -190,7 +193,7 @@ def _written(text: str, match: re.Match[str]) -> Number:
     end = max(match.end("figure"), match.end("scale") if scale else 0, begin + length if length else 0)
     cell = not re.match(r"[^\S\n]*-?[^\W\d_]", text[end : end + 4])
     start = min(at for name in ("sign", "currency", "minus", "figure") if (at := match.start(name)) >= 0)
-    return Number(sign * amount, mantissa, unit, cell, bool(match["paren"]), start, end)
+    return Number(sign * amount, mantissa, unit, cell, bool(match["paren"]), start, end, step)
 
 
 def _unit(word: str) -> tuple[str, int]:
@@ -204,14 +207,16 @@ def _unit(word: str) -> tuple[str, int]:
     return _UNIT_OF.get(word[:length], ""), length
 
 
-def _figure(text: str) -> tuple[Decimal, Decimal]:
-    """Mantissa and value of a figure such as 1조 5,770억; the mantissa of a sum is its value."""
+def _figure(text: str) -> tuple[Decimal, Decimal, Decimal]:
+    """Mantissa, value and step of a figure such as 1조 5,770억; the mantissa of a sum is its value."""
     total = part = Decimal(0)
+    step = Decimal(1)
     pieces = _KOREAN_PART.findall(text)
     for figure, scale in pieces:
         part = _decimal(figure)
         total += part * _SCALES.get(scale, 1)
-    return (part if len(pieces) == 1 else total), total
+        step = Decimal(1).scaleb(-len(figure.partition(".")[2])) * _SCALES.get(scale, 1)
+    return (part if len(pieces) == 1 else total), total, step
 
 
 def _spelled(text: str) -> Iterator[Number]:
@@ -221,9 +226,10 @@ def _spelled(text: str) -> Iterator[Number]:
             yield Number(value, value, _UNIT_OF.get(match["counter"], ""), False, False, *match.span())
         else:
             value = Decimal(_WORD_NUMBERS[match["word"].lower()])
-            amount = value * _SCALES.get((match["scale"] or "").lower(), 1)
+            step = Decimal(_SCALES.get((match["scale"] or "").lower(), 1))
             end = match.end("scale") if match["scale"] else match.end("word")
-            yield Number(amount, value, _unit(match["unit"] or "")[0], False, False, match.start(), end)
+            unit = _unit(match["unit"] or "")[0]
+            yield Number(value * step, value, unit, False, False, match.start(), end, step)
 
 
 def _decimal(figure: str) -> Decimal:

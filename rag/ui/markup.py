@@ -59,20 +59,20 @@ def answer(given: Answer, language: Language) -> str:
 
 def sentence(given: Sentence, language: Language) -> str:
     """A sentence, the numbers of its quotes, and a word about how well it is backed."""
-    support = given.support.value
+    support, word = given.support.value, "derived" if given.derived else given.support.value
     numbers = "".join(element("sup", f"[{n}]") for n in given.citations)
     badge = element(
         "span",
-        f"{MARKS[given.support]} {say(support, language)}",
+        f"{'=' if given.derived else MARKS[given.support]} {say(word, language)}",
         class_=f"pq-badge pq-{support}",
-        title=say(f"{support}_why", language),
+        title=say(f"{word}_why", language),
     )
-    missing = ""
+    beside = "; ".join(one.formula for one in given.derived)
     if given.unsupported_facts:
-        words = say("facts_missing", language, facts=", ".join(given.unsupported_facts))
-        missing = element("span", text(words), class_="pq-missing")
+        beside = say("facts_missing", language, facts=", ".join(given.unsupported_facts))
+    beside = element("span", text(beside), class_="pq-missing") if beside else ""
     words = element("span", text(given.text), class_="pq-text")
-    return element("p", words, numbers, " ", badge, missing, class_=f"pq-sentence pq-is-{support}")
+    return element("p", words, numbers, " ", badge, beside, class_=f"pq-sentence pq-is-{support}")
 
 
 def declined(given: Answer, language: Language) -> str:

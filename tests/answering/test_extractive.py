@@ -65,7 +65,26 @@ def test_the_sentence_that_answers_comes_first(question: str, first: str) -> Non
     )
     draft = answer(question, passages)
     assert draft.sentences[0].text == first
-    assert len(draft.sentences) == 2
+    assert len(draft.sentences) <= 2
+
+
+def test_a_further_sentence_comes_only_when_it_is_likely_to_answer_too() -> None:
+    shelf = Shelf(
+        {
+            "toll.pdf": [
+                "The toll on the bridge was abolished in 1954. The toll on the bridge was abolished in May, the paper"
+                " wrote. Cats are fond of milk. The lamps burn oil."
+            ]
+        }
+    )
+    passages = [shelf.passage("toll.pdf", 1)]
+    both = answer("When was the toll on the bridge abolished?", passages, max_sentences=4)
+    assert [sentence.text[:40] for sentence in both.sentences] == [
+        "The toll on the bridge was abolished in ",
+        "The toll on the bridge was abolished in ",
+    ]
+    one = answer("What do the lamps burn?", passages, max_sentences=4)
+    assert [sentence.text for sentence in one.sentences] == ["The lamps burn oil."]
 
 
 def test_every_sentence_quotes_itself_and_is_verified() -> None:
@@ -83,7 +102,7 @@ def test_what_a_document_repeats_is_quoted_from_where_it_says_it_first() -> None
     passages = [shelf.passage("dam.pdf", number) for number in (3, 2, 1)]
     draft = answer("When was the dam raised?", passages, max_sentences=1)
     assert prove(draft, passages, shelf).citations[0].page == 1
-    assert len(answer("When was the dam raised?", passages).sentences) == 2
+    assert len(answer("When was the dam raised?", passages).sentences) == 1
     # also when the earlier page was not retrieved
     later = answer("When was the dam raised?", passages[:1], pages=shelf, max_sentences=1)
     (citation,) = prove(later, passages[:1], shelf).citations

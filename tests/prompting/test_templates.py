@@ -294,6 +294,11 @@ def test_the_fingerprint_follows_the_content_and_not_the_layout(tmp_path: Path) 
     moved = read_template(write(tmp_path, "# a remark\n" + MINIMAL.replace("small", "little"), "b.yaml"))
     changed = read_template(write(tmp_path, MINIMAL.replace("Answer in", "Reply in"), "c.yaml"))
     assert first.fingerprint == moved.fingerprint
+    # without a model it counts sentences, and no prompt changes
+    assert (
+        first.fingerprint
+        == read_template(write(tmp_path, MINIMAL + "\nsentences: 1\n", "d.yaml")).fingerprint
+    )
     assert first.fingerprint != changed.fingerprint
     assert len(first.fingerprint) == 64
 

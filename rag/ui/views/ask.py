@@ -74,6 +74,8 @@ def _legend(visit: Visit) -> None:
     for support in Support:
         badge = markup.badge(f"{markup.MARKS[support]} {visit.say(support.value)}", support.value)
         rows.append(markup.element("div", badge, " ", visit.say(f"{support.value}_why")))
+    derived = markup.badge(f"= {visit.say('derived')}", Support.WEAK.value)
+    rows.insert(1, markup.element("div", derived, " ", visit.say("derived_why")))
     st.html(markup.element("div", *rows, class_="pq-legend"))
 
 
