@@ -163,10 +163,8 @@ class KeywordIndex:
         addresses = [address for _, address in found]
         contents = searcher.fast_field_values("content", addresses)
         keys = searcher.fast_field_values("key", addresses)
-        return sorted(
-            (-round(float(score), 5), int(content), int(key))
-            for (score, _), content, key in zip(found, contents, keys, strict=True)
-        )
+        scores = [-round(score, 5) for score, _ in found]
+        return sorted(zip(scores, contents, keys, strict=True))
 
     def _query(
         self,
