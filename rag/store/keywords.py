@@ -288,6 +288,6 @@ def share_permissions(folder: Path) -> None:
 
 def tokenizer() -> tuple[str, Callable[[str], list[str]]]:
     """The name of the keyword tokeniser in force, and its function."""
-    from rag.text.keywords import TOKENISER_ID, keyword_tokens
+    from rag.text.keywords import TOKENISER_ID, indexed_tokens
 
-    return TOKENISER_ID, keyword_tokens
+    return TOKENISER_ID, indexed_tokens
