@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from synthetic import CHUNKS_PER_FILE, documents, names, questions
+from synthetic import documents, names, questions
 
 SIZES = (10_000, 100_000)
 MILLION = 1_000_000
@@ -104,7 +104,9 @@ def timed(run: Callable[[int], object], count: int) -> dict[str, float]:
     return clock.summary()
 
 
-def hybrid(index: Any, asked: Sequence[str], embed: Callable[[str], Any], where: Any = None) -> dict[str, Any]:
+def hybrid(
+    index: Any, asked: Sequence[str], embed: Callable[[str], Any], where: Any = None
+) -> dict[str, Any]:
     """A whole query: embedding and search apart, and both together."""
     from rag.retrieval.hybrid import HybridRetriever
 

@@ -111,8 +111,9 @@ class Name:
 def names(count: int) -> list[Name]:
     """Names of made-up companies, each with a report for each of ten years."""
     chance = np.random.default_rng(7)
-    starts, ends = ("Vel Kor Ast Bren Dal Mir Tor Hal Sev Lun Pra Quo Nor Cas Eld".split(), "mora tex via dyne lon".split())  # fmt: skip
-    kinds = "Industries Holdings Energy Foods Systems Pharma Logistics Retail".split()
+    starts = re.findall(r"\w+", "Vel Kor Ast Bren Dal Mir Tor Hal Sev Lun Pra Quo Nor Cas Eld")
+    ends = ("mora", "tex", "via", "dyne", "lon")
+    kinds = ("Industries", "Holdings", "Energy", "Foods", "Systems", "Pharma", "Logistics", "Retail")
     companies: dict[str, None] = {}
     while len(companies) < -(-count // len(YEARS)):
         middle = "abcdefghilmnoprstu"[chance.integers(18)] + "aeiou"[chance.integers(5)]
