@@ -36,10 +36,10 @@ class Weights:
     expanded_pages: float = 0.0
     expanded_heads: float = 0.0
     figures: float = 0.0
-    sentence: float = 1.0
+    sentence: float = 0.0
 
 
-FACT = Weights(dense=1.5, keywords=2.0, pages=1.0, heads=0.25, routing=0.25)
+FACT = Weights(dense=1.5, keywords=2.0, pages=1.0, heads=0.25, routing=0.25, sentence=1.5)
 """For a question whose own words are on the page."""
 REPORT = Weights(
     dense=1.0,
@@ -50,6 +50,7 @@ REPORT = Weights(
     expanded_pages=1.0,
     expanded_heads=0.25,
     figures=0.3,
+    sentence=1.0,
 )
 """For a question that the glossary knows to be printed in other words: statements, tables, computed figures.
 
