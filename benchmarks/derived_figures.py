@@ -4,7 +4,7 @@
 
 INDEX is a folder that `rag ingest` made; without one the sample documents are indexed into a temporary folder. Each
 trial takes a sentence (or a table's row) with figures from a page, quotes it truly, and claims a random wrong figure
-of the like size and form. `altered`: the page's own sentence with one figure exchanged. `claimed`, the hardest case: a
+of the like size and form. `altered`: the page's own sentence with one figure exchanged. `claimed`, the hardest: a
 claim that says it computes ("In total", "rose by", "on average", a share) and only the figure is random. `true`: the
 same claims with the figure that two of the quote's figures really give. The share that is shown as derived is
 printed for each, and the share shown as verified, which must be 0 for wrong figures.

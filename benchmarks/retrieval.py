@@ -86,6 +86,7 @@ VARIANTS: dict[str, Search] = {
     "without page beginnings": with_weights({"heads": 0.0, "expanded_heads": 0.0}),
     "without routing": with_weights({"routing": 0.0}),
     "without the glossary": with_weights(glossary=Glossary(())),
+    "without the best sentence": with_weights({"sentence": 0.0}),
     "without the share of figures": with_weights({"figures": 0.0}),
 }
 

@@ -1,62 +1,36 @@
-"""How the index grows: put and publish speed, size, open time, memory and search latency by number of chunks.
+"""How a question's cost grows with the index: a whole hybrid query and its parts, build, size, open time and memory.
 
-    python benchmarks/store_scale.py                 # 10 thousand and 100 thousand chunks
-    python benchmarks/store_scale.py --million       # and one million (a quarter of an hour, 8 GB of disk)
+    python benchmarks/store_scale.py                       # 10 thousand and 100 thousand chunks
+    python benchmarks/store_scale.py --million             # and one million (a quarter of an hour, 8 GB of disk)
+    python benchmarks/store_scale.py --million --keep DIR  # indexes stay in DIR and are used again by the next run
 
-Chunks are synthetic: words drawn by Zipf's law, 110 a chunk, 5 chunks a page; vectors are mixtures of a few hundred
-topics, as embeddings of real text are. Every size is measured in a process of its own. Prints one JSON object.
+The documents are synthetic (synthetic.py), the questions those of the sample set, embedded with the built-in model.
+Every size is measured in a process of its own, a question at a time. Wall time is what a user waits; CPU time counts
+all threads and hardly depends on what else the machine does. Prints one JSON object; --out writes it to a file too.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthetic import documents, names, questions
 
 SIZES = (10_000, 100_000)
 MILLION = 1_000_000
 DIMENSION = 384
-CHUNKS_PER_FILE = 100
-WORDS = 110
-VOCABULARY = 50_000
-TOPICS = 400
-QUERIES = 60
-
-
-def words_of(chance: np.random.Generator, count: int) -> list[str]:
-    ranks = np.minimum(chance.zipf(1.15, count), VOCABULARY)
-    return [f"w{rank}" for rank in ranks]
-
-
-def vectors_of(chance: np.random.Generator, count: int) -> np.ndarray:
-    topics = np.random.default_rng(1).standard_normal((TOPICS, DIMENSION)).astype(np.float32)
-    mixed = topics[chance.integers(TOPICS, size=count)] + 0.6 * topics[chance.integers(TOPICS, size=count)]
-    return mixed + 0.7 * chance.standard_normal((count, DIMENSION)).astype(np.float32)
-
-
-def documents(total: int) -> Iterator[tuple[Any, np.ndarray]]:
-    from rag.types import Chunk, Document, Page, Source, Span, Status
-
-    chance = np.random.default_rng(2)
-    for number in range(total // CHUNKS_PER_FILE):
-        chunks, pages = [], []
-        for page in range(1, CHUNKS_PER_FILE // 5 + 1):
-            texts = [" ".join(words_of(chance, WORDS)) for _ in range(5)]
-            pages.append(Page(page, "\n".join(texts)))
-            for text in texts:
-                chunks.append(Chunk(len(chunks), (Span(page, 0, len(text)),), text, tokens=WORDS))
-        source = Source(
-            f"file-{number}.pdf", "", str(number), 1, 1, Status.OK, metadata={"part": str(number % 10)}
-        )
-        yield Document(source, tuple(pages), tuple(chunks)), vectors_of(chance, len(chunks))
+WARM = 5
+"""Questions asked before the timing begins: what is loaded at first use is measured as `first_answer_ms`."""
 
 
 def build(location: Path | str, total: int) -> dict[str, float]:
@@ -75,15 +49,15 @@ def build(location: Path | str, total: int) -> dict[str, float]:
         publishing = time.perf_counter() - before
         made = time.perf_counter() - began
         before = time.perf_counter()
-        document, vectors = next(documents(CHUNKS_PER_FILE))
-        writer.put(document, vectors)
+        writer.put(document, vectors)  # the last file once more, as if it had changed
         writer.publish()
         one_more = time.perf_counter() - before
     return {
         "put_chunks_per_s": total / putting,
         "publish_s": publishing,
-        "publish_after_one_file_s": one_more,
+        "one_changed_file_s": one_more,
         "total_s": made,
+        "peak_memory_mib": memory_mib("VmHWM"),
     }
 
 
@@ -94,20 +68,62 @@ def memory_mib(kind: str) -> float:
     return float("nan")
 
 
-def percentiles(run: Callable[[int], object]) -> dict[str, float]:
-    run(0)
-    times = []
-    for number in range(1, QUERIES + 1):
-        began = time.perf_counter()
+class Clock:
+    """Wall and CPU milliseconds of repeated work."""
+
+    def __init__(self) -> None:
+        self.wall: list[float] = []
+        self.cpu: list[float] = []
+
+    def time(self, work: Callable[[], Any]) -> Any:
+        cpu, wall = time.process_time(), time.perf_counter()
+        done = work()
+        self.wall.append((time.perf_counter() - wall) * 1000)
+        self.cpu.append((time.process_time() - cpu) * 1000)
+        return done
+
+    def __add__(self, other: Clock) -> Clock:
+        both = Clock()
+        both.wall = [a + b for a, b in zip(self.wall, other.wall, strict=True)]
+        both.cpu = [a + b for a, b in zip(self.cpu, other.cpu, strict=True)]
+        return both
+
+    def summary(self) -> dict[str, float]:
+        found = {}
+        for kind, times in (("", self.wall), ("cpu_", self.cpu)):
+            found |= {f"{kind}p{q}_ms": round(float(np.percentile(times, q)), 2) for q in (50, 95)}
+        return found
+
+
+def timed(run: Callable[[int], object], count: int) -> dict[str, float]:
+    clock = Clock()
+    for number in range(WARM):
         run(number)
-        times.append((time.perf_counter() - began) * 1000)
-    return {"p50_ms": float(np.percentile(times, 50)), "p95_ms": float(np.percentile(times, 95))}
+    for number in range(WARM, count):
+        clock.time(lambda number=number: run(number))
+    return clock.summary()
+
+
+def hybrid(
+    index: Any, asked: Sequence[str], embed: Callable[[str], Any], where: Any = None
+) -> dict[str, Any]:
+    """A whole query: embedding and search apart, and both together."""
+    from rag.retrieval.hybrid import HybridRetriever
+
+    retriever = HybridRetriever(index=index, embed_query=embed, where=where)
+    embedding, searching = Clock(), Clock()
+    for number, question in enumerate(asked):
+        if number < WARM:
+            retriever.retrieve(question)
+            continue
+        vector = embedding.time(lambda question=question: embed(question))
+        searching.time(lambda question=question, v=vector: retriever.retrieve(question, vector=np.asarray(v)))
+    parts = {"whole": embedding + searching, "embedding": embedding, "search": searching}
+    return {name: clock.summary() for name, clock in parts.items()}
 
 
 def recall(index: Any, queries: np.ndarray, stored: Path) -> float:
     """Share of the ten nearest by an exact search that the index returns."""
-    import sqlite3
-
     with sqlite3.connect(f"file:{stored}?mode=ro", uri=True) as connection:
         rows = connection.execute(
             "SELECT c.id, e.vector FROM contents t JOIN chunks c ON c.content = t.id "
@@ -128,38 +144,47 @@ def recall(index: Any, queries: np.ndarray, stored: Path) -> float:
     )
 
 
-def measure(location: Path) -> dict[str, Any]:
+def measure(location: Path, total: int) -> dict[str, Any]:
     import faiss  # noqa: F401  (its import is not the index's doing)
     import tantivy  # noqa: F401
 
+    from rag.providers.e5 import E5Embeddings
+    from rag.retrieval.hybrid import HybridRetriever
     from rag.store import Filter, open_index
+    from rag.text.keywords import query_terms
 
-    chance = np.random.default_rng(3)
-    queries = vectors_of(chance, QUERIES + 1)
-    terms = [sorted(set(words_of(chance, 12))) for _ in range(QUERIES + 1)]
-    where = Filter.parse(["part=3"])
+    asked = questions(total)
+    embeddings = E5Embeddings()
+    queries = embeddings.embed_array(asked, kind="query")
+    terms = [query_terms(question) for question in asked]
     before = memory_mib("RssAnon")
     began = time.perf_counter()
     index = open_index(location)
     opened = time.perf_counter() - began
-    index.search_dense(queries[0], 10)
-    index.search_keywords(terms[0], 10)
+    HybridRetriever(index=index, embed_query=embeddings.embed_query).retrieve(asked[0])
     ready = time.perf_counter() - began
-    result = {
+    result: dict[str, Any] = {
         "open_ms": opened * 1000,
         "first_answer_ms": ready * 1000,
         "memory_own_mib": memory_mib("RssAnon") - before,
-        "dense": percentiles(lambda n: index.search_dense(queries[n], 100)),
-        "dense_filtered": percentiles(lambda n: index.search_dense(queries[n], 100, where)),
-        "keywords": percentiles(lambda n: index.search_keywords(terms[n], 100)),
-        "keywords_filtered": percentiles(lambda n: index.search_keywords(terms[n], 100, where)),
-        "pages": percentiles(lambda n: index.search_pages(terms[n], 100)),
-        "passages": percentiles(
-            lambda n: index.passages([h.chunk_id for h in index.search_dense(queries[n], 8)])
-        ),
+        "hybrid": hybrid(index, asked, embeddings.embed_query),
     }
-    result["memory_after_mib"] = memory_mib("VmRSS")
-    result["recall_at_10"] = recall(index, queries, location / "index.db")
+    filters = {"file": f"file={names(1)[0].file}", "part": "part=3", "page": "page=1-3"}
+    for name, condition in filters.items():
+        where = Filter.parse([condition])
+        result[f"hybrid_{name}"] = hybrid(index, asked, embeddings.embed_query, where)
+    part, count = Filter.parse([filters["part"]]), len(asked)
+    result |= {
+        "dense": timed(lambda n: index.search_dense(queries[n], 100), count),
+        "dense_filtered": timed(lambda n: index.search_dense(queries[n], 100, part), count),
+        "keywords": timed(lambda n: index.search_keywords(terms[n], 100), count),
+        "keywords_filtered": timed(lambda n: index.search_keywords(terms[n], 100, part), count),
+        "pages": timed(lambda n: index.search_pages(terms[n], 60), count),
+        "page_beginnings": timed(lambda n: index.search_pages(terms[n], 60, head=True), count),
+        "memory_own_after_mib": memory_mib("RssAnon") - before,
+        "memory_mapped_mib": memory_mib("RssFile"),
+        "recall_at_10": recall(index, queries, location / "index.db"),
+    }
     index.close()
     return result
 
@@ -185,22 +210,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--million", action="store_true", help="measure one million chunks too")
     parser.add_argument("--keep", type=Path, help="folder for the indexes, which are kept and used again")
+    parser.add_argument("--out", type=Path, help="write the figures to this file")
     parser.add_argument("--build", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.build:
         print(json.dumps(build(Path(options.build[0]), int(options.build[1]))))
         return
     if options.measure:
-        print(json.dumps(measure(Path(options.measure))))
+        print(json.dumps(measure(Path(options.measure[0]), int(options.measure[1]))))
         return
     results = {}
     with tempfile.TemporaryDirectory() as temporary:
         for total in (*SIZES, *([MILLION] if options.million else [])):
-            location = (options.keep or Path(temporary)) / str(total)
-            built = {} if location.exists() else run_apart("--build", str(location), str(total))
-            results[str(total)] = {"build": built, **sizes(location), **run_apart("--measure", str(location))}
-    print(json.dumps({"dimension": DIMENSION, "words_per_chunk": WORDS, "sizes": results}, indent=2))
+            results[str(total)] = of_size((options.keep or Path(temporary)) / str(total), total)
+    report = json.dumps({"dimension": DIMENSION, "processors": os.cpu_count(), "sizes": results}, indent=1)
+    print(report)
+    if options.out:
+        options.out.write_text(report + "\n")
+
+
+def of_size(location: Path, total: int) -> dict[str, Any]:
+    record = location.with_suffix(".build.json")
+    if not record.exists():
+        location.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(run_apart("--build", str(location), str(total))))
+    measured = run_apart("--measure", str(location), str(total))
+    return {"build": json.loads(record.read_text()), **sizes(location), **measured}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, PrivateAttr
 
 from rag.retrieval.candidates import CLEARLY_NAMED, Candidates, gather
+from rag.retrieval.coverage import coverage
 from rag.retrieval.diversity import without_near_duplicates
 from rag.retrieval.glossary import Glossary, load_glossary
 from rag.retrieval.question import read_question
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float32]
 
-READ = 60
-"""Passages that are read for the last ranking, at least."""
+WITH_FIGURES = 60
+"""Passages among which the share of figures decides, at least."""
+IN_FRONT = 16
+"""Passages whose sentences are looked at: they change places among themselves only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class HybridRetriever(BaseRetriever):
         routes = self._routes(question)
         found = gather(self.index, read, vector, routes, where or self.where, wanted)
         weights = self.weights or weights_for(read)
-        passages = _ranked(self.index, found, score(found, weights), weights.figures, wanted)
+        passages = _ranked(self.index, found, weights, read.terms, wanted)
         return Retrieval(question, tuple(passages), vector, routes)
 
     def _routes(self, question: str) -> Mapping[str, float]:
@@ -119,27 +123,36 @@ def as_document(passage: Passage) -> Document:
 
 
 def _ranked(
-    index: Index, found: Candidates, scores: Mapping[int, float], figures: float, k: int
+    index: Index, found: Candidates, weights: Weights, terms: Mapping[str, float], k: int
 ) -> list[Passage]:
     """The `k` best, ties by chunk id, near-duplicates behind the rest.
 
-    Only the best `2 k` (at least `READ`) are read: how full of figures a text is decides among them, not before.
+    Only the best are read: how full of figures a text is and what its sentences hold decides among them, not before.
     """
-    best = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[: max(2 * k, READ)]
-    read = [_annotated(found, passage, scores, figures) for passage in index.passages(best)]
-    read.sort(key=lambda passage: (-passage.score, passage.chunk_id))
+    scores = score(found, weights)
+    depth = max(2 * k, WITH_FIGURES if weights.figures else IN_FRONT)
+    best = heapq.nsmallest(depth, scores, key=lambda chunk: (-scores[chunk], chunk))
+    read = index.passages(best)
+    if weights.figures:
+        for passage in read:
+            scores[passage.chunk_id] += weights.figures * figures_in(passage.text)
+        read.sort(key=lambda passage: (-scores[passage.chunk_id], passage.chunk_id))
+    front = read[:IN_FRONT] if weights.sentence else []
+    for passage, share in zip(front, coverage(terms, [f"{p.header}\n{p.text}" for p in front]), strict=True):
+        scores[passage.chunk_id] += weights.sentence * share
+    read[: len(front)] = sorted(front, key=lambda passage: (-scores[passage.chunk_id], passage.chunk_id))
     read = read[: 2 * k]
     if not read:
         return []
     order = without_near_duplicates(range(len(read)), index.vectors([p.chunk_id for p in read]))
-    return [read[place] for place in order[:k]]
+    return [_annotated(found, read[place], scores) for place in order[:k]]
 
 
-def _annotated(found: Candidates, passage: Passage, scores: Mapping[int, float], figures: float) -> Passage:
+def _annotated(found: Candidates, passage: Passage, scores: Mapping[int, float]) -> Passage:
     chunk = passage.chunk_id
     return replace(
         passage,
-        score=scores[chunk] + (figures * figures_in(passage.text) if figures else 0.0),
+        score=scores[chunk],
         similarity=found.dense.get(chunk),
         dense_rank=found.dense_ranks.get(chunk),
         keyword_rank=found.keyword_ranks.get(chunk),

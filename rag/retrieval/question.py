@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rag.retrieval.glossary import Glossary
-from rag.text.keywords import query_terms
+from rag.text.keywords import searched_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Question:
 
 def read_question(text: str, glossary: Glossary) -> Question:
     """Take `text` apart."""
-    terms = query_terms(text)
+    terms = searched_terms(text)
     expansion: dict[str, float] = {}
     for printed in glossary.expand(text):
-        expansion.update(query_terms(printed))
+        expansion.update(searched_terms(printed))
     return Question(text=text, terms=terms, expansion=expansion)

@@ -36,9 +36,10 @@ class Weights:
     expanded_pages: float = 0.0
     expanded_heads: float = 0.0
     figures: float = 0.0
+    sentence: float = 0.0
 
 
-FACT = Weights(dense=1.5, keywords=2.0, pages=1.0, heads=0.25, routing=0.25)
+FACT = Weights(dense=1.5, keywords=2.0, pages=1.0, heads=0.25, routing=0.25, sentence=1.5)
 """For a question whose own words are on the page."""
 REPORT = Weights(
     dense=1.0,
@@ -49,6 +50,7 @@ REPORT = Weights(
     expanded_pages=1.0,
     expanded_heads=0.25,
     figures=0.3,
+    sentence=1.0,
 )
 """For a question that the glossary knows to be printed in other words: statements, tables, computed figures.
 
@@ -66,13 +68,19 @@ def score(found: Candidates, weights: Weights) -> dict[int, float]:
     pages = _page_scores(found, weights)
     keywords = _by_best(found.keywords)
     best = max(found.dense.values(), default=0.0)
-    return {
-        chunk: weights.dense * max(0.0, 1.0 - (best - found.dense[chunk]) / DENSE_WINDOW)
-        + weights.keywords * keywords.get(chunk, 0.0)
-        + weights.routing * found.routes.get(file, 0.0)
-        + max(pages.get((file, page), 0.0) for page in range(first, last + 1))
-        for chunk, (file, first, last) in found.places.items()
-    }
+    scores = {}
+    for chunk, (file, first, last) in found.places.items():
+        page = pages.get((file, first), 0.0)
+        if last > first:
+            page = max(page, *(pages.get((file, number), 0.0) for number in range(first + 1, last + 1)))
+        meaning = 1.0 - (best - found.dense[chunk]) / DENSE_WINDOW
+        scores[chunk] = (
+            weights.dense * (meaning if meaning > 0.0 else 0.0)
+            + weights.keywords * keywords.get(chunk, 0.0)
+            + weights.routing * found.routes.get(file, 0.0)
+            + page
+        )
+    return scores
 
 
 def _page_scores(found: Candidates, weights: Weights) -> dict[PageKey, float]:

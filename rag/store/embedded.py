@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 
+SELECTORS_KEPT = 4
+"""Filters whose chunks are remembered, a byte a chunk: the next question mostly asks within the same one."""
+
+
 class EmbeddedIndex(StoredIndex):
     """See `Index`."""
 
@@ -72,6 +76,7 @@ class EmbeddedIndex(StoredIndex):
         state = read_state(self._database)
         self.spec, self.generation = state.spec, state.published
         self._snapshot = Snapshot(self._database, state.published)
+        self._selectors: dict[Filter, tuple[Allowed, NDArray[np.bool_]]] = {}
         self._derived = DerivedIndexes(
             self._folder, self._database, self._snapshot, state, self._lease, self._notify
         )
@@ -99,6 +104,16 @@ class EmbeddedIndex(StoredIndex):
         restricted = where is not None and not where.empty
         if not restricted and not len(hidden.contents):
             return None
+        kept = self._selectors.get(where or Filter())
+        if kept is not None and kept[0] is hidden:
+            return kept[1]
+        if len(self._selectors) >= SELECTORS_KEPT:
+            self._selectors.clear()
+        selector = self._new_selector(where, restricted, hidden)
+        self._selectors[where or Filter()] = (hidden, selector)
+        return selector
+
+    def _new_selector(self, where: Filter | None, restricted: bool, hidden: Allowed) -> NDArray[np.bool_]:
         size = self._database.rows("SELECT coalesce(max(last_chunk), 0) + 1 FROM contents")[0][0]
         selector = np.full(size, not restricted)
         if where is not None and restricted:

@@ -160,8 +160,7 @@ class KeywordIndex:
         contents = searcher.fast_field_values("content", addresses)
         keys = searcher.fast_field_values("key", addresses)
         return [
-            (float(score), (int(content), int(key)))
-            for (score, _), content, key in zip(found, contents, keys, strict=True)
+            (score, (content, key)) for (score, _), content, key in zip(found, contents, keys, strict=True)
         ]
 
     def _query(
@@ -305,6 +304,6 @@ def share_permissions(folder: Path) -> None:
 
 def tokenizer() -> tuple[str, Callable[[str], list[str]]]:
     """The name of the keyword tokeniser in force, and its function."""
-    from rag.text.keywords import TOKENISER_ID, keyword_tokens
+    from rag.text.keywords import TOKENISER_ID, indexed_tokens
 
-    return TOKENISER_ID, keyword_tokens
+    return TOKENISER_ID, indexed_tokens

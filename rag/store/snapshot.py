@@ -17,6 +17,9 @@ from rag.store.spec import IndexSpec
 from rag.store.sql import Database
 from rag.types import Page, Passage, Source, Status
 
+FILTERS_KEPT = 16
+"""Filters whose contents a snapshot remembers: a question asks each engine within the same one."""
+
 VISIBLE = "{0}.added <= :g AND ({0}.removed IS NULL OR {0}.removed > :g)"
 
 
@@ -95,6 +98,7 @@ class Snapshot:
     def __init__(self, database: Database, generation: int) -> None:
         self.database = database
         self.generation = generation
+        self._allowed: dict[Filter, Allowed] = {}
 
     # -- the ledger -----------------------------------------------------------------------------------------
 
@@ -262,7 +266,15 @@ class Snapshot:
     # -- what a search may answer from ----------------------------------------------------------------------
 
     def allowed(self, where: Filter) -> Allowed:
-        """What the filter lets through."""
+        """What the filter lets through, looked up once: a snapshot does not change."""
+        found = self._allowed.get(where)
+        if found is None:
+            if len(self._allowed) >= FILTERS_KEPT:
+                self._allowed.clear()  # whole, so that threads need no lock for an order of use
+            found = self._allowed[where] = self._read_allowed(where)
+        return found
+
+    def _read_allowed(self, where: Filter) -> Allowed:
         condition, parameters = where.source_condition(self.database)
         found = self.database.rows(
             "SELECT c.id, c.first_chunk, c.last_chunk FROM sources s JOIN contents c ON c.id = s.content "

@@ -56,7 +56,7 @@ def test_the_same_question_gives_the_same_list(retriever: HybridRetriever) -> No
 def test_scores_fall_and_the_reasons_are_told(retriever: HybridRetriever) -> None:
     passages = retriever.retrieve("When did MV Tern hit the breakwater?").passages
     assert passages[0].score == max(p.score for p in passages)
-    assert passages[0].keyword_rank == 1
+    assert passages[0].keyword_rank in (1, 2)
     assert passages[0].similarity is not None
     assert 0 < passages[0].similarity < 1
 

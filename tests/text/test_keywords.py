@@ -8,7 +8,14 @@ import unicodedata
 import pytest
 import tantivy
 
-from rag.text.keywords import PARTICLE_WEIGHT, keyword_tokens, query_terms, query_tokens
+from rag.text.keywords import (
+    PARTICLE_WEIGHT,
+    indexed_tokens,
+    keyword_tokens,
+    query_terms,
+    query_tokens,
+    searched_terms,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,25 @@ def test_what_a_question_says_is_a_token_of_the_page(question: str, page: str) -
 
 def test_figures_keep_their_point_and_percent() -> None:
     assert keyword_tokens("12.5% of 1,234,567.89") == ["12.5%", "12.5", "of", "1234567.89"]
+
+
+@pytest.mark.parametrize(
+    ("question", "page", "token"),
+    [
+        ("15대 총선은?", "제15대 국회의원 총선거", "15대"),
+        ("제7조가 정하는 것은?", "제7조(휴가) 직원은", "7조"),
+        ("1,200명이 모인 곳은?", "1200명 가량이", "1200명"),
+        ("서울2호선", "2호선으로 갈아탄다", "2호"),
+    ],
+)
+def test_a_count_is_found_with_its_unit(question: str, page: str, token: str) -> None:
+    assert searched_terms(question)[token] == 1.0
+    assert token in indexed_tokens(page)
+
+
+def test_a_particle_after_a_number_is_no_unit() -> None:
+    assert searched_terms("A4와 7은 같은가?").keys() == query_terms("A4와 7은 같은가?").keys()
+    assert set(searched_terms("v1.2는 무엇인가?")) <= set(indexed_tokens("v1.2는"))
 
 
 def test_hangul_becomes_bigrams_at_script_boundaries() -> None:
