@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rag.store.best import best
 from rag.store.dense import DIGITS
 from rag.store.postgres.database import PostgresDatabase
 from rag.store.postgres.types import DenseVector
@@ -82,23 +81,23 @@ def search(
     """
     kind = Kind(question.size)
     conditions, parameters = _conditions(allowed, hidden)
+    parameters |= {"question": DenseVector(question), "limit": k}
     few = allowed is not None and _chunks(allowed) <= EXACT_ROWS
-    exact = few or not indexed
-    # Added to nought, the distance is no longer what the index is over.
-    order = "(v.embedding <#> :question) + 0" if exact else f"{kind.indexed} <#> {kind.question}"
-    statement = (
-        "SELECT v.chunk, -(v.embedding <#> :question) FROM vectors v "
-        f"{conditions} ORDER BY {order} LIMIT :limit"
-    )
-    parameters["question"] = DenseVector(question)
-    factor = RERANKED if kind.halved and not exact else 1
-
-    def fetch(limit: int) -> list[tuple[float, tuple[int]]]:
-        found = database.rows(statement, {**parameters, "limit": factor * limit})
-        scored = [(float(score), (chunk,)) for chunk, score in found]
-        return sorted(scored, key=lambda hit: -hit[0])[:limit]
-
-    return [(chunk, score) for (chunk,), score in best(fetch, k, DIGITS)]
+    score = f"round(-(v.embedding <#> :question) * 1e{DIGITS})"
+    if few or not indexed:
+        statement = (
+            f"SELECT v.chunk, {score} AS score FROM vectors v {conditions} "
+            "ORDER BY score DESC, v.chunk LIMIT :limit"
+        )
+    else:
+        kind = Kind(question.size)
+        parameters["nearest"] = k * RERANKED if kind.halved else k
+        statement = (
+            f"SELECT n.chunk, {score.replace('v.', 'n.')} AS score FROM (SELECT v.chunk, v.embedding FROM vectors v "
+            f"{conditions} ORDER BY {kind.indexed} <#> {kind.question} LIMIT :nearest) n "
+            "ORDER BY score DESC, n.chunk LIMIT :limit"
+        )
+    return [(chunk, found / 10**DIGITS) for chunk, found in database.rows(statement, parameters)]
 
 
 def _chunks(allowed: Allowed) -> int:

@@ -141,9 +141,8 @@ CREATE TABLE {table} (
     entries INTEGER[] NOT NULL,
     counts sparsevec NOT NULL,
     PRIMARY KEY (content, key)
-) WITH (toast_tuple_target = 4080);
-ALTER TABLE {table} ALTER COLUMN entries SET STORAGE MAIN;
-ALTER TABLE {table} ALTER COLUMN counts SET STORAGE MAIN;
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE {table} ALTER COLUMN counts SET STORAGE EXTERNAL;
 CREATE INDEX {table}_entries ON {table} USING gin (entries);
 """
 """An entry is the id of a row of `keyword_terms`, that is of a term and how often it stands in the document;
