@@ -220,8 +220,8 @@ def _question(database: PostgresDatabase, field: Field, weights: Mapping[str, fl
     """What the words of a question weigh now; None when no document holds any of them."""
     by_term = {_term(token): weight for token, weight in weights.items()}
     found = database.rows(
-        "SELECT term, id, times, documents FROM keyword_terms "
-        "WHERE field = :field AND term = ANY(CAST(:terms AS text[])) AND documents > 0 ORDER BY term, times",
+        "SELECT term, id, times, documents FROM "
+        "keyword_entries(CAST(:field AS smallint), CAST(:terms AS text[]))",
         {"field": field.number, "terms": list(by_term)},
     )
     terms: dict[str, Term] = {}
