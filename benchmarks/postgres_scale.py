@@ -122,7 +122,7 @@ def _measured(place: str | Path, total: int) -> dict[str, Any]:
         open_index(place).close()
     except IndexMissing:
         built = store_scale.build(place, total)
-    print(f"{place} {built} {time.perf_counter() - began:.1f}", file=sys.stderr, flush=True)
+    print(f"{built} {time.perf_counter() - began:.1f}", file=sys.stderr, flush=True)
     return {"build": built, **measure(place)}
 
 

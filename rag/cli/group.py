@@ -30,6 +30,7 @@ _COMMANDS = {
     "calibrate": _Entry("rag.cli.calibrate", "Fit the threshold for declining to your index."),
     "tokens": _Entry("rag.cli.tokens", "Count tokens and estimate the price."),
     "cost": _Entry("rag.cli.cost", "Add up the receipts."),
+    "index": _Entry("rag.cli.index", "Copy an index to another place."),
     "ui": _Entry("rag.cli.ui", "Ask on a web page, with the evidence beside it."),
     "doctor": _Entry("rag.cli.doctor", "Show settings, their origin, and what works."),
 }

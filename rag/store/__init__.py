@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rag.store.cache import EmbeddingCache, open_cache
+    from rag.store.copying import CopyReport, copy_index
     from rag.store.filters import Filter
     from rag.store.index import Hit, Index, PageHit, open_index
     from rag.store.snapshot import LedgerEntry, PageProblem, Totals
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMAT_VERSION",
+    "CopyReport",
     "EmbeddingCache",
     "Filter",
     "Hit",
@@ -28,11 +30,13 @@ __all__ = [
     "PageHit",
     "PageProblem",
     "Totals",
+    "copy_index",
     "open_cache",
     "open_index",
 ]
 
 _HOMES = {
+    "CopyReport": "copying",
     "EmbeddingCache": "cache",
     "FORMAT_VERSION": "spec",
     "Filter": "filters",
@@ -44,6 +48,7 @@ _HOMES = {
     "PageHit": "index",
     "PageProblem": "snapshot",
     "Totals": "snapshot",
+    "copy_index": "copying",
     "open_cache": "cache",
     "open_index": "index",
 }

@@ -105,6 +105,12 @@ def chunk_row(identity: int, content: int, chunk: Chunk) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+def chunk_of(row: Sequence[Any]) -> Chunk:
+    """From ordinal, spans, text, header, heading, tokens."""
+    ordinal, spans, text, header, heading, tokens = row
+    return Chunk(ordinal, spans_of(spans), text, header, heading, tokens)
+
+
 PASSAGE_QUERY = """
 SELECT c.id, s.file, c.page, c.page_end, c.text, c.spans, c.heading, c.header, s.title, p.label, p.status
 FROM chunks c

@@ -15,7 +15,7 @@ from rag.store import rows
 from rag.store.filters import Filter
 from rag.store.spec import IndexSpec
 from rag.store.sql import Database
-from rag.types import Page, Passage, Source, Status
+from rag.types import Document, Page, Passage, Source, Status
 
 FILTERS_KEPT = 16
 """Filters whose contents a snapshot remembers: a question asks each engine within the same one."""
@@ -257,6 +257,34 @@ class Snapshot:
                     raise LookupError(f"there is no chunk {chunk} in the index")
                 vectors[place] = np.frombuffer(found[chunk], dtype=np.float32)
         return vectors
+
+    # -- whole files ----------------------------------------------------------------------------------------
+
+    def contents(self) -> list[tuple[Source, int | None]]:
+        """The ledger with the content that each file has, in the order in which the contents were made."""
+        found = self.database.rows(
+            f"SELECT {rows.SOURCE_COLUMNS}, s.content FROM sources s WHERE {VISIBLE.format('s')} "
+            "ORDER BY coalesce(s.content, 0), s.file",
+            {"g": self.generation},
+        )
+        with self.database.readable_errors():
+            return [(rows.source_of(row[:-1]), row[-1]) for row in found]
+
+    def document(self, source: Source, content: int) -> tuple[Document, rows.Vectors]:
+        """A file's pages and chunks, and the vectors of the chunks, shape [chunks, dimension]."""
+        pages = self.database.rows(
+            f"SELECT {rows.PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number", (content,)
+        )
+        chunks = self.database.rows(
+            "SELECT c.ordinal, c.spans, c.text, c.header, c.heading, c.tokens, e.vector FROM chunks c "
+            "JOIN embeddings e ON e.id = c.embedding WHERE c.content = ? ORDER BY c.ordinal",
+            (content,),
+        )
+        with self.database.readable_errors():
+            stored = [rows.chunk_of(row[:-1]) for row in chunks]
+            vectors = np.frombuffer(b"".join(row[-1] for row in chunks), dtype=np.float32)
+            table = vectors.reshape(len(chunks), -1) if chunks else np.empty((0, 0), np.float32)
+            return Document(source, tuple(map(rows.page_of, pages)), tuple(stored)), table
 
     def holds_anything(self) -> bool:
         """False for an index without a single visible content: then nothing derived from it is expected."""

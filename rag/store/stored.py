@@ -24,6 +24,16 @@ class StoredIndex(Index):
     _snapshot: Snapshot
     _notify: Notify
 
+    @property
+    def database(self) -> Database:
+        """The rows as they are now, whoever may see them."""
+        return self._database
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The rows of the generation that is read."""
+        return self._snapshot
+
     def _publish_leftovers(self) -> None:
         """Publish what a killed writer finished, unless a writer is at work or nothing may be written."""
         if not generations.pending(self._database, read_state(self._database)):

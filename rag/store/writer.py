@@ -44,7 +44,7 @@ class IndexWriter:
         self._publisher = publisher
         self._on_publish = on_publish
         self._state: State = read_state(database)
-        self._cache = EmbeddingCache(database, self._state.spec)
+        self._cache = EmbeddingCache(database, self._state.spec.embedding_id, self._state.spec.dimension)
         self._began = monotonic()
         self._publishing = 0.0
 
@@ -72,6 +72,10 @@ class IndexWriter:
     def cache_vectors(self, texts: Sequence[str], vectors: Any) -> None:
         """See `EmbeddingCache.cache_vectors`."""
         self._cache.cache_vectors(texts, vectors)
+
+    def cache_of(self, embedding_id: str, dimension: int) -> EmbeddingCache:
+        """The cache of any model, as for copying it."""
+        return EmbeddingCache(self._database, embedding_id, dimension)
 
     # -- files ----------------------------------------------------------------------------------------------
 

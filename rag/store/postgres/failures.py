@@ -95,7 +95,10 @@ def translated(location: Location, error: psycopg.Error) -> Exception:
 
 def _of_statement(location: Location, error: psycopg.Error) -> Exception:
     if isinstance(error, errors.InsufficientPrivilege):
-        return IndexReadOnly(f"{location.shown} may be read but not written by this user: use another user.")
+        why = _brief(location, error)
+        return IndexReadOnly(
+            f"{location.shown} does not let this user do that ({why}): use another user, or have the owner grant it."
+        )
     if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
         return IndexMissing(f"there is no index at {location.shown}: run `rag ingest FOLDER` first.")
     if isinstance(error, errors.UndefinedColumn | errors.UndefinedFunction | errors.UndefinedObject):

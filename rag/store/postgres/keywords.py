@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.store.best import best
+import numpy as np
+
 from rag.store.fields import page_head
 from rag.store.keywords import DIGITS, MAX_TERMS, tokenizer
-from rag.store.postgres.bm25 import Entry, Lengths, Question, Term, norm_of
+from rag.store.postgres.bm25 import Cut, Entry, Lengths, Question, Term, norm_of
 from rag.store.postgres.database import PostgresDatabase
-from rag.store.postgres.types import SparseVector, SparseVectors
+from rag.store.postgres.types import Integers, SparseVector, SparseVectors
 from rag.store.snapshot import Allowed
 from rag.types import Page
 
@@ -81,8 +82,9 @@ def _add(database: PostgresDatabase, field: Field, content: int, texts: Texts) -
     _count_lengths(database, field, [size for *_, size, _ in documents])
 
 
-def _columns(entries: list[int]) -> tuple[list[int], SparseVector]:
-    return sorted(entries), SparseVector(dict.fromkeys(entries, 1.0))
+def _columns(entries: list[int]) -> tuple[Integers, SparseVector]:
+    places = np.sort(np.array(entries, np.int32))
+    return Integers(places), SparseVector(places, np.ones(len(places), np.float32))
 
 
 def _term(token: str) -> str:
@@ -194,36 +196,32 @@ def search(
     statement = (
         "WITH question AS (SELECT * FROM "
         "unnest(CAST(:norms AS smallint[]), CAST(:weights AS sparsevec[])) AS q (norm, weights)) "
-        "SELECT d.content, d.key, -(d.counts <#> q.weights) AS score "
+        f"SELECT d.content, d.key, round(-(d.counts <#> q.weights) * 1e{DIGITS}) AS score "
         f"FROM {field.table} d JOIN question q ON q.norm = d.norm "
         f"WHERE d.entries && CAST(:entries AS integer[]) {conditions} "
         "ORDER BY score DESC, d.content, d.key LIMIT :limit"
     )
-    parameters |= {
-        "norms": list(by_length),
-        "weights": SparseVectors([SparseVector(w) for w in by_length.values()]),
-    }
+    weights_by_length = SparseVectors(
+        [SparseVector(*zip(*sorted(w.items()), strict=True)) for w in by_length.values()]
+    )
+    parameters |= {"norms": list(by_length), "weights": weights_by_length, "limit": k}
 
-    def look(entries: list[int], limit: int) -> list[tuple[float, tuple[int, int]]]:
-        found = database.rows(statement, {**parameters, "entries": entries, "limit": limit})
-        return [(float(score), (content, key)) for content, key, score in found]
+    def look(cut: Cut) -> list[tuple[int, int, float]]:
+        found = database.rows(statement, {**parameters, "entries": Integers(cut.entries())})
+        return [(content, key, score / 10**DIGITS) for content, key, score in found]
 
-    def fetch(limit: int) -> list[tuple[float, tuple[int, int]]]:
-        cut = question.likeliest(max(FIRST_LOOK, 4 * limit))
-        found = look(cut.entries(), limit)
-        reached = found[-1][0] if len(found) == limit else 0.0
-        wider = question.beating(reached, cut)
-        return found if wider.kept_from == cut.kept_from else look(wider.entries(), limit)
-
-    return [(content, key, score) for (content, key), score in best(fetch, k, DIGITS)]
+    cut = question.likeliest(max(FIRST_LOOK, 4 * k))
+    found = look(cut)
+    wider = question.beating(found[-1][2] if len(found) == k else 0.0, cut)
+    return found if wider.kept_from == cut.kept_from else look(wider)
 
 
 def _question(database: PostgresDatabase, field: Field, weights: Mapping[str, float]) -> Question | None:
     """What the words of a question weigh now; None when no document holds any of them."""
     by_term = {_term(token): weight for token, weight in weights.items()}
     found = database.rows(
-        "SELECT term, id, times, documents FROM keyword_terms "
-        "WHERE field = :field AND term = ANY(CAST(:terms AS text[])) AND documents > 0 ORDER BY term, times",
+        "SELECT term, id, times, documents FROM "
+        "keyword_entries(CAST(:field AS smallint), CAST(:terms AS text[]))",
         {"field": field.number, "terms": list(by_term)},
     )
     terms: dict[str, Term] = {}

@@ -101,6 +101,7 @@ CREATE TABLE chunks (
     UNIQUE (content, ordinal)
 );
 CREATE INDEX chunks_page ON chunks (content, page, page_end);
+CREATE INDEX chunks_embedding ON chunks (embedding);
 CREATE TABLE keyword_terms (
     id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     field SMALLINT NOT NULL,
@@ -141,14 +142,23 @@ CREATE TABLE {table} (
     entries INTEGER[] NOT NULL,
     counts sparsevec NOT NULL,
     PRIMARY KEY (content, key)
-) WITH (toast_tuple_target = 4080);
-ALTER TABLE {table} ALTER COLUMN entries SET STORAGE MAIN;
-ALTER TABLE {table} ALTER COLUMN counts SET STORAGE MAIN;
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE {table} ALTER COLUMN counts SET STORAGE EXTERNAL;
 CREATE INDEX {table}_entries ON {table} USING gin (entries);
 """
 """An entry is the id of a row of `keyword_terms`, that is of a term and how often it stands in the document;
 `counts` holds the same ids as the places of a sparse vector of ones, whose inner product with a question is BM25
 (`rag.store.postgres.bm25`)."""
+
+LOOKUP = """
+CREATE FUNCTION keyword_entries(in_field smallint, terms text[])
+RETURNS TABLE (term text, id integer, times integer, documents bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+AS 'SELECT t.term, t.id, t.times, t.documents FROM keyword_terms t
+    WHERE t.field = in_field AND t.term = ANY(terms) AND t.documents > 0 ORDER BY t.term, t.times'
+"""
+"""Looks up the words of a question. A reader who may not see every document is granted this and not the table,
+which would list the words of all of them."""
 
 TABLES = (
     *("state", "embedding_models", "embeddings", "contents", "sources", "source_fields", "pages", "chunks"),

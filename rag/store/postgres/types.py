@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 from psycopg.types import TypeInfo
@@ -24,6 +25,10 @@ SPARSE_DIMENSION = 1_000_000_000
 """The most that pgvector's sparsevec allows; positions are ids, so nothing is allocated for it."""
 
 
+INT4, INT4_ARRAY = 23, 1007
+"""Numbers of PostgreSQL's own types, the same in every database."""
+
+
 @dataclass(frozen=True, slots=True)
 class DenseVector:
     """A parameter of type `vector`."""
@@ -32,10 +37,18 @@ class DenseVector:
 
 
 @dataclass(frozen=True, slots=True)
-class SparseVector:
-    """A parameter of type `sparsevec`: values by position, from 0."""
+class Integers:
+    """A parameter of type `integer[]`."""
 
-    values: Mapping[int, float]
+    values: Sequence[int] | NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """A parameter of type `sparsevec`: the positions of what is not nought, from 0 and rising, and its values."""
+
+    places: Sequence[int] | NDArray[np.int32]
+    values: Sequence[float] | NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +70,37 @@ class _SparseDumper(Dumper):
     format = Format.BINARY
 
     def dump(self, obj: SparseVector) -> bytes:
-        places = sorted(obj.values)
-        values = [obj.values[place] for place in places]
-        head = struct.pack(">iii", SPARSE_DIMENSION, len(places), 0)
-        return head + np.array(places, ">i4").tobytes() + np.array(values, ">f4").tobytes()
+        head = struct.pack(">iii", SPARSE_DIMENSION, len(obj.places), 0)
+        return head + np.asarray(obj.places, ">i4").tobytes() + np.asarray(obj.values, ">f4").tobytes()
 
 
 class _SparseListDumper(Dumper):
-    """The binary form of a PostgreSQL array: dimensions, no NULLs, type; length and lower bound; the elements."""
-
     format = Format.BINARY
     element_oid = 0
 
     def dump(self, obj: SparseVectors) -> bytes:
         one = _SparseDumper(SparseVector)
-        parts = [struct.pack(">iiIii", 1, 0, self.element_oid, len(obj.values), 1)]
+        parts = [_array_head(self.element_oid, len(obj.values))]
         for value in obj.values:
             data = one.dump(value)
             parts += (struct.pack(">i", len(data)), data)
         return b"".join(parts)
+
+
+class _IntegersDumper(Dumper):
+    format = Format.BINARY
+    oid = INT4_ARRAY
+
+    def dump(self, obj: Integers) -> bytes:
+        table = np.empty((len(obj.values), 2), ">i4")
+        table[:, 0] = 4  # bytes of each element
+        table[:, 1] = obj.values
+        return _array_head(INT4, len(obj.values)) + table.tobytes()
+
+
+def _array_head(element: int, count: int) -> bytes:
+    """The beginning of an array in binary: one dimension, no NULLs, type of the elements, length, lower bound."""
+    return struct.pack(">iiIii", 1, 0, element, count, 1)
 
 
 class _TextDumper(StrDumper):
@@ -93,6 +118,7 @@ def register(connection: psycopg.Connection[Any]) -> None:
     """Teach a connection these types."""
     adapters = connection.adapters
     adapters.register_dumper(str, _TextDumper)
+    adapters.register_dumper(Integers, _IntegersDumper)
     adapters.register_loader("text", _TextLoader)
     dense, sparse = (TypeInfo.fetch(connection, name) for name in ("vector", "sparsevec"))
     if dense is None or sparse is None:
