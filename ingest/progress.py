@@ -129,15 +129,17 @@ class Teller:
 
     def file_read(self, size: int, chunks: int) -> None:
         """A file was read and gave so many chunks."""
-        self.tally.size_read += size
-        self.tally.chunks += chunks
+        with self._lock:
+            self.tally.size_read += size
+            self.tally.chunks += chunks
         self._progress.advanced(self.tally)
 
     def chunks_done(self, count: int, *, cached: bool, cost_usd: float | None) -> None:
         """Chunks were embedded, or found in the cache."""
-        self.tally.chunks_done += count
-        self.tally.chunks_cached += count if cached else 0
-        self.tally.cost_usd = cost_usd
+        with self._lock:
+            self.tally.chunks_done += count
+            self.tally.chunks_cached += count if cached else 0
+            self.tally.cost_usd = cost_usd
         self._progress.advanced(self.tally)
 
     def file_done(self, result: FileResult) -> None:

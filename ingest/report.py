@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +70,10 @@ class Report:
     def exit_code(self) -> int:
         """0 when every file was done, 3 when some failed."""
         return 3 if self.failed or self.stopped else 0
+
+    def spend(self, stage: str, began: float) -> None:
+        """Add the time since `began` (of `time.monotonic`) to a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - began
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""

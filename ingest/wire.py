@@ -91,8 +91,13 @@ def reading_of(parts: Sequence[Mapping[str, Any]], done: Mapping[str, Any]) -> R
         done["title"],
         done["metadata"],
         tuple(_page_of(row) for part in parts for row in part.get("pages", ())),
-        tuple(_chunk_of(row) for part in parts for row in part.get("chunks", ())),
+        tuple(chunk for part in parts for chunk in chunks_in(part)),
     )
+
+
+def chunks_in(part: Mapping[str, Any]) -> list[Chunk]:
+    """The chunks of a frame."""
+    return [_chunk_of(row) for row in part.get("chunks", ())]
 
 
 def _page_row(page: Page) -> list[Any]:

@@ -89,7 +89,7 @@ class ReaderPool:
                 self._outcomes.get(timeout=0.05)
 
     def _serve(self) -> None:
-        reader = _Reader(self._options, self._watch, self._stopped)
+        reader = Reader(self._options, self._watch, self._stopped)
         try:
             while not self._stopped.is_set():
                 with self._next_job:
@@ -113,7 +113,7 @@ class _Died(Exception):
         self.status, self.reason = status, reason
 
 
-class _Reader:
+class Reader:
     """One process at a time, with what it takes to bring it down."""
 
     def __init__(self, options: ReadOptions, watch: Watch, stopped: threading.Event) -> None:

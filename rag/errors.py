@@ -20,6 +20,7 @@ RagError                    exit code 1: one sentence that names the thing and t
 │   ├── BadResponse
 │   ├── ContextTooLong
 │   └── MissingCapability
+├── EngineError             what reads and embeds cannot be used: a cluster that is not there, or too small
 ├── MissingExtra            an optional package is not installed; names the extra
 ├── NetworkRefused          offline mode refused a connection
 └── BudgetReached           exit code 5: the cost cap was met; finished work is kept
@@ -135,6 +136,10 @@ class ContextTooLong(ProviderError):
 
 class MissingCapability(ProviderError):
     """The model cannot do what was asked of it."""
+
+
+class EngineError(RagError):
+    """The machines that read and embed cannot be used."""
 
 
 class MissingExtra(RagError):

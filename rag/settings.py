@@ -77,6 +77,8 @@ class Settings(BaseModel):
     chunk_overlap: int = Field(0, ge=0, le=200, description="tokens that neighbouring chunks share")
     workers: Count = Field(None, description="processes that read files; unset: one for each core")
     threads: Count = Field(None, description="threads for the built-in embeddings; unset: one for each core")
+    engine: Literal["local", "ray"] = Field("local", description="what reads and embeds: local or ray")
+    ray_address: Text = Field(None, description="address of a Ray cluster; unset: one on this machine")
     cache_dir: Text = Field(None, description="where the converted built-in model is kept")
 
     temperature: float | None = Field(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag.cli.options import examples, json_option, with_settings
+from rag.errors import UsageError
 
 if TYPE_CHECKING:
     from ingest.pipeline import IngestOptions
@@ -46,6 +47,7 @@ def _with_flags(function: Any) -> Any:
         "rag ingest reports --glob '*.pdf' --exclude drafts --dry-run",
         "rag ingest 규정집 --password 1234 --ocr",
         "rag ingest documents --embeddings openai:text-embedding-3-small --max-cost 2",
+        "rag ingest /shared/documents --engine ray --ray-address 10.0.0.5:6379",
         note="Running it again reads only what has changed. What failed for a passing reason (a rate limit, the"
         " network) is tried again by itself. Exit codes: 0 done, 3 some files failed, 5 cost cap reached.",
     )
@@ -53,7 +55,7 @@ def _with_flags(function: Any) -> Any:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @_with_flags
 @json_option
-@with_settings("embeddings", "chunk_tokens", "chunk_overlap", "workers", "max_cost")
+@with_settings("embeddings", "chunk_tokens", "chunk_overlap", "workers", "engine", "ray_address", "max_cost")
 def command(settings: Settings, paths: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Index files and folders: PDF, text, Markdown, HTML, CSV and DOCX."""
     from ingest.pipeline import ingest
@@ -61,6 +63,8 @@ def command(settings: Settings, paths: tuple[str, ...], as_json: bool, **flags: 
     from rag.cli.receipts import receipt
     from rag.cli.summary import summary_text
 
+    if settings.origin("ray_address") == "flag" and settings.engine != "ray":
+        raise UsageError("--ray-address needs --engine ray.")
     options = _options(flags)
     with receipt(settings, "ingest"), showing() as progress:
         report = ingest(paths, settings=settings, options=options, progress=progress)

@@ -39,6 +39,11 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "chunk_tokens": (("--chunk-tokens",), {"type": int, "metavar": "N", "help": "Largest chunk, in tokens."}),
     "chunk_overlap": (("--chunk-overlap",), {"type": int, "metavar": "N", "help": "Tokens chunks share."}),
     "workers": (("--workers",), {"type": int, "metavar": "N", "help": "Processes that read files."}),
+    "engine": (
+        ("--engine",),
+        {"type": click.Choice(["local", "ray"]), "help": "What reads and embeds (default local)."},
+    ),
+    "ray_address": (("--ray-address",), {"metavar": "HOST:PORT", "help": "A Ray cluster, for --engine ray."}),
     "strict": (("--strict",), {"is_flag": True, "default": None, "help": "Withhold what is not verified."}),
     "cache": (("--cache",), {"is_flag": True, "default": None, "help": "Reuse identical model calls."}),
     "offline": (

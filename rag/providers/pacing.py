@@ -78,11 +78,11 @@ class RateLimiter:
 
     def acquire(self, tokens: int) -> None:
         """Wait until a request of so many tokens keeps within the limits."""
-        while (pause := self._take(tokens)) > 0:
+        while (pause := self.take(tokens)) > 0:
             time.sleep(pause)
 
-    def _take(self, tokens: int) -> float:
-        """Take from both buckets, or say in how many seconds it will be possible."""
+    def take(self, tokens: int) -> float:
+        """Take a request of so many tokens (0.0), or take nothing and say in how many seconds to ask again."""
         with self._lock:
             now = time.monotonic()
             pause = max(self._requests.wait_for(1, now), self._tokens.wait_for(tokens, now))

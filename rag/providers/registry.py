@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import MissingCapability, SettingsError
 from rag.providers.capabilities import capabilities
-from rag.providers.pacing import Retry, shared_limiter
+from rag.providers.pacing import RateLimiter, Retry, shared_limiter
 from rag.providers.specs import BUILTIN_EMBEDDINGS, EXTRACTIVE, PROVIDERS, Spec, parse_spec
 from rag.settings import Settings
 from rag.usage.meter import Meter
@@ -86,11 +86,13 @@ def embedding_model(
     *,
     meter: Meter | None = None,
     retry: Retry | None = None,
+    limiter: RateLimiter | None = None,
     dimension: int | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> EmbeddingProvider:
     """The embedding model `spec`.
 
+    `limiter` keeps the limits in force; without one, those of this process do.
     `dimension` is that of the index when there is one: an answer of another dimension is then an error.
     `notify` gets one line when the built-in model has to be prepared first.
 
@@ -111,7 +113,7 @@ def embedding_model(
         connection,
         prefixes=prefixes_of(parsed.model),
         meter=meter,
-        limiter=shared_limiter(connection.place.server, settings.rpm, settings.tpm),
+        limiter=limiter or shared_limiter(connection.place.server, settings.rpm, settings.tpm),
         retry=retry or Retry(settings.retries),
         count_tokens=partial(count_tokens, model=str(parsed)),
         dimension=dimension,

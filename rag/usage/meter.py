@@ -8,7 +8,7 @@ when it would not fit even then.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -61,7 +61,8 @@ class Meter:
         self.tally = Tally()
         self._unkept = Tally()
         self._spent = 0.0
-        self._reserved: dict[Reservation, int] = {}
+        self._reserved: dict[Reservation, Hashable] = {}
+        """What is set aside, and by whom."""
         self._changed = threading.Condition()
 
     @property
@@ -79,24 +80,33 @@ class Meter:
 
         Raises BudgetReached when the call could pass the cap. A model without a known price reserves nothing.
         """
+        me = threading.get_ident()
+        with self._changed:
+            while (reservation := self.try_reserve(spec, input_tokens, output_tokens, holder=me)) is None:
+                self._changed.wait()
+        return reservation
+
+    def try_reserve(
+        self, spec: str, input_tokens: int, output_tokens: int = 0, *, holder: Hashable
+    ) -> Reservation | None:
+        """`reserve` for `holder`, without waiting: None when it may fit once the calls of others are booked.
+
+        Waiting makes sense only for the calls of others; a holder would wait for its own ones for ever.
+        """
         price = self.prices.find(spec)
         amount = price.cost(input_tokens, output_tokens) if price else 0.0
         reservation = Reservation(self, spec, input_tokens, output_tokens, amount)
         with self._changed:
-            while amount and self._spent + self._held() + amount > self.cap:
-                if self._spent + amount > self.cap or not self._others_at_work():
+            if amount and self._spent + self._held() + amount > self.cap:
+                others = any(r.amount and other != holder for r, other in self._reserved.items())
+                if self._spent + amount > self.cap or not others:
                     raise BudgetReached(self._refusal(spec, amount))
-                self._changed.wait()
-            self._reserved[reservation] = threading.get_ident()
+                return None
+            self._reserved[reservation] = holder
         return reservation
 
     def _held(self) -> float:
         return sum(reservation.amount for reservation in self._reserved)
-
-    def _others_at_work(self) -> bool:
-        """Waiting makes sense only for calls of other threads; one's own would wait for itself."""
-        me = threading.get_ident()
-        return any(r.amount and thread != me for r, thread in self._reserved.items())
 
     def _refusal(self, spec: str, amount: float) -> str:
         return (

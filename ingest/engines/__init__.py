@@ -1,0 +1,60 @@
+"""Ways to read and embed the files of a run: in this process and its children, or on a Ray cluster.
+
+An engine takes files that were found and planned, and hands each to the filing once it was read and embedded.
+Everything else (what to read, the one writer, the report, how a run ends) is the pipeline's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ingest.filing import Filing
+from ingest.limits import ReadOptions
+from ingest.passwords import Passwords
+from ingest.progress import Teller
+from ingest.reading import Job
+from ingest.report import Report
+from ingest.target import Target
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.store import IndexWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an engine is to do, and with what."""
+
+    jobs: Sequence[Job]
+    """Largest file first, so that none of them is left for one reader at the end. Without passwords."""
+    passwords: Passwords
+    read: ReadOptions
+    target: Target
+    writer: IndexWriter
+    filing: Filing
+    teller: Teller
+    report: Report
+
+
+class Engine(Protocol):
+    """Reads and embeds."""
+
+    def run(self, work: Work) -> None:
+        """Take every job to its end.
+
+        Raises GaveUp when the embedding model refuses for good or keeps failing, and BudgetReached; what is
+        not done then is left in the filing.
+        """
+
+
+def engine_for(settings: Settings) -> Engine:
+    """The engine that the settings name; its module is imported when it is named."""
+    if settings.engine == "ray":
+        from ingest.engines.ray.engine import RayEngine
+
+        return RayEngine(settings)
+    from ingest.engines.local import LocalEngine
+
+    return LocalEngine(settings)

@@ -1,0 +1,227 @@
+"""The Ray cluster of a run: one that is there, or one on this machine that ends with the run."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.errors import EngineError, MissingExtra, NetworkRefused, UsageError
+from rag.settings import Settings
+
+READER_CPUS = 0.2
+"""A reader needs a fraction of a core for the time that its neighbour embeds what it read."""
+EMBEDDER_CPUS = 0.7
+"""Of each thread of an embedding model; together with a reader somewhat less than a core, so that pairs fit."""
+_MOST_LOCAL = 8
+_REACH_SECONDS = 10.0
+_STORE_BYTES = 512 << 20
+"""The object store of a cluster on this machine: blocks are small, and Ray Data slows down before it is full."""
+_PREFIX = "pq-"
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that can be used, and how much of it this run uses."""
+
+    workers: int
+    """Readers, and as many embedding workers."""
+    threads: int
+    """Of an embedding model in one of them."""
+    node: str
+    """Ray's name of this machine."""
+    folder: Path
+    """For files of the run that nobody else may read."""
+
+    @property
+    def embedder_cpus(self) -> float:
+        """What an embedding worker takes of a machine."""
+        return EMBEDDER_CPUS * self.threads
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[Cluster]:
+    """Connect to the cluster of the settings, or start one; leave or end it afterwards.
+
+    Raises MissingExtra, UsageError for an address that cannot be one, EngineError when the cluster cannot be
+    reached or is too small, NetworkRefused when offline mode forbids it.
+    """
+    _require_ray(settings)
+    import ray
+
+    if ray.is_initialized():  # by the program that called us; it is not ours to end
+        with _private_folder() as folder:
+            yield _measured(settings, folder)
+        return
+    with _private_folder() as folder, _signals_kept():
+        try:
+            if settings.ray_address is None:
+                _start_here(settings, folder)
+            else:
+                _join(settings.ray_address, settings)
+            yield _measured(settings, folder)
+        finally:
+            ray.shutdown()
+
+
+def _require_ray(settings: Settings) -> None:
+    """Import Ray with its messages and its statistics switched off."""
+    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
+    if settings.debug:
+        os.environ.pop("RAY_BACKEND_LOG_LEVEL", None)
+    try:
+        import ray.data
+    except ImportError as error:
+        raise MissingExtra("ray[data]", "ray", "The engine ray") from error
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+
+
+def _start_here(settings: Settings, folder: Path) -> None:
+    import ray
+
+    pair = READER_CPUS + EMBEDDER_CPUS * _threads(settings)
+    cpus = max(1, math.ceil((settings.workers or 0) * pair), min(_MOST_LOCAL, os.cpu_count() or 1))
+    try:
+        ray.init(
+            "local",
+            num_cpus=cpus,
+            object_store_memory=_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(folder / "r"),
+        )
+    except Exception as error:  # Ray raises whatever its parts raise
+        raise EngineError(f"Ray could not be started on this machine ({first_line(error)}).") from error
+
+
+def _join(address: str, settings: Settings) -> None:
+    import ray
+
+    _check_address(address, settings)
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises whatever its parts raise
+        text = str(error)
+        if "node" in text.lower() and ("ip address" in text.lower() or "raylet" in text.lower()):
+            raise EngineError(
+                f"This machine is not part of the Ray cluster at {address}: add it with"
+                f" `ray start --address={address}` and try again."
+            ) from error
+        raise EngineError(f"The Ray cluster at {address} cannot be used ({first_line(error)}).") from error
+
+
+def _check_address(address: str, settings: Settings) -> None:
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not colon or not host or not port.isdigit():
+        raise UsageError(
+            f"{address} is not the address of a Ray cluster: give HOST:PORT as `ray start --head` prints it,"
+            " and run this on a machine of the cluster."
+        )
+    if settings.offline:
+        from rag.providers.offline import is_local
+
+        if not is_local(host.strip("[]")):
+            raise NetworkRefused(
+                f"Offline mode (--offline, RAG_OFFLINE) refused the Ray cluster at {address}: drop one of the two."
+            )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+    except OSError as error:
+        reason = error.strerror or str(error) or "no answer"
+        raise EngineError(
+            f"No Ray cluster can be reached at {address} ({reason}): check --ray-address and whether"
+            " `ray start --head` is running there."
+        ) from error
+
+
+def _measured(settings: Settings, folder: Path) -> Cluster:
+    """How many workers the cluster has room for."""
+    import ray
+
+    threads = _threads(settings)
+    pair = READER_CPUS + EMBEDDER_CPUS * threads
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    room = sum(int(node["Resources"].get("CPU", 0) / pair) for node in nodes)
+    free = ray.available_resources().get("CPU", 0.0)
+    workers = min(settings.workers or room, room, int(free / pair + 1e-9))
+    if workers < 1:
+        total = sum(node["Resources"].get("CPU", 0) for node in nodes)
+        raise EngineError(
+            f"The Ray cluster has {free:g} of {total:g} CPUs free on {len(nodes)} machines, and one worker needs"
+            f" {pair:g} on one machine: add one with `ray start --num-cpus=N`, or wait for other jobs."
+        )
+    return Cluster(workers, threads, ray.get_runtime_context().get_node_id(), folder)
+
+
+def _threads(settings: Settings) -> int:
+    """One thread for each embedding model: as many models share the cores better than one with many."""
+    return settings.threads or 1
+
+
+def first_line(error: BaseException) -> str:
+    """What Ray says of an error, without its traces."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300].rstrip(".") if lines else type(error).__name__
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray sets a handler of its own for SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder with a short name, since Ray puts sockets into it; those of runs that were killed are removed."""
+    top = Path("/tmp") if os.path.isdir("/tmp") else Path(tempfile.gettempdir())  # noqa: S108
+    _sweep(top)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=top))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(top: Path) -> None:
+    for folder in top.glob(f"{_PREFIX}[0-9]*-*"):
+        with suppress(OSError, ValueError):
+            if folder.stat().st_uid == os.getuid() and not _alive(int(folder.name.split("-")[1])):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,64 @@
+"""Who works on what, so that nobody pays for a text that another is paying for, and the dead let go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+LEASE_SECONDS = 60.0
+"""A worker that gave no sign of life for so long is taken for dead. Most deaths are noticed earlier, when
+Ray gives the work to another."""
+
+
+class Leases:
+    """Claims of workers on texts, and the pieces of work they began."""
+
+    def __init__(self, on_death: Callable[[str], None]) -> None:
+        """`on_death` hears of a holder that is gone."""
+        self._on_death = on_death
+        self._seen: dict[str, float] = {}
+        self._claims: dict[Hashable, str] = {}
+        self._begun: dict[str, tuple[str, int]] = {}
+
+    def beat(self, holder: str) -> None:
+        """A sign of life."""
+        self._seen[holder] = time.monotonic()
+
+    def begin(self, holder: str, work: str) -> int:
+        """`holder` begins a piece of work. Returns how many died over it; the last of them lets go."""
+        self.beat(holder)
+        before, deaths = self._begun.get(work, (holder, 0))
+        if before != holder:
+            self.end(before)
+            deaths += 1
+        self._begun[work] = holder, deaths
+        return deaths
+
+    def finish(self, work: str) -> None:
+        """A piece of work is done."""
+        self._begun.pop(work, None)
+
+    def claim(self, holder: str, things: Sequence[Hashable]) -> list[int]:
+        """Take what nobody else holds; returns the positions of what was taken."""
+        self.beat(holder)
+        return [
+            place for place, thing in enumerate(things) if self._claims.setdefault(thing, holder) == holder
+        ]
+
+    def release(self, holder: str, things: Sequence[Hashable]) -> None:
+        """Give claims back."""
+        for thing in things:
+            if self._claims.get(thing) == holder:
+                del self._claims[thing]
+
+    def sweep(self) -> None:
+        """End the leases of those who gave no sign of life."""
+        now = time.monotonic()
+        for holder in [holder for holder, seen in self._seen.items() if now - seen > LEASE_SECONDS]:
+            self.end(holder)
+
+    def end(self, holder: str) -> None:
+        """A holder is gone: its claims are free."""
+        self._seen.pop(holder, None)
+        self._claims = {thing: other for thing, other in self._claims.items() if other != holder}
+        self._on_death(holder)
