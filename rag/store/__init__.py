@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rag.store.cache import EmbeddingCache, open_cache
     from rag.store.filters import Filter
     from rag.store.index import Hit, Index, PageHit, open_index
     from rag.store.snapshot import LedgerEntry, PageProblem, Totals
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMAT_VERSION",
+    "EmbeddingCache",
     "Filter",
     "Hit",
     "Index",
@@ -26,10 +28,12 @@ __all__ = [
     "PageHit",
     "PageProblem",
     "Totals",
+    "open_cache",
     "open_index",
 ]
 
 _HOMES = {
+    "EmbeddingCache": "cache",
     "FORMAT_VERSION": "spec",
     "Filter": "filters",
     "Hit": "index",
@@ -40,6 +44,7 @@ _HOMES = {
     "PageHit": "index",
     "PageProblem": "snapshot",
     "Totals": "snapshot",
+    "open_cache": "cache",
     "open_index": "index",
 }
 

@@ -7,16 +7,13 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-import numpy as np
-
-from rag.errors import IndexDamaged
 from rag.store import rows
-from rag.store.database import Database, readable_errors
+from rag.store.cache import EmbeddingCache
+from rag.store.database import Database
 from rag.store.publish import Publisher
 from rag.store.snapshot import Snapshot, State, read_state
 from rag.types import Chunk, Document, Page, Source, Status
 
-LOOKUP_BATCH = 500
 PUBLISHING_SHARE = 0.05
 """Share of the time that `publish_if_due` may spend on publishing."""
 
@@ -29,7 +26,7 @@ class IndexWriter:
         self._publisher = publisher
         self._on_publish = on_publish
         self._state: State = read_state(database)
-        self._model = self._model_id()
+        self._cache = EmbeddingCache(database, self._state.spec)
         self._began = monotonic()
         self._publishing = 0.0
 
@@ -51,48 +48,12 @@ class IndexWriter:
     # -- the embedding cache --------------------------------------------------------------------------------
 
     def cached_vectors(self, texts: Sequence[str]) -> dict[int, rows.Vectors]:
-        """The unit vectors of the texts that this model has embedded before, by position in `texts`."""
-        places: dict[bytes, list[int]] = {}
-        for place, text in enumerate(texts):
-            places.setdefault(rows.digest_of(text), []).append(place)
-        digests = list(places)
-        found: dict[int, rows.Vectors] = {}
-        for start in range(0, len(digests), LOOKUP_BATCH):
-            part = digests[start : start + LOOKUP_BATCH]
-            marks = ", ".join("?" * len(part))
-            sql = f"SELECT digest, vector FROM embeddings WHERE model = ? AND digest IN ({marks})"
-            for digest, blob in self._database.rows(sql, (self._model, *part)):
-                vector = self._vector_of(blob)
-                found |= dict.fromkeys(places[digest], vector)
-        return found
+        """See `EmbeddingCache.cached_vectors`."""
+        return self._cache.cached_vectors(texts)
 
     def cache_vectors(self, texts: Sequence[str], vectors: Any) -> None:
-        """Keep embeddings (shape [n, dimension]) for good; they are on the disk when this returns."""
-        unit = rows.unit_vectors(vectors, len(texts), self._state.spec.dimension)
-        with self._database.transaction():
-            self._insert_vectors([rows.digest_of(text) for text in texts], unit)
-
-    def _insert_vectors(self, digests: Sequence[bytes], unit: rows.Vectors) -> None:
-        self._database.execute_many(
-            "INSERT OR IGNORE INTO embeddings (model, digest, vector) VALUES (?, ?, ?)",
-            ((self._model, digest, vector.tobytes()) for digest, vector in zip(digests, unit, strict=True)),
-        )
-
-    def _vector_of(self, blob: bytes) -> rows.Vectors:
-        vector = np.frombuffer(blob, dtype=np.float32)
-        with readable_errors(self._database.path):
-            if vector.size != self._state.spec.dimension:
-                raise IndexDamaged("a stored embedding has another dimension than the index")
-        return vector
-
-    def _model_id(self) -> int:
-        spec = self._state.spec
-        self._database.execute(
-            "INSERT OR IGNORE INTO embedding_models (embedding_id, dimension) VALUES (?, ?)",
-            (spec.embedding_id, spec.dimension),
-        )
-        sql = "SELECT id FROM embedding_models WHERE embedding_id = ?"
-        return int(self._database.rows(sql, (spec.embedding_id,))[0][0])
+        """See `EmbeddingCache.cache_vectors`."""
+        self._cache.cache_vectors(texts, vectors)
 
     # -- files ----------------------------------------------------------------------------------------------
 
@@ -106,7 +67,7 @@ class IndexWriter:
         unit = rows.unit_vectors(vectors, len(chunks), self._state.spec.dimension)
         digests = [rows.digest_of(chunk.indexed_text) for chunk in chunks]
         with self._database.transaction():
-            self._insert_vectors(digests, unit)
+            self._cache.insert(digests, unit)
             content = self._insert_content(document.pages, chunks, digests)
             self._replace_source(document.source, content)
 
@@ -192,7 +153,7 @@ class IndexWriter:
             "embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
             "(SELECT id FROM embeddings WHERE model = ? AND digest = ?))",
             (
-                (*rows.chunk_row(first + n, content, chunk), self._model, digest)
+                (*rows.chunk_row(first + n, content, chunk), self._cache.model, digest)
                 for n, (chunk, digest) in enumerate(zip(chunks, digests, strict=True))
             ),
         )
