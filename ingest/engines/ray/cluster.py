@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,7 @@ _REACH_SECONDS = 10.0
 _STORE_BYTES = 512 << 20
 """The object store of a cluster on this machine: blocks are small, and Ray Data slows down before it is full."""
 _PREFIX = "pq-"
+_CAUSE = re.compile(r"(?!ray\.)[\w.]+(?:Error|Exception|Exit): ")
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -112,7 +114,7 @@ def _start_here(settings: Settings, folder: Path) -> None:
             _temp_dir=str(folder / "r"),
         )
     except Exception as error:  # Ray raises whatever its parts raise
-        raise EngineError(f"Ray could not be started on this machine ({first_line(error)}).") from error
+        raise EngineError(f"Ray could not be started on this machine ({said(error)}).") from error
 
 
 def _join(address: str, settings: Settings) -> None:
@@ -128,7 +130,7 @@ def _join(address: str, settings: Settings) -> None:
                 f"This machine is not part of the Ray cluster at {address}: add it with"
                 f" `ray start --address={address}` and try again."
             ) from error
-        raise EngineError(f"The Ray cluster at {address} cannot be used ({first_line(error)}).") from error
+        raise EngineError(f"The Ray cluster at {address} cannot be used ({said(error)}).") from error
 
 
 def _check_address(address: str, settings: Settings) -> None:
@@ -179,10 +181,11 @@ def _threads(settings: Settings) -> int:
     return settings.threads or 1
 
 
-def first_line(error: BaseException) -> str:
-    """What Ray says of an error, without its traces."""
+def said(error: BaseException) -> str:
+    """The cause of an error of Ray, without its traces."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300].rstrip(".") if lines else type(error).__name__
+    causes = [line for line in lines if _CAUSE.match(line)] or lines
+    return causes[0][:300].rstrip(".") if causes else type(error).__name__
 
 
 @contextmanager

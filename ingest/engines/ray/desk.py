@@ -8,6 +8,7 @@ a time, none of which waits. When it is killed, Ray starts it again and it reads
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ class Desk:
         self._leases = Leases(self._bill.forfeit)
         self._limiter = RateLimiter(terms.rpm, terms.tpm)
         self._folder = terms.folder
+        self._open = ExitStack()
         self._cache: EmbeddingCache | None = None
         self._errand: Errand | None = None
 
@@ -157,5 +159,5 @@ class Desk:
             from rag.store import open_cache
 
             assert self._folder is not None
-            self._cache = open_cache(self._folder).__enter__()
+            self._cache = self._open.enter_context(open_cache(self._folder))
         return self._cache

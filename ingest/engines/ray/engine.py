@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ingest.engines import Work
-from ingest.engines.ray.cluster import READER_CPUS, Cluster, connected, first_line
+from ingest.engines.ray.cluster import READER_CPUS, Cluster, connected, said
 from ingest.engines.ray.embed_chunks import EmbedChunks
 from ingest.engines.ray.frames import Assembly, Parts, job_tables
 from ingest.engines.ray.office import Office
@@ -60,9 +60,9 @@ def _finish_all(work: Work, cluster: Cluster, office: Office) -> None:
         done = any(not work.filing.open(work.jobs[number].file) for number in left)
         fruitless = 0 if done else fruitless + 1
         if fruitless == _FRUITLESS:
-            raise _hopeless(problem)
+            raise _hopeless(problem) from problem
         if problem is not None:
-            work.teller.note(f"The Ray pipeline is started again with what is left ({first_line(problem)}).")
+            work.teller.note(f"The Ray pipeline is started again with what is left ({said(problem)}).")
 
 
 def _embedded(work: Work, numbers: Sequence[int], cluster: Cluster, desk: Any) -> Iterator[pa.Table]:
@@ -116,7 +116,7 @@ def _file(work: Work, file: str, parts: Parts) -> None:
 
 
 def _hopeless(problem: Exception | None) -> EngineError:
-    reason = "parts of files were lost again and again" if problem is None else first_line(problem)
+    reason = "parts of files were lost again and again" if problem is None else said(problem)
     if "No module named 'ingest'" in str(problem) or "No module named 'rag'" in str(problem):
         reason = "a machine of the cluster lacks pagequote, or has another version of it"
     return EngineError(f"The Ray pipeline failed ({reason}); what is finished is kept.")

@@ -29,10 +29,14 @@ class Line:
         self._desk = desk
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the desk."""
+        """Call a method of the desk. Raises what it raised."""
         import ray
+        from ray.exceptions import RayTaskError
 
-        return ray.get(getattr(self._desk, method).remote(*arguments))
+        try:
+            return ray.get(getattr(self._desk, method).remote(*arguments))
+        except RayTaskError as error:
+            raise error.cause from None
 
     def errand(self) -> Errand:
         """What the run is about; waits until it was handed over."""
