@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -103,16 +104,16 @@ def _start_here(settings: Settings, folder: Path) -> None:
     pair = READER_CPUS + EMBEDDER_CPUS * _threads(settings)
     cpus = max(1, math.ceil((settings.workers or 0) * pair), min(_MOST_LOCAL, os.cpu_count() or 1))
     try:
-        ray.init(
-            "local",
-            num_cpus=cpus,
-            object_store_memory=_STORE_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=str(folder / "r"),
-        )
+        with _loopback(), _silenced(settings):
+            ray.init(
+                "local",
+                num_cpus=cpus,
+                object_store_memory=_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=str(folder / "r"),
+            )
     except Exception as error:  # Ray raises whatever its parts raise
         raise EngineError(f"Ray could not be started on this machine ({said(error)}).") from error
 
@@ -122,7 +123,8 @@ def _join(address: str, settings: Settings) -> None:
 
     _check_address(address, settings)
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        with _silenced(settings):
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises whatever its parts raise
         text = str(error)
         if "node" in text.lower() and ("ip address" in text.lower() or "raylet" in text.lower()):
@@ -186,6 +188,36 @@ def said(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if _CAUSE.match(line)] or lines
     return causes[0][:300].rstrip(".") if causes else type(error).__name__
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """A cluster of one machine listens to that machine alone. Ray does so where it does not support clusters."""
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _silenced(settings: Settings) -> Iterator[None]:
+    """Ray's core begins with a line on standard error that no setting of its own prevents."""
+    if settings.debug:
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager
