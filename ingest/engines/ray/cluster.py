@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,15 +72,16 @@ def connected(settings: Settings) -> Iterator[Cluster]:
         with _private_folder() as folder:
             yield _measured(settings, folder)
         return
-    with _private_folder() as folder, _signals_kept():
-        try:
-            if settings.ray_address is None:
-                _start_here(settings, folder)
-            else:
-                _join(settings.ray_address, settings)
-            yield _measured(settings, folder)
-        finally:
-            ray.shutdown()
+    with ExitStack() as stack:
+        folder = stack.enter_context(_private_folder())
+        stack.enter_context(_signals_kept())
+        stack.callback(ray.shutdown)
+        if settings.ray_address is None:
+            stack.enter_context(_own_token(folder))
+            _start_here(settings, folder)
+        else:
+            _join(settings.ray_address, settings)
+        yield _measured(settings, folder)
 
 
 def _require_ray(settings: Settings) -> None:
@@ -126,7 +128,12 @@ def _join(address: str, settings: Settings) -> None:
         with _silenced(settings):
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises whatever its parts raise
-        text = str(error)
+        text = f"{error} {error.__cause__}"
+        if "AuthToken" in text or "AuthenticationError" in text:
+            raise EngineError(
+                f"The Ray cluster at {address} wants a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH when"
+                " it is not in ~/.ray/auth_token."
+            ) from error
         if "node" in text.lower() and ("ip address" in text.lower() or "raylet" in text.lower()):
             raise EngineError(
                 f"This machine is not part of the Ray cluster at {address}: add it with"
@@ -201,6 +208,36 @@ def _loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _own_token(folder: Path) -> Iterator[None]:
+    """What others on this machine need to know to use the cluster, where only this user can read it.
+
+    Left alone, Ray makes one that everybody may read, in the home folder, for good.
+    """
+    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
+    if any(name in os.environ for name in names):
+        yield
+        return
+    path = folder / "token"
+    path.write_text(secrets.token_hex(32), encoding="ascii")
+    path.chmod(0o600)
+    os.environ.update(zip(names, ("token", str(path)), strict=True))
+    _forget_token()
+    try:
+        yield
+    finally:
+        for name in names:
+            os.environ.pop(name, None)
+        _forget_token()
+
+
+def _forget_token() -> None:
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    AuthenticationTokenLoader.instance().reset_cache()
+    Config.initialize("")
 
 
 @contextmanager

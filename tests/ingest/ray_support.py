@@ -1,0 +1,195 @@
+"""Ray clusters in processes of their own, `rag ingest` on them, and what an index then says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rag.store import open_index
+from rag.types import Chunk, Page, Source
+from tests.conftest import ROOT, clean_environment
+from tests.servers.openai_server import OpenAIServer
+
+MODEL = "compatible:counted"
+SECRET = "pw-of-a-locked-file-81c2"
+
+Content = dict[str, tuple[Source, list[Page], list[tuple[Chunk, bytes]]]]
+
+
+def content_of(index: Path) -> Content:
+    """Everything that an index says, by file; chunk ids differ with the order in which files were finished."""
+    found = {}
+    with open_index(index) as opened:
+        assert opened.verify() == []
+        for source in opened.sources():
+            pages = opened.pages(source.file)
+            ids = sorted({c for page in pages for c in opened.chunks_of_page(source.file, page.number)})
+            chunks = [
+                (passage.text, passage.spans, passage.header, passage.heading, vector.tobytes())
+                for passage, vector in zip(opened.passages(ids), opened.vectors(ids), strict=True)
+            ]
+            found[source.file] = (source, pages, chunks)
+    return found
+
+
+@dataclass
+class Ingest:
+    """`rag ingest` with embeddings of a loopback server."""
+
+    server: OpenAIServer
+    folder: Path
+    address: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self, index: Path, *flags: str, engine: str = "ray") -> subprocess.Popen[str]:
+        """Start it in a session of its own."""
+        command = [
+            sys.executable,
+            "-m",
+            "rag.cli",
+            "ingest",
+            str(self.folder),
+            "--index",
+            str(index),
+            "--json",
+        ]
+        command += ["--embeddings", MODEL, "--engine", engine]
+        if engine == "ray" and self.address is not None:
+            command += ["--ray-address", self.address]
+        settings = {"RAG_BASE_URL": self.server.base_url, "RAG_API_KEY": self.server.key, **self.environment}
+        return subprocess.Popen(
+            [*command, *flags],
+            cwd=ROOT,
+            env=clean_environment(**settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, index: Path, *flags: str, engine: str = "ray", code: int = 0) -> dict[str, Any]:
+        """Run it to its end; its report. With another `code`, its sentence under `error`."""
+        process = self.start(index, *flags, engine=engine)
+        return finish(process, code)
+
+
+def finish(process: subprocess.Popen[str], code: int = 0) -> dict[str, Any]:
+    """The report of an ingest that was started."""
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == code, err
+    report: dict[str, Any] = json.loads(out) if out else {}
+    return report | {"error": err}
+
+
+class Nodes:
+    """A Ray cluster of nodes that are processes of their own on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        token = folder.parent / "token"
+        token.write_text("5b" * 32, encoding="ascii")
+        self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        self.port = _free_port()
+        self.address = f"{_own_address()}:{self.port}"
+        self.nodes: list[subprocess.Popen[bytes]] = []
+        self._ray = Path(sys.executable).parent / "ray"
+
+    def add(self, cpus: int) -> subprocess.Popen[bytes]:
+        """Start one more node; the first one is the head."""
+        place = [f"--port={self.port}", "--include-dashboard=false"]
+        place += [f"--temp-dir={self.folder}"]
+        if self.nodes:
+            place = [f"--address={self.address}"]
+        command = [str(self._ray), "start", *place, "--head"][: None if not self.nodes else -1]
+        command += [f"--num-cpus={cpus}", "--object-store-memory=100000000", "--block"]
+        command += ["--disable-usage-stats"] if not self.nodes else []
+        log = (self.folder.parent / f"node-{len(self.nodes)}.log").open("wb")
+        node = subprocess.Popen(
+            command, env=clean_environment(**self.environment), stdout=log, stderr=log, start_new_session=True
+        )
+        self.nodes.append(node)
+        wait_for(lambda: _listens(self.address), 60)
+        return node
+
+    def kill(self, node: subprocess.Popen[bytes]) -> None:
+        """End a node and everything on it at once, as when a machine is switched off."""
+        for process in (*descendants(node.pid), node.pid):
+            kill(process)
+        node.wait(10)
+
+    def close(self) -> None:
+        for node in self.nodes:
+            if node.poll() is None:
+                self.kill(node)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until something is so; fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def descendants(process: int) -> list[int]:
+    """The processes below a process."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        parents.setdefault(parent, []).append(int(entry.name))
+    found: list[int] = []
+    open_ = [process]
+    while open_:
+        children = parents.get(open_.pop(), [])
+        found += children
+        open_ += children
+    return found
+
+
+def title(process: int) -> str:
+    """What a process calls itself; empty when it is gone."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def kill(process: int) -> None:
+    """kill -9, also of a process that is gone already."""
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _own_address() -> str:
+    from ray.util import get_node_ip_address
+
+    return str(get_node_ip_address())
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 1).close()
+    except OSError:
+        return False
+    return True
