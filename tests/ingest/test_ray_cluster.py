@@ -111,7 +111,7 @@ def test_workers_killed_at_random_moments(
 ) -> None:
     chance = random.Random(4)
     ingest.server._faults = lambda _request: Fault("slow", seconds=1.5)
-    killed = 0
+    killed, stages = 0, set()
     for attempt in range(3):  # a run that ends before all were killed is followed by one with an empty index
         index = tmp_path / f"index-{attempt}"
         ingest.server.clear()
@@ -121,7 +121,9 @@ def test_workers_killed_at_random_moments(
             time.sleep(chance.uniform(0, 1.5))
             workers = _workers(nodes)
             if workers:
-                kill(chance.choice(workers))
+                worker = chance.choice(workers)
+                stages.add("EmbedChunks" if "EmbedChunks" in title(worker) else "ReadFiles")
+                kill(worker)
                 killed += 1
         finish(process, 3)
         assert content_of(index) == whole[0]
@@ -130,7 +132,7 @@ def test_workers_killed_at_random_moments(
         assert sum(bill.texts.values()) - len(bill.texts) <= (killed - before) * largest
         if killed == KILLS:
             break
-    assert killed == KILLS
+    assert (killed, stages) == (KILLS, {"ReadFiles", "EmbedChunks"})
 
 
 def test_the_budget_holds_for_all_workers_together(

@@ -35,7 +35,8 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # lines like this are not printed: all, for they go to standard output
 }
 
 
@@ -86,7 +87,7 @@ def connected(settings: Settings) -> Iterator[Cluster]:
 
 def _require_ray(settings: Settings) -> None:
     """Import Ray with its messages and its statistics switched off."""
-    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
+    os.environ.update(_QUIET)
     if settings.debug:
         os.environ.pop("RAY_BACKEND_LOG_LEVEL", None)
     try:
