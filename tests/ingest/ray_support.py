@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,12 +167,29 @@ def title(process: int) -> str:
         return ""
 
 
+def listening(processes: list[int]) -> set[str]:
+    """The addresses on which the processes wait for TCP connections."""
+    sockets = set()
+    for process in processes:
+        for entry in Path(f"/proc/{process}/fd").glob("*"):
+            try:
+                sockets.add(os.readlink(entry).removeprefix("socket:[").rstrip("]"))
+            except OSError:
+                continue
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in sockets:
+                packed = bytes.fromhex(fields[1].partition(":")[0])[-4:][::-1]
+                found.add(".".join(map(str, packed)))
+    return found
+
+
 def kill(process: int) -> None:
     """kill -9, also of a process that is gone already."""
-    try:
+    with suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _own_address() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.usage.ledger import FILE_NAME, Ledger
 from tests.conftest import SAMPLE
 from tests.ingest import pdfs
 from tests.ingest.ray_support import (
@@ -150,7 +151,9 @@ def test_the_budget_holds_for_all_workers_together(
     ]
     assert 0 < len(stored) < FILES
     paid = set(ingest.server.bill.texts)
-    ingest.run(tmp_path / "index", "--max-cost", "50", "--password", SECRET, code=3)
+    (line,) = Ledger(tmp_path / "index" / FILE_NAME).summary("command")
+    assert line.cost_usd == pytest.approx(spent)
+    ingest.run(tmp_path / "index", "--max-cost", "50", "--password", SECRET, engine="local")
     assert set(ingest.server.bill.texts.values()) == {1}
     assert paid < set(ingest.server.bill.texts)
     assert content_of(tmp_path / "index") == whole[0]

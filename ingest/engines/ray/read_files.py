@@ -52,11 +52,11 @@ class ReadFiles:
     def _read(self, job: Job, size: int, deaths: int) -> Reading:
         if deaths >= MOST_DEATHS:
             return Reading(Status.FAILED, f"the worker that reads it died {deaths} times")
-        problem = _elsewhere(job.path, size)
+        problem = unseen(job.path, size)
         return Reading(Status.FAILED, problem) if problem else self._reader.read(job)
 
 
-def _elsewhere(path: Path, size: int) -> str:
+def unseen(path: Path, size: int) -> str:
     """What is wrong when this machine does not see the file that the ingest found."""
     try:
         found = os.stat(path).st_size
