@@ -167,7 +167,7 @@ def test_the_run_itself_is_killed_and_run_again(
     ingest: Ingest, whole: tuple[Content, int], tmp_path: Path
 ) -> None:
     chance = random.Random(3)
-    kills = 3
+    kills = 2
     for _ in range(kills):
         before = len(ingest.server.requests)
         process = ingest.start(tmp_path / "index", "--password", SECRET)
