@@ -167,6 +167,11 @@ def title(process: int) -> str:
         return ""
 
 
+def gone(processes: list[int]) -> bool:
+    """Whether they have ended; an ended process has no command line, even before its parent notices."""
+    return not any(title(process) for process in processes)
+
+
 def listening(processes: list[int]) -> set[str]:
     """The addresses on which the processes wait for TCP connections."""
     sockets = set()

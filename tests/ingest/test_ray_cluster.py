@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ingest.engines.ray.read_files import MOST_DEATHS
 from rag.usage.ledger import FILE_NAME, Ledger
 from tests.conftest import SAMPLE
 from tests.ingest import pdfs
@@ -21,6 +24,7 @@ from tests.ingest.ray_support import (
     content_of,
     descendants,
     finish,
+    gone,
     kill,
     title,
     wait_for,
@@ -39,8 +43,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     folder.mkdir(mode=0o700)
     cluster = Nodes(folder / "r")
     try:
-        cluster.add(2)
-        cluster.add(2)
+        cluster.add(1)
+        cluster.add(1)
         yield cluster
     finally:
         cluster.close()
@@ -142,10 +146,10 @@ def test_the_budget_holds_for_all_workers_together(
     prices = tmp_path / "prices.toml"
     prices.write_text('[models."compatible:counted"]\ninput = 100\n', encoding="utf-8")
     ingest.environment["RAG_PRICES"] = str(prices)
-    report = ingest.run(tmp_path / "index", "--max-cost", "0.5", code=5)
+    report = ingest.run(tmp_path / "index", "--max-cost", "2", code=5)
     spent = ingest.server.bill.cost(100, 0)
-    assert 0.2 < spent <= 0.5
-    assert "of the cap of $0.5 is spent; what is finished is kept." in report["error"]
+    assert 1 < spent <= 2
+    assert "of the cap of $2 is spent; what is finished is kept." in report["error"]
     stored = [
         file for file, (source, _, _) in content_of(tmp_path / "index").items() if source.status == "ok"
     ]
@@ -157,6 +161,77 @@ def test_the_budget_holds_for_all_workers_together(
     assert set(ingest.server.bill.texts.values()) == {1}
     assert paid < set(ingest.server.bill.texts)
     assert content_of(tmp_path / "index") == whole[0]
+
+
+def test_the_run_itself_is_killed_and_run_again(
+    ingest: Ingest, whole: tuple[Content, int], tmp_path: Path
+) -> None:
+    chance = random.Random(3)
+    kills = 2
+    for _ in range(kills):
+        before = len(ingest.server.requests)
+        process = ingest.start(tmp_path / "index", "--password", SECRET)
+        wait_for(lambda seen=before: len(ingest.server.requests) > seen + 1, 90)  # type: ignore[misc]
+        time.sleep(chance.uniform(0, 1.5))
+        kill(process.pid)
+        process.wait(10)
+    ingest.run(tmp_path / "index", "--password", SECRET, engine="local", code=3)
+    assert content_of(tmp_path / "index") == whole[0]
+    bill = ingest.server.bill
+    largest = max(len(request.texts) for request in ingest.server.embedding_requests())
+    workers = 2
+    assert sum(bill.texts.values()) - len(bill.texts) <= kills * workers * largest
+
+
+def test_ctrl_c_ends_the_run(ingest: Ingest, nodes: Nodes, tmp_path: Path) -> None:
+    process = ingest.start(tmp_path / "index")
+    wait_for(lambda: len(ingest.server.requests) > 2, 90)
+    os.killpg(process.pid, signal.SIGINT)
+    report = finish(process, 130)
+    assert "Stopped. What was finished is kept" in report["error"]
+    wait_for(lambda: gone(_workers(nodes)), 30)
+
+
+def test_a_file_that_kills_its_workers_is_given_up(
+    server: OpenAIServer, nodes: Nodes, tmp_path: Path
+) -> None:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "well.md").write_text("# Pier\n\nThe pier was built in 1904.\n", encoding="utf-8")
+    (folder / "slow.pdf").write_bytes(pdfs.endless_pdf())
+    process = Ingest(server, folder, nodes.address, nodes.environment).start(tmp_path / "index")
+    killed = 0
+    since: dict[int, float] = {}
+    while process.poll() is None:
+        for child in _workers(nodes):
+            if "ReadFiles" in title(child) and any("ingest.worker" in title(p) for p in descendants(child)):
+                busy_since = since.setdefault(child, time.monotonic())
+                if time.monotonic() - busy_since > 2:
+                    kill(child)
+                    killed += 1
+        time.sleep(0.1)
+    report = finish(process, 3)
+    by_file = {row["file"]: (row["status"], row["reason"]) for row in report["files"]}
+    assert by_file["well.md"] == ("ok", "")
+    assert by_file["slow.pdf"] == ("failed", f"the worker that reads it died {MOST_DEATHS} times")
+    assert killed >= MOST_DEATHS
+
+
+def test_a_wrong_key_ends_the_run_as_on_one_machine(
+    server: OpenAIServer, nodes: Nodes, tmp_path: Path
+) -> None:
+    few = ("--glob", "*.csv")
+    Ingest(server, SAMPLE).run(tmp_path / "index", *few, engine="local")
+    wrong = Ingest(server, SAMPLE, nodes.address, {**nodes.environment, "RAG_API_KEY": "sk-wrong"})
+    here = wrong.run(tmp_path / "index", engine="local", code=1)
+    there = wrong.run(tmp_path / "index", code=1)
+    assert _sentence(there["error"]) == _sentence(here["error"])
+    assert "sk-wrong" not in there["error"]
+
+
+def _sentence(text: str) -> str:
+    (line,) = [line for line in text.splitlines() if line.startswith("Error: ")]
+    return line
 
 
 def test_a_node_is_lost(ingest: Ingest, whole: tuple[Content, int], nodes: Nodes, tmp_path: Path) -> None:
