@@ -39,7 +39,8 @@ class Router:
     """Scores documents by how clearly a question names them.
 
     Built once for the sources of an index; `route` then costs time with the words of the question and the
-    documents that share one of them, not with the number of documents.
+    documents that share one of them, not with the number of documents. Documents of the same years are many:
+    how well they fit is told once for all of them.
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:
@@ -51,7 +52,12 @@ class Router:
                 self._by_word[word].append(file)
             for acronym in named.acronyms:
                 self._by_acronym[acronym].append(file)
-        self._with_period = [file for file, named in self._named.items() if named.periods]
+        self._by_period: dict[Periods, list[str]] = defaultdict(list)
+        for file, named in self._named.items():
+            self._by_period[named.periods].append(file)
+        rarity = {word: math.log(1 + len(self._named) / len(files)) for word, files in self._by_word.items()}
+        self._rarity = rarity
+        self._mass = {file: sum(rarity[w] for w in sorted(n.words)) or 1.0 for file, n in self._named.items()}
 
     def route(self, question: str) -> Mapping[str, float]:
         """Bonus by file, from just above 0 to 1.5; files that are not named are left out.
@@ -64,8 +70,9 @@ class Router:
         if not names:
             return self._by_period_alone(asked)
         scores = {}
+        fits = self._fits(asked)
         for file, score in names.items():
-            bonus = score + _PERIOD_WEIGHT * agreement(asked, self._named[file].periods)
+            bonus = score + _PERIOD_WEIGHT * fits[self._named[file].periods]
             if bonus > 0:
                 scores[file] = bonus
         return scores
@@ -73,11 +80,11 @@ class Router:
     def _names(self, question: str) -> dict[str, float]:
         found: dict[str, float] = defaultdict(float)
         for word in self._mentioned(question):
-            weight = self._rarity(word)
+            weight = self._rarity[word]
             for file in self._by_word[word]:
                 found[file] += weight
         # squared: one common word of a longer name is a weak hint, the whole name a strong one
-        scores = {file: min(1.0, mass / self._mass(file)) ** 2 for file, mass in found.items()}
+        scores = {file: min(1.0, mass / self._mass[file]) ** 2 for file, mass in found.items()}
         for acronym in _acronyms_asked(question):
             for file in self._by_acronym.get(acronym, ()):
                 scores[file] = 1.0
@@ -86,14 +93,15 @@ class Router:
     def _by_period_alone(self, asked: Periods) -> dict[str, float]:
         if not asked:
             return {}
-        fits = {file: agreement(asked, self._named[file].periods) for file in self._with_period}
-        return {file: _PERIOD_WITHOUT_NAME * fit for file, fit in fits.items() if fit > 0}
+        return {
+            file: _PERIOD_WITHOUT_NAME * fit
+            for periods, fit in self._fits(asked).items()
+            if periods and fit > 0
+            for file in self._by_period[periods]
+        }
 
-    def _rarity(self, word: str) -> float:
-        return math.log(1 + len(self._named) / len(self._by_word[word]))
-
-    def _mass(self, file: str) -> float:
-        return sum(self._rarity(word) for word in self._named[file].words) or 1.0
+    def _fits(self, asked: Periods) -> dict[Periods, float]:
+        return {periods: agreement(asked, periods) for periods in self._by_period}
 
     def _mentioned(self, question: str) -> set[str]:
         """Name words that stand in the question: as a word, as two or three joined, or before a particle."""
