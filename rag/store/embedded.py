@@ -96,7 +96,12 @@ class EmbeddedIndex(StoredIndex):
         if not self._snapshot.holds_anything():
             return []
         opened = self._derived.dense()
-        found = dense.search(opened.engine, query, k, self._selector(where, opened.hidden))
+        selector = self._selector(where, opened.hidden)
+        if selector is not None and dense.lists_of(opened.engine) and selector.sum() <= dense.FEW:
+            few = np.flatnonzero(selector)
+            found = dense.compare(few, self.vectors(few.tolist()), query, k)
+        else:
+            found = dense.search(opened.engine, query, k, selector)
         return [Hit(chunk, score) for chunk, score in found]
 
     def _selector(self, where: Filter | None, hidden: Allowed) -> NDArray[np.bool_] | None:
