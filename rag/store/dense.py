@@ -29,10 +29,10 @@ SAMPLE_PER_LIST = 48
 
 CALIBRATION_QUERIES = 128
 QUESTION_COSINE = 0.4
-"""How near the questions of the calibration are to a stored vector. Real ones lie nearer (0.87), but all to one side,
-away from the passages as a group, and that is what makes their neighbours hard to find. Turned away at random, 0.4 is
-as hard: over 10,010 real passages in 200 lists, 926 real questions need 64 lists for a recall of 0.984, and these find
-0.989 there; at 0.8 they are content with 33 lists, where the real ones find 0.96.
+"""How near the questions of the calibration are to a stored vector. Real ones lie nearer (0.87), but all to one
+side, away from the passages as a group, and that is what makes their neighbours hard to find. Turned away at random,
+0.4 is as hard: over 10,010 real passages in 200 lists, 926 real questions need 64 lists for a recall of 0.984, and
+these find 0.989 there; at 0.8 they are content with 33 lists, where the real ones find 0.96.
 """
 
 FEW = 1000
