@@ -29,6 +29,11 @@ def tmp_path() -> Iterator[Path]:
 
 
 @pytest.fixture
+def location(tmp_path: Path) -> Path:
+    return tmp_path / "색인"
+
+
+@pytest.fixture
 def other(tmp_path: Path) -> Path:
     """A second index, writable."""
     with open_index(tmp_path / "other", create=corpus.spec()) as index, index.writer() as writer:
