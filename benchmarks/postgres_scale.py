@@ -14,7 +14,6 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,37 +21,36 @@ from typing import Any
 
 import numpy as np
 import store_scale
+import synthetic
 
 SHARED_BUFFERS = "1GB"
 
 
-def measure(location: str | Path) -> dict[str, Any]:
-    from rag.retrieval.hybrid import HybridRetriever
+def measure(location: str | Path, total: int) -> dict[str, Any]:
+    from rag.providers.e5 import E5Embeddings
     from rag.store import Filter, open_index
+    from rag.text.keywords import query_terms
 
-    chance = np.random.default_rng(3)
-    queries = store_scale.vectors_of(chance, store_scale.QUERIES + 1)
-    terms = [sorted(set(store_scale.words_of(chance, 12))) for _ in range(store_scale.QUERIES + 1)]
-    rare = [[word for word in words if len(word) > 3] or words for words in terms]
-    where = Filter.parse(["part=3"])
+    asked = synthetic.questions(total)
+    embeddings = E5Embeddings()
+    queries = embeddings.embed_array(asked, kind="query")
+    terms = [query_terms(question) for question in asked]
+    part = Filter.parse(["part=3"])
     with open_index(location) as index:
-        retriever = HybridRetriever(index=index, embed_query=lambda _: queries[0])
         searches = {
             "dense": lambda n: index.search_dense(queries[n], 100),
-            "dense_filtered": lambda n: index.search_dense(queries[n], 100, where),
+            "dense_filtered": lambda n: index.search_dense(queries[n], 100, part),
             "keywords": lambda n: index.search_keywords(terms[n], 100),
-            "keywords_without_common_words": lambda n: index.search_keywords(rare[n], 100),
-            "keywords_filtered": lambda n: index.search_keywords(terms[n], 100, where),
-            "pages": lambda n: index.search_pages(terms[n], 100),
-            "heads": lambda n: index.search_pages(terms[n], 100, head=True),
+            "keywords_filtered": lambda n: index.search_keywords(terms[n], 100, part),
+            "pages": lambda n: index.search_pages(terms[n], 60),
+            "page_beginnings": lambda n: index.search_pages(terms[n], 60, head=True),
             "passages": lambda n: index.passages(range(n * 8 + 1, n * 8 + 9)),
-            "hybrid": lambda n: retriever.retrieve(" ".join(terms[n]), vector=queries[n]),
         }
-        result: dict[str, Any] = {}
-        for name, search in searches.items():
-            result[name] = store_scale.percentiles(search)
-            print(f"{name} {result[name]}", file=sys.stderr, flush=True)
-        result["same_keywords_first_ten"] = [
+        result: dict[str, Any] = {
+            "hybrid": store_scale.hybrid(index, asked, embeddings.embed_query)["search"]
+        }
+        result |= {name: store_scale.timed(search, len(asked)) for name, search in searches.items()}
+        result["keywords_first_ten"] = [
             [hit.chunk_id for hit in index.search_keywords(words, 10)] for words in terms[:20]
         ]
         result["dense_first_ten"] = [[h.chunk_id for h in index.search_dense(q, 10)] for q in queries[:20]]
@@ -63,7 +61,7 @@ def measure(location: str | Path) -> dict[str, Any]:
 def _exact(index: Any, queries: np.ndarray) -> list[list[int]]:
     """The ten nearest by comparing every vector."""
     best: list[list[tuple[float, int]]] = [[] for _ in queries]
-    known = sorted(index.locate(range(1, index.counts().chunks + 2 * store_scale.CHUNKS_PER_FILE)))
+    known = sorted(index.locate(range(1, index.counts().chunks + 2 * synthetic.CHUNKS_PER_FILE)))
     unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
     for first in range(0, len(known), 5000):
         ids = known[first : first + 5000]
@@ -100,6 +98,7 @@ def main() -> None:
     parser.add_argument("--postgres", metavar="URL", help="a database to measure in")
     parser.add_argument("--sizes", default=",".join(map(str, store_scale.SIZES)), help="numbers of chunks")
     parser.add_argument("--keep", type=Path, help="folder for the indexes, which are kept and used again")
+    parser.add_argument("--out", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary, server(options.postgres) as database:
@@ -109,7 +108,10 @@ def main() -> None:
             measured = {name: _measured(place, total) for name, place in places.items()}
             results[str(total)] = _compared(measured)
             print(json.dumps(results[str(total)]), file=sys.stderr, flush=True)
-    print(json.dumps({"dimension": store_scale.DIMENSION, "sizes": results}, indent=2))
+    report = json.dumps({"dimension": store_scale.DIMENSION, "sizes": results}, indent=1)
+    print(report)
+    if options.out:
+        options.out.write_text(report + "\n")
 
 
 def _measured(place: str | Path, total: int) -> dict[str, Any]:
@@ -117,18 +119,16 @@ def _measured(place: str | Path, total: int) -> dict[str, Any]:
     from rag.store import open_index
 
     built: dict[str, float] = {}
-    began = time.perf_counter()
     try:
         open_index(place).close()
     except IndexMissing:
         built = store_scale.build(place, total)
-    print(f"{built} {time.perf_counter() - began:.1f}", file=sys.stderr, flush=True)
-    return {"build": built, **measure(place)}
+    return {"build": built, **measure(place, total)}
 
 
 def _compared(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
     exact = measured["folder"]["dense_first_ten_exact"]
-    keywords = [found.pop("same_keywords_first_ten") for found in measured.values()]
+    keywords = [found.pop("keywords_first_ten") for found in measured.values()]
     for found in measured.values():
         found["recall_at_10"] = share(found.pop("dense_first_ten"), exact)
         del found["dense_first_ten_exact"]
