@@ -99,6 +99,6 @@ def new_location(
     if kind == "folder":
         return lambda: tmp_path_factory.mktemp("index") / "색인"
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = request.module.__name__.rpartition(".")[2]
+    name = request.module.__name__.removeprefix("tests.").replace(".", "_")  # a schema is the module's own
     numbers = itertools.count()
     return lambda: server.url(f"{name}_{next(numbers)}_색인")
