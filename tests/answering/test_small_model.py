@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 
 import click
@@ -23,7 +23,8 @@ import pytest
 from rag.answering.reply import parse_reply
 from rag.answering.verify import prove
 from rag.cli.forms import answer_form
-from rag.cli.render import answer_text
+from rag.cli.messages import Language
+from rag.cli.render import answer_text, footer
 from rag.pipeline import Pipeline
 from rag.settings import load_settings
 from rag.types import Answer
@@ -102,9 +103,14 @@ def stands(quote: str, file: str, page: int, pages: dict[str, str]) -> bool:
     return all(part in text or (part in text + after) for part in parts)
 
 
-def read_output(printed: str) -> tuple[list[tuple[str, str]], dict[int, tuple[str, int, bool, str]]]:
-    """The marked sentences of a printed answer; and its quotes by number: file, page, mark and words."""
-    lines = click.unstyle(printed).splitlines()
+def read_output(
+    printed: str, notes: Sequence[str] = ()
+) -> tuple[list[tuple[str, str]], dict[int, tuple[str, int, bool, str]]]:
+    """The marked sentences of a printed answer; and its quotes by number: file, page, mark and words.
+
+    `notes` are the tool's own remarks (that a reply was cut off, say), which have no mark.
+    """
+    lines = [line for line in click.unstyle(printed).splitlines() if line not in notes]
     end = lines.index("") if "" in lines else len(lines)
     sentences = []
     for line in lines[:end]:
@@ -113,7 +119,7 @@ def read_output(printed: str) -> tuple[list[tuple[str, str]], dict[int, tuple[st
         sentences.append((match[1], match[2]))
     quotes: dict[int, tuple[str, int, bool, str]] = {}
     starts = [i for i, line in enumerate(lines) if i > end and QUOTE.match(line)]
-    for i, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for i, stop in zip(starts, [*starts, len(lines)][1:], strict=True):
         match = QUOTE.match(lines[i])
         assert match is not None
         words = re.search(r"“(.*)”", " ".join(line.strip() for line in lines[i + 1 : stop]))
@@ -124,6 +130,11 @@ def read_output(printed: str) -> tuple[list[tuple[str, str]], dict[int, tuple[st
             words[1] if words else "",
         )
     return sentences, quotes
+
+
+def remarks(answer: Answer, language: Language) -> list[str]:
+    """The lines below an answer that are the tool's own and say nothing about the documents."""
+    return [*answer.notes, *click.unstyle(footer(answer, language)).splitlines()]
 
 
 def test_sixty_questions_were_asked_of_the_model(answers: list[tuple[Answer, dict[str, str]]]) -> None:
@@ -145,13 +156,13 @@ def test_no_unproven_quote_is_shown_as_verified(answers: list[tuple[Answer, dict
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_no_unmarked_sentence_lacks_a_proven_quote(
-    language: str, answers: list[tuple[Answer, dict[str, str]]]
+    language: Language, answers: list[tuple[Answer, dict[str, str]]]
 ) -> None:
     for answer, pages in answers:
         if not answer.answered:
             assert answer_form(answer)["sentences"] == []
             continue
-        sentences, quotes = read_output(answer_text(answer, language))  # type: ignore[arg-type]
+        sentences, quotes = read_output(answer_text(answer, language), remarks(answer, language))
         assert len(sentences) == len(answer.sentences)
         for mark, text in sentences:
             cited = [
@@ -173,6 +184,5 @@ def test_the_check_itself_sees_a_false_quote(answers: list[tuple[Answer, dict[st
     assert stands("carries 214,000 passengers a year. It is", "a.pdf", 1, pages)
     for false in ("carries 215,000 passengers", "passengers carries", "It was blue"):
         assert not stands(false, "a.pdf", 1, pages)
-    printed = list(islice((answer_text(a, "en") for a, _ in answers if a.answered), 1))
-    assert printed
-    assert read_output(printed[0])[0]
+    answer = next(answer for answer, _ in answers if answer.answered)
+    assert read_output(answer_text(answer, "en"), remarks(answer, "en"))[0]
