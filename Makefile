@@ -37,7 +37,7 @@ demo: $(VENV)/.base ## Index the sample documents and ask them three questions, 
 	@RAG="$(RAG)" sh scripts/demo.sh $(DEMO_INDEX)
 
 test: $(VENV)/.test ## Run the fast tests (no network, no key)
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -q
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --max-worker-restart 0 -q
 
 test-offline: $(VENV)/.test ## Run them and the demo where only loopback is reachable (Linux)
 	@$(PYTHON) scripts/offline.py sh -c '$(MAKE) test && $(MAKE) demo'
