@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import struct
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_vectors(location: Path, sound: tuple[object, ...], damage: Callable[[Pa
 
 def gone(folder: Path) -> None:
     """Moved away at once: a thread of Tantivy's could leave its lock in a folder that is being emptied."""
-    folder.rename(folder.parents[2] / f"{folder.name}-before")
+    folder.rename(folder.parents[2] / uuid.uuid4().hex)
 
 
 def break_segments(folder: Path) -> None:
