@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from rag.usage.ledger import FILE_NAME as RECEIPTS
 from scripts.offline import WATCHED, refused
 from tests.servers.postgres import PostgresServer
 
@@ -53,10 +54,11 @@ def _nothing_leaves_this_machine() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The sample documents in an index, made by the real `rag ingest` once for all workers of a run.
 
-    For reading only; `shutil.copytree` gives a test one of its own to write.
+    For reading only; `shutil.copytree` gives a test one of its own to write. A model that is paid writes its receipts
+    beside the documents, which other tests would then find: the run ends with an error when one did.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -69,7 +71,8 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
             assert made.returncode == 0, made.stderr
             (shared / "sample-index.done").touch()
-    return index
+    yield index
+    assert not (index / RECEIPTS).exists(), "a test paid a model in the index that all tests share"
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -49,8 +50,13 @@ def model() -> str:
 
 
 @pytest.fixture(scope="module")
-def answers(model: str, sample_index: Path) -> list[tuple[Answer, dict[str, str]]]:
+def answers(
+    model: str, sample_index: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Answer, dict[str, str]]]:
     """Sixty answers, and the text of every page that they cite."""
+    # the receipts of what the model was asked go into the index
+    index = tmp_path_factory.mktemp("small-model") / "index"
+    shutil.copytree(sample_index, index)
     # one thread: two that wait for each other are slower than one as soon as anything else runs
     flags = {
         "model": model,
@@ -62,7 +68,7 @@ def answers(model: str, sample_index: Path) -> list[tuple[Answer, dict[str, str]
     }
     settings = load_settings(flags, env={}, dotenv_path=None)
     found = []
-    with Pipeline.open(sample_index, settings) as pipeline:
+    with Pipeline.open(index, settings) as pipeline:
         # by template and language, so that the server keeps the beginning of the prompt
         for prompt, question in sorted(zip(cycle(PROMPTS), chosen(), strict=False)):
             *words, answer = pipeline.stream(
