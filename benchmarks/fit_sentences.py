@@ -52,6 +52,8 @@ class Asked:
     without: list[Passage]
     """What is retrieved when the documents with the answer are left out."""
     vector: NDArray[np.float32]
+    weight: float
+    """What it counts for in the fit: of two sets, one of four times as many questions counts twice as much."""
 
     @property
     def document(self) -> str:
@@ -76,14 +78,16 @@ class Case:
 
 def ask_all(index: str, questions: str, embedder: E5Embeddings) -> Iterator[Asked]:
     """Every question of the set, asked of the index."""
+    asked = load_questions(questions)
+    weight = sum(question.answerable for question in asked) ** -0.5
     with open_index(index) as opened:
         retriever = HybridRetriever(index=opened, embed_query=embedder.embed_query, k=K)
-        for question in load_questions(questions):
+        for question in asked:
             retrieval = retriever.retrieve(question.question)
             gold = {unicodedata.normalize("NFC", evidence.file) for evidence in question.evidence}
             more = retriever.retrieve(question.question, k=5 * K).passages if gold else ()
             without = [p for p in more if p.file not in gold][:K]
-            yield Asked(question, list(retrieval.passages), without, retrieval.query_vector)
+            yield Asked(question, list(retrieval.passages), without, retrieval.query_vector, weight)
 
 
 def case_of(asked: Asked, embedder: E5Embeddings) -> Case:
@@ -125,12 +129,14 @@ def fit(cases: Sequence[Case]) -> Array:
     for i, case in enumerate(usable):
         n = len(case.rows)
         rows[i, :n], right[i, :n], gold[i, :n], real[i, :n] = case.rows, case.right, case.gold_page, 1
+    counted = np.array([case.asked.weight for case in usable])
+    counted *= len(usable) / counted.sum()
     centre, spread = rows[real > 0].mean(0), rows[real > 0].std(0) + 1e-9
     rows = (rows - centre) / spread * real[..., None]
     weights, first, second = (np.zeros(len(NAMES)) for _ in range(3))
     for step in range(1, STEPS + 1):
         likely = _softmax(rows @ weights, real)
-        pull = 2 * likely - _share(likely, right) - _share(likely, gold)
+        pull = counted[:, None] * (2 * likely - _share(likely, right) - _share(likely, gold))
         slope = PENALTY * weights + np.einsum("qn,qnf->f", pull, rows)
         first, second = 0.9 * first + 0.1 * slope, 0.99 * second + 0.01 * slope**2
         weights -= RATE * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
@@ -157,7 +163,7 @@ def fit_meaning(cases: Sequence[Case], weights: Array) -> float:
         total = 0.0
         for case, head in usable:
             likely = np.exp(case.rows[head] @ weights + weight * case.meaning[head])
-            total += float(np.log(likely[case.right[head]].sum() / likely.sum()))
+            total += case.asked.weight * float(np.log(likely[case.right[head]].sum() / likely.sum()))
         return total
 
     return float(max(GRID, key=likelihood))

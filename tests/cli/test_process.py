@@ -100,10 +100,12 @@ class TestTerminal:
         self, workdir: Path, sample_index: Path
     ) -> None:
         reply = "MV Tern hit the breakwater on 19 October 2023, said the harbour master of Greyholm."
+        index = workdir / "paid-index"
+        shutil.copytree(sample_index, index)
         with OpenAIServer(reply=reply, faults=lambda _: Fault("cut")) as server:
             seen = self._on_a_terminal(
                 ["ask", "When did MV Tern hit the breakwater?", "--model", "compatible:m"], workdir, code=1,
-                RAG_INDEX=str(sample_index), RAG_BASE_URL=server.base_url, RAG_API_KEY=server.key,
+                RAG_INDEX=str(index), RAG_BASE_URL=server.base_url, RAG_API_KEY=server.key,
             )  # fmt: skip
             assert len(server.requests) == 1  # a reply cannot be taken up in the middle
         words, said, error = (seen.index(text) for text in ("MV Tern hit", "nothing proves them", "Error: "))
