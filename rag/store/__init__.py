@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rag.store.copying import CopyReport, copy_index
     from rag.store.filters import Filter
     from rag.store.index import Hit, Index, PageHit, open_index
-    from rag.store.snapshot import LedgerEntry, PageProblem, Totals
+    from rag.store.ledger import LedgerEntry, PageProblem, Totals
     from rag.store.spec import FORMAT_VERSION, IndexSpec
     from rag.store.writer import IndexWriter
 
@@ -44,10 +44,10 @@ _HOMES = {
     "Index": "index",
     "IndexSpec": "spec",
     "IndexWriter": "writer",
-    "LedgerEntry": "snapshot",
+    "LedgerEntry": "ledger",
     "PageHit": "index",
-    "PageProblem": "snapshot",
-    "Totals": "snapshot",
+    "PageProblem": "ledger",
+    "Totals": "ledger",
     "copy_index": "copying",
     "open_cache": "cache",
     "open_index": "index",

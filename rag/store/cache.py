@@ -13,8 +13,8 @@ from rag.errors import IndexDamaged
 from rag.store import rows
 from rag.store.database import SqliteDatabase
 from rag.store.postgres.location import driver, is_postgres, parse
-from rag.store.snapshot import read_state
 from rag.store.sql import Database
+from rag.store.state import read_state
 
 LOOKUP_BATCH = 500
 

@@ -92,8 +92,8 @@ def _opened(index: Any) -> StoredIndex:
 
 
 def _require_no_others(old: Snapshot, new: Snapshot, target: str) -> None:
-    known = {source.file for source in old.sources()}
-    others = [source.file for source in new.sources() if source.file not in known]
+    known = {source.file for source in old.ledger.sources()}
+    others = [source.file for source in new.ledger.sources() if source.file not in known]
     if others:
         raise UsageError(
             f"{places.shown(target)} holds other files already ({len(others):,}, such as {others[0]}): copy to an "
@@ -143,8 +143,8 @@ def _embeddings(database: Database, model: int) -> Iterator[list[tuple[bytes, by
 
 def _copy_files(old: Snapshot, writer: IndexWriter, track: Track[Any]) -> int:
     """Copy files that the target lacks or has otherwise. Returns how many."""
-    there = {entry.source.file: entry for entry in writer.latest.ledger()}
-    wanted = {entry.source.file: entry for entry in old.ledger()}
+    there = {entry.source.file: entry for entry in writer.latest.ledger.entries()}
+    wanted = {entry.source.file: entry for entry in old.ledger.entries()}
     missing = [item for item in old.contents() if there.get(item[0].file) != wanted[item[0].file]]
     for source, content in track(missing, "files"):
         _copy_file(old, writer, source, content)

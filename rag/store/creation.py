@@ -12,8 +12,8 @@ from rag.errors import IndexDamaged, IndexMismatch, IndexReadOnly
 from rag.store.database import SqliteDatabase
 from rag.store.generations import end_everything
 from rag.store.lock import LEASE_FILE, WriterLock
-from rag.store.snapshot import read_state
 from rag.store.spec import IndexSpec
+from rag.store.state import read_state
 
 FILE = "index.db"
 MEND = "run `rag ingest --rebuild PATH` to make it anew, or use another --index"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from rag.store.keywords import Field, Level
 from rag.store.lock import ReaderLease, WriterLock
 from rag.store.mending import DerivedIndexes
 from rag.store.publish import FolderPublisher
-from rag.store.snapshot import Allowed, Snapshot, read_state
+from rag.store.snapshot import Allowed, Snapshot
 from rag.store.spec import IndexSpec
 from rag.store.stored import StoredIndex, weights_of
 from rag.store.writer import IndexWriter
@@ -41,12 +40,8 @@ class EmbeddedIndex(StoredIndex):
     def __init__(
         self, folder: Path, database: SqliteDatabase, embeddings: Embeddings | None, notify: Notify
     ) -> None:
-        self.location = str(folder)
-        self.embeddings = embeddings
+        super().__init__(str(folder), database, embeddings, notify)
         self._folder = folder
-        self._database = database
-        self._notify = notify
-        self._pinning = threading.Lock()
         self._lease = ReaderLease(folder)
         self._lease.share()
         self._pin()
@@ -73,21 +68,13 @@ class EmbeddedIndex(StoredIndex):
         return index
 
     def _pin(self) -> None:
-        state = read_state(self._database)
+        state = self._state()
         self.spec, self.generation = state.spec, state.published
         self._snapshot = Snapshot(self._database, state.published)
         self._selectors: dict[Filter, tuple[Allowed, NDArray[np.bool_]]] = {}
         self._derived = DerivedIndexes(
             self._folder, self._database, self._snapshot, state, self._lease, self._notify
         )
-
-    def refresh(self) -> bool:
-        with self._pinning:
-            state = read_state(self._database)
-            if (state.spec, state.published) == (self.spec, self.generation):
-                return False
-            self._pin()
-            return True
 
     # -- searching ------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rag.store.snapshot import State
 from rag.store.sql import Database
+from rag.store.state import State
 
 
 def pending(database: Database, state: State) -> bool:

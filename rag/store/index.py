@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import UsageError
 from rag.store.filters import Filter
+from rag.store.ledger import LedgerEntry, PageProblem, Totals
 from rag.store.postgres.location import driver, is_postgres
-from rag.store.snapshot import LedgerEntry, PageProblem, Totals
 from rag.store.spec import IndexSpec
 from rag.types import Page, Passage, Source
 

@@ -11,8 +11,8 @@ from rag.errors import IndexDamaged
 from rag.store import dense, derive, keywords, vectors
 from rag.store.database import SqliteDatabase
 from rag.store.keywords import KeywordIndex, Level
-from rag.store.snapshot import State, read_state
 from rag.store.sql import Database
+from rag.store.state import State, read_state
 from rag.store.vectors import Stamp
 
 ROW_CHECKS = (

@@ -16,7 +16,8 @@ from rag.store.index import Notify
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.lock import ReaderLease, WriterLock
 from rag.store.publish import FolderPublisher
-from rag.store.snapshot import Allowed, Snapshot, State, read_state
+from rag.store.snapshot import Allowed, Snapshot
+from rag.store.state import State, read_state
 from rag.store.vectors import Stamp
 
 BEHIND = "does not belong to this state of the database"

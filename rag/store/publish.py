@@ -13,7 +13,7 @@ from rag.store.database import SqliteDatabase
 from rag.store.index import Notify
 from rag.store.keywords import KeywordIndex, Level
 from rag.store.lock import ReaderLease
-from rag.store.snapshot import State, read_state
+from rag.store.state import State, read_state
 from rag.store.vectors import Stamp
 from rag.store.writer import Publisher
 from rag.types import Chunk, Page, Source

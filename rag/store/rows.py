@@ -15,6 +15,8 @@ from rag.types import Chunk, Page, Passage, Source, Span, Status
 
 SOURCE_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
 PAGE_COLUMNS = "number, text, status, reason, label, characters, furniture"
+VISIBLE = "{0}.added <= :g AND ({0}.removed IS NULL OR {0}.removed > :g)"
+"""SQL: whether the row of this table is there at generation `g`."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -111,10 +113,10 @@ def chunk_of(row: Sequence[Any]) -> Chunk:
     return Chunk(ordinal, spans_of(spans), text, header, heading, tokens)
 
 
-PASSAGE_QUERY = """
+PASSAGE_QUERY = f"""
 SELECT c.id, s.file, c.page, c.page_end, c.text, c.spans, c.heading, c.header, s.title, p.label, p.status
 FROM chunks c
-JOIN sources s ON s.content = c.content AND s.added <= :g AND (s.removed IS NULL OR s.removed > :g)
+JOIN sources s ON s.content = c.content AND {VISIBLE.format("s")}
 LEFT JOIN pages p ON p.content = c.content AND p.number = c.page
 """
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rag.errors import IndexLocked, IndexMismatch, IndexReadOnly
 from rag.store import generations
 from rag.store.index import Index, Notify, PageHit
+from rag.store.ledger import LedgerEntry, PageProblem, Totals
 from rag.store.rows import Vectors
-from rag.store.snapshot import LedgerEntry, PageProblem, Snapshot, Totals, read_state
+from rag.store.snapshot import Snapshot
 from rag.store.sql import Database
+from rag.store.state import State, read_state
 from rag.types import Page, Passage, Source
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
 
 
 class StoredIndex(Index):
@@ -22,7 +29,15 @@ class StoredIndex(Index):
 
     _database: Database
     _snapshot: Snapshot
-    _notify: Notify
+
+    def __init__(
+        self, location: str, database: Database, embeddings: Embeddings | None, notify: Notify
+    ) -> None:
+        self.location = location
+        self.embeddings = embeddings
+        self._database = database
+        self._notify = notify
+        self._pinning = threading.Lock()
 
     @property
     def database(self) -> Database:
@@ -33,6 +48,22 @@ class StoredIndex(Index):
     def snapshot(self) -> Snapshot:
         """The rows of the generation that is read."""
         return self._snapshot
+
+    def refresh(self) -> bool:
+        with self._pinning:
+            state = self._state()
+            if (state.spec, state.published) == (self.spec, self.generation):
+                return False
+            self._pin()
+            return True
+
+    @abstractmethod
+    def _pin(self) -> None:
+        """Read the published generation from now on."""
+
+    def _state(self) -> State:
+        """The state that the database has now."""
+        return read_state(self._database)
 
     def _publish_leftovers(self) -> None:
         """Publish what a killed writer finished, unless a writer is at work or nothing may be written."""
@@ -68,22 +99,22 @@ class StoredIndex(Index):
         return self._snapshot.pages(file)
 
     def source(self, file: str) -> Source | None:
-        return self._snapshot.source(file)
+        return self._snapshot.ledger.source(file)
 
     def sources(self) -> list[Source]:
-        return self._snapshot.sources()
+        return self._snapshot.ledger.sources()
 
     def ledger(self) -> list[LedgerEntry]:
-        return self._snapshot.ledger()
+        return self._snapshot.ledger.entries()
 
     def page_problems(self) -> list[PageProblem]:
-        return self._snapshot.page_problems()
+        return self._snapshot.ledger.page_problems()
 
     def characters(self) -> dict[str, int]:
-        return self._snapshot.characters()
+        return self._snapshot.ledger.characters()
 
     def counts(self) -> Totals:
-        return self._snapshot.totals()
+        return self._snapshot.ledger.totals()
 
     def _unit_query(self, vector: Any) -> Vectors:
         query = np.asarray(vector, dtype=np.float32).reshape(-1)

@@ -10,8 +10,9 @@ from typing import Any
 
 from rag.store import rows
 from rag.store.cache import EmbeddingCache
-from rag.store.snapshot import Snapshot, State, read_state
+from rag.store.snapshot import Snapshot
 from rag.store.sql import Database
+from rag.store.state import State, read_state
 from rag.types import Chunk, Document, Page, Source, Status
 
 PUBLISHING_SHARE = 0.05
@@ -57,11 +58,11 @@ class IndexWriter:
 
     def source(self, file: str) -> Source | None:
         """The newest row of the ledger for a file."""
-        return self.latest.source(file)
+        return self.latest.ledger.source(file)
 
     def sources(self) -> list[Source]:
         """The newest rows of the ledger, by file name."""
-        return self.latest.sources()
+        return self.latest.ledger.sources()
 
     # -- the embedding cache --------------------------------------------------------------------------------
 

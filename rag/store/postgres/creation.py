@@ -19,9 +19,9 @@ from rag.store.postgres.connection import connect, pgvector_version, require_pgv
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import Location
 from rag.store.postgres.lock import WriterLock
-from rag.store.snapshot import read_state
 from rag.store.spec import IndexSpec
 from rag.store.sql import Database
+from rag.store.state import read_state
 
 MEND = "run `rag ingest --rebuild PATH` to make it anew, or use another --index"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,9 @@ from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, Writi
 from rag.store.postgres.location import Location, parse
 from rag.store.postgres.lock import GenerationGone, WriterLock
 from rag.store.postgres.publish import PostgresPublisher
-from rag.store.snapshot import Allowed, Snapshot, State, read_state
+from rag.store.snapshot import Allowed, Snapshot
 from rag.store.spec import IndexSpec
+from rag.store.state import State, read_state
 from rag.store.stored import StoredIndex, weights_of
 from rag.store.writer import IndexWriter
 
@@ -36,12 +36,8 @@ class PostgresIndex(StoredIndex):
     def __init__(
         self, location: Location, database: ReadingDatabase, embeddings: Embeddings | None, notify: Notify
     ) -> None:
-        self.location = location.shown
-        self.embeddings = embeddings
+        super().__init__(location.shown, database, embeddings, notify)
         self._where = location
-        self._database = database
-        self._notify = notify
-        self._pinning = threading.Lock()
         with database.connection() as connection:
             require_pgvector(connection, location)
         creation.check(database, location)
@@ -88,18 +84,10 @@ class PostgresIndex(StoredIndex):
 
     def _state(self) -> State:
         try:
-            return read_state(self._database)
+            return super()._state()
         except GenerationGone:  # the server was away, and a writer went on
             self._database.repin(None)
-            return read_state(self._database)
-
-    def refresh(self) -> bool:
-        with self._pinning:
-            state = self._state()
-            if (state.spec, state.published) == (self.spec, self.generation):
-                return False
-            self._pin()
-            return True
+            return super()._state()
 
     # -- searching ------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from rag.store.postgres import dense, keywords, lock
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.types import DenseVector
 from rag.store.rows import PAGE_COLUMNS, page_of
-from rag.store.snapshot import State, read_state
+from rag.store.state import State, read_state
 from rag.store.writer import Publisher
 from rag.types import Chunk, Page, Source
 
