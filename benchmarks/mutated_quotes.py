@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from rag.answering.draft import Quote
-from rag.answering.quotes import Library, prove_quote
+from rag.answering.library import Library
+from rag.answering.quotes import prove_quote
 from rag.store import Index, open_index
 from rag.types import Citation, Page, Passage, QuoteStatus
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rag.answering.derivation import derive, without
+from rag.answering.library import Library
 from rag.answering.orders import gives_orders
-from rag.answering.quotes import Library
 from rag.text.facts import Evidence, Fact, facts, supported
 from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.language import language_of

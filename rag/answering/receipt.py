@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from rag.answering.draft import Draft, DraftSentence, Quote
+from rag.answering.library import Library
 from rag.answering.pages import Pages
-from rag.answering.quotes import Library, page_hash, prove_quote
+from rag.answering.quotes import page_hash, prove_quote
 from rag.answering.verify import Proof, prove
 from rag.errors import UsageError
 from rag.types import Answer, Citation, Derived, Passage, QuoteStatus, Span, Support

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 from rag.answering.draft import Draft, DraftSentence, Quote
 from rag.answering.entailment import Grounds, coverage, same_polarity
+from rag.answering.library import Library
 from rag.answering.pages import Pages
-from rag.answering.quotes import Library, prove_quote
+from rag.answering.quotes import prove_quote
 from rag.answering.wording import Language, say
 from rag.text.facts import Evidence, facts, supported
 from rag.text.keywords import STOP_WORDS

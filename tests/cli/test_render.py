@@ -6,7 +6,8 @@ import click
 import pytest
 
 from rag.answering.draft import Quote
-from rag.answering.quotes import Library, prove_quote
+from rag.answering.library import Library
+from rag.answering.quotes import prove_quote
 from rag.cli.messages import Language
 from rag.cli.render import citation_line
 from tests.answering.shelf import Shelf
