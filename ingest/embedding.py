@@ -83,7 +83,7 @@ class Embedder:
             provider.embed(texts, lambda places, vectors: self._keep([texts[p] for p in places], vectors))
             self._patience.succeeded()
         except ContextTooLong as error:
-            self._fail_holders([text for text in texts if text in self._wanted], error)
+            self._fail_holders(error.texts or [text for text in texts if text in self._wanted], error)
         except ProviderError as error:
             self._patience.failed(error)
         finally:

@@ -133,6 +133,9 @@ class BadResponse(ProviderError):
 class ContextTooLong(ProviderError):
     """The prompt does not fit the model's context window."""
 
+    texts: tuple[str, ...] = ()
+    """Of texts that were to be embedded those that are too long; everything else was."""
+
 
 class MissingCapability(ProviderError):
     """The model cannot do what was asked of it."""

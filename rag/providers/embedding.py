@@ -6,7 +6,8 @@ import contextvars
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -186,16 +187,17 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
             yield batch
 
     def _in_parallel(self, batches: Sequence[list[str]]) -> Iterator[tuple[list[str], Vectors]]:
-        """Batches with their vectors, as they come in. After a failure nothing new is sent."""
-        waiting = iter(batches)
-        failure: Exception | None = None
+        """Batches with their vectors, as they come in. After a failure nothing new is sent.
+
+        A batch that is too long for the server is sent in halves. A text that is too long by itself holds up no
+        other: ContextTooLong is raised when all have been sent.
+        """
+        outbox = _Outbox(batches)
         with ThreadPoolExecutor(self._connection.parallel, "embed") as pool:
             running: dict[Future[Vectors], list[str]] = {}
             while True:
-                while failure is None and len(running) < self._connection.parallel:
-                    batch = next(waiting, None)
-                    if batch is None:
-                        break
+                while outbox.waiting and len(running) < self._connection.parallel:
+                    batch = outbox.waiting.popleft()
                     # the context carries the tally of the command into the thread
                     running[pool.submit(contextvars.copy_context().run, self._passages, batch)] = batch
                 if not running:
@@ -204,22 +206,12 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
                     batch = running.pop(future)
                     if (error := future.exception()) is None:
                         yield batch, future.result()
-                    elif failure is None and isinstance(error, Exception):
-                        failure = error
-        if failure is not None:
-            raise failure
+                    elif isinstance(error, Exception):
+                        outbox.failed(batch, error)
+        outbox.raise_failure()
 
     def _passages(self, batch: Sequence[str]) -> Vectors:
-        """Vectors of one batch; a batch that is too long for the server is sent in halves."""
-        import numpy as np
-
-        try:
-            return self._checked(self._request([self._prefixes.passage + text for text in batch]))
-        except ContextTooLong:
-            if len(batch) == 1:
-                raise
-            middle = len(batch) // 2
-            return np.concatenate([self._passages(batch[:middle]), self._passages(batch[middle:])])
+        return self._checked(self._request([self._prefixes.passage + text for text in batch]))
 
     def _request(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """One request with everything around it: limits, cap, retries, receipt."""
@@ -269,3 +261,32 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
             )
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+class _Outbox:
+    """Batches that wait to be sent, and what went wrong with those that were."""
+
+    def __init__(self, batches: Iterable[list[str]]) -> None:
+        self.waiting = deque(batches)
+        self._failure: Exception | None = None
+        self._too_long: dict[str, ContextTooLong] = {}
+
+    def failed(self, batch: list[str], error: Exception) -> None:
+        """Send it in halves when that can help; else remember what to raise, of several failures the first."""
+        if not isinstance(error, ContextTooLong):
+            self._failure = self._failure or error
+            self.waiting.clear()
+        elif len(batch) == 1:
+            self._too_long[batch[0]] = error
+        elif self._failure is None:
+            middle = len(batch) // 2
+            self.waiting.extendleft((batch[middle:], batch[:middle]))
+
+    def raise_failure(self) -> None:
+        """Raise what went wrong, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+        if self._too_long:
+            error = next(iter(self._too_long.values()))
+            error.texts = tuple(self._too_long)
+            raise error

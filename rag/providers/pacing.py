@@ -71,9 +71,10 @@ class Retry:
 class RateLimiter:
     """A token bucket for requests and one for tokens, each holding a minute's worth; safe between threads."""
 
-    def __init__(self, rpm: int | None = None, tpm: int | None = None) -> None:
-        self._requests = _Bucket(rpm)
-        self._tokens = _Bucket(tpm)
+    def __init__(self, rpm: int | None = None, tpm: int | None = None, *, full: bool = True) -> None:
+        """`full`: nothing was sent in the last minute."""
+        self._requests = _Bucket(rpm, full=full)
+        self._tokens = _Bucket(tpm, full=full)
         self._lock = threading.Lock()
 
     def acquire(self, tokens: int) -> None:
@@ -95,9 +96,9 @@ class RateLimiter:
 class _Bucket:
     """Fills up continuously to the limit of a minute; without a limit it is never empty."""
 
-    def __init__(self, per_minute: int | None) -> None:
+    def __init__(self, per_minute: int | None, *, full: bool) -> None:
         self.limit = per_minute
-        self.level = float(per_minute or 0)
+        self.level = float(per_minute or 0) if full else 0.0
         self.filled_at = time.monotonic()
 
     def wait_for(self, amount: float, now: float) -> float:

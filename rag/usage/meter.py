@@ -94,9 +94,8 @@ class Meter:
 
         Waiting makes sense only for the calls of others; a holder would wait for its own ones for ever.
         """
-        price = self.prices.find(spec)
-        amount = price.cost(input_tokens, output_tokens) if price else 0.0
-        reservation = Reservation(self, spec, input_tokens, output_tokens, amount)
+        reservation = self._priced(spec, input_tokens, output_tokens)
+        amount = reservation.amount
         with self._changed:
             if amount and self._spent + self._held() + amount > self.cap:
                 others = any(r.amount and other != holder for r, other in self._reserved.items())
@@ -105,6 +104,18 @@ class Meter:
                 return None
             self._reserved[reservation] = holder
         return reservation
+
+    def set_aside(self, spec: str, input_tokens: int, *, holder: Hashable) -> Reservation:
+        """Reserve for a call that was sent already, whatever the cap says to it."""
+        reservation = self._priced(spec, input_tokens, 0)
+        with self._changed:
+            self._reserved[reservation] = holder
+        return reservation
+
+    def _priced(self, spec: str, input_tokens: int, output_tokens: int) -> Reservation:
+        price = self.prices.find(spec)
+        amount = price.cost(input_tokens, output_tokens) if price else 0.0
+        return Reservation(self, spec, input_tokens, output_tokens, amount)
 
     def _held(self) -> float:
         return sum(reservation.amount for reservation in self._reserved)

@@ -8,7 +8,9 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -251,6 +253,12 @@ def test_no_secret_is_left_in_the_files_of_ray(nodes: Nodes) -> None:
     with OpenAIServer() as server:
         secrets = [server.key.encode(), SECRET.encode()]
     assert [path for path in files if any(secret in path.read_bytes() for secret in secrets)] == []
+    # what `ray list jobs` shows to everybody on the cluster
+    core: Any = import_module("ray._raylet")
+    jobs = core.GcsClient(address=nodes.address).get_all_job_info()
+    entrypoints = [job.entrypoint for job in jobs.values()]
+    assert entrypoints
+    assert set(entrypoints) == {"rag ingest --engine ray"}
 
 
 def test_an_address_where_nothing_listens(server: OpenAIServer, tmp_path: Path) -> None:

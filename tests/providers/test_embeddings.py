@@ -88,6 +88,23 @@ def test_batches_keep_within_tokens_and_texts_of_a_request() -> None:
         assert max(len(request.texts) for request in server.requests) <= 9
 
 
+def test_a_text_that_is_too_long_by_itself_holds_up_no_other() -> None:
+    too_long = {TEXTS[70], TEXTS[200]}
+
+    def refused(request: Request) -> Fault | None:
+        return Fault("context") if too_long & set(request.texts) else None
+
+    kept: list[int] = []
+    with OpenAIServer(faults=refused) as server:
+        with pytest.raises(ContextTooLong) as raised:
+            provider_for(server).embed(TEXTS, lambda places, _: kept.extend(places))
+        paid = dict(server.bill.texts)
+    assert set(raised.value.texts) == too_long
+    assert sorted(kept) == [place for place, text in enumerate(TEXTS) if text not in too_long]
+    assert set(paid.values()) == {1}
+    assert len(paid) == len(kept)
+
+
 def test_a_batch_that_is_too_long_for_the_server_is_sent_in_halves() -> None:
     def too_many(request: Request) -> Fault | None:
         return Fault("context") if len(request.texts) > 20 else None

@@ -26,6 +26,21 @@ class Bill:
         for event in journal.events:
             if event["kind"] == "booked":
                 self._meter.book(None, event["spec"], Usage(**event["usage"]), event["estimated"])
+        self._reserve_again()
+
+    @property
+    def holders(self) -> set[str]:
+        """The workers whose calls are under way."""
+        return {worker for (worker, _), _ in self._open.values()}
+
+    def _reserve_again(self) -> None:
+        """The calls that were under way when the desk was killed are still out: their prices stay set aside."""
+        closed = {event["name"] for event in self._journal.events if event["kind"] in ("booked", "dropped")}
+        for event in self._journal.events:
+            if event["kind"] == "reserved" and event["call"] not in closed:
+                holder = (event["worker"], event["thread"])
+                reservation = self._meter.set_aside(event["spec"], event["tokens"], holder=holder)
+                self._open[event["call"]] = holder, reservation
 
     def reserve(self, name: str, holder: Holder, spec: str, tokens: int) -> bool:
         """Set the price of a call aside; False when the caller must ask again. Raises BudgetReached."""
@@ -34,6 +49,9 @@ class Bill:
         reservation = self._meter.try_reserve(spec, tokens, holder=holder)
         if reservation is not None:
             self._open[name] = holder, reservation
+            worker, thread = holder
+            call = {"call": name, "worker": worker, "thread": thread, "spec": spec, "tokens": tokens}
+            self._journal.add(f"reserved {name}", "reserved", call)
         return reservation is not None
 
     def book(self, name: str, spec: str, usage: Usage, estimated: bool) -> None:
@@ -49,6 +67,7 @@ class Bill:
         _, reservation = self._open.pop(name, (None, None))
         if reservation is not None:
             reservation.release()
+            self._journal.add(name, "dropped", {})
 
     def forfeit(self, worker: str) -> None:
         """A worker died: nobody knows whether its calls were billed, so they count in full."""

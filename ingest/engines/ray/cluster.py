@@ -107,9 +107,9 @@ def _start_here(settings: Settings, folder: Path) -> None:
     import ray
 
     pair = READER_CPUS + EMBEDDER_CPUS * _threads(settings)
-    cpus = max(1, math.ceil((settings.workers or 0) * pair), min(_MOST_LOCAL, os.cpu_count() or 1))
+    cpus = max(math.ceil((settings.workers or 1) * pair), min(_MOST_LOCAL, os.cpu_count() or 1))
     try:
-        with _loopback(), _silenced(settings):
+        with _loopback(), _nameless(), _silenced(settings):
             ray.init(
                 "local",
                 num_cpus=cpus,
@@ -128,7 +128,7 @@ def _join(address: str, settings: Settings) -> None:
 
     _check_address(address, settings)
     try:
-        with _silenced(settings):
+        with _nameless(), _silenced(settings):
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises whatever its parts raise
         text = f"{error} {error.__cause__}"
@@ -176,6 +176,8 @@ def _measured(settings: Settings, folder: Path) -> Cluster:
     threads = _threads(settings)
     pair = READER_CPUS + EMBEDDER_CPUS * threads
     nodes = [node for node in ray.nodes() if node["Alive"]]
+    if settings.offline:
+        _refuse_others(nodes)
     room = sum(int(node["Resources"].get("CPU", 0) / pair) for node in nodes)
     free = ray.available_resources().get("CPU", 0.0)
     workers = min(settings.workers or room, room, int(free / pair + 1e-9))
@@ -186,6 +188,17 @@ def _measured(settings: Settings, folder: Path) -> Cluster:
             f" {pair:g} on one machine: add one with `ray start --num-cpus=N`, or wait for other jobs."
         )
     return Cluster(workers, threads, ray.get_runtime_context().get_node_id(), folder)
+
+
+def _refuse_others(nodes: list[dict[str, Any]]) -> None:
+    """Offline, the documents stay on this machine, wherever the cluster's address leads."""
+    here = socket.gethostname()
+    others = sorted({node["NodeManagerHostname"] for node in nodes} - {here})
+    if others:
+        raise NetworkRefused(
+            "Offline mode (--offline, RAG_OFFLINE) refused the Ray cluster: documents would go to other machines"
+            f" ({', '.join(others)}). Drop one of the two."
+        )
 
 
 def _threads(settings: Settings) -> int:
@@ -211,6 +224,19 @@ def _loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _nameless() -> Iterator[None]:
+    """Ray notes the command line of whoever joins, for all on the cluster to see; it may hold passwords."""
+    from ray._private import utils
+
+    before = utils.get_entrypoint_name
+    utils.get_entrypoint_name = lambda: "rag ingest --engine ray"
+    try:
+        yield
+    finally:
+        utils.get_entrypoint_name = before
 
 
 @contextmanager

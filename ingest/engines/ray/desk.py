@@ -53,7 +53,6 @@ class Errand:
     dimension: int | None
     embedder: bytes | None
     """A model given by the program, in place of the named one."""
-    passwords: Passwords
     version: str
     """Of pagequote on the machine that runs the ingest."""
     cache_at_desk: bool
@@ -65,7 +64,8 @@ class Permit:
 
     deaths: int
     """How many workers died over it."""
-    passwords: tuple[str, ...] = ()
+    passwords: tuple[str, ...] | None = ()
+    """To try on the file; None when the desk has to be told them again, so that the worker must ask again."""
 
 
 class Desk:
@@ -75,17 +75,20 @@ class Desk:
         self._journal = Journal(terms.journal)
         self._bill = Bill(terms.prices, terms.cap, self._journal, terms.spent)
         self._leases = Leases(self._bill.forfeit)
-        self._limiter = RateLimiter(terms.rpm, terms.tpm)
+        for worker in self._bill.holders:  # heard of last before the desk was killed
+            self._leases.beat(worker)
+        self._limiter = RateLimiter(terms.rpm, terms.tpm, full=not self._journal.events)
         self._folder = terms.folder
         self._open = ExitStack()
         self._cache: EmbeddingCache | None = None
         self._errand: Errand | None = None
+        self._passwords: Passwords | None = None
 
     # -- what the process that runs the ingest asks ---------------------------------------------------------
 
-    def hand_over(self, errand: Errand) -> None:
-        """Take in what workers need to know."""
-        self._errand = errand
+    def hand_over(self, errand: Errand, passwords: Passwords) -> None:
+        """Take in what workers need to know; of the passwords they are told those for the file that they read."""
+        self._errand, self._passwords = errand, passwords
 
     def news(self, since: int) -> tuple[list[Event], bool]:
         """Events from the one with this number on, and whether the errand must be handed over (again)."""
@@ -103,8 +106,9 @@ class Desk:
         deaths = self._leases.begin(worker, work)
         if self._journal.knows("stop"):
             return None
-        known = self._errand is not None and file is not None
-        return Permit(deaths, self._errand.passwords.for_file(file) if known else ())  # type: ignore[union-attr, arg-type]
+        if file is None:
+            return Permit(deaths)
+        return Permit(deaths, None if self._passwords is None else self._passwords.for_file(file))
 
     def finish(self, work: str) -> None:
         """It is done."""
@@ -114,9 +118,10 @@ class Desk:
         """Report something once: `read`, `embedded`, `note`, or `stop` under the name `stop`."""
         self._journal.add(name, kind, values)
 
-    def beat(self, worker: str) -> None:
-        """A sign of life."""
+    def beat(self, worker: str) -> bool:
+        """A sign of life. Returns whether the run has been stopped."""
         self._leases.beat(worker)
+        return self._journal.knows("stop")
 
     def claim(self, worker: str, things: Sequence[Hashable]) -> list[int] | None:
         """Positions of what the worker may embed now; None when the run has been stopped."""

@@ -31,8 +31,8 @@ _ASK_AGAIN = 0.2
 class EmbedChunks:
     """A worker of the second stage; it holds the embedding model."""
 
-    def __init__(self, desk: Any) -> None:
-        self._line = Line(desk)
+    def __init__(self, desk: Any, number: int) -> None:
+        self._line = Line(desk, number)
         self._line.keep_alive()
         self._open = ExitStack()
         self._patience = Patience(lambda text: self._line.tell("note", text=text))
@@ -91,7 +91,8 @@ class EmbedChunks:
                 texts.made(dict(zip(paid, vectors, strict=True)))
                 self._patience.succeeded()
             except ContextTooLong as error:
-                texts.refuse([text for text in paid if text in texts.missing], f"not embedded: {error}")
+                refused = error.texts or [text for text in paid if text in texts.missing]
+                texts.refuse(refused, f"not embedded: {error}")
             except ProviderError as error:
                 self._patience.failed(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,17 +45,19 @@ class RayEngine:
 
 def _finish_all(work: Work, cluster: Cluster, office: Office) -> None:
     """Pass after pass over what is left: one ends early when Ray lost what it cannot bring back."""
+    from ray.data.exceptions import ExecutionTimeoutError
     from ray.exceptions import RayError
 
-    fruitless = 0
+    fruitless = passes = 0
     while left := [number for number, job in enumerate(work.jobs) if work.filing.open(job.file)]:
         problem: Exception | None = None
         assembly = Assembly()
+        passes += 1
         try:
-            for table in _embedded(work, left, cluster, office.desk):
+            for table in _embedded(work, left, cluster, office.desk, passes):
                 for number, parts in assembly.add(table):
                     _file(work, work.jobs[number].file, parts)
-        except RayError as error:
+        except (RayError, ExecutionTimeoutError) as error:
             problem = error
         office.raise_if_stopped()
         done = any(not work.filing.open(work.jobs[number].file) for number in left)
@@ -65,7 +68,9 @@ def _finish_all(work: Work, cluster: Cluster, office: Office) -> None:
             work.teller.note(f"The Ray pipeline is started again with what is left ({said(problem)}).")
 
 
-def _embedded(work: Work, numbers: Sequence[int], cluster: Cluster, desk: Any) -> Iterator[pa.Table]:
+def _embedded(
+    work: Work, numbers: Sequence[int], cluster: Cluster, desk: Any, passes: int
+) -> Iterator[pa.Table]:
     """Frames with their vectors, as they come out of the pipeline. It works ahead only as far as memory allows."""
     import ray.data
     from ray.data import ActorPoolStrategy
@@ -81,14 +86,14 @@ def _embedded(work: Work, numbers: Sequence[int], cluster: Cluster, desk: Any) -
         ray.data.from_arrow(tables)
         .map_batches(
             ReadFiles,
-            fn_constructor_args=(desk, work.read),
+            fn_constructor_args=(desk, passes, work.read, socket.gethostname()),
             compute=ActorPoolStrategy(size=readers, max_tasks_in_flight_per_actor=_IN_FLIGHT),
             num_cpus=READER_CPUS,
             **common,
         )
         .map_batches(
             EmbedChunks,
-            fn_constructor_args=(desk,),
+            fn_constructor_args=(desk, passes),
             compute=ActorPoolStrategy(size=cluster.workers, max_tasks_in_flight_per_actor=_IN_FLIGHT),
             num_cpus=cluster.embedder_cpus,
             **common,

@@ -18,9 +18,16 @@ class Journal:
         self.events: list[Event] = []
         self._path = path
         self._names: set[str] = set()
-        with suppress(OSError, ValueError):  # a line that was cut off is the last one
-            for line in path.read_text(encoding="utf-8").splitlines():
+        with suppress(FileNotFoundError):
+            self._read(path.read_text(encoding="utf-8"))
+
+    def _read(self, text: str) -> None:
+        for line in text.splitlines():
+            with suppress(ValueError):  # the write that its keeper was killed in
                 self._remember(json.loads(line))
+        if text and not text.endswith("\n"):
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("\n")
 
     def add(self, name: str, kind: str, values: Mapping[str, Any]) -> bool:
         """Write an event down, unless one of that name is there. True when it is new."""

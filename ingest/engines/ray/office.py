@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import rag.errors
 from ingest.engines import Work
-from ingest.engines.ray.cluster import Cluster
+from ingest.engines.ray.cluster import Cluster, said
 from ingest.engines.ray.desk import Desk, Errand, Terms
 from ingest.engines.ray.journal import Event
 from ingest.giving_up import GaveUp
@@ -52,19 +52,31 @@ class Office:
             scheduling_strategy=NodeAffinitySchedulingStrategy(cluster.node, soft=False),
         )
         self.desk: Any = make.remote(terms)
+        self._passwords = work.passwords
         self._heard = 0
         self._stop: Event | None = None
+        self._broken: BaseException | None = None
         self._listening = threading.Lock()
         self._leaving = threading.Event()
         context = contextvars.copy_context()  # so that what is booked reaches the receipt of the command
         self._thread = threading.Thread(target=context.run, args=(self._listen,), daemon=True)
 
     def __enter__(self) -> Self:
-        import ray
+        from ray.exceptions import GetTimeoutError, RayError
 
-        ray.get(self.desk.hand_over.remote(self._errand), timeout=_ANSWER_SECONDS)
+        try:
+            self._hand_over()
+        except (RayError, GetTimeoutError) as error:
+            raise EngineError(
+                f"The Ray cluster cannot run pagequote ({said(error)}): install the same version on all its machines."
+            ) from error
         self._thread.start()
         return self
+
+    def _hand_over(self) -> None:
+        import ray
+
+        ray.get(self.desk.hand_over.remote(self._errand, self._passwords), timeout=_ANSWER_SECONDS)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,13 +86,10 @@ class Office:
         with suppress(Exception):  # the run's own end is what matters
             self.hear()
 
-    @property
-    def stopped(self) -> bool:
-        """Whether a worker has ended the run."""
-        return self._stop is not None
-
     def raise_if_stopped(self) -> None:
         """Raise what ended the run, as if it had happened here."""
+        if self._broken is not None:
+            raise self._broken
         self.hear()
         if self._stop is None:
             return
@@ -96,7 +105,7 @@ class Office:
             try:
                 events, ignorant = ray.get(self.desk.news.remote(self._heard), timeout=_ANSWER_SECONDS)
                 if ignorant:  # it was killed and has begun anew
-                    ray.get(self.desk.hand_over.remote(self._errand), timeout=_ANSWER_SECONDS)
+                    self._hand_over()
             except (RayError, GetTimeoutError) as error:
                 raise EngineError("The Ray cluster was lost; run the same command again to go on.") from error
             for event in events:
@@ -105,8 +114,12 @@ class Office:
 
     def _listen(self) -> None:
         while not self._leaving.wait(_NEWS_EVERY):
-            with suppress(EngineError):
+            try:
                 self.hear()
+            except EngineError:  # the desk may be starting again
+                continue
+            except Exception as error:  # noqa: BLE001  of whoever shows the progress; raised where the run can end
+                self._broken = self._broken or error
 
     def _take(self, event: Event) -> None:
         work = self._work
@@ -139,7 +152,6 @@ def _errand(settings: Settings, work: Work, cluster: Cluster, at_desk: bool) -> 
         embeddings="" if target.embedder else target.embedding_spec,
         dimension=None if target.made_with is None else target.made_with.dimension,
         embedder=None if target.embedder is None else _pickled(target.embedder),
-        passwords=work.passwords,
         version=__version__,
         cache_at_desk=at_desk,
     )
@@ -161,4 +173,6 @@ def _error_of(event: Event) -> RagError:
     kind = getattr(rag.errors, event["error"], RagError)
     error: RagError = kind.__new__(kind) if issubclass(kind, RagError) else RagError()
     Exception.__init__(error, event["text"])
+    if isinstance(error, ProviderError):
+        error.transient, error.retry_after = event["transient"], None
     return error

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 from ingest.engines.ray.desk import Errand
-from rag.errors import BudgetReached
+from ingest.engines.ray.leases import name_of
+from rag.errors import BudgetReached, IndexLocked
 from rag.providers.pacing import RateLimiter
 from rag.types import Usage
 from rag.usage.meter import Meter, Reservation
@@ -19,13 +20,18 @@ from rag.usage.prices import Prices
 
 _ASK_AGAIN = 0.1
 _BEAT_EVERY = 5.0
+_KEEP_TRIES = 20
+"""Of half a minute each: a transaction that takes longer than this hangs."""
 
 
 class Line:
     """A worker's line to the desk. `ask.method(...)` waits for the answer."""
 
-    def __init__(self, desk: Any) -> None:
-        self.worker = uuid.uuid4().hex
+    def __init__(self, desk: Any, number: int) -> None:
+        """`number` is that of the pass."""
+        self.worker = name_of(number, uuid.uuid4().hex)
+        self.stopped = threading.Event()
+        """Set soon after the run was stopped, when `keep_alive` was called."""
         self._desk = desk
 
     def ask(self, method: str, *arguments: Any) -> Any:
@@ -61,7 +67,8 @@ class Line:
     def _beat(self) -> None:
         while True:
             with suppress(Exception):  # the desk may be starting again; the next beat reaches it
-                self.ask("beat", self.worker)
+                if self.ask("beat", self.worker):
+                    self.stopped.set()
             time.sleep(_BEAT_EVERY)
 
 
@@ -122,4 +129,9 @@ class DeskCache:
 
     def cache_vectors(self, texts: Sequence[str], vectors: Any) -> None:
         """Keep embeddings for good; they are on the disk when this returns."""
-        self._line.ask("keep", list(texts), vectors)
+        for _ in range(_KEEP_TRIES):
+            try:
+                return self._line.ask("keep", list(texts), vectors)  # type: ignore[no-any-return]
+            except IndexLocked:  # the run itself is storing a very large file
+                time.sleep(_ASK_AGAIN)
+        return self._line.ask("keep", list(texts), vectors)  # type: ignore[no-any-return]
