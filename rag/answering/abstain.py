@@ -20,7 +20,7 @@ from rag.answering.question import Question, analyse
 from rag.answering.ranking import Ranked, held, rank, term_weights
 from rag.text.facts import Evidence as Facts
 from rag.text.facts import facts, supported
-from rag.text.keywords import keyword_tokens, query_terms
+from rag.text.keywords import keyword_tokens, names_something, query_terms
 from rag.text.language import language_of
 from rag.types import Passage
 
@@ -81,13 +81,15 @@ def evidence_score(question: str, passages: Sequence[Passage], *, embedding: str
 
 
 def assess(question: str, passages: Sequence[Passage], *, embedding: str = "") -> Assessment:
-    """The evidence that the passages, in the order of retrieval, hold the answer; 0 when there are none.
+    """The evidence that the passages, in the order of retrieval, hold the answer.
+
+    It is 0 when there are none, and for a question that names nothing that they could be about ("what is this?").
 
     `embedding` is the spec of the embedding model that the passages' similarities come from, such as `e5-small`.
     """
     analysed = analyse(question)
     found = candidates(passages)
-    if not found:
+    if not found or not names_something(question):
         return Assessment(0.0, Signals(0.0, 0.0, 0.0, 0.0, 0.0), tuple(question.split()))
     signals = signals_of(analysed, found, passages)
     return Assessment(score(signals, model_for(embedding)), signals, _missing(question, passages))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from rag.answering.context import neutralise
-from rag.errors import ContextTooLong, UsageError
+from rag.errors import ContextTooLong
 from rag.pipeline.condense import as_text, read_reply
-from rag.pipeline.prompt import LEAST_ROOM, Prompt, Reader
+from rag.pipeline.prompt import LEAST_ROOM, Prompt, Reader, turn_prompt
 from rag.pipeline.turn import Turn
 from rag.pipeline.wording import language_for, say
 from rag.prompting.catalogue import load_template
@@ -128,13 +128,3 @@ class Generator:
         if piece.response_metadata.get("finish_reason") == "length":
             turn.notes.append(say("cut_reply", language_for(turn.ask.question, self.settings)))
         return piece.text
-
-
-def turn_prompt(turn: Turn, settings: Settings, reader: Reader) -> Prompt:
-    """The prompt for a turn. Raises UsageError or TemplateError for its template."""
-    template = load_template(turn.ask.prompt or settings.prompt, settings.prompts_dir)
-    if template.file.purpose != "answer":
-        raise UsageError(
-            f"The template {template.name} is not for answers: `rag prompts list` shows those that are."
-        )
-    return Prompt(template, turn.standalone or turn.ask.question, settings, reader, turn.ask.variables)

@@ -166,7 +166,7 @@ class Pipeline:
         variables: Mapping[str, str] | None = None,
     ) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
-        from rag.pipeline.generation import turn_prompt
+        from rag.pipeline.prompt import turn_prompt
 
         turn = self._found(_ask(question, (), where, prompt, k, None, variables))
         made = turn_prompt(turn, self.settings, self.runnable.steps.reader)

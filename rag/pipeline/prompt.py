@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rag.answering.context import Packed, pack
+from rag.errors import UsageError
+from rag.prompting.catalogue import load_template
 from rag.prompting.schema import ExamplePassage, Language
 from rag.prompting.template import Template
 from rag.providers.calls import prompt_tokens
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from langchain_core.prompts import ChatPromptTemplate
 
     from rag.answering.pages import Pages
+    from rag.pipeline.turn import Turn
     from rag.settings import Settings
 
 _SLACK = 64
@@ -95,3 +98,13 @@ class Prompt:
         """Passages of a worked example, laid out exactly as those of a question."""
         given = [Passage(i, p.file, p.page, p.page, p.text, ()) for i, p in enumerate(passages)]
         return pack(given, _NO_LIMIT, self._reader.count_tokens).block
+
+
+def turn_prompt(turn: Turn, settings: Settings, reader: Reader) -> Prompt:
+    """The prompt for a turn. Raises UsageError or TemplateError for its template."""
+    template = load_template(turn.ask.prompt or settings.prompt, settings.prompts_dir)
+    if template.file.purpose != "answer":
+        raise UsageError(
+            f"The template {template.name} is not for answers: `rag prompts list` shows those that are."
+        )
+    return Prompt(template, turn.standalone or turn.ask.question, settings, reader, turn.ask.variables)

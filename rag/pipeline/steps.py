@@ -15,13 +15,14 @@ from rag.answering.verify import Proof
 from rag.answering.wording import Language
 from rag.errors import IndexMismatch
 from rag.pipeline.condense import by_rule
-from rag.pipeline.prompt import Reader
+from rag.pipeline.prompt import Reader, turn_prompt
 from rag.pipeline.searching import effort_forms, effort_seconds
 from rag.pipeline.turn import Ask, Turn
 from rag.pipeline.wording import language_for, say
 from rag.prompting.catalogue import load_template
 from rag.providers.capabilities import Capabilities
 from rag.store import Filter, Index
+from rag.text.keywords import names_something
 from rag.text.tokens import count_tokens
 from rag.types import Answer
 
@@ -78,6 +79,8 @@ class Steps:
         """Make the question understandable without the chat."""
         self.refresh()
         turn = Turn(ask)
+        # at once, so that a wrong template is told also when nothing would come of it
+        turn_prompt(turn, self.settings, self.reader).values(passages="")
         with turn.stage("condense"):
             turn.standalone = self._standalone(turn, config)
         return turn
@@ -108,12 +111,24 @@ class Steps:
         turn.evidence = assessment.score
         language = self._language(turn)
         if not passages:
-            turn.declined = say("nothing_found", language)
+            turn.declined = self._why_nothing(turn)
+        elif not names_something(turn.standalone):
+            turn.declined = say("asks_nothing", language)
         elif turn.evidence < self.threshold:
             turn.declined = say("too_weak", language)
             if assessment.missing:
                 turn.declined += " " + say("missing_words", language, words=", ".join(assessment.missing))
         return turn
+
+    def _why_nothing(self, turn: Turn) -> str:
+        """Every question finds passages where there are some to be found."""
+        language = self._language(turn)
+        where = as_filter(turn.ask.where)
+        if not self.index.counts().chunks:
+            return say("empty_index", language)
+        if where is not None and not where.empty:
+            return say("nothing_allowed", language, where=f"--where {where}")
+        return say("nothing_found", language)
 
     def generate(self, turn: Turn, config: RunnableConfig) -> Turn:
         """Have the answerer write, unless it is decided that there is no answer."""

@@ -55,7 +55,7 @@ def as_ask(given: str | Mapping[str, Any] | Ask) -> Ask:
         where = given.get("where")
         conditions = tuple(where) if isinstance(where, list | tuple) else where
         given = Ask(**{**given, "history": history, "where": conditions or None})
-    if not given.question.strip():
+    if not any(letter.isalnum() for letter in given.question):
         raise UsageError("The question is empty: write what you want to know.")
     return given
 

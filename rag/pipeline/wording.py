@@ -11,6 +11,18 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Nothing in the index comes near the question.",
         "ko": "색인에서 질문에 가까운 내용을 찾지 못했습니다.",
     },
+    "asks_nothing": {
+        "en": "The question names nothing to look for: say what it is about.",
+        "ko": "질문에 찾아볼 말이 없습니다. 무엇에 관한 것인지 적어 주세요.",
+    },
+    "empty_index": {
+        "en": "The index is empty: `rag ingest FOLDER` fills it.",
+        "ko": "색인이 비어 있습니다. `rag ingest 폴더`로 채우세요.",
+    },
+    "nothing_allowed": {
+        "en": "No page matches {where}: `rag status` lists the files.",
+        "ko": "{where}에 맞는 쪽이 없습니다. `rag status`가 파일을 보여 줍니다.",
+    },
     "too_weak": {
         "en": "What was found does not answer the question closely enough.",
         "ko": "찾은 내용이 질문의 답이라고 보기에는 부족합니다.",

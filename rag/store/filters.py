@@ -60,6 +60,15 @@ class Filter:
         values = tuple((key, tuple(options)) for key, options in sorted(metadata.items()))
         return cls(tuple(files), tuple(folders), pages[0], pages[1], values)
 
+    def __str__(self) -> str:
+        """The conditions as `parse` reads them, with blanks between."""
+        parts = [f"file={glob}" for glob in self.files] + [f"folder={folder}" for folder in self.folders]
+        if self.by_page:
+            first, last = self.first_page or "", self.last_page or ""
+            parts.append(f"page={first}" if first == last else f"page={first}-{last}")
+        parts += [f"{key}={value}" for key, values in self.metadata for value in values]
+        return " ".join(parts)
+
     @property
     def empty(self) -> bool:
         """True when it allows everything."""

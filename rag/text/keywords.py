@@ -107,6 +107,17 @@ def query_terms(text: str) -> dict[str, float]:
 
     Stop words and question words are left out, unless nothing else is there.
     """
+    terms, everything = _asked(text)
+    return terms or everything
+
+
+def names_something(text: str) -> bool:
+    """Whether a question has a word to search for beside stop words and question words."""
+    return bool(_asked(text)[0])
+
+
+def _asked(text: str) -> tuple[dict[str, float], dict[str, float]]:
+    """The weighted tokens of a question without and with stop words and question words."""
     terms: dict[str, float] = {}
     everything: dict[str, float] = {}
     folded = _folded(text)
@@ -120,7 +131,7 @@ def query_terms(text: str) -> dict[str, float]:
             everything[token] = max(weight, everything.get(token, 0.0))
             if not idle:
                 terms[token] = max(weight, terms.get(token, 0.0))
-    return terms or everything
+    return terms, everything
 
 
 def _folded(text: str) -> str:
