@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.text.keywords import keyword_tokens
@@ -11,6 +11,9 @@ from rag.text.sentences import sentences
 from rag.types import Passage
 
 _FIGURE = re.compile(r"\d")
+_ASKS = re.compile(r"[?？][\s\"'”’)\]]*$")
+_PARTS = re.compile(r" [›>/|] |\n")
+"""Between the headings of several levels."""
 _STOPPED = re.compile(r"[.!?。][\"'”’)\]]*$")
 
 
@@ -35,8 +38,16 @@ class Candidate:
 
 
 def candidates(passages: Sequence[Passage]) -> list[Candidate]:
-    """Every distinct sentence of the passages, in their order; of repeats (overlapping chunks) the first."""
-    found: list[Candidate] = []
+    """Every distinct sentence of the passages, in their order; of repeats (overlapping chunks) the first.
+
+    Headings and questions answer nothing: they are left out, but for what they tell of the sentence after them,
+    unless there is nothing else.
+    """
+    found = list(_every(passages))
+    return [candidate for candidate in found if not _says_nothing(candidate)] or found
+
+
+def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
     seen: set[tuple[str, int, str]] = set()
     for rank, passage in enumerate(passages):
         texts = [passage.text[start:end] for start, end in sentences(passage.text)]
@@ -50,8 +61,18 @@ def candidates(passages: Sequence[Passage]) -> list[Candidate]:
             before = tokens[above] if above >= 0 else frozenset()
             after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
             context = texts[above] if above >= 0 else ""
-            found.append(Candidate(rank, passage, text, tokens[i], before, after, context))
-    return found
+            yield Candidate(rank, passage, text, tokens[i], before, after, context)
+
+
+def _says_nothing(candidate: Candidate) -> bool:
+    """Whether it is a question, or the heading or title that the passage stands under."""
+    passage = candidate.passage
+    headings = {_plain(text) for text in (passage.title, passage.heading, *_PARTS.split(passage.heading))}
+    return bool(_ASKS.search(candidate.text)) or _plain(candidate.text) in headings
+
+
+def _plain(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _header(texts: Sequence[str], i: int) -> int:

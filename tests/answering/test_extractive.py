@@ -68,6 +68,19 @@ def test_the_sentence_that_answers_comes_first(question: str, first: str) -> Non
     assert len(draft.sentences) <= 2
 
 
+def test_headings_and_questions_are_not_answers() -> None:
+    shelf = Shelf(
+        {
+            "faq.txt": [
+                "Shuttle bus\n\nWhere does the shuttle bus leave?\n\nIt leaves from the east gate at noon."
+            ]
+        }
+    )
+    passage = shelf.passage("faq.txt", 1, heading="Travel / Shuttle bus", title="FAQ")
+    draft = answer("Where does the shuttle bus leave?", [passage])
+    assert [sentence.text for sentence in draft.sentences] == ["It leaves from the east gate at noon."]
+
+
 def test_a_further_sentence_comes_only_when_it_is_likely_to_answer_too() -> None:
     shelf = Shelf(
         {

@@ -475,3 +475,37 @@ def test_an_open_pipeline_follows_what_is_published(index: Path, follow: bool) -
         found = {passage.file for passage in pipeline.ask(QUESTION).passages}
         assert (file in found) is not follow
         assert (file in {passage.file for passage in pipeline.search(QUESTION)}) is not follow
+
+
+# -- questions that cannot have an answer, and why --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("question", ["???", "…", "!", "🦄"])
+def test_a_question_without_a_word_is_empty(opened: Open, question: str) -> None:
+    with OpenAIServer() as server, pytest.raises(UsageError, match="question is empty"):
+        opened(server, model="extractive").ask(question)
+
+
+@pytest.mark.parametrize("question", ["the", "What is this?", "Who was it?", "어디에 있나요?", "누구인가요?"])
+def test_a_question_that_names_nothing_is_declined(opened: Open, question: str) -> None:
+    with OpenAIServer() as server:
+        answer = opened(server, model="extractive").ask(question)
+    assert (answer.status, answer.evidence_score) == ("abstained", 0.0)
+    assert answer.reason.startswith(("The question names nothing", "질문에 찾아볼 말이 없습니다"))
+
+
+def test_a_filter_that_lets_nothing_through_is_named(opened: Open) -> None:
+    where = ["file=no*.pdf", "page=2-", "year=1999"]
+    with OpenAIServer() as server:
+        answer = opened(server, model="extractive").ask(QUESTION, where=where)
+    assert answer.reason == f"No page matches --where {' '.join(where)}: `rag status` lists the files."
+
+
+@pytest.mark.parametrize("question", [QUESTION, "Which zebra won the race in Kyoto?"])
+def test_a_wrong_template_is_told_whatever_the_answer(opened: Open, question: str) -> None:
+    with OpenAIServer() as server:
+        pipeline = opened(server, model="extractive")
+        with pytest.raises(UsageError, match="condense is not for answers"):
+            pipeline.ask(question, prompt="condense")
+        with pytest.raises(UsageError, match="did you mean `persona`"):
+            pipeline.ask(question, prompt="persona", variables={"persna": "x"})
