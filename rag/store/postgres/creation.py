@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -25,13 +26,27 @@ from rag.store.state import read_state
 
 MEND = "run `rag ingest --rebuild PATH` to make it anew, or use another --index"
 
+LONGEST_NAME = 63
+"""Bytes of a name that PostgreSQL keeps."""
+
 Connection = psycopg.Connection[Any]
+
+
+def require_name(location: Location) -> None:
+    """Raise UsageError when PostgreSQL would cut the name of the schema short, and so take it for another one."""
+    size = len(location.schema.encode())
+    if size > LONGEST_NAME:
+        raise UsageError(
+            f"the schema {location.schema} has a name of {size} bytes, and PostgreSQL keeps {LONGEST_NAME} (a Korean "
+            "letter takes 3): name a shorter one with ?schema=NAME."
+        )
 
 
 def ensure(location: Location, spec: IndexSpec, *, rebuild: bool, notify: Callable[[str], None]) -> None:
     """Leave an index made with `spec` at the location.
 
-    Raises IndexMismatch when there is another one, IndexReadOnly when it may not be made.
+    Raises IndexMismatch when there is another one, IndexReadOnly when it may not be made, UsageError when the schema
+    belongs to something else.
     """
     if spec.dimension > schema.MAX_DIMENSION:
         raise UsageError(
@@ -40,14 +55,11 @@ def ensure(location: Location, spec: IndexSpec, *, rebuild: bool, notify: Callab
         )
     connection = connect(location)
     try:
-        if rebuild and _exists(connection, location) and not _readable(connection, location):
-            _set_aside(connection, location, spec, notify)
-        elif not _exists(connection, location):
-            _create(connection, location, spec)
-        elif rebuild:
-            _empty(location, spec)
+        made = _make(connection, location, spec, rebuild, notify)
     finally:
         connection.close()
+    if rebuild and not made:
+        _empty(location, spec)
 
 
 def check(database: Database, location: Location) -> None:
@@ -61,38 +73,118 @@ def check(database: Database, location: Location) -> None:
         )
 
 
-def _exists(connection: Connection, location: Location) -> bool:
+# -- what is there ------------------------------------------------------------------------------------------
+
+
+def _is_index(connection: Connection, location: Location) -> bool:
+    """Whether there is an index, sound or damaged; any other program may have a table called `state`."""
     with failures.readable_errors(location):
         found = connection.execute(
-            "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'state'", (location.schema,)
+            "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'state' "
+            "AND c.relkind IN ('r', 'p') AND a.attname = ANY(%s)",
+            (location.schema, list(schema.STATE_COLUMNS)),
         ).fetchone()
-    return found is not None
+    return found == (len(schema.STATE_COLUMNS),)
 
 
-def _create(connection: Connection, location: Location, spec: IndexSpec) -> None:
+def _require_empty(connection: Connection, location: Location) -> None:
+    """Raise UsageError when the schema holds tables or views, other than those that an extension put there."""
+    with failures.readable_errors(location):
+        found = connection.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS ("
+            "SELECT 1 FROM pg_depend d WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid "
+            "AND d.deptype = 'e') ORDER BY c.relname LIMIT 1",
+            (location.schema,),
+        ).fetchone()
+    if found:
+        raise _taken(location, f"such as {found[0]}")
+
+
+def _taken(location: Location, why: str) -> UsageError:
+    return UsageError(
+        f"the schema {location.schema} of {location.shown} holds other tables ({why}), which pagequote leaves alone: "
+        "name another schema with ?schema=NAME."
+    )
+
+
+def _readable(connection: Connection, location: Location) -> bool:
+    """Whether the tables are all there, of a format and with a state that this version understands."""
+    with failures.readable_errors(location):
+        found = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s", (location.schema,)
+        ).fetchall()
+    if not set(schema.TABLES) <= {row[0] for row in found}:
+        return False
+    database = WritingDatabase(location)
+    try:
+        check(database, location)
+        read_state(database)
+    except (IndexDamaged, IndexMismatch):
+        return False
+    finally:
+        database.close()
+    return True
+
+
+# -- making -------------------------------------------------------------------------------------------------
+
+
+def _make(
+    connection: Connection,
+    location: Location,
+    spec: IndexSpec,
+    rebuild: bool,
+    notify: Callable[[str], None],
+) -> bool:
+    """Make an index where there is none, or with `rebuild` in place of one that cannot be read. True when it did."""
+
+    def wanted() -> bool:
+        there = _is_index(connection, location)
+        return not there or (rebuild and not _readable(connection, location))
+
+    if not wanted():
+        return False
     WriterLock(location).acquire(connection)
-    if _exists(connection, location):
-        return  # another process made it while this one waited
+    if not wanted():
+        return False  # another process made it while this one waited
+    if _is_index(connection, location):
+        _set_aside(connection, location, spec, notify)
+        return True
+    _require_empty(connection, location)
     with failures.readable_errors(location):
         _add_pgvector(connection, location)
-        try:
-            with connection.transaction():
-                name = sql.Identifier(location.schema)
-                if not _schema_exists(connection, location):
-                    connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
-                use_schema(connection, location)
-                for statement in _statements(spec):
-                    connection.execute(statement.encode())
-                connection.execute(
-                    "INSERT INTO state (only_row, format, instance, spec, published, working, purged, last_chunk) "
-                    "VALUES (1, %s, %s, %s, 0, 1, 0, 0)",
-                    (schema.FORMAT, uuid.uuid4().hex, replace(spec, tokeniser=tokenizer()[0]).to_json()),
-                )
-        except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
-            raise IndexReadOnly(
-                f"the index {location.shown} cannot be made by this user: grant it CREATE on the database, or have "
-                f"the schema {location.schema} made for it."
-            ) from None
+        mend = f"grant it CREATE on the database, or have the schema {location.schema} made for it"
+        with _rights(location, "made", mend), connection.transaction():
+            if not _schema_exists(connection, location.schema):
+                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(location.schema)))
+            _make_tables(connection, location, spec)
+    return True
+
+
+@contextmanager
+def _rights(location: Location, done: str, mend: str) -> Iterator[None]:
+    """Say that rights are missing, and what to do."""
+    try:
+        yield
+    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
+        raise IndexReadOnly(f"the index {location.shown} cannot be {done} by this user: {mend}.") from None
+
+
+def _make_tables(connection: Connection, location: Location, spec: IndexSpec) -> None:
+    """Make the tables of an empty index, inside the caller's transaction."""
+    use_schema(connection, location)
+    try:
+        for statement in _statements(spec):
+            connection.execute(statement.encode())
+    except (errors.DuplicateTable, errors.DuplicateObject) as error:
+        raise _taken(location, str(error).partition("\n")[0]) from None
+    connection.execute(
+        "INSERT INTO state (only_row, format, instance, spec, published, working, purged, last_chunk) "
+        "VALUES (1, %s, %s, %s, 0, 1, 0, 0)",
+        (schema.FORMAT, uuid.uuid4().hex, replace(spec, tokeniser=tokenizer()[0]).to_json()),
+    )
 
 
 def _statements(spec: IndexSpec) -> list[str]:
@@ -101,8 +193,8 @@ def _statements(spec: IndexSpec) -> list[str]:
     return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 
-def _schema_exists(connection: Connection, location: Location) -> bool:
-    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (location.schema,))
+def _schema_exists(connection: Connection, name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
     return found.fetchone() is not None
 
 
@@ -121,47 +213,108 @@ def _add_pgvector(connection: Connection, location: Location) -> None:
     require_pgvector(connection, location)
 
 
-def _readable(connection: Connection, location: Location) -> bool:
-    """Whether the tables are all there, of a format and with a state that this version understands."""
-    found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (location.schema,))
-    if not set(schema.TABLES) <= {row[0] for row in found}:
-        return False
-    database = WritingDatabase(location)
-    try:
-        check(database, location)
-        read_state(database)
-    except (IndexDamaged, IndexMismatch):
-        return False
-    finally:
-        database.close()
-    return True
+# -- setting aside ------------------------------------------------------------------------------------------
 
 
 def _set_aside(
     connection: Connection, location: Location, spec: IndexSpec, notify: Callable[[str], None]
 ) -> None:
-    """Keep an index that cannot be read under another name, and save its embeddings: they may have been paid for."""
-    WriterLock(location).acquire(connection)
-    aside = f"{location.schema[:50]}_damaged"
-    old, new = sql.Identifier(aside), sql.Identifier(location.schema)
+    """Keep an index that cannot be read in another schema, and save its embeddings: they may have been paid for.
+
+    All of it happens, or nothing. Its tables are moved, and the schema stays: others may have put tables beside them.
+    """
     with failures.readable_errors(location):
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(old))
-        connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(new, old))
-    _create(connection, location, spec)
-    with suppress(psycopg.Error), connection.transaction():
-        connection.execute(
-            sql.SQL(
-                "INSERT INTO embedding_models (embedding_id, dimension) SELECT embedding_id, dimension FROM {}"
-            ).format(sql.Identifier(aside, "embedding_models"))
+        _add_pgvector(connection, location)
+        mend = (
+            "use the owner of its tables, granted CREATE on the database, or another schema with ?schema=NAME"
         )
+        with _rights(location, "set aside", mend), connection.transaction():
+            aside = _free_name(connection, location.schema)
+            protected = _move(connection, location.schema, aside)
+            _make_tables(connection, location, spec)
+            for table in protected:  # from whoever is granted the new tables: the policies were moved
+                name = sql.Identifier(location.schema, table)
+                connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
+            saved = _save_embeddings(connection, location, aside)
+    notify(
+        f"The old index could not be read and was kept as the schema {aside}; {saved}. The tables are new: what "
+        "users were granted on the old ones must be granted again."
+    )
+
+
+def _free_name(connection: Connection, name: str) -> str:
+    """A name for what is set aside: at most 63 bytes, and neither the index's own nor that of another schema."""
+    for number in count(1):
+        ending = "_damaged" if number == 1 else f"_damaged_{number}"
+        kept = name.encode()[: LONGEST_NAME - len(ending)].decode(errors="ignore")
+        if kept + ending != name and not _schema_exists(connection, kept + ending):
+            return kept + ending
+    raise AssertionError("the numbers have no end")
+
+
+def _move(connection: Connection, origin: str, target: str) -> list[str]:
+    """Move the tables and the function of an index to a new schema; gives the tables with row-level security."""
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(target)))
+    tables = connection.execute(
+        "SELECT c.relname, c.relrowsecurity FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s) ORDER BY c.relname",
+        (origin, list(schema.TABLES)),
+    ).fetchall()
+    functions = connection.execute(
+        "SELECT CAST(CAST(p.oid AS regprocedure) AS text) FROM pg_proc p "
+        "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s AND p.proname = %s",
+        (origin, "keyword_entries"),
+    ).fetchall()
+    to = sql.Identifier(target)
+    for table, _ in tables:
+        name = sql.Identifier(origin, table)
+        connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(name, to))
+    for (signature,) in functions:  # quoted by the server
         connection.execute(
-            sql.SQL(
-                "INSERT INTO embeddings (model, digest, vector) SELECT n.id, e.digest, e.vector FROM {} e "
-                "JOIN {} o ON o.id = e.model JOIN embedding_models n ON n.embedding_id = o.embedding_id "
-                "WHERE length(e.vector) = 4 * o.dimension AND length(e.digest) = 32"
-            ).format(sql.Identifier(aside, "embeddings"), sql.Identifier(aside, "embedding_models"))
+            b"ALTER FUNCTION " + signature.encode() + b" SET SCHEMA " + to.as_bytes(connection)
         )
-    notify(f"The old index could not be read and was kept as the schema {aside}.")
+    return [table for table, protected in tables if protected]
+
+
+UNREADABLE = (
+    *(psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError, psycopg.InternalError),
+    *(psycopg.NotSupportedError, errors.IoError, errors.UndefinedFile),
+)
+"""Errors that say that rows cannot be read; after others, as when the disk is full, it helps to try again."""
+
+
+def _save_embeddings(connection: Connection, location: Location, aside: str) -> str:
+    """Copy the embeddings that a damaged index still gives up; says what became of them."""
+    tables = {
+        "new_models": sql.Identifier(location.schema, "embedding_models"),
+        "new": sql.Identifier(location.schema, "embeddings"),
+        "old_models": sql.Identifier(aside, "embedding_models"),
+        "old": sql.Identifier(aside, "embeddings"),
+    }
+    try:
+        with connection.transaction():
+            connection.execute(
+                sql.SQL(
+                    "INSERT INTO {new_models} (embedding_id, dimension) "
+                    "SELECT embedding_id, dimension FROM {old_models} ON CONFLICT DO NOTHING"
+                ).format(**tables)
+            )
+            saved = connection.execute(
+                sql.SQL(
+                    "INSERT INTO {new} (model, digest, vector) SELECT n.id, e.digest, e.vector FROM {old} e "
+                    "JOIN {old_models} o ON o.id = e.model JOIN {new_models} n ON n.embedding_id = o.embedding_id "
+                    "WHERE length(e.vector) = 4 * n.dimension AND length(e.digest) = 32 ON CONFLICT DO NOTHING"
+                ).format(**tables)
+            ).rowcount
+            found = connection.execute(sql.SQL("SELECT count(*) FROM {old}").format(**tables)).fetchone()
+    except UNREADABLE as error:
+        why = location.scrub(str(error).partition("\n")[0])
+        return f"its embeddings could not be taken over ({why}) and must be made again"
+    lost = found[0] - saved if found else 0
+    return f"{saved:,} embeddings were taken over" + (f", {lost:,} could not be" if lost else "")
+
+
+# -- making anew --------------------------------------------------------------------------------------------
 
 
 def _empty(location: Location, spec: IndexSpec) -> None:

@@ -54,6 +54,7 @@ class PostgresIndex(StoredIndex):
     ) -> PostgresIndex:
         """See `open_index`."""
         location = parse(url)
+        creation.require_name(location)
         if create is not None:
             creation.ensure(location, create, rebuild=rebuild, notify=notify)
         database = ReadingDatabase(location)

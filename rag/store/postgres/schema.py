@@ -166,3 +166,6 @@ TABLES = (
     *("chunk_keywords", "page_keywords", "head_keywords"),
 )
 """Every table, in the order of their making."""
+
+STATE_COLUMNS = ("only_row", "format", "instance", "spec", "published", "working", "purged")
+"""By these a table `state` is known to be that of an index, of this version or of another."""
