@@ -73,6 +73,22 @@ def check(database: Database, location: Location) -> None:
         )
 
 
+def renew(database: WritingDatabase) -> None:
+    """Replace the function of an index that an earlier version made, if the user may: that one could be made to read
+    for a stranger (`schema.lookup`)."""
+    name = database.location.schema
+    current = database.rows(
+        "SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = :schema "
+        "AND p.proname = :name AND p.prosecdef AND p.prosrc = :body "
+        "AND p.proconfig = ARRAY['search_path=' || quote_ident(:schema) || ', pg_temp']",
+        {"schema": name, "name": schema.LOOKUP, "body": schema.lookup_body(name)},
+    )
+    owned = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('state')"
+    if not current and database.rows(owned) == [(True,)]:
+        with database.readable_errors(), database.connection() as connection:
+            connection.execute(schema.lookup(name))
+
+
 # -- what is there ------------------------------------------------------------------------------------------
 
 
@@ -178,6 +194,7 @@ def _make_tables(connection: Connection, location: Location, spec: IndexSpec) ->
     try:
         for statement in _statements(spec):
             connection.execute(statement.encode())
+        connection.execute(schema.lookup(location.schema))
     except (errors.DuplicateTable, errors.DuplicateObject) as error:
         raise _taken(location, str(error).partition("\n")[0]) from None
     connection.execute(
@@ -189,7 +206,7 @@ def _make_tables(connection: Connection, location: Location, spec: IndexSpec) ->
 
 def _statements(spec: IndexSpec) -> list[str]:
     tables = [schema.KEYWORDS.format(table=field.table) for field in keywords.FIELDS]
-    scripts = [schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables, schema.LOOKUP]
+    scripts = [schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables]
     return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 
@@ -263,7 +280,7 @@ def _move(connection: Connection, origin: str, target: str) -> list[str]:
     functions = connection.execute(
         "SELECT CAST(CAST(p.oid AS regprocedure) AS text) FROM pg_proc p "
         "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s AND p.proname = %s",
-        (origin, "keyword_entries"),
+        (origin, schema.LOOKUP),
     ).fetchall()
     to = sql.Identifier(target)
     for table, _ in tables:

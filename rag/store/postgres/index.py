@@ -144,6 +144,7 @@ class PostgresIndex(StoredIndex):
         self._require_writable()
         database = WritingDatabase(self._where, WriterLock(self._where, wait=wait, on_wait=on_wait).acquire)
         try:
+            creation.renew(database)
             publisher = PostgresPublisher(database, read_state(database).spec.dimension, self._notify)
             writer = IndexWriter(database, publisher, self.refresh)
             yield writer

@@ -6,6 +6,8 @@ Texts are compared byte by byte (collation "C"), as SQLite does. A stored text n
 
 from __future__ import annotations
 
+from psycopg import sql
+
 FORMAT = 1
 """Version of these tables; an index made with a higher one is refused."""
 
@@ -150,15 +152,33 @@ CREATE INDEX {table}_entries ON {table} USING gin (entries);
 `counts` holds the same ids as the places of a sparse vector of ones, whose inner product with a question is BM25
 (`rag.store.postgres.bm25`)."""
 
-LOOKUP = """
-CREATE FUNCTION keyword_entries(in_field smallint, terms text[])
-RETURNS TABLE (term text, id integer, times integer, documents bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
-AS 'SELECT t.term, t.id, t.times, t.documents FROM keyword_terms t
-    WHERE t.field = in_field AND t.term = ANY(terms) AND t.documents > 0 ORDER BY t.term, t.times'
-"""
-"""Looks up the words of a question. A reader who may not see every document is granted this and not the table,
-which would list the words of all of them."""
+LOOKUP = "keyword_entries"
+"""The function that looks up the words of a question. A reader who may not see every document is granted this and not
+the table, which would list the words of all of them."""
+
+
+def lookup_body(schema: str) -> str:
+    """What the function does, with its table named in full: it runs with the rights of the owner, for anybody."""
+    return (
+        f"SELECT t.term, t.id, t.times, t.documents FROM {sql.Identifier(schema).as_string(None)}.keyword_terms t "
+        "WHERE t.field = in_field AND t.term = ANY(terms) AND t.documents > 0 ORDER BY t.term, t.times"
+    )
+
+
+def lookup(schema: str) -> sql.Composed:
+    """SQL that makes the function, or replaces that of an earlier version.
+
+    The schema of temporary tables would be looked into first unless it is named: whoever may ask could put a table
+    of their own in the place of ours and have it read with the rights of the owner.
+    """
+    return sql.SQL(
+        "CREATE OR REPLACE FUNCTION {schema}.{name}(in_field smallint, terms text[]) "
+        "RETURNS TABLE (term text, id integer, times integer, documents bigint) "
+        "LANGUAGE sql STABLE SECURITY DEFINER SET search_path = {schema}, pg_temp AS {body}"
+    ).format(
+        schema=sql.Identifier(schema), name=sql.Identifier(LOOKUP), body=sql.Literal(lookup_body(schema))
+    )
+
 
 TABLES = (
     *("state", "embedding_models", "embeddings", "contents", "sources", "source_fields", "pages", "chunks"),

@@ -1,0 +1,111 @@
+"""Readers that the owner does not trust."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from rag.store import Index, open_index
+from rag.store.postgres.location import parse
+from tests.servers.postgres import PASSWORD, PostgresServer
+from tests.store import corpus
+from tests.store.corpus import document, vectors_of
+
+pytestmark = pytest.mark.slow
+NUMBERS = itertools.count()
+
+FIRST_FUNCTION = """
+CREATE OR REPLACE FUNCTION {0}.keyword_entries(in_field smallint, terms text[])
+RETURNS TABLE (term text, id integer, times integer, documents bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = {0}, public
+AS 'SELECT t.term, t.id, t.times, t.documents FROM keyword_terms t
+    WHERE t.field = in_field AND t.term = ANY(terms) AND t.documents > 0 ORDER BY t.term, t.times'
+"""
+"""That of the first version, which looks for its table among the temporary ones of whoever asks."""
+
+TRAP = """
+CREATE FUNCTION pg_temp.all_words() RETURNS text LANGUAGE sql
+  AS 'SELECT string_agg(term, '' '') FROM {0}.keyword_terms';
+CREATE VIEW pg_temp.keyword_terms AS
+  SELECT CAST(0 AS smallint) AS field, CAST('harbour' AS text) AS term, length(pg_temp.all_words()) AS id,
+  1 AS times, CAST(length(pg_temp.all_words()) AS bigint) AS documents
+"""
+"""Plants a view in the place of the table, which reads all words with the rights of the owner."""
+
+
+@pytest.fixture
+def location(postgres_server: PostgresServer) -> str:
+    return postgres_server.url(f"readers_{next(NUMBERS)}_색인")
+
+
+@pytest.fixture
+def reader(postgres_server: PostgresServer, location: str) -> Iterator[str]:
+    """The address for a user who may look words up, and not read the table of all words."""
+    name = schema_of(location)
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, document("a.pdf", ["the harbour", "a secret zanzibar"]))
+    postgres_server.admin(
+        f"CREATE ROLE restricted LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA {name} TO restricted;"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO restricted;"
+        f"REVOKE ALL ON {name}.keyword_terms FROM restricted",
+        database="index",
+    )
+    yield postgres_server.url(name, user="restricted", password=PASSWORD)
+    postgres_server.admin("DROP OWNED BY restricted CASCADE", database="index")
+    postgres_server.admin("DROP ROLE restricted")
+
+
+def schema_of(location: str) -> str:
+    return location.rpartition("=")[2]
+
+
+def put(index: Index, *items) -> None:
+    with index.writer() as writer:
+        for item in items:
+            writer.put(item, vectors_of(item))
+
+
+# -- looking words up ---------------------------------------------------------------------------------------
+
+
+def caught(reader: str) -> bool:
+    """Whether the trap gives a restricted reader what it may not read."""
+    name = schema_of(reader)
+    ask = f"SELECT documents FROM {name}.keyword_entries(CAST(0 AS smallint), ARRAY['harbour'])"
+    with psycopg.connect(parse(reader).url) as connection:
+        assert connection.execute(ask).fetchall() == [(1,)]
+        connection.execute(TRAP.format(name).encode())
+        return connection.execute(ask).fetchall() != [(1,)]
+
+
+def test_nobody_can_put_a_table_in_the_place_of_the_words(reader: str) -> None:
+    assert not caught(reader)
+
+
+def test_the_function_of_an_older_index_is_replaced_when_its_owner_writes(
+    postgres_server: PostgresServer, location: str, reader: str
+) -> None:
+    name = schema_of(location)
+    postgres_server.admin(FIRST_FUNCTION.format(name), database="index")
+    assert caught(reader)
+    with open_index(location) as index:
+        put(index)
+        assert len(index.search_keywords(["harbour"], 5)) == 1
+    assert not caught(reader)
+    postgres_server.admin(f"DROP FUNCTION {name}.keyword_entries", database="index")
+    with open_index(location) as index:
+        put(index)
+        assert len(index.search_keywords(["harbour"], 5)) == 1
+
+
+def test_the_function_is_left_alone_when_it_is_right(
+    postgres_server: PostgresServer, location: str, reader: str
+) -> None:
+    made = f"SELECT xmin FROM pg_proc WHERE pronamespace = CAST('{schema_of(location)}' AS regnamespace)"
+    before = postgres_server.admin(made, database="index")
+    with open_index(location) as index:
+        put(index)
+    assert postgres_server.admin(made, database="index") == before
