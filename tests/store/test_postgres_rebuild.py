@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rag.errors import IndexReadOnly, UsageError
+from rag.errors import IndexError_, IndexReadOnly, UsageError
 from rag.store import Index, open_index
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import parse
 from rag.store.postgres.lock import WriterLock
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
-from tests.store.corpus import vectors_of
+from tests.store.corpus import document, question, vectors_of
 
 pytestmark = pytest.mark.slow
 NUMBERS = itertools.count()
@@ -255,3 +255,45 @@ def test_policies_that_were_set_aside_leave_nothing_open(
     with open_index(postgres_server.url(name, user=stranger, password=PASSWORD)) as index:
         file = index.sources()[0].file
         assert index.pages(file) == []
+
+
+# -- other embeddings ---------------------------------------------------------------------------------------
+
+
+def test_what_was_granted_stays_with_embeddings_of_another_length(
+    postgres_server: PostgresServer, location: str, ask: Ask, stranger: str, monkeypatch
+) -> None:
+    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 2)
+    filled(location)
+    name = schema_of(location)
+    ask(
+        f"GRANT USAGE ON SCHEMA {name} TO stranger; GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO stranger;"
+        f"ALTER TABLE {name}.vectors ENABLE ROW LEVEL SECURITY;"
+        f"CREATE POLICY readable ON {name}.vectors FOR SELECT TO stranger USING (EXISTS ("
+        f"SELECT FROM {name}.sources s WHERE s.content = vectors.content AND starts_with(s.file, 'open/')))"
+    )
+    for number, dimension in enumerate((32, 2500, 64)):
+        changes = {"dimension": dimension, "embedding_id": f"other-{number}"}
+        assert rebuild(location, **changes) == []
+        with open_index(location, create=corpus.spec(**changes)) as index:
+            asked = [*question("harbour pier quay"), *[0.0] * dimension][:dimension]
+            assert index.search_dense(asked, 9) == []
+            with index.writer() as writer:
+                for file in ("open/a.pdf", "closed/b.pdf"):
+                    item = document(file, ["harbour", "pier", "quay"])
+                    writer.put(item, [[*v, *[0.0] * dimension][:dimension] for v in vectors_of(item)])
+            assert len(index.search_dense(asked, 9)) == 6
+            assert index.verify() == []
+        with open_index(postgres_server.url(name, user=stranger, password=PASSWORD)) as index:
+            found = index.passages([hit.chunk_id for hit in index.search_dense(asked, 9)])
+            assert {passage.file for passage in found} == {"open/a.pdf"}
+
+
+def test_a_reader_of_the_old_embeddings_is_told_to_ask_anew(location: str) -> None:
+    filled(location)
+    with open_index(location) as reader:
+        rebuild(location, dimension=32, embedding_id="short")
+        assert reader.refresh()
+        assert reader.spec.dimension == 32
+        with pytest.raises(IndexError_, match="32 numbers"):
+            reader.search_dense(question("harbour"), 3)

@@ -15,7 +15,7 @@ from psycopg import errors, sql
 from rag.errors import IndexDamaged, IndexError_, IndexMismatch, IndexReadOnly, UsageError
 from rag.store.generations import end_everything
 from rag.store.keywords import tokenizer
-from rag.store.postgres import failures, keywords, schema
+from rag.store.postgres import dense, failures, keywords, schema
 from rag.store.postgres.connection import connect, pgvector_version, require_pgvector, use_schema
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import Location
@@ -354,9 +354,9 @@ def _end_rows(database: WritingDatabase, spec: IndexSpec) -> None:
             # Vectors of two dimensions cannot be searched together: the old state ends at once.
             database.execute("UPDATE state SET published = working, working = working + 1")
         if state.spec.dimension != spec.dimension:
-            database.execute("DROP TABLE vectors")
-            for statement in schema.VECTORS.format(dimension=spec.dimension).split(";\n"):
-                if statement.strip():
-                    database.execute(statement)
+            # The table stays, with what was granted on it and the policies that say who may read which rows.
+            database.execute("TRUNCATE vectors")
+            database.execute(f"DROP INDEX IF EXISTS {dense.INDEX}")
+            database.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE vector({spec.dimension})")
 
     database.atomically(work)
