@@ -1,18 +1,20 @@
-"""Readers that the owner does not trust."""
+"""Readers that the owner does not trust, and readers that come while much is being loaded."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
 from rag.store import Index, open_index
+from rag.store.postgres import dense
 from rag.store.postgres.location import parse
+from rag.store.postgres.publish import PostgresPublisher
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
-from tests.store.corpus import document, vectors_of
+from tests.store.corpus import document, question, vectors_of
 
 pytestmark = pytest.mark.slow
 NUMBERS = itertools.count()
@@ -109,3 +111,43 @@ def test_the_function_is_left_alone_when_it_is_right(
     with open_index(location) as index:
         put(index)
     assert postgres_server.admin(made, database="index") == before
+
+
+# -- the HNSW index -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def searched(monkeypatch) -> list[bool]:
+    """Whether each search that follows went through the HNSW index."""
+    seen: list[bool] = []
+    search: Callable = dense.search
+
+    def watched(*arguments, indexed: bool):
+        seen.append(indexed)
+        return search(*arguments, indexed=indexed)
+
+    monkeypatch.setattr(dense, "search", watched)
+    return seen
+
+
+def test_a_reader_that_came_before_the_hnsw_index_uses_it_later(
+    location: str, monkeypatch, searched: list[bool]
+) -> None:
+    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 50)
+    readers: list[Index] = []
+    build = PostgresPublisher._index_vectors
+
+    def build_later(self: PostgresPublisher) -> None:
+        readers.append(open_index(location))
+        build(self)
+
+    monkeypatch.setattr(PostgresPublisher, "_index_vectors", build_later)
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, *corpus.generated(20))
+        (early,) = readers
+        with early:
+            first = early.search_dense(question("harbour"), 5)
+            assert not early.refresh()
+            assert early.search_dense(question("harbour"), 5) == first
+        assert index.search_dense(question("harbour"), 5) == first
+    assert searched == [False, True, True]

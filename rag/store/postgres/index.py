@@ -32,6 +32,7 @@ class PostgresIndex(StoredIndex):
     """See `Index`."""
 
     _database: ReadingDatabase
+    _indexed: bool
 
     def __init__(
         self, location: Location, database: ReadingDatabase, embeddings: Embeddings | None, notify: Notify
@@ -67,6 +68,18 @@ class PostgresIndex(StoredIndex):
             raise
         index._publish_leftovers()
         return index
+
+    def refresh(self) -> bool:
+        moved = super().refresh()
+        self._look_for_index()
+        return moved
+
+    def _look_for_index(self) -> None:
+        """Notice the HNSW index: it is made after the generation that first needs it was published, and a reader that
+        came in between would go on comparing every vector. To look is cheaper than to count the vectors."""
+        if not self._indexed:
+            with self._pinning, contextlib.suppress(GenerationGone):
+                self._indexed = dense.has_index(self._database)
 
     def _pin(self) -> None:
         while True:
@@ -149,6 +162,7 @@ class PostgresIndex(StoredIndex):
             writer = IndexWriter(database, publisher, self.refresh)
             yield writer
             writer.publish()
+            self._look_for_index()
         finally:
             database.close()
 
