@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
+from rag.errors import IndexLocked
 from rag.store import Index, open_index
 from rag.store.postgres import dense
+from rag.store.postgres.dense import Kind
 from rag.store.postgres.location import parse
 from rag.store.postgres.publish import PostgresPublisher
 from tests.servers.postgres import PASSWORD, PostgresServer
@@ -151,3 +153,41 @@ def test_a_reader_that_came_before_the_hnsw_index_uses_it_later(
             assert early.search_dense(question("harbour"), 5) == first
         assert index.search_dense(question("harbour"), 5) == first
     assert searched == [False, True, True]
+
+
+@pytest.mark.parametrize("code", ["53200", "53100", "53000"])
+def test_without_room_for_parallel_workers_the_hnsw_index_is_made_alone(
+    location: str, monkeypatch, searched: list[bool], code: str
+) -> None:
+    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 50)
+    failing(monkeypatch, code)
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, *corpus.generated(20))
+        assert len(index.search_dense(question("harbour"), 5)) == 5
+    assert searched == [True]
+
+
+def test_other_errors_of_the_hnsw_index_are_not_tried_again(location: str, monkeypatch) -> None:
+    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 50)
+    failing(monkeypatch, "55P03")
+    with (
+        open_index(location, create=corpus.spec()) as index,
+        pytest.raises(IndexLocked, match="no room for 2"),
+    ):
+        put(index, *corpus.generated(20))
+    with open_index(location) as index:
+        assert index.counts().chunks == 80
+
+
+def failing(monkeypatch, code: str) -> None:
+    """Let the index be made by one process alone; more than one fail with this code of PostgreSQL."""
+    definition = Kind.definition
+
+    def only_alone(self: Kind) -> str:
+        workers = "current_setting('max_parallel_maintenance_workers')"
+        return (
+            f"DO $$ BEGIN IF {workers} <> '0' THEN RAISE EXCEPTION USING MESSAGE = 'no room for ' || {workers}, "
+            f"ERRCODE = '{code}'; END IF; {definition(self)}; END $$"
+        )
+
+    monkeypatch.setattr(Kind, "definition", only_alone)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from psycopg import errors
 
-from rag.errors import IndexDamaged, IndexError_
+from rag.errors import IndexDamaged
 from rag.store import generations
 from rag.store.fields import chunk_body
 from rag.store.index import Notify
@@ -26,6 +27,9 @@ INDEXED_ROWS = dense.EXACT_ROWS
 BUILD_MEMORY = "1GB"
 """For building the index, unless the server is set to give more: beyond it pgvector goes on several times slower.
 1 GB holds about 500,000 vectors of 384 numbers."""
+
+NO_ROOM = (errors.OutOfMemory, errors.DiskFull, errors.InsufficientResources)
+"""How PostgreSQL says that there is too little memory; when shared memory is too small, it speaks of a full disk."""
 
 
 @dataclass(frozen=True)
@@ -146,17 +150,17 @@ class PostgresPublisher(Publisher):
                 "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes(?)",
                 (BUILD_MEMORY, BUILD_MEMORY),
             )
-            self.database.execute(kind.definition())
+            definition = kind.definition().encode()
+            with self.database.connection() as connection, self.database.readable_errors():
+                try:
+                    with connection.transaction():
+                        connection.execute(definition)
+                except NO_ROOM:
+                    # Parallel workers share memory that a container may not have.
+                    connection.execute("SET LOCAL max_parallel_maintenance_workers = 0")
+                    connection.execute(definition)
 
-        def alone() -> None:
-            # Parallel workers share memory that a container may not have.
-            self.database.execute("SET LOCAL max_parallel_maintenance_workers = 0")
-            work()
-
-        try:
-            self.database.atomically(work)
-        except IndexError_:
-            self.database.atomically(alone)
+        self.database.atomically(work)
 
     def _purge(self, state: State) -> None:
         """Delete the rows that were removed before anything that a reader still reads."""
