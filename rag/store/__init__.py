@@ -1,4 +1,5 @@
-"""The index on disk: SQLite is the truth, FAISS and Tantivy are derived from it.
+"""The index: in a folder, where SQLite is the truth and FAISS and Tantivy are derived from it, or in a PostgreSQL
+database with pgvector (`rag.store.postgres`). `open_index` opens either, behind one facade.
 
 Nothing heavy is imported until a name is used.
 """

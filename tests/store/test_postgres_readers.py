@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from rag.errors import IndexLocked
-from rag.store import Index, open_index
+from rag.store import Filter, Index, open_index
 from rag.store.postgres import dense
 from rag.store.postgres.dense import Kind
 from rag.store.postgres.location import parse
@@ -191,3 +191,16 @@ def failing(monkeypatch, code: str) -> None:
         )
 
     monkeypatch.setattr(Kind, "definition", only_alone)
+
+
+# -- metadata -----------------------------------------------------------------------------------------------
+
+
+def test_metadata_that_utf_8_cannot_hold(location: str) -> None:
+    first, second = (f"author{chr(number)}" for number in (0xD800, 0xD801))
+    odd = {first: f"KIM{chr(0xDC80)}", second: "LEE", "plain": "Yes"}
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, document("a.pdf", ["one"], **odd))
+        assert index.sources()[0].metadata == {"author\ufffd": "LEE", "plain": "Yes"}
+        for condition, wanted in (("author\ufffd=lee", 1), ("author\ufffd=kim\ufffd", 0), ("plain=yes", 1)):
+            assert len(index.search_keywords(["one"], 5, Filter.parse([condition]))) == wanted

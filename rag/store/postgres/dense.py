@@ -84,7 +84,6 @@ def search(
 
     question: unit length, shape [dimension]. indexed: the HNSW index is there.
     """
-    kind = Kind(question.size)
     conditions, parameters = _conditions(allowed, hidden)
     parameters |= {"question": DenseVector(question), "limit": k}
     few = allowed is not None and _chunks(allowed) <= EXACT_ROWS

@@ -16,7 +16,7 @@ from rag.store.keywords import tokenizer
 from rag.store.postgres import dense, keywords, lock
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.types import DenseVector
-from rag.store.rows import PAGE_COLUMNS, page_of
+from rag.store.rows import PAGE_COLUMNS, page_of, storable
 from rag.store.state import State, read_state
 from rag.store.writer import Publisher
 from rag.types import Chunk, Page, Source
@@ -44,7 +44,7 @@ class PostgresPublisher(Publisher):
         """Keep the metadata as a filter compares it: folded by Python, as in every kind of index."""
         self.database.execute_many(
             "INSERT INTO source_fields (source, key, folded) VALUES (?, ?, ?)",
-            ((identity, str(key), str(value).casefold()) for key, value in source.metadata.items()),
+            ((identity, key, value) for key, value in _folded(source).items()),
         )
 
     def content_added(
@@ -180,3 +180,10 @@ class PostgresPublisher(Publisher):
         old = "(SELECT id FROM contents WHERE removed <= ?)"
         self.database.execute(f"DELETE FROM vectors WHERE content IN {old}", (bound,))
         generations.delete_removed(self.database, bound)
+
+
+def _folded(source: Source) -> dict[str, str]:
+    """The metadata by key, as it can be stored. Of keys that only lone surrogates tell apart the last one counts, as
+    in the ledger's row."""
+    fields = sorted((str(key), str(value)) for key, value in source.metadata.items())
+    return {storable(key): storable(value).casefold() for key, value in fields}
