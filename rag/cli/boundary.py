@@ -6,10 +6,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from rag.errors import RagError
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -42,8 +46,7 @@ def run(command: click.Command, arguments: Sequence[str], name: str = "rag") -> 
     except RagError as error:
         return _report(error, str(error), error.exit_code, arguments)
     except Exception as error:  # noqa: BLE001 - the last boundary: nobody should meet a traceback unasked
-        sentence = f"Unexpected {type(error).__name__}: {error}. Run again with --debug to see where."
-        return _report(error, sentence, EXIT_FAILED, arguments)
+        return _report(error, _in_a_sentence(error, arguments), EXIT_FAILED, arguments)
     return result if isinstance(result, int) else EXIT_DONE
 
 
@@ -69,12 +72,29 @@ def _piped_away() -> int:
     return EXIT_DONE
 
 
+def _in_a_sentence(error: Exception, arguments: Sequence[str]) -> str:
+    """An error that nobody raised on purpose. A path that cannot be used is the caller's to mend, not a mystery."""
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes) and error.filename:
+        return f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}."
+    where = "" if _debugging(arguments) else " Run again with --debug to see where."
+    return f"Unexpected {type(error).__name__}: {error}.{where}"
+
+
 def _report(error: Exception, sentence: str, code: int, arguments: Sequence[str]) -> int:
-    wanted = os.environ.get("RAG_DEBUG", "").lower() in ("1", "true", "yes", "on")
-    if wanted or "--debug" in arguments:
+    if _debugging(arguments):
         _say("".join(traceback.format_exception(error)).rstrip())
     _say(f"Error: {sentence}")
     return code
+
+
+def _debugging(arguments: Sequence[str]) -> bool:
+    """Whether tracebacks are wanted: by the flag, or by the setting wherever it was made."""
+    if "--debug" in arguments:
+        return True
+    settings = _settings()
+    if settings is not None:
+        return settings.debug
+    return os.environ.get("RAG_DEBUG", "").lower() in ("1", "true", "yes", "on")
 
 
 def _say(text: str) -> None:
@@ -85,12 +105,19 @@ def _say(text: str) -> None:
 
 
 def _without_secrets(text: str) -> str:
+    settings = _settings()
+    if settings is None:  # the settings themselves are the error, and their message holds no secret
+        return text
+    for secret in settings.secrets():
+        text = text.replace(secret, "****")
+    return text
+
+
+def _settings() -> Settings | None:
+    """The settings without the flags; None when they cannot be read, which must not hide the error at hand."""
     from rag.settings import load_settings
 
     try:
-        secrets = load_settings().secrets()
-    except RagError:  # the settings themselves are the error, and their message holds no secret
-        return text
-    for secret in secrets:
-        text = text.replace(secret, "****")
-    return text
+        return load_settings()
+    except (RagError, OSError):
+        return None

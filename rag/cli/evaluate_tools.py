@@ -47,6 +47,7 @@ def make(
     """
     if Path(out).exists() and not force:
         raise UsageError(f"{out} exists and may hold your edits: choose another --out, or --force.")
+    _check_writable(Path(out))
     from rag.cli.receipts import receipt
     from rag.evaluation.drafting.draft import draft_questions
     from rag.evaluation.drafting.writer import model_writer
@@ -70,6 +71,19 @@ def make(
         f"{out}: {len(questions)} questions drafted {by}, {declined} of them unanswerable. Read and mend them."
     )
     return EXIT_DONE
+
+
+def _check_writable(path: Path) -> None:
+    """Open the file as it will be opened at the end: a draft that a model was paid for must find its place.
+
+    Raises OSError when it cannot be written; leaves what is there as it is.
+    """
+    if path.exists() and not path.is_file():  # a pipe or /dev/stdout: opening it is already a use of it
+        return
+    new = not path.exists()
+    path.open("ab").close()
+    if new:
+        path.unlink()
 
 
 @click.command(epilog=examples("rag eval report runs/concise --against runs/baseline"))

@@ -149,7 +149,12 @@ def check_command(settings: Settings, names: tuple[str, ...], as_json: bool) -> 
 
 @command.command("new", epilog=examples("rag prompts new mine", "rag prompts new mine --folder templates"))
 @click.argument("name")
-@click.option("--folder", default=None, help="Where to write it (default: your templates' folder, or here).")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Where to write it (default: your templates' folder, or here).",
+)
 @json_option
 @with_settings()
 def new_command(settings: Settings, name: str, folder: str | None, as_json: bool) -> int:

@@ -35,7 +35,10 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
 
         print_json({"files": shown, "totals": totals})
     else:
-        _print_table(shown)
+        if shown:
+            _print_table(shown)
+        elif rows:
+            click.echo("Nothing failed: every page of every file is searchable.")
         click.echo(_summary(totals, settings.shown_index))
     return 0
 

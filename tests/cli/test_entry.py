@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from rag.cli.boundary import run
 from rag.cli.group import cli
 from tests.cli.conftest import Run
 from tests.conftest import ROOT, clean_environment
@@ -170,6 +171,80 @@ class TestSettings:
         shown = rag("status", "--debug").err
         assert "Traceback" in shown
         assert shown.rstrip().splitlines()[-1].startswith("Error: ")
+
+    @pytest.mark.parametrize("where", ["flag", "environment", ".env"])
+    def test_debug_is_obeyed_wherever_it_is_set(
+        self, rag: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    ) -> None:
+        if where == "environment":
+            monkeypatch.setenv("RAG_DEBUG", "1")
+        elif where == ".env":
+            (workdir / ".env").write_text("RAG_DEBUG=1\n", encoding="utf-8")
+        assert "Traceback" in rag("status", *(["--debug"] if where == "flag" else [])).err
+
+    def test_debug_shows_where_the_settings_themselves_are_wrong(
+        self, rag: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("RAG_MODLE", "extractive")
+        assert "Traceback" not in rag("status").err
+        monkeypatch.setenv("RAG_DEBUG", "1")
+        assert "Traceback" in rag("status").err
+
+    def test_what_nobody_expected_offers_debug_until_it_is_on(
+        self, workdir: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        @click.command()
+        @click.option("--debug", is_flag=True)
+        def broken(debug: bool) -> None:
+            raise ZeroDivisionError("by nothing")
+
+        assert run(broken, []) == 1
+        offered = "Error: Unexpected ZeroDivisionError: by nothing. Run again with --debug to see where.\n"
+        assert capfd.readouterr().err == offered
+        assert run(broken, ["--debug"]) == 1
+        err = capfd.readouterr().err
+        assert "Traceback" in err
+        assert err.endswith("Error: Unexpected ZeroDivisionError: by nothing.\n")
+
+
+class TestPaths:
+    def test_a_path_that_cannot_be_used_is_named_with_the_reason(self, rag: Run, workdir: Path) -> None:
+        (workdir / "afile").write_text("in the way", encoding="utf-8")
+        (workdir / ".env").write_text("RAG_PROMPTS_DIR=afile\n", encoding="utf-8")
+        done = rag("prompts", "new", "mine")
+        assert done.code == 1
+        assert done.err == "Error: afile cannot be used: File exists.\n"
+        named = rag("prompts", "new", "mine", "--folder", "afile")
+        assert named.code == 2
+        assert "'afile' is a file" in named.err
+
+    def test_bytes_in_a_name_are_shown_as_text(
+        self, workdir: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        @click.command()
+        def reads() -> None:
+            open("없는 파일".encode(), "rb")  # noqa: SIM115 - only `open` keeps the bytes of a name
+
+        assert run(reads, []) == 1
+        assert capfd.readouterr().err == "Error: 없는 파일 cannot be used: No such file or directory.\n"
+
+
+class TestStatus:
+    def test_when_nothing_failed_a_sentence_says_so(self, rag: Run, sample_index: Path) -> None:
+        done = rag("status", "--failed", "--index", sample_index)
+        assert done.code == 0
+        assert done.out.startswith("Nothing failed: every page of every file is searchable.\n")
+        assert "reason" not in done.out
+        assert rag("status", "--failed", "--json", "--index", sample_index).json["files"] == []
+
+    def test_an_empty_index_has_no_table(self, rag: Run, workdir: Path) -> None:
+        (workdir / "docs").mkdir()
+        (workdir / "docs" / "one.md").write_text("Only for a while.\n", encoding="utf-8")
+        rag("ingest", "docs")
+        (workdir / "docs" / "one.md").unlink()
+        rag("ingest", "docs", "--prune")
+        for arguments in (("status",), ("status", "--failed")):
+            assert rag(*arguments).out == "The index .rag is empty: run `rag ingest FOLDER`.\n"
 
 
 def test_python_m_ingest_is_rag_ingest(tmp_path: Path) -> None:
