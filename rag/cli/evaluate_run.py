@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,14 +83,28 @@ def _axes(options: Mapping[str, Any], settings: Settings) -> dict[str, tuple[Any
     for text in options["vary"]:
         name, _, values = text.partition("=")
         name = name.strip().replace("-", "_")
-        if name not in type(settings).model_fields or not values:
+        if not name or not values:
             raise UsageError(
                 f"--vary {text!r} is not understood: write a setting and values, as temperature=0,1."
             )
-        if "key" in name:
+        if name not in type(settings).model_fields:
+            raise UsageError(_no_setting(name, type(settings).model_fields))
+        if _is_secret(name):
             raise UsageError("--vary cannot hold keys: set them in the environment.")
         axes[name] = tuple(value.strip() for value in values.split(","))
     return axes
+
+
+def _no_setting(name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    nearest = difflib.get_close_matches(name, [one for one in known if not _is_secret(one)], n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "`rag doctor` lists the settings."
+    return f"--vary {name}: {name} is not a setting: {hint}"
+
+
+def _is_secret(name: str) -> bool:
+    return "key" in name or "password" in name
 
 
 def _default_out(questions: str, settings: Settings, axes: object, options: Mapping[str, Any]) -> str:
@@ -275,7 +289,7 @@ def _budget(outcomes: Mapping[str, Outcome]) -> int:
 def _failed(runs: Mapping[str, Run]) -> int:
     failed = [record for run in runs.values() for record in run.records if record.failed]
     if failed:
-        tell(
-            f"{len(failed)} questions failed, the first with: {failed[0].error} Run it again to ask them again."
-        )
+        many = f"{len(failed)} questions failed, the first with" if len(failed) > 1 else "1 question failed"
+        again = "them" if len(failed) > 1 else "it"
+        tell(f"{many}: {failed[0].error} Run the same command to ask {again} again.")
     return EXIT_PARTLY if failed else EXIT_DONE

@@ -125,7 +125,8 @@ def show_comparison(comparison: Comparison) -> None:
     from rag.cli.render import plain
     from rag.cli.tables import print_table
     from rag.evaluation.compare import Verdict
-    from rag.evaluation.report.figures import number, signed
+    from rag.evaluation.report.figures import number, signed, visible
+    from rag.evaluation.report.strings import TEXTS
 
     colour = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.MIXED: "yellow"}.get(comparison.verdict)
     click.echo(click.style(f"Verdict: {comparison.verdict.value}", fg=colour, bold=True))
@@ -133,6 +134,9 @@ def show_comparison(comparison: Comparison) -> None:
         click.echo(plain(f"  {name}: {before} -> {after}"))
     for note in comparison.notes:
         click.echo(plain(note))
+    smallest = visible(comparison)
+    if smallest is not None:
+        click.echo(TEXTS[smallest[0]]["en"].format(**smallest[1]))
     click.echo()
     rows = []
     for change in comparison.changes:
@@ -155,7 +159,8 @@ def _show_flips(comparison: Comparison) -> None:
 
     gained = sum(flip.gained for flip in comparison.flips)
     lost = len(comparison.flips) - gained
-    click.echo(f"\n{len(comparison.flips)} questions flipped: {gained} now right, {lost} now wrong.")
+    questions = "question" if len(comparison.flips) == 1 else "questions"
+    click.echo(f"\n{len(comparison.flips)} {questions} flipped: {gained} now right, {lost} now wrong.")
     for flip in comparison.flips[:_MOST_FLIPS]:
         click.echo(plain(f"\n{'+' if flip.gained else '-'} {flip.id}: {flip.after.question.question}"))
         if flip.after.question.answers:

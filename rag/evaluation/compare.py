@@ -268,9 +268,12 @@ def _notes(before: Run, after: Run, shared: int) -> Iterable[str]:
             total = run.manifest.get("questions")
             yield f"{run.name} is not finished: {len(run.records)} of {total} questions."
         if len(run.records) > shared:
-            yield f"{len(run.records) - shared} questions of {run.name} are not in the other run; left out."
+            others = len(run.records) - shared
+            these = "1 question" if others == 1 else f"{others} questions"
+            yield f"{these} of {run.name} {'is' if others == 1 else 'are'} not in the other run; left out."
         if failures := sum(record.failed for record in run.records):
-            yield f"{failures} questions of {run.name} failed and count as wrong."
+            these = "1 question" if failures == 1 else f"{failures} questions"
+            yield f"{these} of {run.name} failed and {'counts' if failures == 1 else 'count'} as wrong."
 
 
 def _flip_form(flip: Flip) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_flips_settings_and_notes() -> None:
     assert comparison.questions == 3
     assert comparison.settings == {"k": (8, 4)}
     assert [(flip.id, flip.gained) for flip in comparison.flips] == [("q0", False), ("q2", False)]
-    assert any("1 questions of b are not in the other run" in note for note in comparison.notes)
+    assert any("1 question of b is not in the other run" in note for note in comparison.notes)
     assert comparison.change("answer_hit").difference.value == pytest.approx(-2 / 3)
     form = comparison.as_dict()
     assert form["flips"][1] == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,11 @@ def test_a_change_for_the_worse_fails_a_build(rag: Rag, baseline: Any) -> None:
     done = rag("compare", "runs/baseline", "runs/mute", "--fail-if-worse")
     assert done.code == 1
     assert "Verdict: " in done.out
+    smallest = (
+        r"these \d+ questions, a change of less than about \d+ points in answers right could not be seen\."
+    )
+    assert re.search(smallest, done.out)
+    assert re.search(smallest, (rag.folder / "runs/mute/report.md").read_text(encoding="utf-8"))
     assert "runs/mute is worse than runs/baseline." in done.err
     form = rag("compare", "runs/baseline", "runs/mute", "--json").json
     assert form["verdict"].endswith("worse")
@@ -202,11 +208,40 @@ def test_markdown_for_a_pull_request(rag: Rag, baseline: Any) -> None:
     assert done.out.startswith("## baseline: No difference seen\n")
 
 
+def test_a_place_that_cannot_be_written_is_named(rag: Rag, baseline: Any) -> None:
+    (rag.folder / "afile").write_text("in the way", encoding="utf-8")
+    for arguments, path, reason in (
+        (("eval", "export", "runs/baseline", "--out", "none/x.jsonl"), "none/x.jsonl", "No such file"),
+        (("eval", "make", "--out", "none/q.jsonl", "-n", "2"), "none/q.jsonl", "No such file"),
+        (("eval", "set.jsonl", "--out", "afile/x"), "afile/x", "Not a directory"),
+        (("compare", "runs/baseline", "runs/baseline", "--html", "none/x.html"), "none/x.html", "No such"),
+    ):
+        done = rag(*arguments)
+        assert done.code == 1, arguments
+        assert f"Error: {path} cannot be used: {reason}" in done.err
+        assert "--debug" not in done.err
+
+
+def test_no_draft_is_begun_that_could_not_be_kept(rag: Rag) -> None:
+    (rag.folder / "mine.jsonl").write_text("my edits\n", encoding="utf-8")
+    with patch("rag.evaluation.drafting.draft.draft_questions", side_effect=AssertionError("it was begun")):
+        done = rag("eval", "make", "--out", "none/q.jsonl", "-n", "2")
+        assert "none/q.jsonl cannot be used" in done.err
+        assert "it was begun" not in done.err
+        for name in ("new.jsonl", "mine.jsonl"):
+            assert "it was begun" in rag("eval", "make", "--out", name, "--force").err
+    assert not (rag.folder / "new.jsonl").exists(), "a later attempt would need --force"
+    assert (rag.folder / "mine.jsonl").read_text(encoding="utf-8") == "my edits\n"
+
+
 def test_errors_are_one_sentence(rag: Rag, baseline: Any, tmp_path: Path) -> None:
     (rag.folder / "bad.jsonl").write_text('{"question": ""}\n')
     for arguments, words in (
         (("eval", "bad.jsonl"), "bad.jsonl:1: "),
-        (("eval", "set.jsonl", "--vary", "tempo=1"), "--vary"),
+        (("eval", "set.jsonl", "--vary", "foo=1,2"), "--vary foo: foo is not a setting: `rag doctor` lists"),
+        (("eval", "set.jsonl", "--vary", "temprature=1"), "not a setting: did you mean temperature?"),
+        (("eval", "set.jsonl", "--vary", "temperature"), "write a setting and values"),
+        (("eval", "set.jsonl", "--vary", "ui_password=a,b"), "--vary cannot hold keys"),
         (("eval", "set.jsonl", "--vary", "openai_api_key=sk-1"), "--vary cannot hold keys"),
         (("eval", "set.jsonl", "--metric", "auroc"), "--metric auroc cannot rank"),
         (("eval", "set.jsonl", "--fail-if-worse"), "--against"),

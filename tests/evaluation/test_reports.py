@@ -158,6 +158,32 @@ def test_a_comparison_in_markdown_names_verdict_and_flips() -> None:
     assert text.startswith("## changed: Worse\n")
     assert "- k: 8 → 4" in text
     assert "Nobody can tell from this." in text
+    assert "| Question | Before | After |" in text
+    assert "| 질문 | 이전 | 이후 |" in comparison_markdown(comparison, "ko")
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.2])
+def test_a_comparison_says_how_small_a_change_it_could_have_shown(loss: float) -> None:
+    before = noisy_run(120, 1, 1)
+    comparison = compare(as_run(before, "baseline"), as_run(spoil(before, loss, 1), "changed"))
+    points = f"{comparison.change('answer_right').visible * 100:.0f}"
+    sentence = f"a change of less than about {points} points in answers right could not be seen."
+    assert sentence in comparison_markdown(comparison)
+    assert f"정답률이 약 {points}점 미만" in comparison_markdown(comparison, "ko")
+    run = comparison.after
+    assert sentence in html_report(run, summarise(run.records), comparison=comparison)
+
+
+def test_where_only_the_search_was_measured_the_smallest_change_is_one_of_pages() -> None:
+    records = [replace(one, answer=None) for one in noisy_run(30, 1, 1)]
+    comparison = compare(as_run(records, "a"), as_run(records, "b"))
+    assert "points in pages found could not be seen" in comparison_markdown(comparison)
+
+
+def test_too_few_questions_do_not_promise_more_than_all_of_them() -> None:
+    records = noisy_run(4, 1, 1)
+    comparison = compare(as_run(records, "a"), as_run(records, "b"))
+    assert "less than about 100 points" in comparison_markdown(comparison)
 
 
 def test_a_sweep_names_the_best_and_what_is_as_good_but_cheaper() -> None:

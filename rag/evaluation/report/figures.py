@@ -9,6 +9,7 @@ import numpy as np
 
 from rag.evaluation import scores
 from rag.evaluation.catalogue import METRICS, Metric, risk_coverage, values
+from rag.evaluation.compare import Comparison
 from rag.evaluation.metrics.intervals import Interval, interval
 from rag.evaluation.metrics.statistics import Ratio
 from rag.evaluation.records import Record
@@ -48,6 +49,22 @@ def signed(metric: Metric, value: float) -> str:
     if not math.isnan(value) and not any(digit in shown for digit in "123456789"):
         return "0"
     return ("+" if value > 0 else "−" if value < 0 else "") + shown
+
+
+def visible(comparison: Comparison) -> tuple[str, dict[str, object]] | None:
+    """How small a change these questions could have shown, as a key of the reports' texts with its values.
+
+    Without it, "no difference seen" reads as "no difference". It tells of right answers, or of right pages where
+    only the search was measured; None where neither is known.
+    """
+    known = {change.metric.name: change for change in comparison.changes if not math.isnan(change.visible)}
+    for name, key in (("answer_right", "visible"), ("page_hit@5", "visible_pages")):
+        if name in known:
+            points = (
+                f"{min(known[name].visible, 1) * 100:.0f}"  # six questions or fewer cannot show even that
+            )
+            return key, {"n": known[name].difference.n, "points": points}
+    return None
 
 
 def plots(records: Sequence[Record], summary: Summary) -> list[Markup]:

@@ -9,7 +9,7 @@ from rag.evaluation.catalogue import METRICS
 from rag.evaluation.compare import Change, Comparison, Flip, Verdict
 from rag.evaluation.folder import Run
 from rag.evaluation.records import Record
-from rag.evaluation.report.figures import number, signed, spread
+from rag.evaluation.report.figures import number, signed, spread, visible
 from rag.evaluation.report.strings import TEXTS, Language, metric_texts
 from rag.evaluation.scores import given
 from rag.evaluation.summary import Summary
@@ -55,6 +55,7 @@ def comparison_markdown(comparison: Comparison, language: Language = "en") -> st
         say("comparison").format(name=plain(comparison.before.name)) + ". "
         + say("questions_count").format(n=comparison.questions) + ".",
         "",
+        *_visible(comparison, language),
         *_changed(comparison, language),
         *table(columns, [_change_row(change, language) for change in shown]),
         "",
@@ -115,11 +116,16 @@ def _changed(comparison: Comparison, language: Language) -> list[str]:
     return [f"{TEXTS['changed_settings'][language]}:", "", *lines, ""] if lines else []
 
 
+def _visible(comparison: Comparison, language: Language) -> list[str]:
+    found = visible(comparison)
+    return [] if found is None else [TEXTS[found[0]][language].format(**found[1]), ""]
+
+
 def _flips(flips: Sequence[Flip], language: Language) -> list[str]:
     if not flips:
         return ["", TEXTS["no_flips"][language]]
     lines = ["", f"### {TEXTS['flips'][language]} ({len(flips)})", ""]
-    columns = [TEXTS[key][language] for key in ("questions", "before", "after")]
+    columns = [TEXTS[key][language] for key in ("question", "before", "after")]
     rows = [_flip_row(flip, language) for flip in flips[:_MOST_FLIPS]]
     head, rule, *body = table(columns, rows)
     return [*lines, head, rule.replace("---:", "---"), *body]

@@ -11,7 +11,7 @@ from rag.evaluation.catalogue import METRICS, Metric
 from rag.evaluation.compare import Change, Comparison, Verdict
 from rag.evaluation.metrics.intervals import Interval
 from rag.evaluation.report import charts
-from rag.evaluation.report.figures import number, signed, spread
+from rag.evaluation.report.figures import number, signed, spread, visible
 from rag.evaluation.report.markup import Markup, element, say
 from rag.evaluation.report.strings import TEXTS, metric_texts
 from rag.evaluation.summary import Summary
@@ -157,10 +157,8 @@ def _changes_table(changes: Sequence[Change]) -> Markup:
 
 
 def _visible(comparison: Comparison) -> Markup | None:
-    change = next((c for c in comparison.changes if c.metric.name == "answer_right"), None)
-    if change is None or math.isnan(change.visible):
-        return None
-    return say("visible", "p", "note", n=change.difference.n, points=f"{change.visible * 100:.0f}")
+    found = visible(comparison)
+    return None if found is None else say(found[0], "p", "note", **found[1])
 
 
 def _changed_settings(comparison: Comparison) -> Markup | None:

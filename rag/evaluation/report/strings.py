@@ -47,6 +47,7 @@ _PAIRS: dict[str, tuple[str, str]] = {
     "slice_document": ("Document", "문서"),
     "settings": ("Settings of this run", "이 실행의 설정"),
     "questions": ("Every question", "모든 질문"),
+    "question": ("Question", "질문"),
     "filter_all": ("all", "전체"),
     "filter_wrong": ("wrong", "틀림"),
     "filter_missed": ("page not found", "쪽을 못 찾음"),
@@ -96,6 +97,10 @@ _PAIRS: dict[str, tuple[str, str]] = {
     "visible": (
         "With these {n} questions, a change of less than about {points} points in answers right could not be seen.",
         "이 질문 {n}개로는 정답률이 약 {points}점 미만으로 바뀌면 알아볼 수 없습니다.",
+    ),
+    "visible_pages": (
+        "With these {n} questions, a change of less than about {points} points in pages found could not be seen.",
+        "이 질문 {n}개로는 정답 쪽을 찾는 비율이 약 {points}점 미만으로 바뀌면 알아볼 수 없습니다.",
     ),
     "changed_settings": ("What was changed", "바꾼 설정"),
     "flips": ("Questions that flipped", "결과가 바뀐 질문"),
