@@ -73,20 +73,27 @@ class Conversation:
             for line in _lines():
                 if line == "/quit":
                     break
+                self._set_apart(line)
                 self._guarded(line)
         finally:
             self.pipeline.close()
         if self.session.turns:
-            tell(f"The session is kept: rag chat --resume {self.session.name}")
+            tell(say("session_kept", self._language(), name=self.session.name))
         return EXIT_DONE if sys.stdin.isatty() else self._code
 
     def _greet(self) -> None:
         if self.session.turns:
-            tell(f"Session {self.session.name}, {len(self.session.turns)} turns so far.")
+            name, count = self.session.name, len(self.session.turns)
+            tell(say("session_so_far", self._language(), name=name, count=count))
             asked, answered = self.session.history[-1]
             tell(click.style(f"{_PROMPT}{plain(asked)}\n{plain(answered)}", dim=True))
         if sys.stdin.isatty():
             tell(f"{self.pipeline.model}, prompt {self.settings.prompt}. /help lists the commands.")
+
+    def _set_apart(self, line: str) -> None:
+        """From a pipe nobody sees what was typed, so each turn begins with it; with --json it is in the answer."""
+        if not sys.stdin.isatty() and not self._as_json:
+            click.echo(f"\n{_PROMPT}{plain(line)}")
 
     def _guarded(self, line: str) -> None:
         """Answer or obey one line; neither an error nor Ctrl-C ends the session."""
@@ -146,8 +153,9 @@ class Conversation:
     def _open(self, number: str) -> None:
         from rag.cli.evidence import chosen, current, evidence_text, picture_of
 
-        citation = current(self.pipeline.index, chosen(self._citations(), number))
-        self._say(evidence_text(self.pipeline.index, citation, self._language()))
+        language = self._language()
+        citation = current(self.pipeline.index, chosen(self._citations(), number), language)
+        self._say(evidence_text(self.pipeline.index, citation, language))
         picture = picture_of(self.pipeline.index, citation)
         self._say(str(picture))
         if sys.stdout.isatty():

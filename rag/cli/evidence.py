@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.messages import Language
+from rag.cli.messages import Language, say
 from rag.cli.render import page_name, plain, plain_line
 from rag.errors import RagError, UsageError
 from rag.types import Citation, Page, QuoteStatus, Span
@@ -43,15 +43,18 @@ def cite(index: Index, file: str, page: int, quote: str) -> Citation:
     return Citation(1, file, page, quote, status, spans, page_label=stored.label)
 
 
-def current(index: Index, citation: Citation) -> Citation:
-    """The citation of a kept answer as it stands today: its quote is looked up anew when the page has changed."""
+def current(index: Index, citation: Citation, language: Language) -> Citation:
+    """The citation of a kept answer as it stands today: its quote is looked up anew when the page has changed.
+
+    A note says so in `language`.
+    """
     from rag.answering.quotes import page_hash
 
     page = index.page(citation.file, citation.page)
     if not citation.verified or (page is not None and page_hash(page) == citation.page_hash):
         return citation
     spans = _stands(citation.quote, page) if page is not None else ()
-    note = "The page has changed since the answer was given." if page is not None else "The page is gone."
+    note = say("page_changed" if page is not None else "page_gone", language)
     status = citation.status if spans else QuoteStatus.MISSING
     return replace(citation, spans=spans, status=status, note=note)
 
@@ -83,7 +86,7 @@ def evidence_text(index: Index, citation: Citation, language: Language) -> str:
     for number in dict.fromkeys((citation.page, *(span.page for span in citation.spans))):
         page = index.page(citation.file, number)
         if page is None:
-            lines.append(f"Page {number} is no longer in the index.")
+            lines.append(say("page_not_indexed", language, page=number))
             continue
         if number != citation.page:
             lines.append(click.style(page_name(number, page.label, language), bold=True))
@@ -95,9 +98,11 @@ def _marked(text: str, spans: list[Span], quote: str) -> str:
     """`text` around the spans; all of it when the whole page was asked for, its beginning when nothing stands."""
     spans = [span for span in spans if 0 <= span.start < span.end <= len(text)]
     if not spans:
-        return plain(text if not quote else text[: 2 * _AROUND])
+        end = _end_of_words(text, 0, 2 * _AROUND) if quote else len(text)
+        return plain(text[:end]) + ("…" if end < len(text) else "")
     first, last = min(span.start for span in spans), max(span.end for span in spans)
-    begin, end = max(first - _AROUND, 0), min(last + _AROUND, len(text))
+    begin = _start_of_words(text, first - _AROUND, first)
+    end = _end_of_words(text, last, last + _AROUND)
     pieces = ["…" if begin else ""]
     at = begin
     for span in sorted(spans, key=lambda s: s.start):
@@ -106,6 +111,22 @@ def _marked(text: str, spans: list[Span], quote: str) -> str:
         pieces.append(click.style(f"»{plain(text[max(span.start, at) : span.end])}«", reverse=True))
         at = max(at, span.end)
     return "".join([*pieces, plain(text[at:end]), "…" if end < len(text) else ""])
+
+
+def _start_of_words(text: str, begin: int, limit: int) -> int:
+    """`begin`, or where the first whole word after it begins when it falls within one; never past `limit`."""
+    if begin <= 0:
+        return 0
+    space = re.compile(r"\S*\s*").match(text, begin - 1, limit)  # one back: a word that begins here is whole
+    return space.end() if space is not None and space.end() < limit else begin
+
+
+def _end_of_words(text: str, limit: int, end: int) -> int:
+    """`end`, or the end of the last whole word before it when it falls within one; never before `limit`."""
+    if end >= len(text):
+        return len(text)
+    space = re.search(r"\s+\S*\Z", text[limit : end + 1])  # one on: a word that ends here is whole
+    return limit + space.start() if space is not None else end
 
 
 def picture_of(

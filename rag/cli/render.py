@@ -164,16 +164,18 @@ def footer(answer: Answer, language: Language) -> str:
     """Model, evidence score, tokens and price on one line."""
     parts = [answer.model, f"{say('evidence', language)} {answer.evidence_score:.2f}"]
     if answer.usage.calls or answer.usage.cached_calls:
-        parts.append(usage_text(answer.usage))
-    parts.append(f"{answer.seconds.get('total', 0.0):.1f} s")
+        parts.append(usage_text(answer.usage, language))
+    parts.append(say("seconds", language, seconds=answer.seconds.get("total", 0.0)))
     return " · ".join(parts)
 
 
-def usage_text(usage: Usage) -> str:
+def usage_text(usage: Usage, language: Language) -> str:
     """Tokens and price; an unknown price is said to be unknown."""
-    price = "price unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
-    cached = f", {usage.cached_calls} from the cache" if usage.cached_calls else ""
-    return f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens, {price}{cached}"
+    parts = [say("tokens", language, input=usage.input_tokens, output=usage.output_tokens)]
+    parts.append(say("price_unknown", language) if usage.cost_usd is None else f"${usage.cost_usd:.4f}")
+    if usage.cached_calls:
+        parts.append(say("from_the_cache", language, count=usage.cached_calls))
+    return ", ".join(parts)
 
 
 def passage_text(rank: int, passage: Passage, terms: Iterable[str], language: Language) -> str:
@@ -182,22 +184,22 @@ def passage_text(rank: int, passage: Passage, terms: Iterable[str], language: La
     heading = f" · {plain_line(passage.heading)}" if passage.heading else ""
     body = wrapped(plain_line(passage.text), "   ")
     head = click.style(place, bold=True) + heading
-    return f"{head}\n   {click.style(why(passage), dim=True)}\n{highlight(body, terms)}"
+    return f"{head}\n   {click.style(why(passage, language), dim=True)}\n{highlight(body, terms)}"
 
 
-def why(passage: Passage) -> str:
+def why(passage: Passage, language: Language) -> str:
     """The score and the ranks it was fused from."""
-    parts = [f"score {passage.score:.3f}"]
+    parts = [say("score", language, score=passage.score)]
     if passage.dense_rank is not None:
-        parts.append(f"meaning #{passage.dense_rank}")
+        parts.append(say("dense_rank", language, rank=passage.dense_rank))
     if passage.keyword_rank is not None:
-        parts.append(f"words #{passage.keyword_rank}")
+        parts.append(say("keyword_rank", language, rank=passage.keyword_rank))
     if passage.similarity is not None:
-        parts.append(f"cosine {passage.similarity:.2f}")
+        parts.append(say("cosine", language, cosine=passage.similarity))
     if passage.routed:
-        parts.append("document named in the question")
+        parts.append(say("routed", language))
     if passage.rerank_score is not None:
-        parts.insert(0, f"rerank {passage.rerank_score:.3f}")
+        parts.insert(0, say("rerank", language, score=passage.rerank_score))
     return " · ".join(parts)
 
 

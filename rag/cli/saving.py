@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag.cli.messages import say
+from rag.cli.terms import language_for
 from rag.errors import RagError
 
 if TYPE_CHECKING:
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
-    """Write the answer as a receipt that `rag verify` proves again; returns a sentence that says so.
+    """Write the answer as a receipt that `rag verify` proves again; returns a sentence that says so
+    in the language of the answer.
 
     Raises RagError when the file cannot be written.
     """
@@ -29,4 +32,4 @@ def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
         write_receipt(receipt_of(answer, fingerprints=given), path)
     except OSError as error:
         raise RagError(f"The answer cannot be saved to {path}: {error.strerror}.") from None
-    return f"Saved with its proof: {path}. `rag verify {path}` proves it again."
+    return say("saved", language_for(answer.question, pipeline.settings), path=path)

@@ -56,11 +56,13 @@ def command(
         raise click.UsageError("Give the number of a citation, or --file and --page.")
     from rag.cli.evidence import cite, current, picture_of
     from rag.cli.opening import tell
+    from rag.cli.terms import language_for
     from rag.store import open_index
 
     with open_index(settings.index, notify=tell) as index:
         if number is not None:
-            citation = current(index, _of_last_answer(settings, number))
+            kept = _of_last_answer(settings, number)
+            citation = current(index, kept, language_for(kept.quote, settings))
         else:
             citation = cite(index, str(file), int(page or 1), quote)
         wanted = png is not None or open_picture
@@ -106,8 +108,8 @@ def _print(settings: Settings, index: Index, citation: Citation, picture: Path |
     language = language_for(citation.quote, settings)
     click.echo(evidence_text(index, citation, language))
     if not citation.verified:
-        click.secho(plain(citation.note) or say("not_on_page", language), fg="red")
+        click.secho("\n" + (plain(citation.note) or say("not_on_page", language)), fg="red")
     if citation.difference:
         click.echo(difference_text(citation.difference, language))
     if picture is not None:
-        click.echo(f"Picture: {picture}")
+        click.echo(say("picture", language, path=picture))

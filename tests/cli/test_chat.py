@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -68,6 +69,31 @@ def test_commands_work_on_the_last_answer(rag: Run, workdir: Path) -> None:
     assert "Model: extractive" in done.out
     assert "/sources" in done.out
     assert rag("verify", "kept.json").code == 0
+
+
+def test_turns_from_a_pipe_are_told_apart(rag: Run) -> None:
+    done = rag("chat", stdin=lines(ENGLISH, KOREAN, "/model"))
+    turns = done.out.split("\n» ")
+    assert turns[0] == ""
+    assert [turn.partition("\n")[0] for turn in turns[1:]] == [ENGLISH, KOREAN, "/model"]
+    assert all(turn.endswith("\n") for turn in turns[1:])
+    assert "»" not in rag("chat", "--json", stdin=lines(ENGLISH)).out.partition("{")[0]
+
+
+def test_what_stands_beside_korean_answers_is_korean(rag: Run) -> None:
+    done = rag("chat", stdin=lines(KOREAN, "/save a.json"))
+    assert "대화를 저장했습니다: rag chat --resume " in done.err
+    assert "근거와 함께 저장했습니다: a.json" in done.out
+    assert re.search(r"extractive · 근거 \d\.\d\d · \d+\.\d초", done.out)
+    assert "session" not in done.err.lower()
+    resumed = rag("chat", "--resume", stdin=lines("/sources"))
+    assert "지금까지 질문 1개" in resumed.err
+
+
+def test_passages_of_a_declined_answer_are_not_said_to_be_used_in_one(rag: Run) -> None:
+    done = rag("chat", stdin=lines("가람시립박물관 관장의 이름은 무엇인가요?", "/sources"))
+    assert "답이 없습니다" in done.out
+    assert "주어진 구절:" in done.out
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -76,9 +77,28 @@ class TestShow:
     def test_a_quote_that_is_not_on_the_page(self, rag: Run, index: Path) -> None:
         done = rag("show", "--file", MANUAL, "--page", "2", "--quote", "Sample volume 20 ml")
         assert done.code == 1
-        assert "not on this page" in done.out
+        shown, _, sentence = done.out.rstrip().rpartition("\n\n")
+        assert sentence == "The quote is not on this page."
+        assert shown.endswith("…")
         form = rag("show", "--file", MANUAL, "--page", "2", "--quote", "Sample volume 20 ml", "--json").json
         assert form["citation"]["verified"] is False
+
+    def test_a_page_is_cut_between_words(self, rag: Run, index: Path) -> None:
+        page = rag("show", "--file", FERRY, "--page", "4", "--json").json["text"]
+        words = set(page.split())
+        beginning = rag("show", "--file", FERRY, "--page", "4", "--quote", "not there").out
+        around = rag("show", "--file", FERRY, "--page", "4", "--quote", "19 October 2023").out
+        begun = beginning.partition("\n")[2].partition("\n\nThe quote")[0]
+        amid = around.partition("\n")[2].strip()
+        assert len(begun) > 700
+        assert begun.endswith("…")
+        assert amid.startswith("…")
+        for shown in (begun, amid):
+            assert set(re.sub("[…»«]", "", shown).split()) <= words
+
+    def test_a_picture_for_a_korean_quote_is_named_in_korean(self, rag: Run, index: Path) -> None:
+        rag("ask", KOREAN)
+        assert "그림: page.png" in rag("show", "1", "--png", "page.png").out
 
     @pytest.mark.parametrize(
         ("arguments", "said"),
@@ -147,6 +167,9 @@ class TestVerify:
         rag("ask", KOREAN, "--save", "a.json")
         korean = rag("verify", "a.json")
         assert "쪽: 확인됨" in korean.out
+        saved = rag("ask", KOREAN, "--save", "b.json").err
+        assert "근거와 함께 저장했습니다: b.json. `rag verify b.json`" in saved
+        assert "Saved" not in saved
         assert "proven" not in korean.out
         monkeypatch.setenv("RAG_LANGUAGE", "en")
         assert ": proven" in rag("verify", "a.json").out
@@ -155,6 +178,10 @@ class TestVerify:
         for outcome in Outcome:
             assert say(f"{outcome.name.lower()}_now", "en") == outcome.value
             assert say(f"{outcome.name.lower()}_now", "ko") != outcome.value
+
+    def test_a_quote_that_is_gone_does_not_claim_that_its_page_was_edited(self) -> None:
+        """It is also what a quote gets that never stood in the file."""
+        assert say("gone_now", "ko") == "이 파일에 그 인용문이 없음"
 
     def test_a_forged_file_is_not_believed(self, rag: Run, index: Path, workdir: Path) -> None:
         rag("ask", ENGLISH, "--save", "a.json")

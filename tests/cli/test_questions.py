@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -45,7 +46,10 @@ class TestSearch:
     def test_text_names_the_place_and_why(self, rag: Run) -> None:
         shown = rag("search", KOREAN, "-k", "1").out
         assert f"1. {LEAVE}, 3쪽" in shown
-        assert "meaning #" in shown
+        assert "점수" in shown
+        assert "의미 #" in shown
+        assert not re.search("score|meaning|words|cosine", shown)
+        assert "meaning #" in rag("search", ENGLISH, "-k", "1").out
         assert "진단서" in shown
 
     def test_a_set_gives_one_object_a_line(self, rag: Run, workdir: Path) -> None:
