@@ -5,12 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import click
 
-_SECRET_PARAMETERS = ("password", "sslpassword")
+_SECRET_PARAMETERS = (
+    "password",
+    "sslpassword",
+    "scram_client_key",
+    "scram_server_key",
+    "oauth_client_secret",
+)
+"""What libpq takes as a secret; a `passfile` is only the name of a file."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
+_NEVER_PLAIN = re.compile(r"[\s\x00-\x1f\x7f#]")
+HIDDEN = "****"
 
 
 def in_database(index: str) -> bool:
@@ -18,33 +30,78 @@ def in_database(index: str) -> bool:
     return "://" in index
 
 
-def shown(index: str) -> str:
-    """The index as it may be shown and kept: a URL without its password."""
-    if not in_database(index):
-        return index
+def plain(index: str) -> SplitResult | None:
+    """The URL taken apart; None unless it is certain where its password ends.
+
+    A password with a `/`, `?`, `#` or `@` that was not escaped moves that end, and what follows it would pass for a
+    host, a database or a parameter, which are shown.
+    """
+    rest = index.partition("://")[2]
+    before = re.split("[/?]", rest, maxsplit=1)[0]
+    if rest.count("@") > 1 or rest.count("@") != before.count("@"):
+        return None
+    if _NEVER_PLAIN.search(index):  # a fragment; and urlsplit removes some control characters
+        return None
     try:
         parts = urlsplit(index)
+        index.encode()
     except ValueError:
-        return re.sub(r"//[^/@]*@", "//****@", index)
+        return None
+    return parts if parts.scheme else None
+
+
+def parameters(query: str) -> list[tuple[str, str]]:
+    """The parameters of a URL as libpq reads them, to which `+` is no blank. Raises ValueError."""
+    pairs = [piece.partition("=") for piece in query.split("&") if piece]
+    if any(not equals for _, equals, _ in pairs):
+        raise ValueError("a parameter has no value")
+    # bytes that are no UTF-8 stay the same bytes
+    return [
+        (unquote(name, errors="surrogateescape"), unquote(value, errors="surrogateescape"))
+        for name, _, value in pairs
+    ]
+
+
+def query_of(pairs: Iterable[tuple[str, str]]) -> str:
+    """Parameters as they are written in a URL, with their question mark; nothing when there are none."""
+    written = urlencode(list(pairs), quote_via=quote, errors="surrogateescape")
+    return f"?{written}" if written else ""
+
+
+def shown(index: str) -> str:
+    """The index as it may be shown and kept: a URL without its password, or only its kind when that is doubtful."""
+    if not in_database(index):
+        return index
+    parts = plain(index)
+    try:
+        query = (
+            [pair for pair in parameters(parts.query) if pair[0] not in _SECRET_PARAMETERS] if parts else []
+        )
+    except ValueError:
+        parts = None
+    if parts is None:
+        scheme = index.partition("://")[0]
+        return f"{scheme}://{HIDDEN}" if _SCHEME.match(scheme) else HIDDEN
     user, at, host = parts.netloc.rpartition("@")
-    query = [pair for pair in parse_qsl(parts.query) if pair[0] not in _SECRET_PARAMETERS]
     place = f"{user.partition(':')[0]}{at}{host}"
-    rest = f"?{urlencode(query)}" if query else ""
     # not urlunsplit, which leaves out the slashes of an empty host: a socket of this machine
-    return f"{parts.scheme}://{place}{parts.path}{rest}"
+    return f"{parts.scheme}://{place}{parts.path}{query_of(query)}"
 
 
 def passwords_of(index: str) -> list[str]:
-    """The passwords in a URL, as they are written there and as they are meant."""
+    """The passwords in a URL, as they are written there and as they are meant.
+
+    All from the first colon to the last `@` is taken for one: too much is hidden rather than too little.
+    """
     if not in_database(index):
         return []
-    try:
-        parts = urlsplit(index)
-    except ValueError:
-        return []
-    written = parts.netloc.rpartition("@")[0].partition(":")[2]
-    found = [written, unquote(written)]
-    found += [value for name, value in parse_qsl(parts.query) if name in _SECRET_PARAMETERS]
+    rest = index.partition("://")[2]
+    found = [rest.rpartition("@")[0].partition(":")[2]]
+    for piece in rest.partition("?")[2].split("&"):
+        name, _, value = piece.partition("=")
+        if unquote(name) in _SECRET_PARAMETERS:
+            found.append(value)
+    found += [unquote(password) for password in found]
     return [password for password in dict.fromkeys(found) if password]
 
 

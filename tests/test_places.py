@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from psycopg import pq
 
 from rag import places
+from rag.errors import RagError, UsageError
 from rag.settings import load_settings
+from rag.store import open_index
+from rag.store.postgres.location import parse
 
 SECRET = "pa ss:wörd"
 URLS = [
@@ -50,3 +57,81 @@ def test_two_schemas_of_a_database_are_two_places() -> None:
     assert places.state_folder("postgresql://h/d?schema=a") != places.state_folder(
         "postgresql://h/d?schema=b"
     )
+
+
+# -- passwords that an address does not hold as it should ---------------------------------------------------
+
+WORDS = "postgresql://**** has an address that cannot be read"
+"""What is said whatever the password is."""
+
+AWKWARD = "/?#@:%&=+ ;[]\\'\"!0ab2F4\t한：é"
+UNESCAPED = [
+    "postgresql://user:pa/ssw0rt@127.0.0.1:1/db",
+    "postgresql://user:pa#ssw0rt@127.0.0.1:1/db",
+    "postgresql://user:pa?ssw0rt@127.0.0.1:1/db",
+    "postgresql://u:pa@ssw0rt@127.0.0.1:1/db",
+    "postgresql://127.0.0.1:1/db?password=pa@ssw0rt",
+    "postgresql://127.0.0.1:1/db?password=pa#ssw0rt",
+    "postgresql://user:pa[ssw0rt@127.0.0.1:1/db",
+    "postgresql://user:pa\tssw0rt@127.0.0.1:1/db",
+    "postgresql://user:pa：ssw0rt@127.0.0.1:1/db",
+]
+
+
+@pytest.mark.parametrize("url", UNESCAPED)
+def test_an_address_whose_password_may_end_anywhere_is_not_shown_and_not_used(url: str) -> None:
+    assert places.shown(url) == "postgresql://****"
+    assert any(found in url and "ssw0rt" in found for found in places.passwords_of(url))
+    with pytest.raises(UsageError, match=r"percent-encode the password .*%40 for @, %2F for /") as caught:
+        open_index(url)
+    assert "ssw0rt" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"]
+)
+def test_every_secret_parameter_is_hidden(name: str) -> None:
+    url = f"postgresql://db.example/docs?{name}=hidden%20one&passfile=/home/me/pass"
+    assert places.shown(url) == "postgresql://db.example/docs?passfile=%2Fhome%2Fme%2Fpass"
+    assert places.passwords_of(url) == ["hidden%20one", "hidden one"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.one_of(st.text(AWKWARD, min_size=4), st.text(min_size=4)),
+    st.sampled_from(["written", "escaped"]),
+    st.sampled_from(
+        [
+            "postgresql://user:{}@127.0.0.1:1/db",
+            "postgres://user:{}@127.0.0.1:1/db?schema=x&sslmode=disable",
+            "postgresql://user:{}@/db?host=127.0.0.1&port=1",
+            "postgresql://127.0.0.1:1/db?user=user&password={}",
+            "postgresql://127.0.0.1:1/db?sslpassword={}&connect_timeout=2",
+        ]
+    ),
+)
+def test_no_password_is_ever_shown_or_told(password: str, how: str, address: str) -> None:
+    written = password if how == "written" else quote(password, safe="", errors="replace")
+    url = address.format(written)
+    told = [places.shown(url)]
+    for attempt in (parse, open_index):
+        try:
+            attempt(url)
+        except RagError as error:
+            told.append(str(error))
+    for text in told:
+        for secret in (password, written):
+            assert secret in address or secret in WORDS or secret not in text
+
+
+def test_a_plus_is_no_blank() -> None:
+    found = parse("postgresql://h/d?application_name=a+b&options=-c%20jit=off&password=x+y%FF")
+    values = {
+        option.keyword: option.val
+        for option in pq.Conninfo.parse(found.url.encode())
+        if option.val is not None
+    }
+    assert values[b"application_name"] == b"a+b"
+    assert values[b"options"] == b"-c jit=off"
+    assert values[b"password"] == b"x+y\xff"
+    assert found.shown == "postgresql://h/d?application_name=a%2Bb&options=-c%20jit%3Doff"

@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote
 
 from rag import places
 from rag.errors import MissingExtra, UsageError
@@ -15,7 +15,6 @@ from rag.errors import MissingExtra, UsageError
 SCHEMES = ("postgresql", "postgres")
 DEFAULT_SCHEMA = "pagequote"
 _NAME = re.compile(r"[^\W\d][\w$-]{0,62}\Z")
-_HIDDEN = "****"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,10 +27,14 @@ class Location:
     shown: str
     """For people: without the password."""
 
+    def parameters(self) -> set[str]:
+        """The names of the parameters that the address gives."""
+        return {name for name, _ in places.parameters(self.url.partition("?")[2])}
+
     def scrub(self, text: str) -> str:
         """The text without the password, however it was written."""
         for secret in _secrets(self.url):
-            text = text.replace(secret, _HIDDEN)
+            text = text.replace(secret, places.HIDDEN)
         return text
 
 
@@ -42,9 +45,14 @@ def is_postgres(location: object) -> bool:
 
 def parse(url: str) -> Location:
     """Take an address apart. Raises UsageError."""
+    parts = places.plain(url)
+    if parts is None:
+        raise UsageError(
+            "the address of the index cannot be read: percent-encode the password in it (%40 for @, %2F for /, "
+            "%23 for #, %3F for ?), or leave it to PGPASSWORD or ~/.pgpass."
+        )
     try:
-        parts = urlsplit(url)
-        fields = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        fields = places.parameters(parts.query)
     except ValueError:
         raise UsageError(
             "the address of the index cannot be read: write postgresql://USER@HOST:5432/DATABASE?schema=NAME."
@@ -54,8 +62,7 @@ def parse(url: str) -> Location:
     if not _NAME.match(schema) or schema.startswith("pg_"):
         raise UsageError(f"{schema!r} cannot be the schema of an index: use letters, digits and _.")
     kept = [(key, value) for key, value in fields if key != "schema"]
-    rest = f"?{urlencode(kept, quote_via=quote)}" if kept else ""
-    plain = f"postgresql://{parts.netloc}{parts.path}{rest}"
+    plain = f"postgresql://{parts.netloc}{parts.path}{places.query_of(kept)}"
     return Location(plain, schema, places.shown(url))
 
 
