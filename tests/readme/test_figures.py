@@ -23,7 +23,7 @@ QUESTIONS = "data/questions/sample.jsonl"
 # How each README says them in a sentence; the wording may change, its figures and their order may not be lost.
 SENTENCES = {
     "README.md": r"(?P<answer_right>\d+) % are answered right and (?P<wrongly_abstained>\d+) % wrongly",
-    "README.ko.md": r"모델 없이 (?P<answer_right>\d+) %에 옳게 답하고 (?P<wrongly_abstained>\d+) %를 잘못 사양",
+    "README.ko.md": r"모델 없이 (?P<answer_right>\d+) %에 옳게 답하고 (?P<wrongly_abstained>\d+) %에는 답이 있는데도",
 }
 _SHOWN = re.compile(rf"^\$ rag eval {re.escape(QUESTIONS)} .*\n(?P<output>(?:(?!```|\$ ).*\n)*)", re.M)
 _ROW = re.compile(
