@@ -6,17 +6,17 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ingest.engines.ray.read_files import MOST_DEATHS
 from rag.usage.ledger import FILE_NAME, Ledger
-from tests.conftest import SAMPLE
+from tests.conftest import SAMPLE, clean_environment
 from tests.ingest import pdfs
 from tests.ingest.ray_support import (
     SECRET,
@@ -253,12 +253,21 @@ def test_no_secret_is_left_in_the_files_of_ray(nodes: Nodes) -> None:
     with OpenAIServer() as server:
         secrets = [server.key.encode(), SECRET.encode()]
     assert [path for path in files if any(secret in path.read_bytes() for secret in secrets)] == []
-    # what `ray list jobs` shows to everybody on the cluster
-    core: Any = import_module("ray._raylet")
-    jobs = core.GcsClient(address=nodes.address).get_all_job_info()
-    entrypoints = [job.entrypoint for job in jobs.values()]
-    assert entrypoints
-    assert set(entrypoints) == {"rag ingest --engine ray"}
+    assert set(_entrypoints(nodes)) == {"rag ingest --engine ray"}
+
+
+def _entrypoints(nodes: Nodes) -> list[str]:
+    """What `ray list jobs` shows to everybody on the cluster."""
+    asking = (
+        "from ray._raylet import GcsClient\n"
+        f"jobs = GcsClient(address={nodes.address!r}).get_all_job_info().values()\n"
+        "print(*(job.entrypoint for job in jobs), sep='\\n')"
+    )
+    environment = clean_environment(**nodes.environment)
+    shown = subprocess.run(
+        [sys.executable, "-c", asking], env=environment, capture_output=True, text=True, check=True
+    )
+    return shown.stdout.splitlines()
 
 
 def test_an_address_where_nothing_listens(server: OpenAIServer, tmp_path: Path) -> None:
