@@ -16,6 +16,7 @@ from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, Writi
 from rag.store.postgres.location import Location, parse
 from rag.store.postgres.lock import GenerationGone, WriterLock
 from rag.store.postgres.publish import PostgresPublisher
+from rag.store.postgres.tables import require_name
 from rag.store.snapshot import Allowed, Snapshot
 from rag.store.spec import IndexSpec
 from rag.store.state import State, read_state
@@ -55,7 +56,7 @@ class PostgresIndex(StoredIndex):
     ) -> PostgresIndex:
         """See `open_index`."""
         location = parse(url)
-        creation.require_name(location)
+        require_name(location)
         if create is not None:
             creation.ensure(location, create, rebuild=rebuild, notify=notify)
         database = ReadingDatabase(location)
