@@ -145,7 +145,8 @@ def calibrate(
             on_question()
     if len(without) < FEWEST:
         raise UsageError(
-            f"Only {len(without)} questions could be asked with their document left out, and {FEWEST} are needed:"
+            f"Only {len(without)} question{'' if len(without) == 1 else 's'} could be asked with their document left out,"
+            f" and {FEWEST} are needed:"
             " the defaults stay in force; calibrate when the index holds more documents."
         )
     threshold = fit(without, rate)

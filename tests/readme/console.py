@@ -26,7 +26,7 @@ _NOT_RUN = re.compile(r"<!--\s*not run:\s*(?P<why>.+?)\s*-->")
 _EXIT = re.compile(r"\s+#\s*exit (?P<code>\d+)\s*$")
 # What differs from run to run or machine to machine; figures of the documents must not be among it.
 _VARIES = re.compile(
-    r"(?P<kept>\b(?:score|cosine|evidence|근거) |\$)\d[\d,.]*"
+    r"(?P<kept>\b(?:score|cosine|evidence|점수|코사인|근거) |\$)\d[\d,.]*"
     r"|\d[\d,.]*(?=\s*(?:s|ms|seconds|minutes|초|pages/s|chunks/s|쪽/초)\b)|\b[0-9a-f]{12,64}\b",
     re.I,
 )
