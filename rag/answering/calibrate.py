@@ -144,9 +144,9 @@ def calibrate(
         if on_question is not None:
             on_question()
     if len(without) < FEWEST:
+        asked = "1 question" if len(without) == 1 else f"{len(without)} questions"
         raise UsageError(
-            f"Only {len(without)} question{'' if len(without) == 1 else 's'} could be asked with their document left out,"
-            f" and {FEWEST} are needed:"
+            f"Only {asked} could be asked with their document left out, and {FEWEST} are needed:"
             " the defaults stay in force; calibrate when the index holds more documents."
         )
     threshold = fit(without, rate)
