@@ -107,19 +107,26 @@ class PinnedConnection:
         """
         if generation == self._pinned:
             return
-        with failures.readable_errors(self._location):
-            key = _key(self._location)
-            if generation is not None:
-                self.connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (key, generation))
-            if self._pinned is not None:
-                self.connection.execute("SELECT pg_advisory_unlock_shared(%s, %s)", (key, self._pinned))
-            self._pinned = generation
-            # A writer says what it will delete before it looks at these locks: one of the two sees the other.
-            found = self.connection.execute("SELECT purged FROM state").fetchone()
+        try:
+            with failures.readable_errors(self._location):
+                self._move(generation)
+        except BaseException:
+            self.connection.close()  # so that nothing is read through it with a lock that came too late, or none
+            raise
+
+    def _move(self, generation: int | None) -> None:
+        key, old, self._pinned = _key(self._location), self._pinned, None
+        if generation is not None:
+            self.connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (key, generation))
+        if old is not None:
+            self.connection.execute("SELECT pg_advisory_unlock_shared(%s, %s)", (key, old))
+        # A writer says what it will delete before it looks at these locks: one of the two sees the other.
+        found = self.connection.execute("SELECT purged FROM state").fetchone()
         if generation is not None and found and found[0] > generation:
             raise GenerationGone(
                 f"the index {self._location.shown} moved on while it could not be reached: ask again."
             )
+        self._pinned = generation
 
 
 class GenerationGone(IndexError_):
