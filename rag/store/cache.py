@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,12 @@ class EmbeddingCache:
 
     def insert(self, digests: Sequence[bytes], unit: Iterable[rows.Vectors]) -> None:
         """As `cache_vectors`, for digests and unit vectors, inside the caller's transaction."""
+        entries = ((digest, vector.tobytes()) for digest, vector in zip(digests, unit, strict=True))
         self._database.execute_many(
             "INSERT INTO embeddings (model, digest, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            ((self.model, digest, vector.tobytes()) for digest, vector in zip(digests, unit, strict=True)),
+            # In one order for all: two processes with the same new texts wait for each other's rows, and in opposite
+            # orders each would wait for the other. Of the same text twice the first vector counts, as it is given.
+            ((self.model, *entry) for entry in sorted(entries, key=itemgetter(0))),
         )
 
     def insert_missing(self, entries: Sequence[tuple[bytes, bytes]]) -> int:
