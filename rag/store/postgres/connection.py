@@ -32,6 +32,16 @@ SESSION = {
 }
 """Settings of every connection, whatever the server's own are."""
 
+LIMITS = (
+    "statement_timeout",
+    "lock_timeout",
+    "transaction_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+)
+"""A server or a role may set these for others: a publication takes minutes, and a writer that waits for embeddings
+must not lose its lock. Older servers know only some of them."""
+
 CONNECT_SECONDS = 10
 HOST_CHARACTERS = 24
 
@@ -39,19 +49,23 @@ HOST_CHARACTERS = 24
 def connect(location: Location) -> psycopg.Connection[Any]:
     """A connection in autocommit mode. Raises IndexError_, IndexMissing, IndexLocked, NetworkRefused."""
     announce(location)
+    ours: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": _who(),
+        # A machine that lost its power must not hold the writer's lock for the two hours of the default.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+    }
+    given = location.parameters()
     try:
         connection = psycopg.connect(
             location.url,
             autocommit=True,
             # A plan made for any list of ids is a bad plan for most; planning costs a fraction of a search.
             prepare_threshold=None,
-            connect_timeout=CONNECT_SECONDS,
-            application_name=_who(),
             client_encoding="utf8",
-            # A machine that lost its power must not hold the writer's lock for the two hours of the default.
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
+            **{name: value for name, value in ours.items() if name not in given},
         )
     except psycopg.Error as error:
         raise failures.connecting(location, error) from None
@@ -80,6 +94,9 @@ def _configure(connection: psycopg.Connection[Any], location: Location) -> None:
         raise IndexError_(
             f"the database of {location.shown} does not keep UTF-8: create one with `createdb -E UTF8 NAME`."
         )
+    connection.execute(
+        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY(%s)", (list(LIMITS),)
+    )
     use_schema(connection, location)
     for name, value in SESSION.items():
         connection.execute(

@@ -20,7 +20,11 @@ class ConnectionLost(IndexError_):
 
 
 class ServerAway(IndexError_):
-    """The server cannot be reached, or is starting or stopping: in a moment it may be there."""
+    """The server cannot be reached: after a restart it may be there in a moment."""
+
+
+class ServerStarting(ServerAway):
+    """The server answers that it is starting or stopping."""
 
 
 _CONNECTING: tuple[tuple[str, type[IndexError_], str], ...] = (
@@ -46,11 +50,11 @@ _CONNECTING: tuple[tuple[str, type[IndexError_], str], ...] = (
     ),
     (
         r"starting up|shutting down|in recovery mode",
-        ServerAway,
+        ServerStarting,
         "is starting or stopping: try again in a moment",
     ),
     (
-        r"invalid (URI|connection option|integer|port)|missing \"=\"|definition of service",
+        r"invalid (URI|connection option|integer|port)|missing \"=\"|definition of service|percent-encoded",
         IndexError_,
         "has an address that cannot be read: write postgresql://USER@HOST:5432/DATABASE",
     ),
@@ -115,9 +119,15 @@ _KINDS: tuple[
         "may be read but not written (a standby, or a read-only session): use the primary server",
     ),
     (
-        (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled),
+        (errors.LockNotAvailable, errors.DeadlockDetected),
         IndexLocked,
         "is in use by another program ({why}): try again when it has finished",
+    ),
+    (
+        errors.QueryCanceled,
+        IndexError_,
+        "did not finish a statement, which the server or its administrator cancelled ({why}): run the same command "
+        "again; everything finished so far is kept",
     ),
     (
         (errors.DiskFull, errors.OutOfMemory, errors.ProgramLimitExceeded, errors.ConfigurationLimitExceeded),
@@ -137,11 +147,25 @@ def _of_server(location: Location, error: psycopg.Error) -> Exception:
     for kinds, make, words in _KINDS:
         if isinstance(error, kinds):
             return make(f"{location.shown} {words.format(why=_brief(location, error))}.")
+    if isinstance(error, errors.UndefinedFile):
+        return _of_file(location, error)
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return error  # a mistake of the caller
     return ConnectionLost(
         f"{location.shown} stopped answering ({_brief(location, error)}): run the same command again when the "
         "server is back; everything finished so far is kept."
+    )
+
+
+def _of_file(location: Location, error: psycopg.Error) -> IndexError_:
+    """A file that the server lacks: pgvector's, which old servers tell so, or one of the database itself."""
+    why = _brief(location, error)
+    if re.search(r"extension control file|\bvector\b", why):
+        return IndexError_(
+            f"the server of {location.shown} has no pgvector ({why}): install it, or use a server that brings it."
+        )
+    return IndexDamaged(
+        f"{location.shown} is damaged ({why}): restore it from a backup, or run `rag ingest --rebuild PATH`."
     )
 
 
