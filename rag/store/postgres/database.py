@@ -7,9 +7,10 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Generic
 
 import psycopg
 
@@ -106,17 +107,46 @@ def _regular_expression(glob: str) -> str:
     parts, at = [], 0
     while at < len(glob):
         letter = glob[at]
-        end = glob.find("]", at + 2 + glob.startswith("^", at + 1)) if letter == "[" else -1
-        if end > 0:
-            negated = glob[at + 1] == "^"
-            inner = glob[at + 1 + negated : end].replace("\\", "\\\\").replace("[", "\\[")
-            inner = inner.replace("]", "\\]")
-            parts.append(f"[{'^' * negated}{inner}]")
-            at = end
-        else:
-            parts.append({"*": ".*", "?": "."}.get(letter) or re.sub(r"(\W)", r"\\\1", letter))
         at += 1
+        if letter == "[":
+            found, at = _set(glob, at)
+            if not found:
+                return _NOTHING
+            parts.append(found)
+        else:
+            parts.append({"*": ".*", "?": "."}.get(letter) or _literal(letter))
     return f"^(?:{''.join(parts)})$"
+
+
+_NOTHING = "$."
+"""A regular expression that nothing matches: a letter after the end."""
+
+
+def _set(glob: str, at: int) -> tuple[str, int]:
+    """What is between brackets, from the place `at` behind the first, and the place behind the last.
+
+    The text is empty when the brackets are never closed: to SQLite such a glob matches nothing.
+    """
+    negated = glob[at : at + 1] == "^"
+    start = at = at + negated
+    allowed, before = "", ""
+    while at < len(glob) and (at == start or glob[at] != "]"):
+        letter = glob[at]
+        at += 1
+        if letter == "-" and before and at < len(glob) and glob[at] != "]":
+            if before < glob[at]:  # PostgreSQL refuses a range that runs backwards; in SQLite it is empty
+                allowed += f"{_literal(before)}-{_literal(glob[at])}"
+            before = ""
+            at += 1
+        else:
+            allowed += _literal(letter)
+            before = "" if letter == "]" else letter
+    return (f"[{'^' * negated}{allowed}]" if at < len(glob) else ""), at + 1
+
+
+def _literal(letter: str) -> str:
+    """The letter, also where it would mean something else, between brackets or outside."""
+    return letter if letter.isalnum() or ord(letter) > 127 else f"\\{letter}"
 
 
 class ReadingDatabase(PostgresDatabase):
@@ -135,6 +165,7 @@ class ReadingDatabase(PostgresDatabase):
         self._idle: list[PinnedConnection] = []
         self._guard = threading.Lock()
         self._closed = False
+        self._reached = False
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         try:
@@ -148,12 +179,18 @@ class ReadingDatabase(PostgresDatabase):
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        held = self._taken() or PinnedConnection(reconnect(self.location), self.location)
+        held = self._taken() or PinnedConnection(self._connected(), self.location)
         try:
             held.pin(self.generation)
             yield held.connection
         finally:
             self._give_back(held)
+
+    def _connected(self) -> Connection:
+        # A server that was never reached is more likely misspelt than being restarted.
+        made = reconnect(self.location, failures.ServerAway if self._reached else failures.ServerStarting)
+        self._reached = True
+        return made
 
     def repin(self, generation: int | None) -> None:
         """Read another generation: idle connections hold it at once, the others when they are done."""
@@ -187,6 +224,18 @@ class ReadingDatabase(PostgresDatabase):
         held.connection.close()
 
 
+_State = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class _Done(Generic[T]):
+    """A transaction that may have been committed: its number, the state that it left, and its result."""
+
+    number: str
+    state: _State
+    result: T
+
+
 class WritingDatabase(PostgresDatabase):
     """A connection to write through: the writer's, which holds the writer's lock, or that of an embedding cache,
     which needs none."""
@@ -198,7 +247,7 @@ class WritingDatabase(PostgresDatabase):
         self._take_lock = take_lock
         self._lock = threading.RLock()
         self._within = False
-        self._working: list[tuple[Any, ...]] | None = None
+        self._working: _State = []
         self._connection = connect(location)
         try:
             if take_lock is not None:
@@ -213,46 +262,79 @@ class WritingDatabase(PostgresDatabase):
         with self._lock:
             yield self._connection
 
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                return super().rows(sql, parameters)
+            except failures.ConnectionLost:
+                if self._within:
+                    raise
+                self._come_back()
+                self._require_same_state()
+            return super().rows(sql, parameters)
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> None:
+        # in a transaction, which tells after a lost connection whether it was done
+        self.atomically(lambda: self.rows(sql, parameters))
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        listed = list(rows)
+        self.atomically(lambda: PostgresDatabase.execute_many(self, sql, listed))
+
     def atomically(self, work: Callable[[], T]) -> T:
         """See `Database`. When the server goes away in the middle, the lock is taken anew and the work is done
         again, unless the server says that it had been committed already."""
         with self._lock:
             if self._within:
                 return work()
-            done: list[tuple[str, T]] = []
+            done: list[_Done[T]] = []
             try:
                 return self._transaction(work, done)
             except failures.ConnectionLost:
-                self._connection.close()
-                self._connection = reconnect(self.location)
-                if self._take_lock is not None:
-                    self._take_lock(self._connection)
-                    self._require_same_state()
-            if done and self.rows("SELECT pg_xact_status(CAST(? AS xid8))", (done[0][0],)) == [
-                ("committed",)
-            ]:
-                return done[0][1]
+                self._come_back()
+            if done and self._committed(done[0].number):
+                self._working = done[0].state
+                self._require_same_state()
+                return done[0].result
+            self._require_same_state()
             return self._transaction(work, [])
 
     def remember_state(self) -> None:
         """Note which generation is being written, to notice another writer that came in between."""
-        self._working = self.rows("SELECT instance, working FROM state")
+        self._working = self._state()
+
+    def _state(self) -> _State:
+        """What another writer would have changed; nothing without the lock, when others may write, too."""
+        return super().rows("SELECT instance, working FROM state") if self._take_lock is not None else []
 
     def _require_same_state(self) -> None:
-        if self.rows("SELECT instance, working FROM state") != self._working:
+        if self._state() != self._working:
             raise IndexLocked(
                 f"another process wrote the index {self.location.shown} while the server was away: "
                 "run the same command again; everything finished so far is kept."
             )
 
-    def _transaction(self, work: Callable[[], T], done: list[tuple[str, T]]) -> T:
+    def _come_back(self) -> None:
+        """Connect anew, with the lock."""
+        self._connection.close()
+        self._connection = reconnect(self.location)
+        if self._take_lock is not None:
+            self._take_lock(self._connection)
+
+    def _committed(self, number: str) -> bool:
+        found = super().rows("SELECT pg_xact_status(CAST(? AS xid8))", (number,))
+        return found == [("committed",)]
+
+    def _transaction(self, work: Callable[[], T], done: list[_Done[T]]) -> T:
         self._within = True
         try:
             with self._connection.transaction():
                 result = work()
                 number = self.rows("SELECT CAST(pg_current_xact_id_if_assigned() AS text)")[0][0]
+                state = self._working if number is None else self._state()
                 if number is not None:
-                    done.append((number, result))
+                    done.append(_Done(number, state, result))
+            self._working = state
             return result
         except psycopg.Error as error:  # of BEGIN and COMMIT; those of the work are translated already
             raise failures.translated(self.location, error) from None
@@ -264,13 +346,13 @@ class WritingDatabase(PostgresDatabase):
             self._connection.close()
 
 
-def reconnect(location: Location) -> Connection:
-    """A connection, also while the server is being restarted."""
+def reconnect(location: Location, passing: type[IndexError_] = failures.ServerAway) -> Connection:
+    """A connection, also while the server is being restarted: errors of the kind `passing` may go away."""
     until = monotonic() + RESTART_SECONDS
     while True:
         try:
             return connect(location)
-        except failures.ServerAway:
+        except passing:
             if monotonic() > until:
                 raise
             sleep(0.2)

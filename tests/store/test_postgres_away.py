@@ -1,0 +1,258 @@
+"""A PostgreSQL server that is restarted between any two statements, that has limits of its own, or that was never
+there."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from time import monotonic, sleep
+
+import psycopg
+import pytest
+
+from rag.errors import IndexDamaged, IndexError_, IndexLocked
+from rag.store import open_cache, open_index
+from rag.store.postgres import failures
+from rag.store.postgres.connection import connect
+from rag.store.postgres.database import ReadingDatabase, WritingDatabase
+from rag.store.postgres.location import parse
+from rag.store.postgres.lock import GenerationGone, WriterLock
+from tests.servers.postgres import PASSWORD, PostgresServer
+from tests.store import corpus
+from tests.store.corpus import document, vectors_of
+
+pytestmark = pytest.mark.slow
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def server(postgres_server: PostgresServer) -> PostgresServer:
+    return postgres_server
+
+
+@pytest.fixture
+def location(server: PostgresServer) -> str:
+    return server.url(f"away_{next(NUMBERS)}")
+
+
+# -- restarts -----------------------------------------------------------------------------------------------
+
+
+def test_a_writer_outlives_a_restart_between_any_two_statements(
+    server: PostgresServer, location: str
+) -> None:
+    first, second = corpus.generated(2)
+    texts = [chunk.indexed_text for chunk in second.chunks]
+    with open_index(location, create=corpus.spec()) as index:
+        with index.writer() as writer:
+            writer.put(first, vectors_of(first))
+            server.restart()
+            assert writer.source(first.source.file) == first.source
+            server.restart()
+            assert writer.cached_vectors(texts) == {}
+            server.restart()
+            writer.cache_vectors(texts, vectors_of(second))
+            server.restart()
+            assert len(writer.cached_vectors(texts)) == 4
+            writer.put(second, vectors_of(second))
+            server.restart()
+            writer.publish()
+            server.restart()
+        index.refresh()
+        assert index.counts().chunks == 8
+        assert index.verify() == []
+    with open_cache(location) as cache:
+        server.restart()
+        assert len(cache.cached_vectors(texts)) == 4
+
+
+def test_a_statement_of_its_own_is_done_once_whatever_the_restart_cuts_off(
+    server: PostgresServer, location: str
+) -> None:
+    open_index(location, create=corpus.spec()).close()
+    database = WritingDatabase(parse(location), WriterLock(parse(location)).acquire)
+    before = database.rows("SELECT published, working FROM state")[0]
+    server.restart()
+    database.execute("UPDATE state SET published = working, working = working + 1")
+    server.restart()
+    assert database.rows("SELECT published, working FROM state") == [(before[1], before[1] + 1)]
+    database.close()
+
+
+def test_a_commit_whose_answer_was_lost_is_not_done_again(
+    server: PostgresServer, location: str, monkeypatch
+) -> None:
+    open_index(location, create=corpus.spec()).close()
+    database = WritingDatabase(parse(location), WriterLock(parse(location)).acquire)
+    (_, working) = database.rows("SELECT published, working FROM state")[0]
+    transaction = WritingDatabase._transaction
+    lost: list[object] = []
+
+    def losing(self: WritingDatabase, *given: object) -> object:
+        result = transaction(self, *given)  # type: ignore[arg-type]
+        if not lost:
+            lost.append(result)
+            raise failures.ConnectionLost("the answer to COMMIT")
+        return result
+
+    monkeypatch.setattr(WritingDatabase, "_transaction", losing)
+    database.execute("UPDATE state SET published = working, working = working + 1")
+    assert database.rows("SELECT working FROM state") == [(working + 1,)]
+    database.close()
+
+
+def test_another_writer_in_between_is_noticed_by_a_read(server: PostgresServer, location: str) -> None:
+    item = document("a.pdf", ["anchor"])
+    with open_index(location, create=corpus.spec()) as index:
+        database = WritingDatabase(parse(location), WriterLock(parse(location)).acquire)
+        server.restart()
+        with index.writer() as writer:
+            writer.put(item, vectors_of(item))
+        with pytest.raises(IndexLocked, match="another process wrote the index"):
+            database.rows("SELECT count(*) FROM contents")
+        database.close()
+
+
+def test_a_reader_whose_rows_are_gone_never_reads_as_if_they_were_there(
+    server: PostgresServer, location: str
+) -> None:
+    with open_index(location, create=corpus.spec()) as index, index.writer() as writer:
+        first = document("a.pdf", ["first wharf"])
+        writer.put(first, vectors_of(first))
+    with open_index(location) as reader:
+        server.restart()  # which takes the reader's lock
+        with open_index(location) as index:
+            for text in ("second wharf", "third wharf", "fourth wharf"):
+                with index.writer() as writer:
+                    item = document("a.pdf", [text])
+                    writer.put(item, vectors_of(item))
+        for _ in range(3):
+            with pytest.raises(GenerationGone, match="ask again"):
+                reader.pages("a.pdf")
+        assert reader.refresh()
+        assert reader.pages("a.pdf")[0].text == "fourth wharf"
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid:5432", "127.0.0.1:1"])
+def test_a_server_that_was_never_reached_is_not_waited_for(host: str) -> None:
+    began = monotonic()
+    with pytest.raises(IndexError_, match="check that the server runs"):
+        open_index(f"postgresql://user@{host}/library")
+    assert monotonic() - began < 10
+
+
+def test_a_server_that_is_starting_is_waited_for_the_first_time_too(location: str, monkeypatch) -> None:
+    answers: list[Exception] = [failures.ServerStarting("starting"), failures.ServerStarting("starting")]
+
+    def starting(where):
+        if answers:
+            raise answers.pop()
+        return connect(where)
+
+    monkeypatch.setattr("rag.store.postgres.database.connect", starting)
+    database = ReadingDatabase(parse(location))
+    assert database.rows("SELECT 1") == [(1,)]
+    database.close()
+
+
+# -- limits and parameters ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def limited(server: PostgresServer) -> Iterator[str]:
+    """A user whose statements are cut off after a moment."""
+    server.admin(f"CREATE ROLE limited LOGIN PASSWORD '{PASSWORD}'")
+    for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        server.admin(f"ALTER ROLE limited SET {name} = '500ms'")
+    yield "limited"
+    server.admin("DROP ROLE limited")
+
+
+def test_limits_of_a_role_end_nothing(server: PostgresServer, limited: str) -> None:
+    database = WritingDatabase(parse(server.url("x", user=limited, password=PASSWORD)))
+
+    def work() -> None:
+        sleep(0.8)
+        database.rows("SELECT pg_sleep(0.8)")
+
+    database.atomically(work)
+    for name in ("statement_timeout", "lock_timeout", "transaction_timeout", "idle_session_timeout"):
+        assert database.rows(f"SHOW {name}") == [("0",)]
+    database.close()
+
+
+def test_a_cancelled_statement_says_so(server: PostgresServer, location: str) -> None:
+    database = ReadingDatabase(parse(location))
+
+    def cancel() -> None:
+        for _ in range(100):
+            sleep(0.1)
+            if server.admin(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+            ):
+                return
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with pytest.raises(IndexError_, match=r"administrator cancelled \(canceling statement") as caught:
+        database.rows("SELECT pg_sleep(30)")
+    thread.join()
+    assert not isinstance(caught.value, IndexLocked)
+    database.close()
+
+
+def test_the_parameters_of_the_address_count_more_than_ours(location: str) -> None:
+    with connect(parse(f"{location}&application_name=a+b&keepalives_idle=7&connect_timeout=3")) as connection:
+        assert connection.execute("SHOW application_name").fetchone() == ("a+b",)
+        given = connection.info.get_parameters()
+        assert (given["keepalives_idle"], given["keepalives_count"], given["connect_timeout"]) == (
+            "7",
+            "3",
+            "3",
+        )
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        (
+            'could not open extension control file "/usr/share/extension/vector.control": No such file or directory',
+            IndexError_,
+            "has no pgvector",
+        ),
+        ('could not access file "$libdir/vector": No such file or directory', IndexError_, "has no pgvector"),
+        ('could not open file "base/5/16400": No such file or directory', IndexDamaged, "is damaged"),
+    ],
+)
+def test_a_file_that_the_server_lacks(said: str, kind: type[IndexError_], words: str) -> None:
+    error = failures.translated(parse("postgresql://h/d"), psycopg.errors.UndefinedFile(said))
+    assert type(error) is kind
+    assert words in str(error)
+    assert "stopped answering" not in str(error)
+
+
+# -- two at once --------------------------------------------------------------------------------------------
+
+
+def test_the_same_new_texts_in_opposite_order_do_not_lock_each_other_out(location: str) -> None:
+    open_index(location, create=corpus.spec()).close()
+    texts = [f"a new text {number}" for number in range(4000)]
+    vectors = corpus.embed(texts)
+    errors: list[Exception] = []
+    gate = threading.Barrier(2)
+
+    def remember(step: int) -> None:
+        try:
+            with open_cache(location) as cache:
+                gate.wait()
+                cache.cache_vectors(texts[::step], vectors[::step])
+        except IndexError_ as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=remember, args=(step,)) for step in (1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
