@@ -56,7 +56,10 @@ def _print(report: CopyReport) -> None:
     if report.same:
         click.echo("Both hold the same.")
     else:
-        click.echo("They differ: run the same command again while nobody writes to either.")
+        click.echo(
+            "They differ, though what differed was copied again: the target may have other embeddings of the same "
+            "texts, which it keeps. Copy to an empty place."
+        )
 
 
 def _in_words(held: Any) -> str:

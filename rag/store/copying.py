@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rag import places
 from rag.errors import UsageError
@@ -23,13 +23,18 @@ BATCH = 1000
 """Embeddings read and written at a time."""
 
 T = TypeVar("T")
+Model = tuple[str, int, int, int]
+"""Name, dimension, number in its database, and how many embeddings there are."""
 Track = Callable[[Sequence[T], str], Iterable[T]]
 """Yields the items one by one while showing how far it has come; the text says what is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an index holds, in numbers and as one checksum over every text, page, chunk and vector."""
+    """What an index holds, in numbers and as one checksum over every text, page, chunk and vector.
+
+    Of the target's embedding cache only what the origin has counts.
+    """
 
     files: int
     pages: int
@@ -66,8 +71,9 @@ def copy_index(
 ) -> CopyReport:
     """Copy the ledger, pages, chunks and vectors of `origin`, and its whole embedding cache, to `target`.
 
-    What the target has already is left out, so a second run goes on where the first one was stopped. Chunk ids
-    are given anew, in the same order.
+    What the target has already is left out, so a second run goes on where the first one was stopped. Both are read
+    once more at the end, and files that are not the same are copied again. Chunk ids are given anew, in the
+    same order.
 
     Raises UsageError when the target holds files that the origin does not; IndexMismatch when it was made
     otherwise; IndexMissing, IndexLocked, IndexReadOnly.
@@ -77,13 +83,23 @@ def copy_index(
         with _opened(made) as new, new.writer(on_wait=notify) as writer:
             _require_no_others(old.snapshot, writer.latest, str(target))
             embeddings = _copy_embeddings(old.database, writer, track)
-            files = _copy_files(old.snapshot, writer, track)
+            files = _copy_files(old.snapshot, writer, track, _changed(old.snapshot, writer.latest))
             writer.publish()
-            held = [
-                _contents(old.database, old.snapshot, track),
-                _contents(new.database, writer.latest, track),
-            ]
-    return CopyReport(files, embeddings, *held)
+            wanted = _read(old.snapshot, None, track)
+            held = _read(writer.latest, None, track)
+            otherwise = {file for file, digest in wanted.items() if held.get(file) != digest}
+            if otherwise:  # an equal row of the ledger over another content
+                files += _copy_files(old.snapshot, writer, track, otherwise)
+                writer.publish()
+                held |= _read(writer.latest, otherwise, track)
+            models = _models(old.database)
+            report = CopyReport(
+                files,
+                embeddings,
+                _contents(wanted, _cached(old.database, models)),
+                _contents(held, _cached_of(new.database, old.database, models)),
+            )
+    return report
 
 
 def _opened(index: Any) -> StoredIndex:
@@ -115,8 +131,8 @@ def _copy_embeddings(old: Database, writer: IndexWriter, track: Track[Any]) -> i
     return copied
 
 
-def _models(database: Database) -> list[tuple[str, int, int, int]]:
-    """Name, dimension, number and how many embeddings, by name; models without any are left out."""
+def _models(database: Database) -> list[Model]:
+    """By name; models without any embedding are left out."""
     found = database.rows(
         "SELECT m.embedding_id, m.dimension, m.id, count(*) FROM embedding_models m "
         "JOIN embeddings e ON e.model = m.id GROUP BY m.embedding_id, m.dimension, m.id ORDER BY m.embedding_id"
@@ -141,15 +157,19 @@ def _embeddings(database: Database, model: int) -> Iterator[list[tuple[bytes, by
 # -- files --------------------------------------------------------------------------------------------------
 
 
-def _copy_files(old: Snapshot, writer: IndexWriter, track: Track[Any]) -> int:
-    """Copy files that the target lacks or has otherwise. Returns how many."""
-    there = {entry.source.file: entry for entry in writer.latest.ledger.entries()}
-    wanted = {entry.source.file: entry for entry in old.ledger.entries()}
-    missing = [item for item in old.contents() if there.get(item[0].file) != wanted[item[0].file]]
-    for source, content in track(missing, "files"):
+def _changed(old: Snapshot, new: Snapshot) -> set[str]:
+    """The files that the target lacks or has otherwise, by the rows of the ledger and the counts."""
+    there = {entry.source.file: entry for entry in new.ledger.entries()}
+    return {entry.source.file for entry in old.ledger.entries() if there.get(entry.source.file) != entry}
+
+
+def _copy_files(old: Snapshot, writer: IndexWriter, track: Track[Any], files: set[str]) -> int:
+    """Copy these files. Returns how many."""
+    wanted = [item for item in old.contents() if item[0].file in files]
+    for source, content in track(wanted, "files"):
         _copy_file(old, writer, source, content)
         writer.publish_if_due()
-    return len(missing)
+    return len(wanted)
 
 
 def _copy_file(old: Snapshot, writer: IndexWriter, source: Source, content: int | None) -> None:
@@ -164,25 +184,63 @@ def _copy_file(old: Snapshot, writer: IndexWriter, source: Source, content: int 
 # -- checking -----------------------------------------------------------------------------------------------
 
 
-def _contents(database: Database, snapshot: Snapshot, track: Track[Any]) -> Contents:
-    """Count and digest everything that is copied, in an order that no kind of index decides."""
-    digest = hashlib.sha256()
-    files = pages = chunks = embeddings = 0
-    for source, content in track(
-        sorted(snapshot.contents(), key=lambda item: item[0].file), "checking files"
-    ):
+class _File(NamedTuple):
+    """What was read of a file, in numbers and as one checksum."""
+
+    pages: int
+    chunks: int
+    digest: bytes
+
+
+def _read(snapshot: Snapshot, files: set[str] | None, track: Track[Any]) -> dict[str, _File]:
+    """What is copied of each file, or of these files; in the order of names, which no kind of index
+    decides."""
+    wanted = [item for item in snapshot.contents() if files is None or item[0].file in files]
+    found = {}
+    for source, content in track(sorted(wanted, key=lambda item: item[0].file), "checking files"):
         document, vectors = (
             (Document(source, (), ()), None) if content is None else snapshot.document(source, content)
         )
-        files, pages, chunks = files + 1, pages + len(document.pages), chunks + len(document.chunks)
-        digest.update(json.dumps(_plain(document), ensure_ascii=True).encode())
+        digest = hashlib.sha256(json.dumps(_plain(document), ensure_ascii=True).encode())
         digest.update(b"" if vectors is None else vectors.astype("<f4").tobytes())
-    for name, dimension, number, _ in _models(database):
-        digest.update(f"{name} {dimension}".encode())
+        found[source.file] = _File(len(document.pages), len(document.chunks), digest.digest())
+    return found
+
+
+def _contents(files: dict[str, _File], cached: Iterator[list[bytes]]) -> Contents:
+    """Everything that is copied, from what was read of the files and the entries of the cache."""
+    digest = hashlib.sha256(b"".join(files[file].digest for file in sorted(files)))
+    embeddings = 0
+    for batch in cached:
+        embeddings += len(batch)
+        digest.update(b"".join(batch))
+    pages, chunks = sum(file.pages for file in files.values()), sum(file.chunks for file in files.values())
+    return Contents(len(files), pages, chunks, embeddings, digest.hexdigest())
+
+
+def _cached(database: Database, models: list[Model]) -> Iterator[list[bytes]]:
+    """The entries of the embedding cache, each under its model."""
+    for name, dimension, number, _ in models:
         for batch in _embeddings(database, number):
-            embeddings += len(batch)
-            digest.update(b"".join(key + vector for key, vector in batch))
-    return Contents(files, pages, chunks, embeddings, digest.hexdigest())
+            yield [f"{name} {dimension} ".encode() + key + vector for key, vector in batch]
+
+
+def _cached_of(new: Database, old: Database, models: list[Model]) -> Iterator[list[bytes]]:
+    """Of the target's cache, the entries that the origin has, too: pruned files leave others, which are paid for."""
+    there = {
+        name: (int(number), int(dimension))
+        for name, number, dimension in new.rows("SELECT embedding_id, id, dimension FROM embedding_models")
+    }
+    for name, _, number, _ in models:
+        mine, dimension = there.get(name, (0, 0))
+        for batch in _embeddings(old, number):
+            marks = ", ".join("?" * len(batch))
+            sql = f"SELECT digest, vector FROM embeddings WHERE model = ? AND digest IN ({marks})"
+            found = new.rows(sql, (mine, *(key for key, _ in batch)))
+            yield [
+                f"{name} {dimension} ".encode() + key + vector
+                for key, vector in sorted((bytes(key), bytes(vector)) for key, vector in found)
+            ]
 
 
 def _plain(document: Document) -> list[Any]:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from rag.cli.index import command
 from rag.errors import IndexMismatch, UsageError
-from rag.store import Index, copy_index, open_index
+from rag.store import Index, copy_index, open_cache, open_index
 from rag.types import Page, Source, Status
 from tests.kinds import BOTH_KINDS, stored_chunks
 from tests.store import corpus
@@ -102,17 +102,47 @@ def test_killed_again_and_again(origin: Path, location: Path | str) -> None:
         assert stored_chunks(location) == index.counts().chunks == 50
 
 
-def test_what_differs_is_told(origin: Path, location: Path | str) -> None:
+def test_another_content_under_the_same_row_of_the_ledger_is_copied_again(
+    origin: Path, location: Path | str
+) -> None:
     copy_index(origin, location)
     other = corpus.generated(12)[0]
     with open_index(location) as index, index.writer() as writer:
         # the same row of the ledger, the same counts, another text
         pages = tuple(replace(page, text=page.text[::-1]) for page in other.pages)
         writer.put(replace(other, pages=pages), vectors_of(other))
+    again = copy_index(origin, location)
+    assert (again.copied_files, again.copied_embeddings, again.same) == (1, 0, True)
+    with open_index(origin) as a, open_index(location) as b:
+        assert a.pages(other.source.file) == b.pages(other.source.file)
+        assert b.verify() == []
+
+
+def test_what_was_pruned_from_the_target_does_not_make_a_difference(
+    origin: Path, location: Path | str, fill: Callable[..., None]
+) -> None:
+    fill([document("mine.pdf", ["mine", "and paid for"])])
+    with open_index(location) as index, index.writer() as writer:
+        writer.prune(["mine.pdf"])
+    report = copy_index(origin, location)
+    assert report.same
+    assert report.target.embeddings == 52
+    with open_cache(location) as cache:
+        assert len(cache.cached_vectors(["mine", "and paid for"])) == 2
+
+
+def test_what_differs_is_told(origin: Path, location: Path | str) -> None:
+    open_index(location, create=corpus.spec()).close()
+    text = corpus.generated(12)[0].chunks[0].indexed_text
+    with open_cache(location) as cache:  # which is paid for, and kept
+        cache.cache_vectors([text], -corpus.embed([text]))
     asked = CliRunner().invoke(command, ["copy", str(origin), str(location), "--json"], standalone_mode=False)
     report = json.loads(asked.stdout)
-    assert (asked.return_value, report["same"], report["copied_files"]) == (1, False, 0)
+    assert (asked.return_value, report["same"]) == (1, False)
     assert report["origin"]["checksum"] != report["target"]["checksum"]
+    assert report["origin"]["embeddings"] == report["target"]["embeddings"] == 52
+    told = CliRunner().invoke(command, ["copy", str(origin), str(location)], standalone_mode=False)
+    assert "Copy to an empty place." in told.stdout
 
 
 def test_the_command_tells_what_it_did(origin: Path, location: Path | str) -> None:
