@@ -67,7 +67,9 @@ class Settings(BaseModel):
         None, description="rerank passages: cross-encoder:NAME, flashrank:NAME, or chat; unset: by none"
     )
     rerank_depth: int = Field(30, ge=1, le=1000, description="passages to rerank, the best first")
-    language: Literal["auto", "en", "ko"] = Field("auto", description="language of prompts, answers and reports")
+    language: Literal["auto", "en", "ko"] = Field(
+        "auto", description="language of prompts, answers and reports"
+    )
     strict: bool = Field(False, description="withhold what is not verified")
     abstain: float | None = Field(
         None, ge=0, le=1, description="evidence score below which to decline; unset: the calibrated one"

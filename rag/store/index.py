@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from rag import places
 from rag.errors import UsageError
 from rag.store.filters import Filter
 from rag.store.ledger import LedgerEntry, PageProblem, Totals
@@ -200,10 +201,9 @@ def open_index(
     say = notify or (lambda _: None)
     if "://" in str(location):
         if not is_postgres(location):
-            scheme = str(location).split("://", 1)[0]
             raise UsageError(
-                f"an index cannot be kept in {scheme}: use a folder, for example --index .rag, or a database, "
-                "for example --index postgresql://localhost/NAME."
+                f"an index cannot be kept in {places.shown(str(location))}: use a folder, for example --index .rag, "
+                "or a database, for example --index postgresql://localhost/NAME."
             )
         driver()
         from rag.store.postgres.index import PostgresIndex

@@ -14,6 +14,7 @@ import psycopg
 from rag.errors import IndexError_, IndexLocked, IndexReadOnly
 from rag.store.postgres import failures
 from rag.store.postgres.location import Location
+from rag.store.sql import Database
 
 POLL_SECONDS = 0.1
 _HOLDER = re.compile(r"pagequote (\d+) (\S+) ([\dT:+-]+)\Z")
@@ -133,12 +134,12 @@ class GenerationGone(IndexError_):
     """What a reader read is deleted."""
 
 
-def oldest_read(connection: Connection, location: Location) -> int | None:
+def oldest_read(database: Database, location: Location) -> int | None:
     """The oldest generation that any reader holds; None when nobody reads."""
-    found = connection.execute(
+    found = database.rows(
         "SELECT min(CAST(CAST(objid AS bigint) AS integer)) FROM pg_locks "
-        "WHERE locktype = 'advisory' AND objsubid = 2 AND classid = CAST(%s AS oid) "
+        "WHERE locktype = 'advisory' AND objsubid = 2 AND classid = CAST(? AS oid) "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         (_key(location),),
-    ).fetchone()
-    return found[0] if found else None
+    )
+    return found[0][0] if found else None

@@ -164,14 +164,13 @@ class PostgresPublisher(Publisher):
 
     def _purge(self, state: State) -> None:
         """Delete the rows that were removed before anything that a reader still reads."""
-        with self.database.connection() as connection, self.database.readable_errors():
-            oldest = lock.oldest_read(connection, self.database.location)
-            bound = state.published if oldest is None else min(oldest, state.published)
-            if bound <= 0 or not generations.removed_up_to(self.database, bound):
-                return
-            # Say first what goes, then look again: a reader that came in between sees it and moves on.
-            self.database.execute("UPDATE state SET purged = greatest(purged, ?)", (bound,))
-            oldest = lock.oldest_read(connection, self.database.location)
+        oldest = lock.oldest_read(self.database, self.database.location)
+        bound = state.published if oldest is None else min(oldest, state.published)
+        if bound <= 0 or not generations.removed_up_to(self.database, bound):
+            return
+        # Say first what goes, then look again: a reader that came in between sees it and moves on.
+        self.database.execute("UPDATE state SET purged = greatest(purged, ?)", (bound,))
+        oldest = lock.oldest_read(self.database, self.database.location)
         if oldest is None or oldest >= bound:
             self.database.atomically(lambda: self._delete(bound))
 
