@@ -24,7 +24,7 @@ from rag.errors import (
     UsageError,
 )
 from rag.providers.offline import disable_offline, enable_offline
-from rag.store import Filter, Index, open_cache, open_index
+from rag.store import Filter, open_cache, open_index
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
 from rag.store.postgres.schema import TABLES
@@ -32,6 +32,7 @@ from rag.text.keywords import query_terms
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
+from tests.store.postgres_support import put, schema_of
 from tests.store.processes import start
 
 pytestmark = pytest.mark.slow
@@ -55,16 +56,6 @@ def reader(server: PostgresServer) -> Iterator[str]:
     yield "reader"
     server.admin("DROP OWNED BY reader", database="index")
     server.admin("DROP ROLE reader")
-
-
-def schema_of(location: str) -> str:
-    return location.rpartition("=")[2]
-
-
-def put(index: Index, *items) -> None:
-    with index.writer() as writer:
-        for item in items:
-            writer.put(item, vectors_of(item))
 
 
 # -- the same answers as a folder ---------------------------------------------------------------------------

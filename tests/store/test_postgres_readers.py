@@ -16,7 +16,8 @@ from rag.store.postgres.location import parse
 from rag.store.postgres.publish import PostgresPublisher
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
-from tests.store.corpus import document, question, vectors_of
+from tests.store.corpus import document, question
+from tests.store.postgres_support import put, schema_of
 
 pytestmark = pytest.mark.slow
 NUMBERS = itertools.count()
@@ -60,16 +61,6 @@ def reader(postgres_server: PostgresServer, location: str) -> Iterator[str]:
     yield postgres_server.url(name, user="restricted", password=PASSWORD)
     postgres_server.admin("DROP OWNED BY restricted CASCADE", database="index")
     postgres_server.admin("DROP ROLE restricted")
-
-
-def schema_of(location: str) -> str:
-    return location.rpartition("=")[2]
-
-
-def put(index: Index, *items) -> None:
-    with index.writer() as writer:
-        for item in items:
-            writer.put(item, vectors_of(item))
 
 
 # -- looking words up ---------------------------------------------------------------------------------------

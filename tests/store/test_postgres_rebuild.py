@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rag.errors import IndexError_, IndexReadOnly, UsageError
-from rag.store import Index, open_index
+from rag.store import open_index
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import parse
 from rag.store.postgres.lock import WriterLock
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
+from tests.store.postgres_support import put, schema_of
 
 pytestmark = pytest.mark.slow
 NUMBERS = itertools.count()
@@ -43,10 +44,6 @@ def stranger(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.admin("DROP ROLE stranger")
 
 
-def schema_of(location: str) -> str:
-    return location.rpartition("=")[2]
-
-
 def schemas(ask: Ask, location: str) -> list[str]:
     """The schemas whose names begin with that of the index."""
     begins = f"starts_with(nspname, '{schema_of(location)}')"
@@ -58,12 +55,6 @@ def rebuild(location: str, **changes: object) -> list[str]:
     said: list[str] = []
     open_index(location, create=corpus.spec(**changes), rebuild=True, notify=said.append).close()
     return said
-
-
-def put(index: Index, *items) -> None:
-    with index.writer() as writer:
-        for item in items:
-            writer.put(item, vectors_of(item))
 
 
 def filled(location: str) -> list[str]:

@@ -6,20 +6,14 @@ import logging
 import math
 import os
 import re
-import secrets
-import shutil
-import signal
 import socket
-import sys
-import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ingest.engines.ray.isolation import loopback, nameless, own_token, private_folder, signals_kept, silenced
 from rag.errors import EngineError, MissingExtra, NetworkRefused, UsageError
 from rag.settings import Settings
 
@@ -31,7 +25,6 @@ _MOST_LOCAL = 8
 _REACH_SECONDS = 10.0
 _STORE_BYTES = 512 << 20
 """The object store of a cluster on this machine: blocks are small, and Ray Data slows down before it is full."""
-_PREFIX = "pq-"
 _CAUSE = re.compile(r"(?!ray\.)[\w.]+(?:Error|Exception|Exit): ")
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -72,15 +65,15 @@ def connected(settings: Settings) -> Iterator[Cluster]:
     import ray
 
     if ray.is_initialized():  # by the program that called us; it is not ours to end
-        with _private_folder() as folder:
+        with private_folder() as folder:
             yield _measured(settings, folder)
         return
     with ExitStack() as stack:
-        folder = stack.enter_context(_private_folder())
-        stack.enter_context(_signals_kept())
+        folder = stack.enter_context(private_folder())
+        stack.enter_context(signals_kept())
         stack.callback(ray.shutdown)
         if settings.ray_address is None:
-            stack.enter_context(_own_token(folder))
+            stack.enter_context(own_token(folder))
             _start_here(settings, folder)
         else:
             _join(settings.ray_address, settings)
@@ -109,7 +102,7 @@ def _start_here(settings: Settings, folder: Path) -> None:
     pair = READER_CPUS + EMBEDDER_CPUS * _threads(settings)
     cpus = max(math.ceil((settings.workers or 1) * pair), min(_MOST_LOCAL, os.cpu_count() or 1))
     try:
-        with _loopback(), _nameless(), _silenced(settings):
+        with loopback(), nameless(), silenced(settings):
             ray.init(
                 "local",
                 num_cpus=cpus,
@@ -128,7 +121,7 @@ def _join(address: str, settings: Settings) -> None:
 
     _check_address(address, settings)
     try:
-        with _nameless(), _silenced(settings):
+        with nameless(), silenced(settings):
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises whatever its parts raise
         text = f"{error} {error.__cause__}"
@@ -211,117 +204,3 @@ def said(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if _CAUSE.match(line)] or lines
     return causes[0][:300].rstrip(".") if causes else type(error).__name__
-
-
-@contextmanager
-def _loopback() -> Iterator[None]:
-    """A cluster of one machine listens to that machine alone. Ray does so where it does not support clusters."""
-    from ray._private import ray_constants
-
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-@contextmanager
-def _nameless() -> Iterator[None]:
-    """Ray notes the command line of whoever joins, for all on the cluster to see; it may hold passwords."""
-    from ray._private import utils
-
-    before = utils.get_entrypoint_name
-    utils.get_entrypoint_name = lambda: "rag ingest --engine ray"
-    try:
-        yield
-    finally:
-        utils.get_entrypoint_name = before
-
-
-@contextmanager
-def _own_token(folder: Path) -> Iterator[None]:
-    """What others on this machine need to know to use the cluster, where only this user can read it.
-
-    Left alone, Ray makes one that everybody may read, in the home folder, for good.
-    """
-    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
-    if any(name in os.environ for name in names):
-        yield
-        return
-    path = folder / "token"
-    path.write_text(secrets.token_hex(32), encoding="ascii")
-    path.chmod(0o600)
-    os.environ.update(zip(names, ("token", str(path)), strict=True))
-    _forget_token()
-    try:
-        yield
-    finally:
-        for name in names:
-            os.environ.pop(name, None)
-        _forget_token()
-
-
-def _forget_token() -> None:
-    core: Any = import_module("ray._raylet")  # its stubs leave out what is needed here
-    core.AuthenticationTokenLoader.instance().reset_cache()
-    core.Config.initialize("")
-
-
-@contextmanager
-def _silenced(settings: Settings) -> Iterator[None]:
-    """Ray's core begins with a line on standard error that no setting of its own prevents."""
-    if settings.debug:
-        yield
-        return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Ray sets a handler of its own for SIGTERM."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """A folder with a short name, since Ray puts sockets into it; those of runs that were killed are removed."""
-    top = Path("/tmp") if os.path.isdir("/tmp") else Path(tempfile.gettempdir())  # noqa: S108
-    _sweep(top)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=top))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(top: Path) -> None:
-    for folder in top.glob(f"{_PREFIX}[0-9]*-*"):
-        with suppress(OSError, ValueError):
-            if folder.stat().st_uid == os.getuid() and not _alive(int(folder.name.split("-")[1])):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

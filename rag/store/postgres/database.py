@@ -17,6 +17,7 @@ import psycopg
 from rag.errors import IndexError_, IndexLocked
 from rag.store.postgres import failures
 from rag.store.postgres.connection import connect
+from rag.store.postgres.globs import regular_expression
 from rag.store.postgres.location import Location
 from rag.store.postgres.lock import PinnedConnection
 from rag.store.sql import Database, Parameters, T
@@ -84,7 +85,7 @@ class PostgresDatabase(Database):
         return f"{column} ~ :{name}"
 
     def glob(self, pattern: str) -> str:
-        return _regular_expression(pattern)
+        return regular_expression(pattern)
 
     def has_field(self, key: str, values: Sequence[str]) -> str:
         listed = ", ".join(f":{name}" for name in values)
@@ -100,53 +101,6 @@ class PostgresDatabase(Database):
     def new_chunk_ids(self, count: int) -> int:
         found = self.rows("UPDATE state SET last_chunk = last_chunk + ? RETURNING last_chunk", (count,))
         return int(found[0][0]) - count + 1
-
-
-def _regular_expression(glob: str) -> str:
-    """SQLite's GLOB as a regular expression of PostgreSQL."""
-    parts, at = [], 0
-    while at < len(glob):
-        letter = glob[at]
-        at += 1
-        if letter == "[":
-            found, at = _set(glob, at)
-            if not found:
-                return _NOTHING
-            parts.append(found)
-        else:
-            parts.append({"*": ".*", "?": "."}.get(letter) or _literal(letter))
-    return f"^(?:{''.join(parts)})$"
-
-
-_NOTHING = "$."
-"""A regular expression that nothing matches: a letter after the end."""
-
-
-def _set(glob: str, at: int) -> tuple[str, int]:
-    """What is between brackets, from the place `at` behind the first, and the place behind the last.
-
-    The text is empty when the brackets are never closed: to SQLite such a glob matches nothing.
-    """
-    negated = glob[at : at + 1] == "^"
-    start = at = at + negated
-    allowed, before = "", ""
-    while at < len(glob) and (at == start or glob[at] != "]"):
-        letter = glob[at]
-        at += 1
-        if letter == "-" and before and at < len(glob) and glob[at] != "]":
-            if before < glob[at]:  # PostgreSQL refuses a range that runs backwards; in SQLite it is empty
-                allowed += f"{_literal(before)}-{_literal(glob[at])}"
-            before = ""
-            at += 1
-        else:
-            allowed += _literal(letter)
-            before = "" if letter == "]" else letter
-    return (f"[{'^' * negated}{allowed}]" if at < len(glob) else ""), at + 1
-
-
-def _literal(letter: str) -> str:
-    """The letter, also where it would mean something else, between brackets or outside."""
-    return letter if letter.isalnum() or ord(letter) > 127 else f"\\{letter}"
 
 
 class ReadingDatabase(PostgresDatabase):
