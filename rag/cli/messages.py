@@ -67,7 +67,6 @@ _MESSAGES: dict[str, dict[Language, str]] = {
     "searched_for": {"en": "Searched for: {question}", "ko": "검색한 질문: {question}"},
     "passages": {"en": "The passages it was given:", "ko": "주어진 구절:"},
     "interrupted": {"en": "Stopped. The session goes on.", "ko": "멈췄습니다. 대화는 이어집니다."},
-    "none_found": {"en": "Nothing was found.", "ko": "찾은 구절이 없습니다."},
     "score": {"en": "score {score:.3f}", "ko": "점수 {score:.3f}"},
     "dense_rank": {"en": "meaning #{rank}", "ko": "의미 #{rank}"},
     "keyword_rank": {"en": "words #{rank}", "ko": "낱말 #{rank}"},

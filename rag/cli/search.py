@@ -79,8 +79,6 @@ def _show(
     if identity is not None:
         click.echo(f"\n{identity}: {query}")
     if not passages:
-        from rag.cli.messages import say
-
-        click.echo(say("none_found", language))
+        click.echo(pipeline.runnable.steps.why_nothing(where, language))
     for rank, passage in enumerate(passages, start=1):
         click.echo(passage_text(rank, passage, terms_of(query), language) + "\n")

@@ -111,7 +111,7 @@ class Steps:
         turn.evidence = assessment.score
         language = self._language(turn)
         if not passages:
-            turn.declined = self._why_nothing(turn)
+            turn.declined = self.why_nothing(turn.ask.where, language)
         elif not names_something(turn.standalone):
             turn.declined = say("asks_nothing", language)
         elif turn.evidence < self.threshold:
@@ -120,14 +120,13 @@ class Steps:
                 turn.declined += " " + say("missing_words", language, words=", ".join(assessment.missing))
         return turn
 
-    def _why_nothing(self, turn: Turn) -> str:
-        """Every question finds passages where there are some to be found."""
-        language = self._language(turn)
-        where = as_filter(turn.ask.where)
+    def why_nothing(self, where: tuple[str, ...] | Filter | None, language: Language) -> str:
+        """Why a search found no passage: every question finds some where there are some to be found."""
+        allowed = as_filter(where)
         if not self.index.counts().chunks:
             return say("empty_index", language)
-        if where is not None and not where.empty:
-            return say("nothing_allowed", language, where=f"--where {where}")
+        if allowed is not None and not allowed.empty:
+            return say("nothing_allowed", language, where=f"--where {allowed}")
         return say("nothing_found", language)
 
     def generate(self, turn: Turn, config: RunnableConfig) -> Turn:

@@ -38,6 +38,13 @@ class TestSearch:
         places = [(p["file"], range(p["page"], p["page_end"] + 1)) for p in form["passages"][:3]]
         assert any(found == file and page in pages for found, pages in places)
 
+    def test_a_filter_that_lets_nothing_through_is_named(self, rag: Run) -> None:
+        done = rag("search", ENGLISH, "--where", "fil=*2024*")
+        assert (done.code, done.out) == (
+            0,
+            "No page matches --where fil=*2024*: `rag status` lists the files.\n",
+        )
+
     def test_k_and_where_narrow_what_is_found(self, rag: Run) -> None:
         form = rag("search", ENGLISH, "-k", "3", "--where", "file=*2024*", "--json").json
         assert 1 <= len(form["passages"]) <= 3
