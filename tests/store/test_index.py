@@ -277,7 +277,7 @@ def test_what_is_missing_is_named_with_the_command(location) -> None:
 
 
 def test_another_kind_of_address_is_refused_with_what_there_is() -> None:
-    with pytest.raises(UsageError, match=r"kept in mysql: use a folder.*postgresql://"):
+    with pytest.raises(UsageError, match=r"kept in mysql://host/db: use a folder.*postgresql://"):
         open_index("mysql://host/db")
 
 
