@@ -75,6 +75,8 @@ class Ingest:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # a test run that a shell started in the background hands down an ignored SIGINT
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, index: Path, *flags: str, engine: str = "ray", code: int = 0) -> dict[str, Any]:
