@@ -25,9 +25,9 @@ from pathlib import Path
 
 from mutated_quotes import sample_index
 
-from rag.answering.arithmetic import of_one_unit, results, terms_of
-from rag.answering.draft import Draft, DraftSentence, Quote
-from rag.answering.verify import prove
+from rag.answering.derivation import of_one_unit, results, terms_of
+from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.verification import check_draft
 from rag.store import Index, open_index
 from rag.text.facts import facts, supported
 from rag.text.sentences import sentences
@@ -127,7 +127,7 @@ def _trials(
 def _judged(claim: str, quote: str, file: str, page: Page, index: Index) -> Sentence:
     passage = Passage(1, file, page.number, page.number, page.text, ())
     draft = Draft((DraftSentence(claim, (1,), (Quote(quote, 1),)),))
-    return prove(draft, [passage], index).sentences[0]
+    return check_draft(draft, [passage], index).sentences[0]
 
 
 def _altered(text: str, page: Page, chance: random.Random) -> str | None:

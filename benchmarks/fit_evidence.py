@@ -4,7 +4,7 @@
 
 INDEX is a folder that `rag ingest` made, QUESTIONS a question set with answerable and unanswerable questions. Every
 answerable question also counts as an unanswerable one with its documents left out. `--check` names a set that is
-measured but not fitted. Prints the constants for `rag/answering/abstain.py` (the bias moved so that a score of
+measured but not fitted. Prints the constants for `rag/answering/evidence.py` (the bias moved so that a score of
 one half is reached by 5 % of the questions without an answer) and, cross-validated by document, AUROC and what is
 answered at 5 % false answers.
 """
@@ -22,9 +22,9 @@ import numpy as np
 from fit_sentences import Asked, ask_all
 from numpy.typing import NDArray
 
-from rag.answering.abstain import Signals, signals_of
-from rag.answering.candidates import candidates
+from rag.answering.evidence import Signals, signals_of
 from rag.answering.question import analyse
+from rag.answering.ranking import candidates
 from rag.providers.e5 import E5Embeddings
 from rag.types import Passage
 

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.answering.candidates import Candidate, candidates
 from rag.answering.extractive import choose
 from rag.answering.question import analyse
-from rag.answering.ranking import EMBEDDED, Features, Ranked, features, rank
+from rag.answering.ranking import EMBEDDED, Candidate, Features, Ranked, candidates, features, rank
 from rag.evaluation.questions import Question, load_questions
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.hybrid import HybridRetriever

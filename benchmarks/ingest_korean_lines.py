@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.clean.joining import Joiner
-from ingest.limits import ReadOptions
+from ingest.clean.lines import LineJoiner
+from ingest.options import ReadOptions
 from ingest.pdf.document import read_pdf
 from ingest.raw import RawPage
 
@@ -60,8 +60,8 @@ def read(path: Path) -> list[RawPage]:
     return read_pdf(path, passwords=(), options=ReadOptions(), tell=lambda *_: None).pages
 
 
-def joiner_of(pages: list[RawPage]) -> Joiner:
-    return Joiner(lambda: [line.text for page in pages for line in page.lines])
+def joiner_of(pages: list[RawPage]) -> LineJoiner:
+    return LineJoiner(lambda: [line.text for page in pages for line in page.lines])
 
 
 def breaks_of(pages: dict[str, list[RawPage]], questions: Path) -> Iterator[Break]:

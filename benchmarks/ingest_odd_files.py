@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ingest.discover import discover
-from ingest.limits import ReadOptions
-from ingest.reading import Job
+from ingest.discovery import discover
+from ingest.options import ReadOptions
+from ingest.reading import ReadJob
 from ingest.workers import ReaderPool
 
 SECONDS = 60.0
@@ -34,7 +34,7 @@ def main() -> None:
     files = discover([parser.parse_args().folder], globs=["*.pdf"]).files
     began = time.perf_counter()
     with ReaderPool(2, ReadOptions(), lambda *_: None) as pool:
-        found = {o.job.file: o.reading for o in pool.read([Job(f.file, f.path, f.format) for f in files])}
+        found = {o.job.file: o.reading for o in pool.read([ReadJob(f.file, f.path, f.format) for f in files])}
     seconds = time.perf_counter() - began
     fewer = {}
     for file in files:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ingest.pipeline import ingest
-from ingest.progress import Silent, Tally
+from ingest.progress import NoProgress, ProgressCounts
 from rag.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,12 +61,12 @@ class ConstantTime:
         return np.concatenate(done)
 
 
-class Watch(Silent):
+class Watch(NoProgress):
     """Notes when the first file was read."""
 
     first: float | None = None
 
-    def advanced(self, tally: Tally) -> None:
+    def advanced(self, tally: ProgressCounts) -> None:
         if self.first is None and tally.size_read:
             self.first = time.monotonic()
 

@@ -24,9 +24,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rag.answering.draft import Quote
-from rag.answering.library import Library
-from rag.answering.quotes import prove_quote
+from rag.answering.citations import PageTexts, check_quote
+from rag.answering.reply import Quote
 from rag.store import Index, open_index
 from rag.types import Citation, Page, Passage, QuoteStatus
 
@@ -161,7 +160,7 @@ def quotes_of(index: Index, chance: random.Random) -> Iterator[tuple[str, Page, 
         first = chance.randrange(len(words) - count)
         quote = page.text[words[first].start() : words[first + count - 1].end()]
         inside = any(
-            a < words[first + count - 1].end() and b > words[first].start() for a, b in page.furniture
+            a < words[first + count - 1].end() and b > words[first].start() for a, b in page.headers_footers
         )
         if "\n\n" not in quote and not inside and sum(c.isalpha() for c in quote) > len(quote) / 2:
             yield file, page, quote
@@ -206,7 +205,7 @@ def run(
         if cited > len(passages):
             continue
         made += 1
-        citation = prove_quote(Quote(text, cited), passages, Library(index))
+        citation = check_quote(Quote(text, cited), passages, PageTexts(index))
         verdict = judge(kind, citation, file, page, index, quote)
         tally[kind, verdict] += 1
         if verdict != "right":

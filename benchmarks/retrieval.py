@@ -24,12 +24,10 @@ import numpy as np
 from rag.evaluation.metrics.retrieval import GoldPage, distinct_pages, gold_found, hit, reciprocal_rank
 from rag.evaluation.questions import Question, load_questions
 from rag.providers.e5 import E5Embeddings
-from rag.retrieval.candidates import Candidates, gather
+from rag.retrieval.fusion import FACT, REPORT, Candidates, Weights, gather, search_terms
 from rag.retrieval.glossary import Glossary, load_glossary
 from rag.retrieval.hybrid import HybridRetriever
-from rag.retrieval.question import read_question
 from rag.retrieval.routing import Router
-from rag.retrieval.scoring import FACT, REPORT, Weights
 from rag.store import Index, open_index
 from rag.types import Passage
 
@@ -46,7 +44,7 @@ def with_weights(change: Mapping[str, float] | None = None, glossary: Glossary |
 
     def search(index: Index, question: str, vector: Any) -> list[Passage]:
         words = glossary or load_glossary()
-        base: Weights = REPORT if read_question(question, words).expansion else FACT
+        base: Weights = REPORT if search_terms(question, words).expansion else FACT
         made = HybridRetriever(
             index=index,
             embed_query=lambda _: vector,
@@ -63,7 +61,7 @@ def by_rank(*lists: str) -> Search:
     """Plain searches, fused by reciprocal rank when there are several: the baseline."""
 
     def search(index: Index, question: str, vector: Any) -> list[Passage]:
-        read = read_question(question, Glossary(()))
+        read = search_terms(question, Glossary(()))
         found: Candidates = gather(index, read, np.asarray(vector), {}, None, DEPTH)
         scores: dict[int, float] = {}
         for name in lists:

@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 from rag.evaluation.metrics.retrieval import GoldPage, distinct_pages, gold_found, hit, reciprocal_rank
 from rag.evaluation.questions import Question, load_questions
 from rag.providers.e5 import E5Embeddings
+from rag.retrieval.fusion import FACT, REPORT, Weights, search_terms
 from rag.retrieval.glossary import load_glossary
 from rag.retrieval.hybrid import HybridRetriever
-from rag.retrieval.question import read_question
-from rag.retrieval.scoring import FACT, REPORT, Weights
 from rag.store import Index, open_index
 
 FOLDS = 5
@@ -115,7 +114,7 @@ def asked(
     name: str, index: Index, retriever: HybridRetriever, question: Question, vector: NDArray[np.float32]
 ) -> Asked:
     """The question asked with every setting."""
-    kind = "report" if read_question(question.question, load_glossary()).expansion else "fact"
+    kind = "report" if search_terms(question.question, load_glossary()).expansion else "fact"
     gold = {GoldPage(evidence.file, evidence.page) for evidence in question.evidence}
     retriever.index = Remembering(index)  # type: ignore[assignment]
 
@@ -175,9 +174,9 @@ def _named(weights: Weights, axes: dict[str, tuple[float, ...]]) -> dict[str, fl
 
 def _remember_tokens() -> None:
     """Sentences are cut into words once, not once for each setting."""
-    from rag.retrieval import coverage
+    from rag.retrieval import hybrid
 
-    coverage.indexed_tokens = cache(coverage.indexed_tokens)  # type: ignore[assignment]
+    hybrid.indexed_tokens = cache(hybrid.indexed_tokens)  # type: ignore[assignment]
 
 
 def main() -> None:

@@ -6,20 +6,50 @@ What a provider was paid for goes to the embedding cache batch by batch, before 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ingest.filing import Filing
-from ingest.giving_up import Patience
-from ingest.progress import Teller
-from ingest.report import Report
-from ingest.target import Target
+from ingest.progress import IngestReport, ProgressReporter
+from ingest.recording import DocumentRecorder
+from ingest.target import IngestTarget
 from rag.errors import ContextTooLong, ProviderError
 from rag.types import Document
 
 if TYPE_CHECKING:
     from rag.store import IndexWriter
+
+
+_LOST_GROUPS = 2
+"""Groups of texts in a row that fail for a transient reason before the run gives up."""
+
+
+class TooManyFailures(Exception):
+    """The provider cannot be used for now; `cause` says why."""
+
+    def __init__(self, cause: ProviderError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class FailurePolicy:
+    """Tries a provider once more after a passing failure, and not after another one."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+        self._lost = 0
+
+    def succeeded(self) -> None:
+        """A group was embedded."""
+        self._lost = 0
+
+    def failed(self, error: ProviderError) -> None:
+        """A group was not. Raises TooManyFailures when it makes no sense to go on."""
+        self._lost += 1
+        if not error.transient or self._lost >= _LOST_GROUPS:
+            raise TooManyFailures(error) from error
+        self._note(f"Embedding failed and will be tried once more: {error}")
+
 
 GROUP = 512
 """Chunks handed to the provider at a time; it makes its own batches of them."""
@@ -39,14 +69,19 @@ class Embedder:
     """Collects documents, embeds their chunks, and writes what is complete."""
 
     def __init__(
-        self, writer: IndexWriter, filing: Filing, target: Target, teller: Teller, report: Report
+        self,
+        writer: IndexWriter,
+        filing: DocumentRecorder,
+        target: IngestTarget,
+        teller: ProgressReporter,
+        report: IngestReport,
     ) -> None:
         self._cache, self._filing, self._target = writer, filing, target
         self._teller, self._report = teller, report
         self._waiting: list[Pending] = []
         self._wanted: dict[str, list[tuple[Pending, int]]] = {}
         """Texts without a vector, and who waits for each."""
-        self._patience = Patience(teller.note)
+        self._patience = FailurePolicy(teller.note)
 
     @property
     def backlog(self) -> int:
@@ -71,7 +106,7 @@ class Embedder:
     def embed_group(self) -> None:
         """Embed up to a group of the waiting texts and store the files that are complete.
 
-        Raises GaveUp when the provider refuses for good or keeps failing; BudgetReached.
+        Raises TooManyFailures when the provider refuses for good or keeps failing; BudgetReached.
         """
         texts = list(self._wanted)[:GROUP]
         if not texts:

@@ -2,25 +2,168 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.discovery import Discovery, discover
+from ingest.embedding import TooManyFailures
 from ingest.engines import Work, engine_for
-from ingest.filing import Filing
-from ingest.giving_up import GaveUp
-from ingest.options import IngestOptions
-from ingest.plan import Plan
-from ingest.preview import Preview
-from ingest.progress import FileResult, Progress, Silent
-from ingest.report import Report
-from ingest.run import Run, jobs_of
-from rag.errors import BudgetReached
+from ingest.engines.local import reader_pool
+from ingest.options import IngestOptions, ReadOptions
+from ingest.plan import FAILURES, IngestPlan, make_plan, read_again
+from ingest.progress import FileResult, IngestProgress, IngestReport, NoProgress, ProgressReporter
+from ingest.reading import ReadJob
+from ingest.recording import DocumentRecorder
+from ingest.target import IngestTarget
+from ingest.workers import ReadOutcome
+from rag.errors import BudgetReached, IndexLocked, IndexReadOnly
 from rag.settings import Settings
+from rag.types import Page, Source, Usage
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbeddingProvider
     from rag.store import IndexWriter
+
+
+PagesOf = Callable[[str], Iterable[Page]]
+
+
+class IngestRun:
+    """A run: what it was asked, what it found, and what it reports."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: IngestOptions,
+        progress: IngestProgress,
+        embedder: EmbeddingProvider | None,
+    ) -> None:
+        self.settings = settings
+        self.options = options
+        self.teller = ProgressReporter(progress)
+        self.report = IngestReport(settings.shown_index, dry_run=options.dry_run)
+        self.target = IngestTarget(settings, self.teller, embedder)
+        self._began = time.monotonic()
+
+    def discover(self, paths: Sequence[str | Path]) -> Discovery:
+        """The files below the paths. Raises UsageError for a path that does not exist."""
+        discovery = discover(
+            paths,
+            globs=self.options.globs,
+            excludes=self.options.excludes,
+            skip=[self.settings.folder],
+        )
+        self.report.notes += discovery.notes
+        for note in discovery.notes:
+            self.teller.note(note)
+        return discovery
+
+    def plan(self, discovery: Discovery, ledger: Sequence[Source], pages_of: PagesOf) -> IngestPlan:
+        """What is to be done with them, in view of the ledger."""
+
+        def again(source: Source) -> bool:
+            return read_again(
+                source,
+                retry=self.options.retry,
+                options=self.options.read,
+                passwords=self.options.passwords,
+                pages_of=pages_of,
+            )
+
+        plan = make_plan(discovery, ledger, again, rebuild=self.options.rebuild)
+        self.report.unchanged = len(plan.unchanged) + len(plan.touched)
+        self.report.failed_before = sum(source.status in FAILURES for source in plan.unchanged)
+        self.report.seconds["plan"] = time.monotonic() - self._began
+        self.teller.start(len(plan.read), plan.bytes_to_read)
+        return plan
+
+    def conclude(self) -> None:
+        """The run is over."""
+        self.report.seconds["total"] = time.monotonic() - self._began
+
+
+def jobs_of(plan: IngestPlan) -> list[ReadJob]:
+    """Largest files first, so that none of them is left for one reader at the end."""
+    ordered = sorted(plan.read, key=lambda known: (-known.found.size, known.found.file))
+    return [ReadJob(known.found.file, known.found.path, known.found.format) for known in ordered]
+
+
+class Preview(IngestRun):
+    """A run that changes nothing."""
+
+    def run(self, paths: Sequence[str | Path]) -> IngestReport:
+        """Read what a real run would read, and count."""
+        discovery = self.discover(paths)
+        with ExitStack() as stack:
+            index = self.target.peek()
+            ledger: Sequence[Source] = []
+            pages_of: PagesOf = _no_pages
+            cached: Callable[[Sequence[str]], Collection[int]] = _none_cached
+            if index is not None:
+                stack.enter_context(index)
+                ledger, pages_of = index.sources(), index.pages
+                with suppress(IndexLocked, IndexReadOnly):
+                    cached = stack.enter_context(index.writer(wait=False)).cached_vectors
+            read = self.target.reading(self.options.read, self.target.made_with)
+            self._count(self.plan(discovery, ledger, pages_of), read, cached)
+        self.report.usage = self._priced(self.report.tokens_embedded)
+        self.conclude()
+        return self.report
+
+    def _count(
+        self, plan: IngestPlan, read: ReadOptions, cached: Callable[[Sequence[str]], Collection[int]]
+    ) -> None:
+        self.report.renamed = [(old.file, known.found.file) for old, known in plan.renamed]
+        gone = [source.file for source in plan.vanished]
+        self.report.removed, self.report.pruned = ([], gone) if self.options.prune else (gone, [])
+        seen: set[str] = set()
+        passwords = self.options.passwords
+        jobs = (replace(job, passwords=passwords.for_file(job.file)) for job in jobs_of(plan))
+        with reader_pool(self.settings, read, self.teller.pages_read) as pool:
+            for outcome in pool.read(jobs):
+                texts = list(dict.fromkeys(chunk.indexed_text for chunk in outcome.reading.chunks))
+                fresh = [text for text in texts if text not in seen]
+                known = cached(fresh)
+                self.report.chunks_cached += len(known)
+                paid = [text for place, text in enumerate(fresh) if place not in known]
+                seen.update(fresh)
+                self.report.chunks_embedded += len(paid)
+                self.report.tokens_embedded += sum(map(self.target.provider.count_tokens, paid))
+                self.report.files.append(_previewed(outcome))
+                self.teller.file_done(self.report.files[-1])
+
+    def _priced(self, tokens: int) -> Usage:
+        from rag.usage.prices import load_prices
+
+        price = load_prices(self.settings.prices).find(self.target.provider.spec)
+        return Usage(tokens, 0, None if price is None else price.cost(tokens))
+
+
+def _previewed(outcome: ReadOutcome) -> FileResult:
+    reading = outcome.reading
+    searchable = sum(page.status.searchable for page in reading.pages)
+    return FileResult(
+        outcome.job.file,
+        reading.status,
+        reading.reason,
+        len(reading.pages),
+        searchable,
+        len(reading.chunks),
+        outcome.seconds,
+    )
+
+
+def _no_pages(_file: str) -> list[Page]:
+    return []
+
+
+def _none_cached(_texts: Sequence[str]) -> Collection[int]:
+    return ()
+
 
 __all__ = ["IngestOptions", "ingest"]
 
@@ -30,9 +173,9 @@ def ingest(
     *,
     settings: Settings,
     options: IngestOptions | None = None,
-    progress: Progress | None = None,
+    progress: IngestProgress | None = None,
     embedder: EmbeddingProvider | None = None,
-) -> Report:
+) -> IngestReport:
     """Bring the index `settings.index` up to date with the documents below `paths`.
 
     `embedder` replaces the embedding model that the settings or the index name. Files that cannot be read or
@@ -45,13 +188,13 @@ def ingest(
     """
     options = options or IngestOptions()
     kind = Preview if options.dry_run else _Ingest
-    return kind(settings, options, progress or Silent(), embedder).run(paths)
+    return kind(settings, options, progress or NoProgress(), embedder).run(paths)
 
 
-class _Ingest(Run):
+class _Ingest(IngestRun):
     """A run that changes the index."""
 
-    def run(self, paths: Sequence[str | Path]) -> Report:
+    def run(self, paths: Sequence[str | Path]) -> IngestReport:
         if self.options.read.ocr:
             from ingest.pdf.ocr import require_tesseract
 
@@ -64,7 +207,7 @@ class _Ingest(Run):
             plan = self.plan(discovery, writer.sources(), writer.latest.pages)
             self._change_ledger(writer, plan)
             read = self.target.reading(self.options.read, index.spec)
-            filing = Filing(writer, plan.read, self.teller, self.report)
+            filing = DocumentRecorder(writer, plan.read, self.teller, self.report)
             failure = self._work(
                 Work(
                     jobs_of(plan),
@@ -90,15 +233,15 @@ class _Ingest(Run):
         try:
             if work.jobs:
                 engine_for(self.settings).run(work)
-        except (GaveUp, BudgetReached) as stop:
-            cause = stop.cause if isinstance(stop, GaveUp) else stop
+        except (TooManyFailures, BudgetReached) as stop:
+            cause = stop.cause if isinstance(stop, TooManyFailures) else stop
             work.filing.fail_rest(f"not embedded: {cause}")
             self.report.stopped = str(cause)
-            transient = isinstance(stop, GaveUp) and stop.cause.transient
+            transient = isinstance(stop, TooManyFailures) and stop.cause.transient
             return None if transient else cause
         return None
 
-    def _change_ledger(self, writer: IndexWriter, plan: Plan) -> None:
+    def _change_ledger(self, writer: IndexWriter, plan: IngestPlan) -> None:
         """What needs no reading: moved, rejected and vanished files."""
         for source, known in plan.touched:
             writer.rename(source.file, known.source(source.status, source.reason, source))

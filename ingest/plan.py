@@ -9,15 +9,52 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ingest.discover import Discovery, FoundFile
-from rag.types import Source, Status
+from ingest.discovery import Discovery, FoundFile
+from ingest.options import Passwords, ReadOptions
+from rag.types import Page, Source, Status
+
+FAILURES = frozenset(
+    {Status.ENCRYPTED, Status.TOO_LARGE, Status.TIMED_OUT, Status.DAMAGED, Status.UNREADABLE, Status.FAILED}
+)
+"""Outcomes that make a run one that was done in part; a scan or an empty file is read correctly."""
+
+OCR_TRIED = "OCR found no text"
+
+
+def read_again(
+    source: Source,
+    *,
+    retry: bool,
+    options: ReadOptions,
+    passwords: Passwords,
+    pages_of: Callable[[str], Iterable[Page]],
+) -> bool:
+    """Whether a file whose bytes have not changed is read again.
+
+    Transient failures always are. What is final for these bytes is tried again when asked to, or when this
+    run brings what was missing: a password, OCR, or the wish to keep hidden text.
+    """
+    if source.status in (Status.FAILED, Status.REMOVED, Status.UNREADABLE):
+        return True
+    if retry and (source.status is not Status.OK or source.reason):
+        return True
+    if source.status is Status.UNSUPPORTED:
+        return "pip install" in source.reason  # it may have been installed since
+    if source.status is Status.ENCRYPTED:
+        return bool(passwords.for_file(source.file))
+    if options.keep_hidden_text and ("left out" in source.reason or source.status is Status.HIDDEN_TEXT):
+        return True
+    if options.ocr and (source.status is Status.SCANNED or Status.SCANNED.value in source.reason):
+        return any(p.status is Status.SCANNED and OCR_TRIED not in p.reason for p in pages_of(source.file))
+    return False
+
 
 _BLOCK = 1 << 20
 _HASHERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownFile:
     """A file on disk whose bytes are known."""
 
     found: FoundFile
@@ -40,17 +77,17 @@ class Known:
 
 
 @dataclass(slots=True)
-class Plan:
+class IngestPlan:
     """What is to be done. Every file found is in exactly one of the lists."""
 
-    read: list[Known] = field(default_factory=list)
+    read: list[KnownFile] = field(default_factory=list)
     unchanged: list[Source] = field(default_factory=list)
-    touched: list[tuple[Source, Known]] = field(default_factory=list)
+    touched: list[tuple[Source, KnownFile]] = field(default_factory=list)
     """The same bytes with another time or place: only the row changes."""
-    renamed: list[tuple[Source, Known]] = field(default_factory=list)
+    renamed: list[tuple[Source, KnownFile]] = field(default_factory=list)
     superseded: list[Source] = field(default_factory=list)
     """Rows of files that were moved and are read again under their new names."""
-    rejected: list[Known] = field(default_factory=list)
+    rejected: list[KnownFile] = field(default_factory=list)
     """Unsupported or unreadable; known without reading."""
     vanished: list[Source] = field(default_factory=list)
 
@@ -62,11 +99,11 @@ class Plan:
 
 def make_plan(
     discovery: Discovery, ledger: Sequence[Source], again: Callable[[Source], bool], *, rebuild: bool = False
-) -> Plan:
+) -> IngestPlan:
     """Compare what was found with the ledger. `again(source)` says whether an unchanged file is read anyway."""
     by_file = {} if rebuild else {source.file: source for source in ledger}
     files = _named_apart(discovery.files, by_file)
-    plan = Plan()
+    plan = IngestPlan()
     vanished = [] if rebuild else _vanished(discovery, files, ledger)
     unknown: list[FoundFile] = []
     for found in files:
@@ -74,7 +111,7 @@ def make_plan(
         if found.problem is not None:
             _reject(plan, found, source)
         elif source is not None and _same_stat(found, source):
-            known = Known(found, source.content_hash)
+            known = KnownFile(found, source.content_hash)
             _keep(plan, known, source, again)
         else:
             unknown.append(found)
@@ -87,7 +124,11 @@ def make_plan(
 
 
 def _place(
-    plan: Plan, known: Known, source: Source | None, gone: dict[str, Source], again: Callable[[Source], bool]
+    plan: IngestPlan,
+    known: KnownFile,
+    source: Source | None,
+    gone: dict[str, Source],
+    again: Callable[[Source], bool],
 ) -> None:
     if source is not None and source.content_hash == known.content_hash:
         _keep(plan, known, source, again)
@@ -102,7 +143,7 @@ def _place(
         plan.read.append(known)
 
 
-def _keep(plan: Plan, known: Known, source: Source, again: Callable[[Source], bool]) -> None:
+def _keep(plan: IngestPlan, known: KnownFile, source: Source, again: Callable[[Source], bool]) -> None:
     row = known.source(source.status, source.reason, source)
     if again(source):
         plan.read.append(known)
@@ -112,8 +153,8 @@ def _keep(plan: Plan, known: Known, source: Source, again: Callable[[Source], bo
         plan.touched.append((source, known))
 
 
-def _reject(plan: Plan, found: FoundFile, source: Source | None) -> None:
-    known = Known(found, "")
+def _reject(plan: IngestPlan, found: FoundFile, source: Source | None) -> None:
+    known = KnownFile(found, "")
     assert found.problem is not None
     row = known.source(found.problem, found.reason)
     if source is not None and source == row:
@@ -122,19 +163,19 @@ def _reject(plan: Plan, found: FoundFile, source: Source | None) -> None:
         plan.rejected.append(known)
 
 
-def _hashed(plan: Plan, files: Iterable[FoundFile]) -> list[Known]:
+def _hashed(plan: IngestPlan, files: Iterable[FoundFile]) -> list[KnownFile]:
     """The files with their hashes; what cannot be read goes to the rejected."""
     files = list(files)
-    known: list[Known] = []
+    known: list[KnownFile] = []
     if not files:
         return known
     with ThreadPoolExecutor(min(_HASHERS, len(files))) as pool:
         for found, digest in zip(files, pool.map(_hash, files), strict=True):
             if digest is None:
                 problem = replace(found, problem=Status.UNREADABLE, reason="cannot be read")
-                plan.rejected.append(Known(problem, ""))
+                plan.rejected.append(KnownFile(problem, ""))
             else:
-                known.append(Known(found, digest))
+                known.append(KnownFile(found, digest))
     return known
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from rag.types import Status
 
 
-class Mark(StrEnum):
+class LineKind(StrEnum):
     """What a format says a line is; a PDF says nothing, and cleaning finds out."""
 
     UNKNOWN = ""
@@ -32,7 +32,7 @@ class Line:
     size: float = 0.0
     """Font size in points, 0 when not known."""
     bold: bool = False
-    mark: Mark = Mark.UNKNOWN
+    mark: LineKind = LineKind.UNKNOWN
 
     @property
     def placed(self) -> bool:

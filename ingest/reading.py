@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.chunking import split, subject_of, with_header
 from ingest.clean.document import CleanDocument, clean
-from ingest.context import subject_of, with_header
-from ingest.formats import Format
-from ingest.limits import ReadOptions
-from ingest.loaders.files import read_file
+from ingest.discovery import Format
+from ingest.options import ReadOptions
 from ingest.pdf.document import Tell, read_pdf
 from ingest.raw import RawDocument
-from ingest.split import split
+from ingest.readers.files import read_file
 from rag.errors import MissingExtra
 from rag.types import Chunk, Page, Status
 
@@ -22,7 +21,7 @@ _PAGES_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ReadJob:
     """A file to read."""
 
     file: str
@@ -45,7 +44,7 @@ class Reading:
     chunks: tuple[Chunk, ...] = ()
 
 
-def read(job: Job, options: ReadOptions, tell: Tell) -> Reading:
+def read(job: ReadJob, options: ReadOptions, tell: Tell) -> Reading:
     """Read, clean and split a file. Whatever is wrong with it becomes a status and a reason."""
     try:
         raw = _raw(job, options, tell)
@@ -60,7 +59,7 @@ def read(job: Job, options: ReadOptions, tell: Tell) -> Reading:
     return _finish(job, raw, options)
 
 
-def _raw(job: Job, options: ReadOptions, tell: Tell) -> RawDocument:
+def _raw(job: ReadJob, options: ReadOptions, tell: Tell) -> RawDocument:
     if job.format is not Format.PDF:
         return read_file(job.path, job.format, options)
     return read_pdf(
@@ -73,8 +72,8 @@ def _raw(job: Job, options: ReadOptions, tell: Tell) -> RawDocument:
     )
 
 
-def _finish(job: Job, raw: RawDocument, options: ReadOptions) -> Reading:
-    document = clean(raw.pages, furniture=job.format is Format.PDF)
+def _finish(job: ReadJob, raw: RawDocument, options: ReadOptions) -> Reading:
+    document = clean(raw.pages, headers_footers=job.format is Format.PDF)
     subject = subject_of(job.file, job.format, raw, document)
     searchable = CleanDocument(
         tuple(page for page in document.pages if page.page.status.searchable), document.joiner

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ingest.limits import ReadOptions
-from ingest.progress import Teller
+from ingest.options import ReadOptions
+from ingest.progress import ProgressReporter
 from rag.errors import IndexMissing
 from rag.settings import Settings
 from rag.types import Usage
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from rag.usage.meter import Meter
 
 
-class Target:
+class IngestTarget:
     """The index of a run and its embedding model. An index keeps what it was made with."""
 
-    def __init__(self, settings: Settings, teller: Teller, embedder: EmbeddingProvider | None) -> None:
+    def __init__(
+        self, settings: Settings, teller: ProgressReporter, embedder: EmbeddingProvider | None
+    ) -> None:
         """`embedder` replaces the model that the settings or the index name."""
         self.settings = settings
         self.embedder = embedder

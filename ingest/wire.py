@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from ingest.formats import Format
-from ingest.limits import ReadOptions
-from ingest.reading import Job, Reading
+from ingest.discovery import Format
+from ingest.options import ReadOptions
+from ingest.reading import Reading, ReadJob
 from rag.types import Chunk, Page, Span, Status
 
 _LENGTH = struct.Struct("<I")
@@ -42,7 +42,7 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     return message
 
 
-def job_message(job: Job, options: ReadOptions) -> dict[str, Any]:
+def job_message(job: ReadJob, options: ReadOptions) -> dict[str, Any]:
     """A job and its options as a frame. It holds passwords: it goes through a pipe and nowhere else."""
     return {
         "file": job.file,
@@ -54,10 +54,10 @@ def job_message(job: Job, options: ReadOptions) -> dict[str, Any]:
     }
 
 
-def job_of(message: Mapping[str, Any]) -> tuple[Job, ReadOptions]:
+def job_of(message: Mapping[str, Any]) -> tuple[ReadJob, ReadOptions]:
     """The other way round."""
     pdfium, pypdf = message["use"]
-    job = Job(
+    job = ReadJob(
         message["file"],
         Path(message["path"]),
         Format(message["format"]),
@@ -108,13 +108,13 @@ def _page_row(page: Page) -> list[Any]:
         page.reason,
         page.label,
         page.characters,
-        page.furniture,
+        page.headers_footers,
     ]
 
 
 def _page_of(row: Sequence[Any]) -> Page:
-    number, text, status, reason, label, characters, furniture = row
-    ranges = tuple((start, end) for start, end in furniture)
+    number, text, status, reason, label, characters, headers_footers = row
+    ranges = tuple((start, end) for start, end in headers_footers)
     return Page(number, text, Status(status), reason, label, characters, ranges)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
-from ingest.limits import MIB, ReadOptions
+from ingest.options import MIB, ReadOptions
 from ingest.reading import Reading, read
 from ingest.wire import job_of, reading_messages, receive, send
 from rag.types import Status

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ingest.formats import Format
-from ingest.limits import MIB, ReadOptions
-from ingest.reading import Job, Reading
+from ingest.discovery import Format
+from ingest.options import MIB, ReadOptions
+from ingest.reading import Reading, ReadJob
 from ingest.wire import job_message, reading_of, receive, send
 from rag.types import Status
 
@@ -32,10 +32,10 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReadOutcome:
     """A file that was read, or could not be."""
 
-    job: Job
+    job: ReadJob
     reading: Reading
     seconds: float
 
@@ -45,18 +45,18 @@ Watch = Callable[[str, int], None]
 
 
 class ReaderPool:
-    """Reader processes, started when first needed and replaced when they die. A context manager."""
+    """ReaderProcess processes, started when first needed and replaced when they die. A context manager."""
 
     def __init__(self, count: int, options: ReadOptions, watch: Watch) -> None:
         self._count, self._options = max(1, count), options
         self._watch = watch
-        self._outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue(_WAITING)
-        self._jobs: Iterator[Job] = iter(())
+        self._outcomes: queue.Queue[ReadOutcome | BaseException | None] = queue.Queue(_WAITING)
+        self._jobs: Iterator[ReadJob] = iter(())
         self._next_job = threading.Lock()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def read(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def read(self, jobs: Iterable[ReadJob]) -> Iterator[ReadOutcome]:
         """Outcomes as they come; `jobs` is drawn from as readers become free."""
         jobs = list(jobs)
         self._jobs = iter(jobs)
@@ -89,7 +89,7 @@ class ReaderPool:
                 self._outcomes.get(timeout=0.05)
 
     def _serve(self) -> None:
-        reader = Reader(self._options, self._watch, self._stopped)
+        reader = ReaderProcess(self._options, self._watch, self._stopped)
         try:
             while not self._stopped.is_set():
                 with self._next_job:
@@ -99,7 +99,7 @@ class ReaderPool:
                 began = time.monotonic()
                 reading = reader.read(job)
                 if not self._stopped.is_set():
-                    self._outcomes.put(Outcome(job, reading, time.monotonic() - began))
+                    self._outcomes.put(ReadOutcome(job, reading, time.monotonic() - began))
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that reads the outcomes
             self._outcomes.put(error)
         finally:
@@ -113,7 +113,7 @@ class _Died(Exception):
         self.status, self.reason = status, reason
 
 
-class Reader:
+class ReaderProcess:
     """One process at a time, with what it takes to bring it down."""
 
     def __init__(self, options: ReadOptions, watch: Watch, stopped: threading.Event) -> None:
@@ -122,7 +122,7 @@ class Reader:
         self._frames: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._in_pypdf = False
 
-    def read(self, job: Job) -> Reading:
+    def read(self, job: ReadJob) -> Reading:
         """Read a file, if need be again without the library that crashed or hung."""
         try:
             return self._attempt(job)
@@ -151,7 +151,7 @@ class Reader:
                         stream.close()
             self._process = None
 
-    def _attempt(self, job: Job) -> Reading:
+    def _attempt(self, job: ReadJob) -> Reading:
         self._in_pypdf = not job.use_pdfium
         process = self._running()
         assert process.stdin is not None
@@ -165,7 +165,7 @@ class Reader:
             self.close()
             raise
 
-    def _collect(self, job: Job, process: subprocess.Popen[bytes]) -> Reading:
+    def _collect(self, job: ReadJob, process: subprocess.Popen[bytes]) -> Reading:
         began = alive = time.monotonic()
         parts: list[dict[str, Any]] = []
         pages = seen = peak = 0

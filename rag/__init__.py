@@ -1,4 +1,4 @@
-"""Ask a folder of PDFs; every answer quotes the page."""
+"""Query a folder of PDFs; every answer quotes the page."""
 
 import os
 

@@ -1,6 +1,6 @@
 """Everything that pagequote raises on purpose, as one tree.
 
-RagError                    exit code 1: one sentence that names the thing and the mend
+RagError                    exit code 1: one sentence that names the thing and the fix
 ├── UsageError              exit code 2: the caller asked for something that cannot be
 │   ├── SettingsError       a setting is unknown or has a value it cannot have
 │   ├── TemplateError       a prompt template is wrong; knows file and line

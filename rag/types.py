@@ -54,7 +54,7 @@ class Page:
     """The printed page label, when the document carries one that differs from the number."""
     characters: int = 0
     """Characters extracted before cleaning."""
-    furniture: tuple[tuple[int, int], ...] = ()
+    headers_footers: tuple[tuple[int, int], ...] = ()
     """Character ranges of `text` that are running headers or footers: kept for quotes, left out of chunks."""
 
 
@@ -65,7 +65,7 @@ class Chunk:
     ordinal: int
     """Position within the document, from 0."""
     spans: tuple[Span, ...]
-    """Where `text` stands, in reading order; more than one when it crosses pages or skips furniture."""
+    """Where `text` stands, in reading order; more than one when it crosses pages or skips headers_footers."""
     text: str
     """The quotable text."""
     header: str = ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from rag.usage.ledger import FILE_NAME as RECEIPTS
+from rag.usage.log import FILE_NAME as RECEIPTS
 from scripts.offline import WATCHED, refused
 from tests.servers.postgres import PostgresServer
 

@@ -3,22 +3,69 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from statistics import median
 
-from ingest.clean.headings import HeadingRule
-from ingest.raw import Line, Mark
+from ingest.raw import Line, LineKind
 from rag.text.normalise import SOFT_HYPHENS
+
+_LONGEST = 110
+_MOST_WORDS = 16
+_LARGER = 1.13
+_NUMBERED = re.compile(
+    r"^(?:(?:item|part|chapter|section|article|appendix|note|annex|schedule)\s+(?:\d{1,3}[A-Z]?|[IVXLC]+)\b[.:]?"
+    r"|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z가-힣]"
+    r"|제\s?\d{1,3}\s?(?:조|장|절|관|편)(?:의\s?\d+)?(?:\s?[\[(（].{1,40}[\])）]|\s|$)"
+    r"|(?:부칙|별표|별지|붙임)\b|[IVX]{1,4}\.\s|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ]\.?\s)",
+    re.IGNORECASE,
+)
+_ENDS_SENTENCE = re.compile(r"[.;,。]$|(?:다|요|니까)[.]?$")
+_LETTERS = re.compile(r"[^\W\d_]")
+_LEADERS = re.compile(r"\.{4,}|(?:\. ){3,}|…{2,}")
+
+
+class HeadingRule:
+    """The rule for one document, which knows how its running text is set."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        sizes: Counter[float] = Counter()
+        bold = total = 0
+        for line in lines:
+            sizes[round(line.size, 1)] += len(line.text)
+            bold += len(line.text) if line.bold else 0
+            total += len(line.text)
+        self._body = sizes.most_common(1)[0][0] if sizes else 0.0
+        self._bold_means_something = bold < 0.3 * max(1, total)
+
+    def is_heading(self, line: Line) -> bool:
+        """Whether a line is a section heading."""
+        text = line.text
+        if len(text) > _LONGEST or len(text.split()) > _MOST_WORDS or len(_LETTERS.findall(text)) < 2:
+            return False
+        if _LEADERS.search(text) or text[:1].islower():
+            return False  # an entry of a table of contents; the middle of a sentence
+        numbered = bool(_NUMBERED.match(text))
+        if _ENDS_SENTENCE.search(text) and not (numbered and len(text) < 60):
+            return False
+        if self.is_larger(line):
+            return True
+        return (line.bold and self._bold_means_something) or (numbered and len(text) <= 80)
+
+    def is_larger(self, line: Line) -> bool:
+        """Whether a line is set in larger type than the running text."""
+        return self._body > 0 and line.size >= _LARGER * self._body
+
 
 _NUMERIC = re.compile(r"[(\-–—+]?[$€£¥₩]?[(\-–—]?\d(?:[\d,.]*\d)?[)%]*[*†]?|[—–-]|N/?A|n\.m\.|[$€£¥₩%)(]+")
 _MOST_LABEL_WORDS = 14
 """A row's label is shorter; a longer line that ends in figures is prose."""
 _AMOUNT = re.compile(r"\d")
 _BULLET = re.compile(r"[•●○◦▪▫■□◆◇▶►➢✓※·ㆍ∙*–-]\s|[①-⑳㉠-㉻]")
-_NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[가나다라마바사아자차카타파하])[.)]\s")
+_BLOCKS_NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[가나다라마바사아자차카타파하])[.)]\s")
 _SENTENCE_END = re.compile(r"[.!?。:;][\"'”’)\]」』》〉]*$")
 _HYPHENS = (*SOFT_HYPHENS, "-", "‐")
 _COLUMN_HEAD = 12
@@ -27,18 +74,18 @@ _NEIGHBOURS = 6
 _HANGUL = re.compile(r"[가-힣]")
 
 
-class Kind(StrEnum):
+class BlockKind(StrEnum):
     PARAGRAPH = "paragraph"
     HEADING = "heading"
     ROW = "row"
-    FURNITURE = "furniture"
+    HEADER_FOOTER = "headers_footers"
 
 
 @dataclass(slots=True)
 class Block:
     """Lines that belong together. `gap` says that white space stands above it."""
 
-    kind: Kind
+    kind: BlockKind
     lines: list[Line] = field(default_factory=list)
     gap: bool = False
 
@@ -57,7 +104,7 @@ def build_blocks(lines: Sequence[Line], rule: HeadingRule) -> list[Block]:
             blocks.append(Block(kind, [line], gap))
     _name_table_heads(blocks, rule)
     for block in blocks:
-        block.gap = block.gap or block.kind is not Kind.ROW
+        block.gap = block.gap or block.kind is not BlockKind.ROW
     return blocks
 
 
@@ -66,8 +113,13 @@ def _name_table_heads(blocks: list[Block], rule: HeadingRule) -> None:
     for block, following in pairwise(blocks):
         last = block.lines[-1]
         tight = not following.gap or len(last.text) <= _COLUMN_HEAD
-        if block.kind is Kind.HEADING and following.kind is Kind.ROW and tight and not rule.is_larger(last):
-            block.kind = Kind.ROW
+        if (
+            block.kind is BlockKind.HEADING
+            and following.kind is BlockKind.ROW
+            and tight
+            and not rule.is_larger(last)
+        ):
+            block.kind = BlockKind.ROW
 
 
 def is_row(text: str) -> bool:
@@ -88,21 +140,23 @@ def is_row(text: str) -> bool:
     )
 
 
-def _kind(line: Line, rule: HeadingRule) -> Kind:
-    if line.mark is not Mark.UNKNOWN:
-        return Kind(line.mark.value)
+def _kind(line: Line, rule: HeadingRule) -> BlockKind:
+    if line.mark is not LineKind.UNKNOWN:
+        return BlockKind(line.mark.value)
     if is_row(line.text):
-        return Kind.ROW
-    return Kind.HEADING if rule.is_heading(line) and not _BULLET.match(line.text) else Kind.PARAGRAPH
+        return BlockKind.ROW
+    return (
+        BlockKind.HEADING if rule.is_heading(line) and not _BULLET.match(line.text) else BlockKind.PARAGRAPH
+    )
 
 
-def _belongs(block: Block, kind: Kind, above: Line, line: Line, layout: _Layout, position: int) -> bool:
+def _belongs(block: Block, kind: BlockKind, above: Line, line: Line, layout: _Layout, position: int) -> bool:
     """Whether `line` goes on with the block whose last line is `above`."""
-    if block.kind is not kind or line.mark is not Mark.UNKNOWN or kind is Kind.ROW:
+    if block.kind is not kind or line.mark is not LineKind.UNKNOWN or kind is BlockKind.ROW:
         return False
     if layout.starts_item(above, line, position):
         return False
-    if kind is Kind.HEADING:
+    if kind is BlockKind.HEADING:
         return (
             layout.same_type(above, line) and not layout.gap_above(above, line) and layout.full(position - 1)
         )
@@ -193,11 +247,11 @@ class _Layout:
         if _BULLET.match(line.text):
             return True
         finished = bool(_SENTENCE_END.search(above.text)) or not self.full(position - 1)
-        return finished and _NUMBERED.match(line.text) is not None
+        return finished and _BLOCKS_NUMBERED.match(line.text) is not None
 
     def _hangs(self, position: int) -> bool:
         text = self._lines[position].text
-        return bool(_BULLET.match(text) or _NUMBERED.match(text))
+        return bool(_BULLET.match(text) or _BLOCKS_NUMBERED.match(text))
 
     def _around(self, position: int) -> Sequence[Line]:
         """The lines near one with no gap between: a column's edge is not that of the full page above it."""
@@ -217,7 +271,7 @@ def breaks_between_words(pages: Sequence[Sequence[Block]]) -> bool:
     ragged = total = 0
     for blocks in pages:
         for block in blocks:
-            if block.kind is not Kind.PARAGRAPH or len(block.lines) < 3:
+            if block.kind is not BlockKind.PARAGRAPH or len(block.lines) < 3:
                 continue
             layout = _Layout(block.lines)
             for position, line in enumerate(block.lines[:-1]):

@@ -1,25 +1,146 @@
-"""Cleans a whole document: raw lines in, page texts with their blocks out."""
+"""Cleans a whole document: raw lines in, page texts with their blocks out.
+
+A line is headers_footers when the same words (figures aside) stand at the same height of neighbouring pages, or when
+it is nothing but the page's number; and only while every line further out is headers_footers too, so that what repeats
+inside the text stays text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ingest.clean.blocks import Block, Kind, breaks_between_words, build_blocks
-from ingest.clean.characters import plain
-from ingest.clean.furniture import find_furniture
-from ingest.clean.headings import HeadingRule
-from ingest.clean.joining import Joiner
+from ingest.clean.blocks import Block, BlockKind, HeadingRule, breaks_between_words, build_blocks
+from ingest.clean.lines import LineJoiner, plain
 from ingest.raw import Line, RawPage
 from rag.text.normalise import SOFT_HYPHENS
 from rag.types import Page
+
+_DEPTH = 4
+"""Lines looked at from each edge."""
+_MARGIN = 0.15
+"""Share of the page's height at each edge in which headers_footers stands."""
+_SAME_HEIGHT = 4.0  # points
+_NEIGHBOURS = 2
+"""Left and right pages have headers of their own, so the one after the next counts as a neighbour."""
+_LONGEST = 160
+
+_FIGURES = re.compile(r"\d+|\b[ivxlc]+\b", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(
+    r"[-–—\[(|\s]*(?:(?:page|p\.|쪽|페이지|제)\s*)?(\d{1,5}|[ivxlc]{1,7})(?:\s*(?:쪽|페이지|면))?"
+    r"(?:\s*(?:/|of|중)\s*\d{1,5})?[-–—\])|\s.]*",
+    re.IGNORECASE,
+)
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+
+
+def find_headers_and_footers(pages: Sequence[RawPage]) -> dict[int, set[int]]:
+    """For every page number, the positions (in `page.lines`) of its running headers and footers."""
+    edges = {page.number: (_edge(page, top=True), _edge(page, top=False)) for page in pages}
+    keys: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for page in pages:
+        for position in _both(edges[page.number]):
+            line = page.lines[position]
+            keys[_key(line.text)].append((page.number, _height(page, line)))
+    offset = _number_offset(pages, edges)
+    headers_footers: dict[int, set[int]] = {}
+    for page in pages:
+        found: set[int] = set()
+        for edge in edges[page.number]:
+            for position in edge:
+                line = page.lines[position]
+                if not (_is_number(line.text, page, offset) or _runs(page, line, keys, len(pages))):
+                    break
+                found.add(position)
+        if len(found) < len(page.lines):  # a page of nothing but repeats is content
+            headers_footers[page.number] = found
+    return headers_footers
+
+
+def _edge(page: RawPage, *, top: bool) -> list[int]:
+    """Positions of the outermost lines, from the edge inwards."""
+    positions = range(len(page.lines))
+    if page.height > 0 and all(line.placed for line in page.lines):
+        order = sorted(positions, key=lambda p: page.lines[p].middle, reverse=top)
+    else:
+        order = list(positions) if top else list(reversed(positions))
+    return [p for p in order[:_DEPTH] if len(page.lines[p].text) <= _LONGEST]
+
+
+def _both(edges: tuple[list[int], list[int]]) -> Iterable[int]:
+    return dict.fromkeys([*edges[0], *edges[1]])
+
+
+def _key(text: str) -> str:
+    return " ".join(_FIGURES.sub("#", text).casefold().split())
+
+
+def _height(page: RawPage, line: Line) -> float:
+    """Distance from the nearer edge in points; negative from the bottom, so that both edges stay apart."""
+    if not line.placed or page.height <= 0:
+        return 0.0
+    below_top = page.height - line.middle
+    return below_top if below_top < line.middle else -line.middle
+
+
+def _runs(page: RawPage, line: Line, keys: dict[str, list[tuple[int, float]]], total: int) -> bool:
+    """Whether neighbouring pages have the same line at the same height."""
+    if line.placed and page.height > 0 and abs(_height(page, line)) > _MARGIN * page.height:
+        return False
+    key = _key(line.text)
+    if not any(character.isalpha() for character in key) and "#" not in key:
+        return False
+    here = _height(page, line)
+    others = {
+        number for number, height in keys[key] if number != page.number and abs(height - here) <= _SAME_HEIGHT
+    }
+    near = [n for n in others if abs(n - page.number) <= _NEIGHBOURS]
+    # Two tables that happen to continue on two pages of a long document are no running header.
+    return bool(near) and (len(others) + 1 >= 3 or total <= 4)
+
+
+def _number_offset(pages: Sequence[RawPage], edges: dict[int, tuple[list[int], list[int]]]) -> int | None:
+    """By how much printed numbers commonly differ from physical ones; None when that shows on no two pages."""
+    votes: Counter[int] = Counter()
+    for page in pages:
+        for position in _both(edges[page.number]):
+            value = _page_number(page.lines[position].text)
+            if value is not None:
+                votes[value - page.number] += 1
+    if not votes:
+        return None
+    offset, count = votes.most_common(1)[0]
+    return offset if count >= 2 else None
+
+
+def _is_number(text: str, page: RawPage, offset: int | None) -> bool:
+    value = _page_number(text)
+    if value is None:
+        return False
+    return value == page.number or str(value) == page.label or value - page.number == offset
+
+
+def _page_number(text: str) -> int | None:
+    match = _PAGE_NUMBER.fullmatch(text)
+    if not match:
+        return None
+    digits = match[1]
+    return int(digits) if digits.isdigit() else _roman(digits.lower())
+
+
+def _roman(numeral: str) -> int:
+    values = [_ROMAN[letter] for letter in numeral]
+    following = [*values[1:], 0]
+    return sum(-v if v < n else v for v, n in zip(values, following, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class TextBlock:
     """A block of a page: characters `start` to `end` (exclusive) of the page's text."""
 
-    kind: Kind
+    kind: BlockKind
     start: int
     end: int
 
@@ -37,23 +158,23 @@ class CleanDocument:
     """All pages, and the joiner that learned how this document spaces its words."""
 
     pages: tuple[CleanPage, ...]
-    joiner: Joiner
+    joiner: LineJoiner
 
 
-def clean(pages: Sequence[RawPage], *, furniture: bool = True) -> CleanDocument:
-    """Normalise characters, mark furniture, join lines to paragraphs, and write out the text of every page.
+def clean(pages: Sequence[RawPage], *, headers_footers: bool = True) -> CleanDocument:
+    """Normalise characters, mark headers_footers, join lines to paragraphs, and write out the text of every page.
 
-    `furniture=False` is for formats without printed pages.
+    `headers_footers=False` is for formats without printed pages.
     """
     for page in pages:
         for line in page.lines:
             line.text = plain(line.text)
         page.lines = [line for line in page.lines if line.text]
-    edges = find_furniture(pages) if furniture else {}
+    edges = find_headers_and_footers(pages) if headers_footers else {}
     body = [_body(page, edges.get(page.number, set())) for page in pages]
     rule = HeadingRule(line for lines in body for line in lines)
     blocks = [build_blocks(lines, rule) for lines in body]
-    joiner = Joiner(lambda: (line.text for lines in body for line in lines))
+    joiner = LineJoiner(lambda: (line.text for lines in body for line in lines))
     words_kept = breaks_between_words(blocks)
     written = [
         _write(page, found, edges.get(page.number, set()), joiner, words_kept=words_kept)
@@ -62,14 +183,14 @@ def clean(pages: Sequence[RawPage], *, furniture: bool = True) -> CleanDocument:
     return CleanDocument(tuple(written), joiner)
 
 
-def _body(page: RawPage, furniture: set[int]) -> list[Line]:
-    return [line for position, line in enumerate(page.lines) if position not in furniture]
+def _body(page: RawPage, headers_footers: set[int]) -> list[Line]:
+    return [line for position, line in enumerate(page.lines) if position not in headers_footers]
 
 
 def _write(
-    page: RawPage, blocks: list[Block], furniture: set[int], joiner: Joiner, *, words_kept: bool
+    page: RawPage, blocks: list[Block], headers_footers: set[int], joiner: LineJoiner, *, words_kept: bool
 ) -> CleanPage:
-    heads, feet = _furniture_blocks(page, furniture)
+    heads, feet = _header_and_footer_blocks(page, headers_footers)
     parts: list[str] = []
     placed: list[TextBlock] = []
     length = 0
@@ -91,27 +212,27 @@ def _write(
         reason=page.reason or page.note,
         label=page.label,
         characters=page.characters,
-        furniture=tuple((b.start, b.end) for b in placed if b.kind is Kind.FURNITURE),
+        headers_footers=tuple((b.start, b.end) for b in placed if b.kind is BlockKind.HEADER_FOOTER),
     )
     return CleanPage(stored, tuple(placed))
 
 
-def _furniture_blocks(page: RawPage, furniture: set[int]) -> tuple[list[Block], list[Block]]:
+def _header_and_footer_blocks(page: RawPage, headers_footers: set[int]) -> tuple[list[Block], list[Block]]:
     """Headers from the top down, footers likewise; what was drawn last may stand at the top."""
-    lines = [page.lines[position] for position in sorted(furniture)]
+    lines = [page.lines[position] for position in sorted(headers_footers)]
     if all(line.placed for line in lines) and page.height > 0:
         lines.sort(key=lambda line: -line.middle)
         heads = [line for line in lines if line.middle > page.height / 2]
     else:
         half = len(page.lines) / 2
-        heads = [page.lines[position] for position in sorted(furniture) if position < half]
+        heads = [page.lines[position] for position in sorted(headers_footers) if position < half]
     feet = [line for line in lines if line not in heads]
-    head_blocks = [Block(Kind.FURNITURE, [line]) for line in heads]
-    foot_blocks = [Block(Kind.FURNITURE, [line], gap=place == 0) for place, line in enumerate(feet)]
+    head_blocks = [Block(BlockKind.HEADER_FOOTER, [line]) for line in heads]
+    foot_blocks = [Block(BlockKind.HEADER_FOOTER, [line], gap=place == 0) for place, line in enumerate(feet)]
     return head_blocks, foot_blocks
 
 
-def _join_lines(block: Block, joiner: Joiner, *, words_kept: bool) -> str:
+def _join_lines(block: Block, joiner: LineJoiner, *, words_kept: bool) -> str:
     text = ""
     for line in block.lines:
         text = joiner.join(text, line.text, words_kept=words_kept) if text else line.text

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ingest.filing import Filing
-from ingest.limits import ReadOptions
-from ingest.passwords import Passwords
-from ingest.progress import Teller
-from ingest.reading import Job
-from ingest.report import Report
-from ingest.target import Target
+from ingest.options import Passwords, ReadOptions
+from ingest.progress import IngestReport, ProgressReporter
+from ingest.reading import ReadJob
+from ingest.recording import DocumentRecorder
+from ingest.target import IngestTarget
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,15 +25,15 @@ if TYPE_CHECKING:
 class Work:
     """What an engine is to do, and with what."""
 
-    jobs: Sequence[Job]
+    jobs: Sequence[ReadJob]
     """Largest file first, so that none of them is left for one reader at the end. Without passwords."""
     passwords: Passwords
     read: ReadOptions
-    target: Target
+    target: IngestTarget
     writer: IndexWriter
-    filing: Filing
-    teller: Teller
-    report: Report
+    filing: DocumentRecorder
+    teller: ProgressReporter
+    report: IngestReport
 
 
 class Engine(Protocol):
@@ -44,7 +42,7 @@ class Engine(Protocol):
     def run(self, work: Work) -> None:
         """Take every job to its end.
 
-        Raises GaveUp when the embedding model refuses for good or keeps failing, and BudgetReached; what is
+        Raises TooManyFailures when the embedding model refuses for good or keeps failing, and BudgetReached; what is
         not done then is left in the filing.
         """
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ingest.embedding import GROUP, Embedder
 from ingest.engines import Work
-from ingest.limits import ReadOptions
-from ingest.workers import Outcome, ReaderPool
+from ingest.options import ReadOptions
+from ingest.workers import ReaderPool, ReadOutcome
 from rag.settings import Settings
 
 _MOST_WORKERS = 8
@@ -22,7 +22,7 @@ class LocalEngine:
         self._settings = settings
 
     def run(self, work: Work) -> None:
-        """Take every job to its end. Raises GaveUp, BudgetReached."""
+        """Take every job to its end. Raises TooManyFailures, BudgetReached."""
         embedder = Embedder(work.writer, work.filing, work.target, work.teller, work.report)
         jobs = (replace(job, passwords=work.passwords.for_file(job.file)) for job in work.jobs)
         with reader_pool(self._settings, work.read, work.teller.pages_read) as pool:
@@ -34,7 +34,7 @@ class LocalEngine:
                 embedder.embed_group()
 
 
-def _take(outcome: Outcome, work: Work, embedder: Embedder) -> None:
+def _take(outcome: ReadOutcome, work: Work, embedder: Embedder) -> None:
     """A file was read: embed it, unless it cannot be searched."""
     file = outcome.job.file
     work.teller.file_read(work.filing.size_of(file), len(outcome.reading.chunks))

@@ -11,9 +11,8 @@ from typing import Any
 
 import pypdfium2.raw as c
 
-from ingest.pdf.calls import call, number_of
-from ingest.pdf.hidden import Way
-from ingest.pdf.objects import Box
+from ingest.pdf.hidden import HidingMethod
+from ingest.pdf.objects import Box, call, number_of
 from ingest.raw import Line
 from rag.text.normalise import SOFT_HYPHENS
 
@@ -79,7 +78,7 @@ class Characters:
         self._bold_fonts: dict[int | None, bool] = {None: False}
         self._kept: list[int] | None = None
 
-    def drop(self, hidden: dict[int, Way]) -> Counter[str]:
+    def drop(self, hidden: dict[int, HidingMethod]) -> Counter[str]:
         """Remove the characters of hidden objects; returns how many visible ones went, by way of hiding."""
         ways: Counter[str] = Counter()
         kept: list[int] = []

@@ -3,22 +3,153 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
-from ingest.clean.characters import plain, readable_count, unify_line_ends, unreadable_share
-from ingest.ledger import OCR_TRIED
-from ingest.limits import ReadOptions
-from ingest.pdf.pages import FEW, PageView, read_page
-from ingest.pdf.second import NotReadable, SecondOpinion
+from ingest.clean.lines import plain, readable_count, unify_line_ends, unreadable_share
+from ingest.options import ReadOptions
+from ingest.pdf.pages import FEW, PageStatistics, read_page
+from ingest.plan import OCR_TRIED
 from ingest.raw import Line, RawDocument, RawPage
 from rag.types import Status
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
+
+
+T = TypeVar("T")
+_PAGE_SECONDS = 10.0
+_ALL_SECONDS = 30.0
+_PATIENCE = 10
+"""Pages without any gain after which pypdf is asked no more."""
+
+
+class NotReadable(Exception):
+    """pypdf cannot read the file either; `encrypted` when only the password is missing."""
+
+    def __init__(self, message: str, *, encrypted: bool = False) -> None:
+        super().__init__(message)
+        self.encrypted = encrypted
+
+
+class PypdfReader:
+    """One PDF through pypdf, opened when first asked, within a time of its own."""
+
+    def __init__(self, path: Path, passwords: Sequence[str], *, seconds: float = _ALL_SECONDS) -> None:
+        self._path, self._passwords = path, passwords
+        self._left = seconds
+        self._reader: PdfReader | None = None
+        self._failures = 0
+        self._hopeless = False
+
+    @property
+    def worth_asking(self) -> bool:
+        """False once it has failed, or has not helped, or its time is used up."""
+        return not self._hopeless and self._left > 0 and self._failures < _PATIENCE
+
+    def page_count(self) -> int:
+        """Number of pages. Raises NotReadable."""
+        reader = self._opened()
+        try:
+            return self._timed(lambda: len(reader.pages), _ALL_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever a damaged file makes pypdf raise
+            self._hopeless = True
+            raise NotReadable(_plain_reason(error)) from None
+
+    def text(self, number: int) -> str:
+        """Text of physical page `number` (from 1), empty when pypdf cannot tell. Raises NotReadable."""
+        reader = self._opened()
+        try:
+            return self._timed(lambda: reader.pages[number - 1].extract_text() or "", _PAGE_SECONDS)
+        except Exception:  # noqa: BLE001 - whatever a damaged page makes pypdf raise
+            self._failures += 1
+            return ""
+
+    def helped(self, *, yes: bool) -> None:
+        """Hear whether the last answer was the better one."""
+        self._failures = 0 if yes else self._failures + 1
+
+    def information(self) -> dict[str, str]:
+        """Title and author, as far as they can be read."""
+        try:
+            found = self._timed(lambda: self._opened().metadata, _PAGE_SECONDS)
+            return {"title": found.title or "", "author": found.author or ""} if found else {}
+        except Exception:  # noqa: BLE001 - a title is not worth a file
+            return {}
+
+    def _opened(self) -> PdfReader:
+        if self._reader is None:
+            try:
+                self._reader = self._timed(self._open, _ALL_SECONDS)
+            except NotReadable:
+                self._hopeless = True
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a damaged file makes pypdf raise
+                self._hopeless = True
+                raise NotReadable(_plain_reason(error)) from None
+        return self._reader
+
+    def _open(self) -> PdfReader:
+        logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+        warnings.simplefilter("ignore")
+        from pypdf import PdfReader
+
+        reader = PdfReader(self._path)
+        if reader.is_encrypted and not any(reader.decrypt(word) for word in ["", *self._passwords]):
+            raise NotReadable("encrypted", encrypted=True)
+        return reader
+
+    def _timed(self, work: Callable[[], T], seconds: float) -> T:
+        began = time.monotonic()
+        try:
+            with _alarm(min(seconds, max(0.1, self._left))):
+                return work()
+        finally:
+            self._left -= time.monotonic() - began
+
+
+class _TooSlow(Exception):
+    pass
+
+
+def _plain_reason(error: BaseException) -> str:
+    if isinstance(error, _TooSlow):
+        return "took too long"
+    if isinstance(error, (MemoryError, RecursionError)):
+        return "too deeply nested or too large"
+    return type(error).__name__  # messages of pypdf may quote the file
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Interrupt Python code after `seconds`, where the system has such a timer."""
+    usable = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    if not usable:
+        yield
+        return
+
+    def ring(_signal: int, _frame: object) -> None:
+        raise _TooSlow
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
 
 _GARBLED = 0.3
 _SYMBOLS = 0.5
@@ -51,7 +182,7 @@ def read_pdf(
 
     `use_pdfium` and `use_pypdf` leave a reader out that crashed or hung on this file before.
     """
-    second = SecondOpinion(path, passwords) if use_pypdf else None
+    second = PypdfReader(path, passwords) if use_pypdf else None
     failure = "PDFium crashed on it"
     if use_pdfium:
         try:
@@ -75,10 +206,10 @@ def _open(path: Path, passwords: Sequence[str]) -> pdfium.PdfDocument:
     try:
         return _open_with(source, passwords)
     except pdfium.PdfiumError as error:
-        mended = None if "assword" in str(error) else _with_trailer(path)
-        if mended is None:
+        repaired = None if "assword" in str(error) else _with_trailer(path)
+        if repaired is None:
             raise
-        return _open_with(mended, passwords)
+        return _open_with(repaired, passwords)
 
 
 def _open_with(source: Any, passwords: Sequence[str]) -> pdfium.PdfDocument:
@@ -108,7 +239,7 @@ def _why_not_opened(error: pdfium.PdfiumError) -> str:
 
 
 def _read_with_pdfium(
-    document: pdfium.PdfDocument, second: SecondOpinion | None, options: ReadOptions, tell: Tell
+    document: pdfium.PdfDocument, second: PypdfReader | None, options: ReadOptions, tell: Tell
 ) -> RawDocument:
     count = len(document)
     tell("pages", count)
@@ -129,7 +260,7 @@ def _read_with_pdfium(
 
 
 def _page(
-    document: pdfium.PdfDocument, number: int, second: SecondOpinion | None, options: ReadOptions, tell: Tell
+    document: pdfium.PdfDocument, number: int, second: PypdfReader | None, options: ReadOptions, tell: Tell
 ) -> RawPage:
     try:
         view = read_page(document, number, keep_hidden=options.keep_hidden_text)
@@ -148,7 +279,7 @@ def _page(
     return page
 
 
-def _judge(view: PageView) -> None:
+def _judge(view: PageStatistics) -> None:
     """Set the status of a page by what it says and shows."""
     page, objects = view.page, view.objects
     if view.visible == 0 and page.note:
@@ -172,7 +303,7 @@ def _is_garbled(text: str) -> bool:
     return symbols >= 20 and symbols > _SYMBOLS * (symbols + len(_WORD_CHARACTER.findall(sample)))
 
 
-def _improve(page: RawPage, second: SecondOpinion | None, tell: Tell, *, force: bool) -> None:
+def _improve(page: RawPage, second: PypdfReader | None, tell: Tell, *, force: bool) -> None:
     """Take pypdf's text when it is clearly more, or when there is no other."""
     if second is None or not second.worth_asking:
         return
@@ -211,7 +342,7 @@ def _recognise(document: pdfium.PdfDocument, page: RawPage, options: ReadOptions
     page.status, page.reason = Status.OCR, "read by OCR"
 
 
-def _read_with_pypdf(second: SecondOpinion, failure: str, options: ReadOptions, tell: Tell) -> RawDocument:
+def _read_with_pypdf(second: PypdfReader, failure: str, options: ReadOptions, tell: Tell) -> RawDocument:
     tell("stage", 1)
     try:
         count = second.page_count()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import repeat
@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import pypdfium2.raw as c
 
-from ingest.pdf.calls import call, number_of
 from ingest.pdf.objects import (
     IMAGE,
     PATH,
@@ -29,15 +28,76 @@ from ingest.pdf.objects import (
     Matrix,
     Measure,
     area,
+    call,
     centre,
     contains,
     drawing_of,
     intersect,
     multiply,
+    number_of,
     own_matrix,
     transform,
 )
-from ingest.pdf.painting import CONTRAST, visible_objects
+
+CONTRAST = 24
+"""Of 255: colours nearer to each other than this cannot be told apart by a reader."""
+_SCALE = 1.5  # 108 dots an inch: 5-point type is 7 pixels high
+_MAX_PIXELS = 2_500
+
+
+@dataclass(slots=True)
+class Canvas:
+    """A painted page: rows of `stride` bytes, `channels` bytes a pixel; `scale` pixels a point."""
+
+    pixels: bytes
+    stride: int
+    width: int
+    height: int
+    channels: int
+    scale: float
+    box: Box
+    """The part of the page that was painted."""
+
+    def differs(self, other: Canvas, box: Box) -> bool:
+        """Whether any pixel under `box` has changed by as much as a reader could see."""
+        left = max(0, int((box[0] - self.box[0]) * self.scale) - 1)
+        right = min(self.width, int((box[2] - self.box[0]) * self.scale) + 2)
+        top = max(0, int((self.box[3] - box[3]) * self.scale) - 1)
+        bottom = min(self.height, int((self.box[3] - box[1]) * self.scale) + 2)
+        for row in range(top, bottom):
+            here = slice(row * self.stride + left * self.channels, row * self.stride + right * self.channels)
+            mine, theirs = self.pixels[here], other.pixels[here]
+            if mine != theirs and any(abs(x - y) >= CONTRAST for x, y in zip(mine, theirs, strict=True)):
+                return True
+        return False
+
+
+def visible_objects(objects: Sequence[tuple[int, Box]], page: Any, box: Box) -> set[int]:
+    """Handles of those objects (handle and bounds) whose absence can be seen on the painted page."""
+    set_active = call("FPDFPageObj_SetIsActive")
+    before = paint(page, box)
+    for handle, _ in objects:
+        set_active(handle, False)
+    try:
+        after = paint(page, box)
+    finally:
+        for handle, _ in objects:
+            set_active(handle, True)
+    return {handle for handle, bounds in objects if before.differs(after, bounds)}
+
+
+def paint(page: Any, box: Box) -> Canvas:
+    """Render a page without its rotation; `box` is its visible part."""
+    longest = max(box[2] - box[0], box[3] - box[1], 1.0)
+    scale = min(_SCALE, _MAX_PIXELS / longest)
+    bitmap = page.render(scale=scale, rotation=-page.get_rotation() % 360, may_draw_forms=False)
+    try:
+        return Canvas(
+            bytes(bitmap.buffer), bitmap.stride, bitmap.width, bitmap.height, bitmap.n_channels, scale, box
+        )
+    finally:
+        bitmap.close()
+
 
 _MAX_OBJECTS = 40_000
 _MAX_CAREFUL = 1_500  # above this many text objects on a page, clips and layers are not looked at
@@ -54,7 +114,7 @@ _INVISIBLE_MODES = (c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP)
 _PAPER = (255, 255, 255)
 
 
-class Way(StrEnum):
+class HidingMethod(StrEnum):
     """How a text was hidden, in the words of the ledger."""
 
     INVISIBLE = "invisible"
@@ -68,11 +128,11 @@ class Way(StrEnum):
     ZERO_WIDTH = "zero-width characters"
 
 
-_CERTAIN = (Way.INVISIBLE, Way.TRANSPARENT, Way.TINY, Way.OFF_PAGE)
+_CERTAIN = (HidingMethod.INVISIBLE, HidingMethod.TRANSPARENT, HidingMethod.TINY, HidingMethod.OFF_PAGE)
 
 
 @dataclass(slots=True)
-class Shape:
+class PaintedShape:
     """Something painted that text may stand on or vanish under."""
 
     order: int
@@ -96,7 +156,7 @@ class _Text(NamedTuple):
 class PageObjects:
     """What the objects of a page tell: hidden text by handle, and how much of the page is pictures."""
 
-    hidden: dict[int, Way] = field(default_factory=dict)
+    hidden: dict[int, HidingMethod] = field(default_factory=dict)
     image_share: float = 0.0
     text_objects: int = 0
     shapes: int = 0
@@ -137,8 +197,8 @@ _count_clips = call("FPDFClipPath_CountPaths")
 _count_marks = call("FPDFPageObj_CountMarks")
 
 
-def _shapes(drawing: Drawing) -> list[Shape]:
-    shapes: list[Shape] = []
+def _shapes(drawing: Drawing) -> list[PaintedShape]:
+    shapes: list[PaintedShape] = []
     for order, handle, kind in drawing.of(TEXT.__ne__):
         box = _bounds(handle, drawing)
         if box is not None and box[2] - box[0] > 3 and box[3] - box[1] > 3:  # rules hide nothing
@@ -171,12 +231,12 @@ def _sample(drawing: Drawing, textpage: Any) -> Iterator[_Text]:
     return (_measured(order[handle], handle, drawing) for handle in dict.fromkeys(at) if handle in order)
 
 
-def _shape(order: int, handle: int, kind: int, box: Box) -> Shape | None:
+def _shape(order: int, handle: int, kind: int, box: Box) -> PaintedShape | None:
     if kind == IMAGE:
         see_through = bool(call("FPDFPageObj_HasTransparency")(handle))
-        return Shape(order, box, None, opaque=not see_through, image=True)
+        return PaintedShape(order, box, None, opaque=not see_through, image=True)
     if kind == SHADING:
-        return Shape(order, box, None, opaque=False, image=False)
+        return PaintedShape(order, box, None, opaque=False, image=False)
     if kind != PATH:
         return None
     fill_mode, stroke = ctypes.c_int(), ctypes.c_int()
@@ -185,40 +245,40 @@ def _shape(order: int, handle: int, kind: int, box: Box) -> Shape | None:
         return None
     colour = _measure.fill(handle)
     if colour is None:
-        return Shape(order, box, None, opaque=False, image=False)
+        return PaintedShape(order, box, None, opaque=False, image=False)
     if colour[3] < _FAINT:
         return None
     opaque = colour[3] >= _OPAQUE
-    return Shape(order, box, colour[:3] if opaque else None, opaque=opaque, image=False)
+    return PaintedShape(order, box, colour[:3] if opaque else None, opaque=opaque, image=False)
 
 
 class _Judge:
-    def __init__(self, page_box: Box, shapes: list[Shape], scan: bool, *, careful: bool) -> None:
+    def __init__(self, page_box: Box, shapes: list[PaintedShape], scan: bool, *, careful: bool) -> None:
         self._page_box, self._shapes, self._scan, self._careful = page_box, shapes, scan, careful
         self._figures = [s.box for s in shapes if s.image and area(s.box) >= _FIGURE_SHARE * area(page_box)]
         self._covers = [s for s in shapes if s.opaque]
         self._last_cover = self._covers[-1].order if self._covers else -1
         self._readable: dict[Colour | None, bool] = {None: True}
 
-    def suspect(self, text: _Text) -> Way | None:
+    def suspect(self, text: _Text) -> HidingMethod | None:
         """In what way a text may be hidden, or None."""
         order, _, _, box, mode, colour = text
         width, height = box[2] - box[0], box[3] - box[1]
         if width <= 0 and height <= 0:
             return None  # blanks draw nothing
         if mode in _INVISIBLE_MODES:
-            return None if self._layer_of_scan(text) else Way.INVISIBLE
+            return None if self._layer_of_scan(text) else HidingMethod.INVISIBLE
         if not _touches(box, self._page_box):
-            return Way.OFF_PAGE
+            return HidingMethod.OFF_PAGE
         if (height < _TINY or (width < _TINY and height > 10 * _TINY)) and _is_tiny(text):
-            return Way.TINY
+            return HidingMethod.TINY
         readable = self._readable.get(colour)
         if readable is None:
             readable = self._readable[colour] = self._reads_anywhere(colour)
         if not readable and (way := self._faded(text)):
             return way
         if order < self._last_cover and self._covered(text):
-            return Way.COVERED
+            return HidingMethod.COVERED
         return self._careful_suspect(text) if self._careful else None
 
     def _reads_anywhere(self, colour: Colour | None) -> bool:
@@ -228,16 +288,16 @@ class _Judge:
         grounds = [_PAPER, *(s.colour for s in self._shapes if s.colour is not None)]
         return colour[3] >= _FAINT and not any(_near(colour, ground) for ground in grounds)
 
-    def _faded(self, text: _Text) -> Way | None:
+    def _faded(self, text: _Text) -> HidingMethod | None:
         """Transparent, or of the colour of the topmost thing below it."""
         assert text.colour is not None
         if text.colour[3] < _FAINT:
-            return Way.TRANSPARENT
+            return HidingMethod.TRANSPARENT
         for shape in reversed(self._shapes):
             if shape.order < text.order and _inside(text.box, shape.box):
                 ground = shape.colour
-                return Way.BACKGROUND if ground is not None and _near(text.colour, ground) else None
-        return Way.BACKGROUND if _near(text.colour, _PAPER) else None
+                return HidingMethod.BACKGROUND if ground is not None and _near(text.colour, ground) else None
+        return HidingMethod.BACKGROUND if _near(text.colour, _PAPER) else None
 
     def _layer_of_scan(self, text: _Text) -> bool:
         return self._scan or any(_inside(text.box, figure) for figure in self._figures)
@@ -251,11 +311,11 @@ class _Judge:
                 return not (shape.image and self._layer_of_scan(text))
         return False
 
-    def _careful_suspect(self, text: _Text) -> Way | None:
+    def _careful_suspect(self, text: _Text) -> HidingMethod | None:
         clip = _clip_of(text.handle)
         if clip and _count_clips(clip) > 0 and _outside_clip(text, clip):
-            return Way.CLIPPED
-        return Way.LAYER if _in_layer(text.handle) else None
+            return HidingMethod.CLIPPED
+        return HidingMethod.LAYER if _in_layer(text.handle) else None
 
 
 def _is_tiny(text: _Text) -> bool:

@@ -13,7 +13,7 @@ import pypdfium2.raw as c
 
 from ingest.pdf.characters import Characters, Frame
 from ingest.pdf.columns import split_columns
-from ingest.pdf.hidden import PageObjects, Way, describe, inspect
+from ingest.pdf.hidden import HidingMethod, PageObjects, describe, inspect
 from ingest.raw import RawPage, count_visible
 
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
@@ -28,7 +28,7 @@ FEW = 100
 
 
 @dataclass(slots=True)
-class PageView:
+class PageStatistics:
     """What PDFium says of a page beyond its text, for deciding on a second opinion and on its status."""
 
     page: RawPage
@@ -39,7 +39,7 @@ class PageView:
     """Characters of the text objects, counted only where the text page gave few."""
 
 
-def read_page(document: pdfium.PdfDocument, number: int, *, keep_hidden: bool) -> PageView:
+def read_page(document: pdfium.PdfDocument, number: int, *, keep_hidden: bool) -> PageStatistics:
     """Read physical page `number` (from 1).
 
     Raises pdfium.PdfiumError when PDFium cannot load the page.
@@ -74,7 +74,7 @@ def _has_fields(page: Any) -> bool:
     return False
 
 
-def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: bool) -> PageView:
+def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: bool) -> PageStatistics:
     box = page.get_bbox()
     objects = inspect(page, textpage, box)
     frame = Frame(box, page.get_rotation())
@@ -83,8 +83,8 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
     ways: Counter[str] = Counter()
     if objects.hidden and not keep_hidden:
         ways = text.drop(objects.hidden)
-    if invisible := smuggled(text.text):
-        ways[Way.ZERO_WIDTH] += invisible
+    if invisible := invisible_characters(text.text):
+        ways[HidingMethod.ZERO_WIDTH] += invisible
     lines = split_columns(text.lines(), frame.width, lambda line, at: text.box(line.start + at))
     raw = RawPage(
         number,
@@ -99,7 +99,7 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
         raw.note = f"hidden text {verb}: {sum(ways.values())} characters ({describe(ways)})"
     visible = count_visible(text.text)
     drawn = _drawn_characters(page.raw, textpage.raw) if visible < FEW else visible
-    return PageView(raw, objects, visible, drawn)
+    return PageStatistics(raw, objects, visible, drawn)
 
 
 def _label(document: Any, number: int) -> str:
@@ -107,7 +107,7 @@ def _label(document: Any, number: int) -> str:
     return "" if label == str(number) else label[:40]
 
 
-def smuggled(text: str) -> int:
+def invisible_characters(text: str) -> int:
     """Zero-width characters that carry something: tags, long runs, or many between the letters of words.
 
     A single one is a line-break hint; Persian and Indic scripts need joiners, so other letters do not count.

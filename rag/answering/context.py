@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answering.pages import Pages
+from rag.answering.citations import PageSource
 from rag.text.normalise import INVISIBLE
 from rag.text.sentences import sentences
 from rag.types import Passage, Span
@@ -50,7 +50,10 @@ class Packed:
 
 
 def pack(
-    passages: Sequence[Passage], budget: int, count_tokens: Callable[[str], int], pages: Pages | None = None
+    passages: Sequence[Passage],
+    budget: int,
+    count_tokens: Callable[[str], int],
+    pages: PageSource | None = None,
 ) -> Packed:
     """As many of the passages, in their order, as fit into `budget` tokens, numbered, fenced and neutralised.
 
@@ -78,7 +81,7 @@ def neutralise(text: str) -> str:
     return _RISKY.sub(lambda match: match[0].translate(_WIDE), visible)
 
 
-def merge_neighbours(passages: Sequence[Passage], pages: Pages | None = None) -> list[Passage]:
+def merge_neighbours(passages: Sequence[Passage], pages: PageSource | None = None) -> list[Passage]:
     """Passages that touch or overlap on one page joined into one, at the place of the best ranked of them."""
     merged: list[Passage] = []
     for passage in passages:
@@ -92,7 +95,7 @@ def merge_neighbours(passages: Sequence[Passage], pages: Pages | None = None) ->
     return merged
 
 
-def _joined(first: Passage, second: Passage, pages: Pages | None) -> Passage | None:
+def _joined(first: Passage, second: Passage, pages: PageSource | None) -> Passage | None:
     """One passage in place of two, with the rank signals of `first`; None when they do not touch."""
     if pages is None or first.file != second.file or len(first.spans) != 1 or len(second.spans) != 1:
         return None

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from rag.answering.citations import PageTexts
 from rag.answering.derivation import derive, without
-from rag.answering.library import Library
-from rag.answering.orders import gives_orders
-from rag.text.facts import Evidence, Fact, facts, supported
+from rag.answering.ranking import addresses_model
+from rag.text.facts import Fact, FactText, facts, supported
 from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.language import language_of
 from rag.text.quantities import SCALE_WORDS, numbers
@@ -67,12 +67,12 @@ def same_polarity(text: str, evidence: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Grounds:
+class QuotedContext:
     """The proven quotes of one sentence and the words around them."""
 
     citations: Sequence[Citation]
     passages: Sequence[Passage]
-    library: Library
+    library: PageTexts
 
     def repeated_by(self, text: str) -> bool:
         """Whether `text` is a whole quote, word for word."""
@@ -81,7 +81,7 @@ class Grounds:
     @property
     def orders(self) -> bool:
         """Whether a quote stands in or beside a sentence that tells the model what to say."""
-        return gives_orders(self._near)
+        return addresses_model(self._near)
 
     def missing_facts(self, text: str) -> tuple[str, ...]:
         """The facts of `text` that stand neither around the quotes nor, if names, on their pages."""
@@ -124,7 +124,7 @@ class Grounds:
         return not any(_NEGATION.search(clause) for clause in self._clauses)
 
     @cached_property
-    def _around(self) -> Evidence:
+    def _around(self) -> FactText:
         """What figures and dates are looked up in."""
         scales = [
             page.text[a:b]
@@ -133,11 +133,11 @@ class Grounds:
             if SCALE_WORDS.search(page.text, a, b)
         ]
         rows = [page.text for _, page in self._pages if self._is_row]
-        return Evidence("\n".join([self._near, *scales, *rows]))
+        return FactText("\n".join([self._near, *scales, *rows]))
 
     @cached_property
-    def _page(self) -> Evidence:
-        return Evidence("\n".join([self._titles, *(page.text for _, page in self._pages)]))
+    def _page(self) -> FactText:
+        return FactText("\n".join([self._titles, *(page.text for _, page in self._pages)]))
 
     @cached_property
     def _near(self) -> str:

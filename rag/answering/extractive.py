@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rag.answering.candidates import Candidate, candidates
-from rag.answering.draft import Draft, DraftSentence, Quote
-from rag.answering.pages import Pages
+from rag.answering.citations import PageSource
 from rag.answering.question import analyse
-from rag.answering.ranking import EMBEDDED, Ranked, rank
+from rag.answering.ranking import EMBEDDED, Candidate, Ranked, candidates, rank
+from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.types import Passage
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 SAME = 0.8
 """Share of common words (Jaccard) from which two sentences say the same."""
-SENTENCES = 2
+MAX_SENTENCES = 2
 """Sentences of an answer at most, when nothing else is asked for."""
 WITHIN = 4.0
 """Log-odds by which a further sentence may be less likely to answer than the first: one to 55. Of the questions about
@@ -33,8 +32,8 @@ def answer(
     *,
     embed: Embed | None = None,
     query_vector: NDArray[np.float32] | None = None,
-    pages: Pages | None = None,
-    max_sentences: int = SENTENCES,
+    pages: PageSource | None = None,
+    max_sentences: int = MAX_SENTENCES,
 ) -> Draft:
     """At most `max_sentences` sentences of the passages, best first, each quoting itself.
 
@@ -72,14 +71,14 @@ def _alike(a: Candidate, b: Candidate) -> bool:
     return len(a.tokens & b.tokens) >= SAME * len(a.tokens | b.tokens)
 
 
-def _sentence(candidate: Candidate, pages: Pages | None) -> DraftSentence:
+def _sentence(candidate: Candidate, pages: PageSource | None) -> DraftSentence:
     number = candidate.rank + 1
     text = " ".join(candidate.text.split())
     page = _first_page(candidate, pages) if pages is not None else None
     return DraftSentence(text, (number,), (Quote(candidate.text, number, page),), starts_line=True)
 
 
-def _first_page(candidate: Candidate, pages: Pages) -> int | None:
+def _first_page(candidate: Candidate, pages: PageSource) -> int | None:
     """The first page of the file with the sentence, when it lies before the passage."""
     sentence = "".join(candidate.text.split())
     before = (p for p in pages.pages(candidate.file) if p.number < candidate.passage.page)

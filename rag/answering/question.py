@@ -9,7 +9,7 @@ from enum import StrEnum
 from rag.text.keywords import query_terms
 
 
-class Kind(StrEnum):
+class AnswerKind(StrEnum):
     """The kind of thing that answers a question."""
 
     DATE = "date"
@@ -20,13 +20,13 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class QuestionAnalysis:
     """A question, analysed."""
 
     text: str
     terms: dict[str, float]
     """Keyword tokens worth finding, with their weights."""
-    kind: Kind
+    kind: AnswerKind
     unit: str = ""
     """What is counted, when the question says "how many ..." or "몇 ...", in small letters."""
 
@@ -46,24 +46,24 @@ _MEASURED_KO = (
     "|용량|예산|보증금|기간|한도|요금|수수료|연봉|임금|이익|손실|값|범위"
 )
 _ASKS = {
-    Kind.DATE: re.compile(
+    AnswerKind.DATE: re.compile(
         r"\bwhen\b|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
         r"|언제|몇\s*(?:년|월|일|세기)|어느\s*(?:해|시기|시대|날)"
         rf"|(?:년도|연도|연대|날짜|시기|일자|생년월일|연월일|시점|시대|기한|마감|[은는된한던]\s해){_TAIL}",
         re.IGNORECASE,
     ),
-    Kind.NUMBER: re.compile(
+    AnswerKind.NUMBER: re.compile(
         r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|low|often|fast|wide|deep|heavy|early|late|soon|hot|cold)\b"
         rf"|\b(?:what|which)\s(?:(?:is|was|were|are)\s)?(?:the\s)?(?:[\w'-]+\s){{0,3}}(?:{_MEASURED})s?\b"
         r"|몇|얼마|며칠"
         rf"|(?:{_MEASURED_KO}){_TAIL}",
         re.IGNORECASE,
     ),
-    Kind.PERSON: re.compile(
+    AnswerKind.PERSON: re.compile(
         rf"\bwho(?:m|se)?\b|누구|누가|누굴|(?:사람|인물|감독|배우|저자|작가|대표|책임자|담당자|후보|선수|가수){_TAIL}",
         re.IGNORECASE,
     ),
-    Kind.PLACE: re.compile(
+    AnswerKind.PLACE: re.compile(
         r"\bwhere\b|\b(?:what|which)\s(?:country|city|state|place|location|region|town|continent|island|county|site)\b"
         r"|어디|어느\s*(?:나라|도시|지역|곳|국가|지방)"
         rf"|(?:나라|도시|지역|장소|곳|국가|위치|주소|소재지){_TAIL}",
@@ -71,20 +71,20 @@ _ASKS = {
     ),
 }
 _HOLDS = {
-    Kind.DATE: re.compile(
+    AnswerKind.DATE: re.compile(
         rf"\b(?:1\d{{3}}|20\d{{2}})(?:s\b|\b|(?=년))|\b(?:{_MONTHS})\b|\bcentur(?:y|ies)\b|\b(?:BCE?|CE|AD)\b"
         r"|\d+\s*(?:년|월|일|세기|시)|기원전|(?:월|화|수|목|금|토|일)요일|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b",
         re.IGNORECASE,
     ),
-    Kind.NUMBER: re.compile(
+    AnswerKind.NUMBER: re.compile(
         r"\d[\d,.]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
         r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third|quarter)s?\b"
         r"|(?:[한두세네]|다섯|여섯|일곱|여덟|아홉|열|[일이삼사오육칠팔구십백천만억수]+)\s?"
         r"(?:명|개|번|가지|차례|곳|대|편|종|년|원|살|배|마리|시간|일|달|주)(?![가-힣]{2})",
         re.IGNORECASE,
     ),
-    Kind.PERSON: re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+|[가-힣]{2,4}(?=[가-힣]?\s)"),
-    Kind.PLACE: re.compile(
+    AnswerKind.PERSON: re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+|[가-힣]{2,4}(?=[가-힣]?\s)"),
+    AnswerKind.PLACE: re.compile(
         r"\b(?:in|at|from|near|to|of|across|into|on)\s(?:the\s)?[A-Z]\w+"
         r"|[가-힣]+(?:시|도|군|구|국|주|현|성|섬|강|산|동|읍|면|역|대학교?|공항|나라|도시|지역|센터|관)"
         r"(?=에|의|로|으로|이|가|은|는|을|를|과|와|,|\s|$)|[가-힣]+에서"
@@ -100,15 +100,15 @@ _COUNTED = re.compile(
 _FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
 
 
-def analyse(question: str) -> Question:
+def analyse(question: str) -> QuestionAnalysis:
     """The terms and the expected kind of answer of a question in English or Korean."""
-    kind = next((kind for kind, asks in _ASKS.items() if asks.search(question)), Kind.OTHER)
+    kind = next((kind for kind, asks in _ASKS.items() if asks.search(question)), AnswerKind.OTHER)
     counted = _COUNTED.search(question)
     unit = (counted["en"] or counted["ko"]) if counted else ""
-    return Question(question, query_terms(question), kind, unit.lower())
+    return QuestionAnalysis(question, query_terms(question), kind, unit.lower())
 
 
-def counts_unit(question: Question, sentence: str) -> float:
+def counts_unit(question: QuestionAnalysis, sentence: str) -> float:
     """1 when the sentence counts what the question wants counted ("3,786가구", "six new plants"), else 0."""
     if not question.unit:
         return 0.0
@@ -117,12 +117,12 @@ def counts_unit(question: Question, sentence: str) -> float:
     return float(bool(re.search(counted, sentence, re.IGNORECASE)))
 
 
-def holds_kind(question: Question, sentence: str) -> float:
+def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     """1 if the sentence holds something of the kind asked for that the question itself lacks, 0 if not.
 
     One half when the question does not say what kind of thing it asks for.
     """
-    if question.kind is Kind.OTHER:
+    if question.kind is AnswerKind.OTHER:
         return 0.5
     asked = question.text.casefold()
     return float(any(match[0].casefold() not in asked for match in _HOLDS[question.kind].finditer(sentence)))

@@ -21,20 +21,265 @@ Small models drift from any form, so the reader accepts what they are known to w
 backtick quotation marks, `[1, p. 3: "..."]`, `[1] "..."`, `[1, 2]`, `【1】`, `[passage 1: ...]`,
 `[출처 1: ...]`, a marker cut off by the token limit, a list of sources at the end, a `<think>` block.
 What cannot be read as a marker stays in the text, where it is one more thing that has to be proven.
+
+The form itself is described in `rag.answering.reply`. A marker leaves a hole (a Unicode noncharacter)
+behind, so that the quotes' own full stops do not get in the way when the text is split into sentences.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
-from rag.answering.draft import Draft, DraftSentence, Quote
-from rag.answering.markers import HOLE, Mark, lift_markers
-from rag.answering.reply_json import read_json
 from rag.answering.wording import Language, say
 from rag.text.sentences import sentences as split_sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Words that the answerer says stand in a passage."""
+
+    text: str
+    passage: int | None = None
+    """The number (from 1) under which the passage was given; None when the answerer named none."""
+    page: int | None = None
+    """The page the answerer named, when it named one; never believed, only compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSentence:
+    """A sentence of an answer with what the answerer cites for it."""
+
+    text: str
+    passages: tuple[int, ...] = ()
+    """Every number cited, with or without a quote, in order, without repeats."""
+    quotes: tuple[Quote, ...] = ()
+    starts_line: bool = False
+    """True when the reply had a line break before it (lists, tables, paragraphs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An answer that nobody has checked yet."""
+
+    sentences: tuple[DraftSentence, ...] = ()
+    declined: bool = False
+    """The answerer itself says that the documents do not hold the answer."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the reader about how the reply had to be read."""
+
+
+HOLE = "\ufdd0"
+_CLOSERS = {'"': '"”“', "“": '”"“', "”": '”"', "„": '“”"', "«": "»"}
+_CLOSERS |= {"「": "」", "『": "』", "‘": "’'", "'": "'’", "`": "`'"}
+_OPEN, _CLOSE = "".join(_CLOSERS), "".join(sorted(set("".join(_CLOSERS.values()))))
+_LABEL = (
+    r"(?:passages?|sources?|doc(?:ument)?s?|quotes?|citations?|출처|문서|근거|인용|자료|구절|발췌)?"
+    r"\s*[#№]?\s*"
+)
+_NUMBERS = r"\d{1,3}(?:\s*[,;·&]\s*\d{1,3}(?!\s*(?:쪽|페이지)))*"
+_PAGE = (
+    r"(?:\s*[,;(]?\s*"
+    r"(?:p(?:p|g|age)?\b\.?\s*(?P<page>\d{1,5})|(?P<page_ko>\d{1,5})\s*(?:쪽|페이지))\s*\)?)?"
+)
+_START = re.compile(
+    rf"[\[【〔]\s*{_LABEL}(?P<n>{_NUMBERS}){_PAGE}\s*"
+    rf"(?:(?P<bare>[\]】〕])|[::,–—-]?\s*(?=[{_OPEN}])|[::]\s*)",
+    re.I,
+)
+_BEHIND_QUOTE = (
+    rf"\s*(?:(?P<end>[\]】〕])|[,;]?\s*(?=[{_OPEN}])"
+    rf"|[,;]\s*{_LABEL}(?P<n>\d{{1,3}})\s*[::]\s*(?=[{_OPEN}]))"
+)
+_QUOTE_END = {mark: re.compile(f"[{closers}]{_BEHIND_QUOTE}", re.I) for mark, closers in _CLOSERS.items()}
+_AFTER_BARE = re.compile(
+    rf"[ \t]*[::]?[ \t]*[{_OPEN}](?P<words>[^\n]+?)[{_CLOSE}][ \t]*(?:\(p[^)\n]*\))?[ \t]*(?=\n|$|[\[【])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CitationMarker:
+    """A marker as read: the passage numbers it names and the quotes it carries."""
+
+    passages: tuple[int, ...]
+    quotes: tuple[Quote, ...] = ()
+
+
+def lift_markers(text: str) -> tuple[str, list[CitationMarker]]:
+    """`text` with every marker replaced by `HOLE`, and the markers in order."""
+    pieces: list[str] = []
+    marks: list[CitationMarker] = []
+    at = 0
+    while (start := _START.search(text, at)) is not None:
+        mark, end = _read_marker(text, start)
+        pieces += [text[at : start.start()], HOLE]
+        marks.append(mark)
+        at = end
+    pieces.append(text[at:])
+    return "".join(pieces), marks
+
+
+def read_quote(words: str, passage: int | None, page: int | None = None) -> tuple[Quote, ...]:
+    """The quote in `words`, without the quotation marks around it; nothing when it holds no words."""
+    words = words.strip().strip(_OPEN + _CLOSE).strip()
+    return (Quote(words, passage, page),) if any(c.isalnum() for c in words) else ()
+
+
+def _read_marker(text: str, start: re.Match[str]) -> tuple[CitationMarker, int]:
+    numbers = tuple(dict.fromkeys(int(n) for n in re.findall(r"\d+", start["n"])))
+    page_text = start["page"] or start["page_ko"]
+    page = int(page_text) if page_text else None
+    if start["bare"]:
+        after = _AFTER_BARE.match(text, start.end())
+        if after is None or len(numbers) != 1:
+            return CitationMarker(numbers), start.end()
+        return CitationMarker(numbers, read_quote(after["words"], numbers[0], page)), after.end()
+    if start.end() >= len(text) or text[start.end()] not in _OPEN:
+        return _unquoted(text, start.end(), numbers, page)
+    return _quoted(text, start.end(), numbers, page)
+
+
+def _quoted(text: str, at: int, numbers: tuple[int, ...], page: int | None) -> tuple[CitationMarker, int]:
+    """The quotes from `at`, where an opening quotation mark stands, to the end of the marker."""
+    quotes: list[Quote] = []
+    passages = list(numbers)
+    passage = numbers[0]
+    limit = _limit(text, at)
+    while (stop := _QUOTE_END[text[at]].search(text, at + 1, limit)) is not None:
+        quotes += read_quote(text[at + 1 : stop.start()], passage, page)
+        if stop["end"]:
+            return CitationMarker(tuple(dict.fromkeys(passages)), tuple(quotes)), stop.end()
+        if stop["n"]:
+            passage, page = int(stop["n"]), None
+            passages.append(passage)
+        at = stop.end()
+    quotes += read_quote(text[at + 1 : limit].rstrip("]】〕 \n"), passage, page)  # cut off, or never closed
+    return CitationMarker(tuple(dict.fromkeys(passages)), tuple(quotes)), limit
+
+
+def _unquoted(text: str, at: int, numbers: tuple[int, ...], page: int | None) -> tuple[CitationMarker, int]:
+    """`[1: words without quotation marks]`."""
+    limit = _limit(text, at)
+    close = min((i for i in (text.find(c, at, limit) for c in "]】〕") if i >= 0), default=limit)
+    return CitationMarker(numbers, read_quote(text[at:close], numbers[0], page)), min(close + 1, limit)
+
+
+def _limit(text: str, at: int) -> int:
+    """Where a quote must have ended: at the end of the paragraph, or where the next quote's marker opens."""
+    paragraph = text.find("\n\n", at)
+    limit = len(text) if paragraph < 0 else paragraph
+    for start in _START.finditer(text, at, limit):
+        if not start["bare"]:
+            return start.start()
+    return limit
+
+
+_FENCE = re.compile(r"\A```[a-z]*\s*\n(.*?)(?:\n```.*)?\Z", re.S | re.I)
+_TEXT_KEYS = ("text", "sentence", "answer", "문장", "답변")
+_QUOTE_KEYS = ("quote", "text", "quotes", "인용")
+_NUMBER_KEYS = ("passage", "n", "source", "number", "id", "출처")
+
+
+def read_json(text: str) -> Draft | None:
+    """The draft in a JSON reply; None when the text is not one."""
+    fenced = _FENCE.match(text)
+    value = _load((fenced[1] if fenced else text).strip())
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        value = {"sentences": value}
+    if not isinstance(value, dict):
+        return None
+    sentences = tuple(_sentences(value))
+    if not sentences and not (value.get("not_in_documents") or "sentences" in value or "answer" in value):
+        return None
+    cited = any(sentence.passages for sentence in sentences)
+    declined = not sentences or (bool(value.get("not_in_documents")) and not cited)
+    return Draft(() if declined else sentences, declined=declined)
+
+
+def _load(text: str) -> Any:
+    """The JSON value that starts the text, closing what the token limit cut off; None when it is not JSON."""
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return _load_cut(text)
+
+
+def _load_cut(text: str) -> Any:
+    """Close the open string, lists and objects; step back over half-written members until it reads."""
+    for _ in range(20):
+        try:
+            return json.loads(text + _closers(text), strict=False)
+        except (ValueError, RecursionError):
+            cut = max(text.rfind(","), text.rfind("}"), text.rfind("]"))
+            if cut <= 0:
+                return None
+            text = text[:cut]
+    return None
+
+
+def _closers(text: str) -> str:
+    stack: list[str] = []
+    in_string = escaped = False
+    for c in text:
+        if in_string:
+            in_string = escaped or c != '"'
+            escaped = c == "\\" and not escaped
+        elif c == '"':
+            in_string = True
+        elif c in "{[":
+            stack.append("}" if c == "{" else "]")
+        elif c in "}]" and stack:
+            stack.pop()
+    return ('"' if in_string else "") + "".join(reversed(stack))
+
+
+def _sentences(value: Mapping[str, Any]) -> Iterator[DraftSentence]:
+    items = value.get("sentences", value.get("answer"))
+    if isinstance(items, str):  # {"answer": "...", "citations": [...]}
+        items = [{"text": items, "citations": value.get("citations", ())}]
+    for item in items if isinstance(items, list) else ():
+        members = item if isinstance(item, dict) else {"text": item}
+        text = _first(members, _TEXT_KEYS)
+        if isinstance(text, str) and text.strip():
+            quotes = tuple(_quotes(members))
+            numbers = dict.fromkeys(q.passage for q in quotes if q.passage is not None)
+            kept = tuple(q for q in quotes if q.text)
+            yield DraftSentence(" ".join(text.split()), tuple(numbers), kept, starts_line=True)
+
+
+def _quotes(item: Mapping[str, Any]) -> Iterator[Quote]:
+    """The citations of one sentence; a citation without words is a quote without text."""
+    cited = item.get("citations", item.get("quotes", ()))
+    for citation in cited if isinstance(cited, list) else [cited]:
+        if isinstance(citation, dict):
+            number = _number(_first(citation, _NUMBER_KEYS))
+            words = _first(citation, _QUOTE_KEYS)
+            page = _number(citation.get("page"))
+        else:
+            number, page = _number(citation), None
+            words = citation if number is None else ""
+        if isinstance(words, str) and words.strip():
+            yield from read_quote(words, number, page)
+        elif number is not None:
+            yield Quote("", number, page)
+
+
+def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((item[key] for key in keys if key in item), None)
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    digits = re.fullmatch(r"\s*\[?\s*(\d{1,5})\s*\]?\s*", str(value))
+    return int(digits[1]) if digits else None
+
 
 NOT_IN_DOCUMENTS = "NOT_IN_DOCUMENTS"
 NOT_IN_DOCUMENTS_KO = "문서에_없음"
@@ -79,7 +324,7 @@ def _read_text(text: str, language: Language) -> Draft:
     body, marks = lift_markers(text)
     said_no = bool(_SENTINEL.search(body))
     body, footnotes = _cut_sources(_SENTINEL.sub("", body), marks)
-    found = [_with_footnotes(sentence, footnotes) for sentence in _sentences(body, marks)]
+    found = [_with_footnotes(sentence, footnotes) for sentence in _reply_sentences(body, marks)]
     cited = any(sentence.passages for sentence in found)
     in_words = len(found) <= 2 and bool(_DECLINES.search(body))
     if not cited and (said_no or in_words or not found):
@@ -88,7 +333,7 @@ def _read_text(text: str, language: Language) -> Draft:
     return Draft(tuple(found), notes=notes)
 
 
-def _cut_sources(body: str, marks: Sequence[Mark]) -> tuple[str, list[Quote]]:
+def _cut_sources(body: str, marks: Sequence[CitationMarker]) -> tuple[str, list[Quote]]:
     """The body without a closing list of sources, and the quotes of that list."""
     headings = list(_SOURCES.finditer(body))
     if not headings or HOLE not in body[headings[-1].end() :]:
@@ -105,7 +350,7 @@ def _with_footnotes(sentence: DraftSentence, footnotes: Sequence[Quote]) -> Draf
     return replace(sentence, quotes=sentence.quotes + extra) if extra else sentence
 
 
-def _sentences(body: str, marks: Sequence[Mark]) -> Iterator[DraftSentence]:
+def _reply_sentences(body: str, marks: Sequence[CitationMarker]) -> Iterator[DraftSentence]:
     """The sentences of the body, each with the marks that belong to it."""
     used = 0
     pending: DraftSentence | None = None
@@ -124,7 +369,7 @@ def _sentences(body: str, marks: Sequence[Mark]) -> Iterator[DraftSentence]:
         yield pending
 
 
-def _extend(before: DraftSentence | None, text: str, marks: Sequence[Mark]) -> DraftSentence | None:
+def _extend(before: DraftSentence | None, text: str, marks: Sequence[CitationMarker]) -> DraftSentence | None:
     """A line without words belongs to the sentence before it; a lone quote at the start is a sentence."""
     if before is None:
         quotes = [quote for mark in marks for quote in mark.quotes]
@@ -146,7 +391,9 @@ def _without_holes(line: str) -> tuple[str, list[int]]:
     return text, holes
 
 
-def _sentences_of_line(text: str, holes: Sequence[int], marks: Sequence[Mark]) -> list[DraftSentence]:
+def _sentences_of_line(
+    text: str, holes: Sequence[int], marks: Sequence[CitationMarker]
+) -> list[DraftSentence]:
     spans = [(start, end) for start, end in split_sentences(text) if _WORD.search(text[start:end])]
     if not spans:
         spans = [(0, len(text))]
@@ -158,7 +405,7 @@ def _sentences_of_line(text: str, holes: Sequence[int], marks: Sequence[Mark]) -
     return found
 
 
-def _cite(sentence: DraftSentence, marks: Sequence[Mark]) -> DraftSentence:
+def _cite(sentence: DraftSentence, marks: Sequence[CitationMarker]) -> DraftSentence:
     numbers = [*sentence.passages, *(n for mark in marks for n in mark.passages)]
     quotes = [*sentence.quotes, *(quote for mark in marks for quote in mark.quotes)]
     return replace(sentence, passages=tuple(dict.fromkeys(numbers)), quotes=tuple(dict.fromkeys(quotes)))

@@ -75,14 +75,14 @@ def _ask_one(
 ) -> Answer:
     from rag.cli.forms import answer_form, print_json
     from rag.cli.streaming import show_stream
-    from rag.pipeline.keeping import LAST_ANSWER, keep
+    from rag.pipeline.state import LAST_ANSWER, write_state
 
     if as_json:
         answer = _plain_ask(pipeline, question, where, variables)
         print_json(answer_form(answer))
     else:
         answer = show_stream(pipeline, question, where=where, variables=variables)
-    keep(pipeline.settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
+    write_state(pipeline.settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
     return answer
 
 

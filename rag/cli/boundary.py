@@ -73,7 +73,7 @@ def _piped_away() -> int:
 
 
 def _in_a_sentence(error: Exception, arguments: Sequence[str]) -> str:
-    """An error that nobody raised on purpose. A path that cannot be used is the caller's to mend, not a mystery."""
+    """An error that nobody raised on purpose. A path that cannot be used is the caller's to fix, not a mystery."""
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes) and error.filename:
         return f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}."
     where = "" if _debugging(arguments) else " Run again with --debug to see where."

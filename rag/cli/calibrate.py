@@ -10,7 +10,7 @@ from rag.cli.boundary import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
 
 if TYPE_CHECKING:
-    from rag.answering.calibrate import Calibration
+    from rag.answering.calibration import Calibration
     from rag.pipeline import Pipeline
     from rag.settings import Settings
 
@@ -39,11 +39,11 @@ def command(settings: Settings, rate: float, count: int, seed: int, dry_run: boo
     the lowest at which at most --rate of the latter would be answered. No model is asked.
     """
     from rag.cli.opening import open_pipeline, tell
-    from rag.pipeline.calibration import keep_calibration
+    from rag.pipeline.opening import save_calibration
 
     with open_pipeline(settings, "calibrate", model="extractive") as pipeline:
         found = _calibrate(pipeline, rate, count, seed)
-        if not dry_run and not keep_calibration(settings.index, found, pipeline.embeddings.id):
+        if not dry_run and not save_calibration(settings.index, found, pipeline.embeddings.id):
             tell("The threshold cannot be kept: no folder for it can be written. Use --abstain instead.")
     if as_json:
         from rag.cli.forms import print_json
@@ -55,7 +55,7 @@ def command(settings: Settings, rate: float, count: int, seed: int, dry_run: boo
 
 
 def _calibrate(pipeline: Pipeline, rate: float, count: int, seed: int) -> Calibration:
-    from rag.answering.calibrate import calibrate, make_questions
+    from rag.answering.calibration import calibrate, make_questions
     from rag.cli.progress import track
 
     index = pipeline.index

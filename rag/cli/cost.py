@@ -10,7 +10,7 @@ from rag.cli.options import examples, json_option, with_settings
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.usage.ledger import Line
+    from rag.usage.log import UsageEntry
 
 _GROUPS: tuple[Literal["day", "model", "command"], ...] = ("day", "model", "command")
 
@@ -38,7 +38,7 @@ def command(settings: Settings, by: Literal["day", "model", "command"] | None, a
     return 0
 
 
-def _form(line: Line) -> dict[str, Any]:
+def _form(line: UsageEntry) -> dict[str, Any]:
     """`cost_usd` is null when the price of any call is not known; `known_cost_usd` is what is known of it."""
     return {
         "key": line.key,
@@ -53,7 +53,7 @@ def _form(line: Line) -> dict[str, Any]:
     }
 
 
-def _total(lines: list[Line]) -> dict[str, Any]:
+def _total(lines: list[UsageEntry]) -> dict[str, Any]:
     names = (
         "calls", "cached_calls", "input_tokens", "output_tokens", "known_cost_usd", "unpriced_calls",
     )  # fmt: skip
@@ -63,7 +63,7 @@ def _total(lines: list[Line]) -> dict[str, Any]:
     return sums | {"estimated": any(line.estimated for line in lines)}
 
 
-def _print(tables: dict[Literal["day", "model", "command"], list[Line]], total: dict[str, Any]) -> None:
+def _print(tables: dict[Literal["day", "model", "command"], list[UsageEntry]], total: dict[str, Any]) -> None:
     from rag.cli.tables import print_table
 
     for group, lines in tables.items():

@@ -119,9 +119,9 @@ def _check_index(settings: Settings) -> tuple[bool | None, str]:
 
 def _threshold(index: Index, settings: Settings) -> list[str]:
     """The threshold for declining that was fitted to the index, when there is one and it is in force."""
-    from rag.pipeline.calibration import kept_calibration
+    from rag.pipeline.opening import load_calibration
 
-    found = kept_calibration(index)
+    found = load_calibration(index)
     if found is None or settings.abstain is not None:
         return []
     return [f"calibrated to decline below {found.threshold:g} ({found.asked:,} questions)"]

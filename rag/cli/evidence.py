@@ -48,7 +48,7 @@ def current(index: Index, citation: Citation, language: Language) -> Citation:
 
     A note says so in `language`.
     """
-    from rag.answering.quotes import page_hash
+    from rag.answering.citations import page_hash
 
     page = index.page(citation.file, citation.page)
     if not citation.verified or (page is not None and page_hash(page) == citation.page_hash):
@@ -138,7 +138,7 @@ def picture_of(
 
     Raises RagError when the file is no PDF, is gone, or the picture cannot be written.
     """
-    from rag.pipeline.keeping import keep_bytes
+    from rag.pipeline.state import write_state_bytes
     from rag.rendering.pages import render_page
 
     source, page = index.source(citation.file), index.page(citation.file, citation.page)
@@ -148,7 +148,7 @@ def picture_of(
     picture = render_page(source.path, page.number, here, passwords=passwords)
     if path is None:
         stem = re.sub(r"[^\w.-]+", "-", Path(citation.file).stem)[:80]
-        path = keep_bytes(index.location, f"pictures/{stem}-p{page.number}.png", picture)
+        path = write_state_bytes(index.location, f"pictures/{stem}-p{page.number}.png", picture)
         if path is None:
             raise RagError("No folder for the picture can be written: name a file with --png.")
         return path

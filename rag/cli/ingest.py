@@ -78,8 +78,7 @@ def command(settings: Settings, paths: tuple[str, ...], as_json: bool, **flags: 
 
 
 def _options(flags: dict[str, Any]) -> IngestOptions:
-    from ingest.limits import ReadOptions
-    from ingest.passwords import Passwords
+    from ingest.options import Passwords, ReadOptions
     from ingest.pipeline import IngestOptions
 
     limits = {"seconds": flags["timeout"], "memory_mib": flags["memory"], "max_pages": flags["max_pages"]}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.progress import FileResult, Progress, Tally
+from ingest.progress import FileResult, IngestProgress, ProgressCounts
 from rag.cli.render import plain_line
 from rag.types import Status
 
@@ -22,7 +22,7 @@ _LINE_EVERY = 15.0  # seconds, so that a log stays readable
 
 
 @contextmanager
-def showing() -> Iterator[Progress]:
+def showing() -> Iterator[IngestProgress]:
     """What fits standard error. When the run ends early, a sentence says what is done and kept."""
     shown: _Bar | _Lines = _Bar() if sys.stderr.isatty() else _Lines()
     try:
@@ -37,7 +37,7 @@ def showing() -> Iterator[Progress]:
     shown.close()
 
 
-def line_of(tally: Tally) -> str:
+def line_of(tally: ProgressCounts) -> str:
     """Files, pages, chunks, rates, time left and cost in one line."""
     parts = [
         f"{tally.files_done:,}/{tally.files:,} files",
@@ -71,21 +71,21 @@ class _Lines:
     """Progress for a log. The run's threads all report to it."""
 
     def __init__(self) -> None:
-        self.tally: Tally | None = None
+        self.tally: ProgressCounts | None = None
         self._said = time.monotonic()
         self._lock = threading.Lock()
 
-    def started(self, tally: Tally) -> None:
+    def started(self, tally: ProgressCounts) -> None:
         self.tally = tally
 
-    def advanced(self, tally: Tally) -> None:
+    def advanced(self, tally: ProgressCounts) -> None:
         with self._lock:
             if time.monotonic() - self._said < _LINE_EVERY:
                 return
             self._said = time.monotonic()
         click.echo(line_of(tally), err=True)
 
-    def finished(self, result: FileResult, tally: Tally) -> None:
+    def finished(self, result: FileResult, tally: ProgressCounts) -> None:
         if (trouble := _trouble(result)) is not None:
             click.echo(trouble, err=True)
         self.advanced(tally)
@@ -105,21 +105,21 @@ class _Bar:
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn
         from rich.progress import Progress as Bars
 
-        self.tally: Tally | None = None
+        self.tally: ProgressCounts | None = None
         columns = (BarColumn(20), TaskProgressColumn(), TextColumn("{task.fields[line]}", markup=False))
         self._bars: Bars = Bars(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bars.add_task("", total=1.0, line="", visible=False)
         self._bars.start()
 
-    def started(self, tally: Tally) -> None:
+    def started(self, tally: ProgressCounts) -> None:
         self.tally = tally
         self._bars.update(self._task, visible=tally.files > 0)
         self.advanced(tally)
 
-    def advanced(self, tally: Tally) -> None:
+    def advanced(self, tally: ProgressCounts) -> None:
         self._bars.update(self._task, completed=tally.fraction, line=line_of(tally))
 
-    def finished(self, result: FileResult, tally: Tally) -> None:
+    def finished(self, result: FileResult, tally: ProgressCounts) -> None:
         if (trouble := _trouble(result)) is not None:
             self.note(trouble)
         self.advanced(tally)

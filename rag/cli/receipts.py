@@ -10,23 +10,23 @@ import click
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.usage.ledger import Ledger
-    from rag.usage.meter import Tally
+    from rag.usage.log import UsageLog
+    from rag.usage.meter import UsageTotal
 
 
-def ledger_of(settings: Settings) -> Ledger:
+def ledger_of(settings: Settings) -> UsageLog:
     """The receipts of the index in force."""
-    from rag.usage.ledger import FILE_NAME, Ledger
+    from rag.usage.log import FILE_NAME, UsageLog
 
-    return Ledger(settings.folder / FILE_NAME)
+    return UsageLog(settings.folder / FILE_NAME)
 
 
 @contextmanager
-def receipt(settings: Settings, command: str) -> Iterator[Tally]:
+def receipt(settings: Settings, command: str) -> Iterator[UsageTotal]:
     """Keep a receipt of what is spent inside the block, also when an error or an interruption ends it."""
-    from rag.usage.meter import Tally, tallying
+    from rag.usage.meter import UsageTotal, counting_usage
 
-    with tallying(Tally()) as tally:
+    with counting_usage(UsageTotal()) as tally:
         try:
             yield tally
         finally:
@@ -34,7 +34,7 @@ def receipt(settings: Settings, command: str) -> Iterator[Tally]:
                 _keep(settings, command, tally)
 
 
-def _keep(settings: Settings, command: str, tally: Tally) -> None:
+def _keep(settings: Settings, command: str, tally: UsageTotal) -> None:
     """Write the receipt; that must never take the place of the command's own outcome."""
     from rag.errors import RagError
     from rag.places import in_database

@@ -20,7 +20,7 @@ def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
 
     Raises RagError when the file cannot be written.
     """
-    from rag.answering.receipt import receipt_of, write_receipt
+    from rag.answering.saved import saved_answer_of, write_saved_answer
 
     fingerprints = {
         "model": answer.model,
@@ -29,7 +29,7 @@ def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
     }
     given = {name: value for name, value in fingerprints.items() if value}
     try:
-        write_receipt(receipt_of(answer, fingerprints=given), path)
+        write_saved_answer(saved_answer_of(answer, fingerprints=given), path)
     except OSError as error:
         raise RagError(f"The answer cannot be saved to {path}: {error.strerror}.") from None
     return say("saved", language_for(answer.question, pipeline.settings), path=path)

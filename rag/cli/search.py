@@ -79,6 +79,6 @@ def _show(
     if identity is not None:
         click.echo(f"\n{identity}: {query}")
     if not passages:
-        click.echo(pipeline.runnable.steps.why_nothing(where, language))
+        click.echo(pipeline.runnable.steps.no_passage_reason(where, language))
     for rank, passage in enumerate(passages, start=1):
         click.echo(passage_text(rank, passage, terms_of(query), language) + "\n")

@@ -1,4 +1,4 @@
-"""A chat as it is kept: who was asked what, and the answers with their proof."""
+"""A chat as it is read_state_file: who was asked what, and the answers with their proof."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from rag.cli.forms import answer_form, citations_of
 from rag.errors import UsageError
-from rag.pipeline.keeping import LAST_ANSWER, keep, kept, kept_names
+from rag.pipeline.state import LAST_ANSWER, read_state_file, state_file_names, write_state
 from rag.places import shown
 from rag.types import Answer, Citation
 
@@ -40,16 +40,16 @@ class Session:
         return citations_of(self.turns[-1]) if self.turns else []
 
     def add(self, answer: Answer) -> Path | None:
-        """Append a turn and keep the whole at once: a session outlives whatever ends the program."""
+        """Append a turn and write_state the whole at once: a session outlives whatever ends the program."""
         self.turns.append(answer_form(answer) | {"at": time.time()})
-        keep(self.index, LAST_ANSWER, self.turns[-1])
+        write_state(self.index, LAST_ANSWER, self.turns[-1])
         form = {"format": _FORMAT, "name": self.name, "turns": self.turns}
-        return keep(self.index, f"{FOLDER}/{self.name}.json", form)
+        return write_state(self.index, f"{FOLDER}/{self.name}.json", form)
 
 
 def resume(index: str, name: str | None = None) -> Session:
     """The session `name`, or the newest one. Raises UsageError when there is none, or it cannot be read."""
-    names = [Path(found).stem for found in kept_names(index, FOLDER)]
+    names = [Path(found).stem for found in state_file_names(index, FOLDER)]
     if not names:
         raise UsageError(
             f"There is no session of the index {shown(index)} to resume: begin one with `rag chat`."
@@ -57,7 +57,7 @@ def resume(index: str, name: str | None = None) -> Session:
     chosen = names[0] if name is None else name
     if chosen not in names or not _NAME.fullmatch(chosen):
         raise UsageError(f"There is no session {chosen!r}: the newest are {', '.join(names[:5])}.")
-    form = kept(index, f"{FOLDER}/{chosen}.json")
+    form = read_state_file(index, f"{FOLDER}/{chosen}.json")
     turns = form.get("turns") if isinstance(form, Mapping) and form.get("format") == _FORMAT else None
     if not isinstance(turns, list) or not all(_is_turn(turn) for turn in turns):
         raise UsageError(f"The session {chosen!r} cannot be read: begin another one with `rag chat`.")

@@ -61,8 +61,8 @@ def command(
 
     with open_index(settings.index, notify=tell) as index:
         if number is not None:
-            kept = _of_last_answer(settings, number)
-            citation = current(index, kept, language_for(kept.quote, settings))
+            read_state_file = _of_last_answer(settings, number)
+            citation = current(index, read_state_file, language_for(read_state_file.quote, settings))
         else:
             citation = cite(index, str(file), int(page or 1), quote)
         wanted = png is not None or open_picture
@@ -77,7 +77,7 @@ def command(
 
 
 def _passwords(given: tuple[str, ...], file: str | None, name: str) -> tuple[str, ...]:
-    from ingest.passwords import Passwords
+    from ingest.options import Passwords
 
     return Passwords.load(given, file).for_file(name)
 
@@ -86,9 +86,9 @@ def _of_last_answer(settings: Settings, number: str) -> Citation:
     from rag.cli.evidence import chosen
     from rag.cli.forms import citations_of
     from rag.errors import UsageError
-    from rag.pipeline.keeping import LAST_ANSWER, kept
+    from rag.pipeline.state import LAST_ANSWER, read_state_file
 
-    answer = kept(settings.index, LAST_ANSWER)
+    answer = read_state_file(settings.index, LAST_ANSWER)
     if answer is None:
         raise UsageError("There is no last answer to show: ask first, or give --file and --page.")
     return chosen(citations_of(answer), number)

@@ -10,18 +10,18 @@ import click
 from rag.cli.render import plain_line
 
 if TYPE_CHECKING:
-    from ingest.report import Report
+    from ingest.progress import IngestReport
 
 _SLOW = 1.0  # seconds of reading from which a file is worth naming
 _NAMED = 20  # failed files that are listed; `rag status --failed` has all
 
 
-def summary_text(report: Report) -> str:
+def summary_text(report: IngestReport) -> str:
     """Several lines: what was read and embedded, what was left alone, what is slow, what failed and why."""
     return "\n".join((*_work(report), *_left_alone(report), *_slowest(report), *_failed(report)))
 
 
-def _work(report: Report) -> Iterator[str]:
+def _work(report: IngestReport) -> Iterator[str]:
     if not report.files:
         yield f"Nothing {'would be' if report.dry_run else 'was'} read: {_unchanged(report) or 'no files found'}."
         return
@@ -36,7 +36,7 @@ def _work(report: Report) -> Iterator[str]:
         yield _unchanged(report).capitalize() + "."
 
 
-def _unchanged(report: Report) -> str:
+def _unchanged(report: IngestReport) -> str:
     if not report.unchanged:
         return ""
     text = f"{_count(report.unchanged, 'file')} unchanged"
@@ -45,7 +45,7 @@ def _unchanged(report: Report) -> str:
     return text
 
 
-def _embedded(report: Report) -> str:
+def _embedded(report: IngestReport) -> str:
     """`120 embedded, 21 from the cache, 30,996 tokens, $0.0006`: what is free has no price."""
     parts = [f"{report.chunks_embedded:,} {'to embed' if report.dry_run else 'embedded'}"]
     if report.chunks_cached:
@@ -57,7 +57,7 @@ def _embedded(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _left_alone(report: Report) -> Iterator[str]:
+def _left_alone(report: IngestReport) -> Iterator[str]:
     for old, new in report.renamed:
         yield f"Renamed: {plain_line(old)} is now {plain_line(new)}."
     if report.removed:
@@ -68,14 +68,14 @@ def _left_alone(report: Report) -> Iterator[str]:
         yield f"{would} out of the index: {', '.join(map(plain_line, report.pruned[:_NAMED]))}."
 
 
-def _slowest(report: Report) -> Iterator[str]:
+def _slowest(report: IngestReport) -> Iterator[str]:
     slow = [result for result in report.slowest if result.seconds >= _SLOW]
     if slow:
         named = ", ".join(f"{plain_line(result.file)} ({result.seconds:.1f} s)" for result in slow)
         yield f"Slowest to read: {named}."
 
 
-def _failed(report: Report) -> Iterator[str]:
+def _failed(report: IngestReport) -> Iterator[str]:
     if report.stopped:
         yield click.style(f"Stopped early: {plain_line(report.stopped)}", fg="red")
     if not report.failed:

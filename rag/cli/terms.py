@@ -23,7 +23,7 @@ def language_for(question: str, settings: Settings) -> Language:
 def terms_of(question: str) -> list[str]:
     """The words of a question that are worth marking in a passage; Korean ones without their particle."""
     from rag.text.keywords import STOP_WORDS
-    from rag.text.korean import without_particle
+    from rag.text.language import without_particle
 
     words = (without_particle(word) for word in re.findall(r"[\w.%-]*\w", question))
     return [word for word in words if word.casefold() not in STOP_WORDS]

@@ -90,9 +90,9 @@ def _tiktoken(spec: str, price: Price | None) -> _Counter:
 
 def _read(settings: Settings, paths: Sequence[str]) -> Iterator[tuple[str, Reading]]:
     """Each file as `rag ingest` would read it, by name."""
-    from ingest.discover import discover
-    from ingest.limits import ReadOptions
-    from ingest.reading import Job, Reading
+    from ingest.discovery import discover
+    from ingest.options import ReadOptions
+    from ingest.reading import Reading, ReadJob
     from ingest.workers import ReaderPool
     from rag.types import Page, Status
 
@@ -106,7 +106,7 @@ def _read(settings: Settings, paths: Sequence[str]) -> Iterator[tuple[str, Readi
     for file in found:
         if file.problem is not None:
             yield file.file, Reading(file.problem, file.reason)
-    jobs = [Job(file.file, file.path, file.format) for file in found if file.problem is None]
+    jobs = [ReadJob(file.file, file.path, file.format) for file in found if file.problem is None]
     options = ReadOptions(chunk_tokens=settings.chunk_tokens, chunk_overlap=settings.chunk_overlap)
     with ReaderPool(settings.workers or 2, options, lambda _file, _pages: None) as pool:
         outcomes = {outcome.job.file: outcome.reading for outcome in pool.read(jobs)}

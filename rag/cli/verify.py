@@ -11,7 +11,7 @@ from rag.cli.options import examples, json_option, with_settings
 from rag.errors import RagError
 
 if TYPE_CHECKING:
-    from rag.answering.receipt import Check, Verification
+    from rag.answering.saved import CitationCheck, Verification
     from rag.cli.messages import Language
     from rag.settings import Settings
 
@@ -32,7 +32,7 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
 
     With --json one object a line.
     """
-    from rag.answering.receipt import read_receipt, verify_receipt
+    from rag.answering.saved import read_saved_answer, verify_saved_answer
     from rag.cli.opening import tell
     from rag.store import open_index
 
@@ -40,7 +40,7 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
     with open_index(settings.index, notify=tell) as index:
         for file in files:
             try:
-                found = verify_receipt(read_receipt(file), index)
+                found = verify_saved_answer(read_saved_answer(file), index)
             except RagError as error:  # the other files are still worth proving
                 tell(f"Error: {error}")
                 sound = False
@@ -76,7 +76,7 @@ def _form(file: str, found: Verification) -> dict[str, Any]:
     }
 
 
-def _check_form(check: Check) -> dict[str, Any]:
+def _check_form(check: CitationCheck) -> dict[str, Any]:
     return {
         "n": check.saved.n,
         "file": check.saved.file,

@@ -21,9 +21,9 @@ from rag.evaluation.folder import Run, RunFolder, load_run
 from rag.evaluation.questions import Question
 from rag.evaluation.records import Found, Record, results_of
 from rag.types import Answer, Passage
-from rag.usage.journal import forget, journaling
+from rag.usage.journal import forget, recording_paid_work
 
-Ask = Callable[[Question], Answer]
+Query = Callable[[Question], Answer]
 Search = Callable[[Question], Sequence[Passage]]
 
 # the next question would meet the same: stop at once instead of failing a thousand times
@@ -56,14 +56,14 @@ def evaluate(
     questions: Sequence[Question],
     folder: str | Path,
     *,
-    ask: Ask | None,
+    ask: Query | None,
     search: Search | None = None,
     settings: Mapping[str, Any] | None = None,
     workers: int = 4,
     progress: Callable[[Progress], None] | None = None,
     restart: bool = False,
 ) -> Outcome:
-    """Ask and search for every question that `folder` has no finished record of, `workers` at a time.
+    """Query and search for every question that `folder` has no finished record of, `workers` at a time.
 
     `ask` None measures retrieval alone; without `search` the passages of the answer are the result list.
     `settings` is whatever the answers depend on; a folder with other settings is refused. A question that a
@@ -85,13 +85,13 @@ def evaluate(
     return Outcome(load_run(folder), state.asked, state.budget)
 
 
-def _paid_once(out: RunFolder, question: Question, ask: Ask | None, search: Search | None) -> Record:
+def _paid_once(out: RunFolder, question: Question, ask: Query | None, search: Search | None) -> Record:
     """The record of a question; what an attempt that was killed paid for it is not paid again."""
-    with journaling(out.paid, question.id):
+    with recording_paid_work(out.paid, question.id):
         return _record(question, ask, search)
 
 
-def _record(question: Question, ask: Ask | None, search: Search | None) -> Record:
+def _record(question: Question, ask: Query | None, search: Search | None) -> Record:
     found: tuple[Found, ...] = ()
     try:
         found = results_of(search(question)) if search is not None else ()

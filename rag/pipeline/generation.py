@@ -2,25 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from rag.answering.context import neutralise
-from rag.errors import ContextTooLong
+from rag.answering.context import Packed, neutralise, pack
+from rag.errors import ContextTooLong, UsageError
 from rag.pipeline.condense import as_text, read_reply
-from rag.pipeline.prompt import LEAST_ROOM, Prompt, Reader, turn_prompt
-from rag.pipeline.turn import Turn
+from rag.pipeline.query import QueryState
 from rag.pipeline.wording import language_for, say
 from rag.prompting.catalogue import load_template
+from rag.prompting.template import Template
+from rag.prompting.template_file import ExamplePassage, Language
+from rag.providers.calls import prompt_tokens
+from rag.providers.specs import DEFAULT_REPLY_TOKENS
+from rag.text.language import language_of
+from rag.types import Passage
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage, BaseMessageChunk
+    from langchain_core.prompts import ChatPromptTemplate
     from langchain_core.runnables import Runnable, RunnableConfig
 
-    from rag.answering.pages import Pages
+    from rag.answering.citations import PageSource
+    from rag.pipeline.query import QueryState
     from rag.providers.chat import GuardedChat
     from rag.settings import Settings
+
+
+_SLACK = 64
+"""Tokens of the context left free, since counts are estimates for most models."""
+LEAST_ROOM = 64
+_NO_LIMIT = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """How the model reads: its tokens and its context window."""
+
+    count_tokens: Callable[[str], int]
+    context_tokens: int
+    embed: Callable[[Sequence[str]], Any] | None = None
+    """Vectors of texts at no cost, for choosing worked examples by meaning; None leaves words for it."""
+
+
+class Prompt:
+    """A template made ready for a question."""
+
+    def __init__(
+        self,
+        template: Template,
+        question: str,
+        settings: Settings,
+        reader: ModelLimits,
+        variables: Mapping[str, str],
+    ) -> None:
+        self.template = template
+        self.question = question
+        self._settings = settings
+        self._reader = reader
+        self._variables = variables
+        # what was set says in which language to answer; else the answer follows the question
+        self._question_language = language_of(question) if settings.language == "auto" else settings.language
+
+    @cached_property
+    def language(self) -> Language:
+        return self.template.language_for(self._question_language)
+
+    @cached_property
+    def chat(self) -> ChatPromptTemplate:
+        """The LangChain prompt; `values` gives its input."""
+        return self.template.prompt(
+            self.language,
+            format_passages=self._example_block,
+            count_tokens=self._reader.count_tokens,
+            embed=self._reader.embed,
+        )
+
+    def values(self, **filled: str) -> dict[str, Any]:
+        """The input of `chat`: what is filled in now, and what the template fixes."""
+        fixed = self.template.fixed_values(self.language, self._question_language, self._variables)
+        return {**fixed, "question": self.question, **filled}
+
+    def messages(self, packed: Packed) -> list[BaseMessage]:
+        return self.chat.format_messages(**self.values(passages=packed.block))
+
+    def room(self) -> int:
+        """Tokens that the passages may have: the context without the rest of the prompt and the reply."""
+        if self._settings.context_tokens is not None:
+            return self._settings.context_tokens
+        rest = prompt_tokens(self.chat.format_messages(**self.values(passages="")), self._reader.count_tokens)
+        reply = self._settings.max_tokens or self.template.sampling.max_tokens or DEFAULT_REPLY_TOKENS
+        return max(self._reader.context_tokens - rest - reply - _SLACK, LEAST_ROOM)
+
+    def pack(self, passages: Sequence[Passage], room: int, pages: PageSource) -> Packed:
+        """As many passages as fit into `room` tokens."""
+        return pack(passages, room, self._reader.count_tokens, pages)
+
+    def _example_block(self, passages: Sequence[ExamplePassage]) -> str:
+        """Passages of a worked example, laid out exactly as those of a question."""
+        given = [Passage(i, p.file, p.page, p.page, p.text, ()) for i, p in enumerate(passages)]
+        return pack(given, _NO_LIMIT, self._reader.count_tokens).block
+
+
+def prompt_for(turn: QueryState, settings: Settings, reader: ModelLimits) -> Prompt:
+    """The prompt for a turn. Raises UsageError or TemplateError for its template."""
+    template = load_template(turn.ask.prompt or settings.prompt, settings.prompts_dir)
+    if template.file.purpose != "answer":
+        raise UsageError(
+            f"The template {template.name} is not for answers: `rag prompts list` shows those that are."
+        )
+    return Prompt(template, turn.standalone or turn.ask.question, settings, reader, turn.ask.variables)
+
 
 CONDENSE = "condense"
 
@@ -31,15 +125,15 @@ class Generator:
 
     model: GuardedChat
     settings: Settings
-    pages: Pages
+    pages: PageSource
     embed: Callable[[Sequence[str]], Any] | None = None
-    """As in `Reader`."""
+    """As in `ModelLimits`."""
 
     @property
-    def reader(self) -> Reader:
-        return Reader(self.model.guards.count_tokens, self.model.context_tokens, self.embed)
+    def reader(self) -> ModelLimits:
+        return ModelLimits(self.model.guards.count_tokens, self.model.context_tokens, self.embed)
 
-    def standalone(self, turn: Turn, config: RunnableConfig) -> str | None:
+    def standalone(self, turn: QueryState, config: RunnableConfig) -> str | None:
         """The turn's question, rewritten to be understandable without the chat; None when that failed."""
         question = turn.ask.question
         prompt = Prompt(
@@ -49,7 +143,7 @@ class Generator:
         chain = self._chain(prompt)
         return read_reply(chain.invoke(prompt.values(history=history), config).text, question)
 
-    def invoke(self, turn: Turn, config: RunnableConfig) -> None:
+    def invoke(self, turn: QueryState, config: RunnableConfig) -> None:
         """Fill in `turn.reply`."""
         chain, prompt = self._prepared(turn)
         for values in self._attempts(turn, prompt):
@@ -62,7 +156,7 @@ class Generator:
             else:
                 return
 
-    def stream(self, turn: Turn, config: RunnableConfig) -> Iterator[str]:
+    def stream(self, turn: QueryState, config: RunnableConfig) -> Iterator[str]:
         """The pieces of the reply as they come; afterwards `turn.reply` holds all of it."""
         chain, prompt = self._prepared(turn)
         for values in self._attempts(turn, prompt):
@@ -77,7 +171,7 @@ class Generator:
             else:
                 return
 
-    async def astream(self, turn: Turn, config: RunnableConfig) -> AsyncIterator[str]:
+    async def astream(self, turn: QueryState, config: RunnableConfig) -> AsyncIterator[str]:
         """`stream` without blocking the event loop."""
         chain, prompt = self._prepared(turn)
         for values in self._attempts(turn, prompt):
@@ -92,15 +186,15 @@ class Generator:
             else:
                 return
 
-    def _prepared(self, turn: Turn) -> tuple[Runnable[Any, BaseMessage], Prompt]:
-        prompt = turn_prompt(turn, self.settings, self.reader)
+    def _prepared(self, turn: QueryState) -> tuple[Runnable[Any, BaseMessage], Prompt]:
+        prompt = prompt_for(turn, self.settings, self.reader)
         turn.template = (prompt.template.name, prompt.template.fingerprint)
         return self._chain(prompt), prompt
 
     def _chain(self, prompt: Prompt) -> Runnable[Any, BaseMessage]:
         return prompt.chat | self.model.bind(**prompt.template.sampling.arguments())
 
-    def _attempts(self, turn: Turn, prompt: Prompt) -> Iterator[dict[str, Any]]:
+    def _attempts(self, turn: QueryState, prompt: Prompt) -> Iterator[dict[str, Any]]:
         """Inputs of the chain, each with half as many tokens of passages as the one before."""
         room = prompt.room()
         while True:
@@ -109,21 +203,21 @@ class Generator:
             room = turn.packed.tokens // 2
 
     @staticmethod
-    def _at_the_end(turn: Turn) -> bool:
+    def _at_the_end(turn: QueryState) -> bool:
         """Whether nothing is left to leave out."""
         return turn.packed is None or turn.packed.tokens <= LEAST_ROOM
 
     @staticmethod
-    def _next(turn: Turn, pieces: Iterator[BaseMessage]) -> BaseMessageChunk | None:
+    def _next(turn: QueryState, pieces: Iterator[BaseMessage]) -> BaseMessageChunk | None:
         with turn.stage("generate"):
             return cast("BaseMessageChunk | None", next(pieces, None))
 
     @staticmethod
-    async def _anext(turn: Turn, pieces: AsyncIterator[BaseMessage]) -> BaseMessageChunk | None:
+    async def _anext(turn: QueryState, pieces: AsyncIterator[BaseMessage]) -> BaseMessageChunk | None:
         with turn.stage("generate"):
             return cast("BaseMessageChunk | None", await anext(pieces, None))
 
-    def _read(self, turn: Turn, piece: BaseMessageChunk) -> str:
+    def _read(self, turn: QueryState, piece: BaseMessageChunk) -> str:
         turn.reply += piece.text
         if piece.response_metadata.get("finish_reason") == "length":
             turn.notes.append(say("cut_reply", language_for(turn.ask.question, self.settings)))

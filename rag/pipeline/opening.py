@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rag.answering.abstain import GATE, THRESHOLD
+from rag.answering.evidence import GATE, THRESHOLD
 from rag.errors import IndexMismatch
-from rag.pipeline.calibration import kept_calibration
+from rag.pipeline.chain import Steps
 from rag.pipeline.generation import Generator
 from rag.pipeline.searching import open_retriever
-from rag.pipeline.steps import Steps
+from rag.pipeline.state import read_state_file, write_state
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings
@@ -18,7 +18,39 @@ from rag.store import Index, open_index
 from rag.usage.meter import Meter
 
 if TYPE_CHECKING:
+    from rag.answering.calibration import Calibration
     from rag.providers.embedding import EmbeddingProvider
+    from rag.store import Index
+
+
+_FILE = "calibration.json"
+_FORMAT = 2
+
+
+def save_calibration(index: str, calibration: Calibration, embeddings: str) -> bool:
+    """Keep it for the index at `index`; False when no folder for it can be written.
+
+    `embeddings` is the identity of the weights that the scores come from.
+    """
+    form = {"format": _FORMAT, "embeddings": embeddings, **calibration.as_json()}
+    return write_state(index, _FILE, form) is not None
+
+
+def load_calibration(index: Index, notify: Callable[[str], None] = lambda _: None) -> Calibration | None:
+    """What was read_state_file for the index; None when there is nothing that can be read, or it fits other embeddings.
+
+    `notify` gets a sentence in the latter case.
+    """
+    from rag.answering.calibration import Calibration
+
+    form = read_state_file(index.location, _FILE)
+    if not isinstance(form, dict) or form.get("format") != _FORMAT:
+        return None
+    found = Calibration.from_json(form)
+    if found is not None and form.get("embeddings") != index.spec.embedding_id:
+        notify("The index was calibrated for other embeddings: run `rag calibrate` again.")
+        return None
+    return found
 
 
 def open_steps(
@@ -49,8 +81,8 @@ def open_steps(
 
 
 def _fitted(index: Index, settings: Settings, notify: Callable[[str], None]) -> float:
-    """The threshold of the extractive answerer: the one that `rag calibrate` kept for the index, or the default."""
-    found = kept_calibration(index, notify) if settings.abstain is None else None
+    """The threshold of the extractive answerer: the one that `rag calibrate` read_state_file for the index, or the default."""
+    found = load_calibration(index, notify) if settings.abstain is None else None
     return THRESHOLD if found is None else found.threshold
 
 

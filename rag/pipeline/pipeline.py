@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import RagError
-from rag.pipeline.turn import Ask, History, Turn, as_ask
+from rag.pipeline.query import History, Query, QueryState, as_query
 from rag.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Pipeline:
         """Open the index at `index` (by default the one that the settings name).
 
         `flags` are settings by name, such as `model="openai:gpt-4o-mini"`, over environment and `.env`; give
-        them or ready `settings`. `notify` gets sentences about what was mended on the way. `command` is the
+        them or ready `settings`. `notify` gets sentences about what was repaired on the way. `command` is the
         name under which receipts are kept. `meter` is a running bill with its cap, to be shared with other
         pipelines; by default this one has its own. `follow`: each question sees what was published before it;
         otherwise all are answered from the state at opening.
@@ -143,7 +143,7 @@ class Pipeline:
         """The model's words as they come, which nothing has proven yet, then the answer. As `ask` otherwise."""
         return self._stream(_ask(question, history, where, prompt, k, strict, variables), config)
 
-    def _stream(self, ask: Ask, config: RunnableConfig | None) -> Iterator[str | Answer]:
+    def _stream(self, ask: Query, config: RunnableConfig | None) -> Iterator[str | Answer]:
         with self._receipted():
             yield from self.runnable.stream(ask, config)
 
@@ -166,10 +166,10 @@ class Pipeline:
         variables: Mapping[str, str] | None = None,
     ) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
-        from rag.pipeline.prompt import turn_prompt
+        from rag.pipeline.generation import prompt_for
 
         turn = self._found(_ask(question, (), where, prompt, k, None, variables))
-        made = turn_prompt(turn, self.settings, self.runnable.steps.reader)
+        made = prompt_for(turn, self.settings, self.runnable.steps.reader)
         return made.messages(made.pack(turn.passages, made.room(), self.index))
 
     def close(self) -> None:
@@ -181,11 +181,11 @@ class Pipeline:
         finally:
             self.index.close()
 
-    def _found(self, ask: Ask) -> Turn:
+    def _found(self, ask: Query) -> QueryState:
         steps = self.runnable.steps
         with self._receipted():
             steps.refresh()
-            return steps.retrieve(Turn(ask, standalone=ask.question))
+            return steps.retrieve(QueryState(ask, standalone=ask.question))
 
     @contextmanager
     def _receipted(self) -> Iterator[None]:
@@ -198,10 +198,10 @@ class Pipeline:
                     self._keep_receipt()
 
     def _keep_receipt(self) -> None:
-        from rag.usage.ledger import FILE_NAME, Ledger
+        from rag.usage.log import FILE_NAME, UsageLog
 
         with self.meter.keeping() as tally:
-            Ledger(self.settings.folder / FILE_NAME).record(self._command, tally)
+            UsageLog(self.settings.folder / FILE_NAME).record(self._command, tally)
 
     def __enter__(self) -> Self:
         return self
@@ -220,8 +220,8 @@ def _ask(
     k: int | None,
     strict: bool | None = None,
     variables: Mapping[str, str] | None = None,
-) -> Ask:
-    return as_ask(
+) -> Query:
+    return as_query(
         {
             "question": question,
             "history": history,

@@ -12,9 +12,8 @@ from rag.retrieval.hybrid import HybridRetriever, Retrieval
 if TYPE_CHECKING:
     from rag.providers.chat import GuardedChat
     from rag.providers.embedding import EmbeddingProvider
-    from rag.retrieval.asking import Asker, Effort
-    from rag.retrieval.assisted import AssistedRetriever
-    from rag.retrieval.expand import Expander
+    from rag.retrieval.expansion import AssistedRetriever, Expander
+    from rag.retrieval.model_calls import ModelStep, PromptedModel
     from rag.settings import Settings
     from rag.store import Index
 
@@ -34,11 +33,11 @@ def open_retriever(
     )
     if not settings.expand and settings.rerank is None:
         return base
-    from rag.retrieval.asking import Asker
-    from rag.retrieval.assisted import AssistedRetriever
-    from rag.retrieval.rerank import open_reranker
+    from rag.retrieval.expansion import AssistedRetriever
+    from rag.retrieval.model_calls import PromptedModel
+    from rag.retrieval.reranking import open_reranker
 
-    asker = Asker(chat, settings.prompts_dir) if chat is not None else None
+    asker = PromptedModel(chat, settings.prompts_dir) if chat is not None else None
     return AssistedRetriever(
         base=base,
         embed_passages=provider.embeddings.embed_documents,
@@ -50,8 +49,8 @@ def open_retriever(
     )
 
 
-def _expander(settings: Settings, asker: Asker | None) -> Expander:
-    from rag.retrieval.expand import Expander
+def _expander(settings: Settings, asker: PromptedModel | None) -> Expander:
+    from rag.retrieval.expansion import Expander
 
     if asker is None:
         raise MissingCapability(
@@ -60,29 +59,29 @@ def _expander(settings: Settings, asker: Asker | None) -> Expander:
     return Expander(asker, settings.expand)
 
 
-def effort_seconds(retrieval: Retrieval) -> dict[str, float]:
+def model_step_seconds(retrieval: Retrieval) -> dict[str, float]:
     """Seconds by stage for what models did in a search: `expand` as a whole, since its calls run together."""
     seconds: dict[str, float] = {}
-    for effort in retrieval.efforts:
-        stage = effort.step if effort.step == "rerank" else "expand"
-        seconds[stage] = max(effort.seconds, seconds.get(stage, 0.0))
+    for model_step in retrieval.model_steps:
+        stage = model_step.step if model_step.step == "rerank" else "expand"
+        seconds[stage] = max(model_step.seconds, seconds.get(stage, 0.0))
     return seconds
 
 
-def effort_forms(retrieval: Retrieval | None) -> list[dict[str, Any]]:
+def model_step_forms(retrieval: Retrieval | None) -> list[dict[str, Any]]:
     """What each step of a search with a model took, as plain data."""
-    return [_form(effort) for effort in retrieval.efforts] if retrieval is not None else []
+    return [_form(model_step) for model_step in retrieval.model_steps] if retrieval is not None else []
 
 
-def _form(effort: Effort) -> dict[str, Any]:
-    usage = effort.usage
+def _form(model_step: ModelStep) -> dict[str, Any]:
+    usage = model_step.usage
     return {
-        "step": effort.step,
-        "model": effort.model,
+        "step": model_step.step,
+        "model": model_step.model,
         "calls": usage.calls,
         "cached_calls": usage.cached_calls,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": usage.cost_usd,
-        "seconds": round(effort.seconds, 4),
+        "seconds": round(model_step.seconds, 4),
     }

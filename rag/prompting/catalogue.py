@@ -12,9 +12,18 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from rag.errors import TemplateError, UsageError
-from rag.prompting.schema import LANGUAGES, Example, Language, TemplateFile
-from rag.prompting.source import Located, Place, nearest, read_yaml, validate
 from rag.prompting.template import GIVEN, NEEDED, Template
+from rag.prompting.template_file import (
+    LANGUAGES,
+    Example,
+    Language,
+    Place,
+    TemplateFile,
+    YamlWithLines,
+    nearest,
+    read_yaml,
+    validate,
+)
 
 DEFAULT = "few-shot"
 _FORMS_FILE = "_reply_forms.yaml"  # a leading underscore: shipped text that is not a template
@@ -23,7 +32,7 @@ _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TemplateEntry:
     """A template that can be named."""
 
     name: str
@@ -41,7 +50,7 @@ def shipped_folder() -> Path:
     return Path(str(resources.files("prompts")))
 
 
-def list_templates(prompts_dir: str | Path | None = None) -> list[Entry]:
+def list_templates(prompts_dir: str | Path | None = None) -> list[TemplateEntry]:
     """Every template that can be named, by name; a file in the user's folder hides a shipped one.
 
     Raises UsageError when the user's folder does not exist.
@@ -57,10 +66,10 @@ def list_templates(prompts_dir: str | Path | None = None) -> list[Entry]:
     return [found[name] for name in sorted(found)]
 
 
-def _in_folder(folder: Path, *, shipped: bool) -> Iterator[Entry]:
+def _in_folder(folder: Path, *, shipped: bool) -> Iterator[TemplateEntry]:
     for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
         if not path.name.startswith("_") and not path.stem.endswith(".examples"):
-            yield Entry(path.stem, path, shipped)
+            yield TemplateEntry(path.stem, path, shipped)
 
 
 def load_template(name_or_path: str | Path, prompts_dir: str | Path | None = None) -> Template:
@@ -93,7 +102,7 @@ def read_template(path: Path) -> Template:
     return Template(path.stem, path, file, examples, _reply_forms(file))
 
 
-def _check_messages(source: Located, file: TemplateFile, language: Language) -> None:
+def _check_messages(source: YamlWithLines, file: TemplateFile, language: Language) -> None:
     texts = file.messages.given().get(language)
     if texts is None:
         return
@@ -120,7 +129,7 @@ def _check_messages(source: Located, file: TemplateFile, language: Language) -> 
         )
 
 
-def _variables(source: Located, place: Place, text: str) -> Iterator[tuple[str, int]]:
+def _variables(source: YamlWithLines, place: Place, text: str) -> Iterator[tuple[str, int]]:
     """Names of the variables of a message with their offsets; raises TemplateError for a stray brace."""
     for match in _BRACES.finditer(text):
         if match[0] in ("{{", "}}"):
@@ -134,7 +143,7 @@ def _variables(source: Located, place: Place, text: str) -> Iterator[tuple[str, 
         yield match[1], match.start()
 
 
-def _examples(source: Located, file: TemplateFile) -> tuple[tuple[Example, ...], Located, Place]:
+def _examples(source: YamlWithLines, file: TemplateFile) -> tuple[tuple[Example, ...], YamlWithLines, Place]:
     """The examples with the file and the place in it where they are written."""
     if file.examples is None:
         return (), source, ()
@@ -149,7 +158,9 @@ def _examples(source: Located, file: TemplateFile) -> tuple[tuple[Example, ...],
     return validate(beside, _ExampleList).examples, beside, ("examples",)
 
 
-def _check_examples(file: TemplateFile, examples: tuple[Example, ...], source: Located, at: Place) -> None:
+def _check_examples(
+    file: TemplateFile, examples: tuple[Example, ...], source: YamlWithLines, at: Place
+) -> None:
     for i, example in enumerate(examples):
         cited = {int(n) for n in re.findall(r"\[(\d+)(?=[\]:,])", example.reply)}
         wrong = sorted(n for n in cited if not 1 <= n <= len(example.passages))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rag.errors import AuthenticationFailed, SettingsError
-from rag.providers.connection import ChatConnection, EmbeddingConnection
-from rag.providers.failures import Place
+from rag.providers.failures import CallSite
 from rag.providers.openai import DIMENSIONS, Requester, client_options
+from rag.providers.specs import ChatConnection, EmbeddingConnection
 from rag.settings import Settings
 
 _KEY = "AZURE_OPENAI_API_KEY"
@@ -30,7 +30,7 @@ def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
     return EmbeddingConnection(Requester(embeddings), place, dimension=DIMENSIONS.get(model))
 
 
-def _place(model: str, settings: Settings) -> Place:
+def _place(model: str, settings: Settings) -> CallSite:
     spec = f"azure:{model}"
     if settings.azure_openai_endpoint is None:
         raise SettingsError(f"{spec} needs the address of your resource: set AZURE_OPENAI_ENDPOINT.")
@@ -38,7 +38,9 @@ def _place(model: str, settings: Settings) -> Place:
         raise SettingsError(f"{spec} needs an API version, such as 2024-10-21: set OPENAI_API_VERSION.")
     if settings.azure_openai_api_key is None:
         raise AuthenticationFailed(f"{spec} needs a key: set {_KEY}.")
-    return Place(spec, f"Azure OpenAI at {settings.azure_openai_endpoint}", _KEY, tuple(settings.secrets()))
+    return CallSite(
+        spec, f"Azure OpenAI at {settings.azure_openai_endpoint}", _KEY, tuple(settings.secrets())
+    )
 
 
 def _options(model: str, settings: Settings) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from rag.errors import RagError, ServerUnreachable
-from rag.providers.capabilities import DEFAULT_REPLY_TOKENS, Capabilities
-from rag.providers.failures import Place, translate
+from rag.providers.failures import CallSite, translate
 from rag.providers.pacing import RateLimiter, Retry
+from rag.providers.specs import DEFAULT_REPLY_TOKENS, Capabilities
 from rag.types import Usage
-from rag.usage.journal import Paid, current_journal
+from rag.usage.journal import Paid, current_paid_work
 from rag.usage.meter import Meter, Reservation
 from rag.usage.replies import Reply, ReplyCache
 
@@ -40,7 +40,7 @@ _REFUSED_PARAMETER = re.compile(
 class Guards:
     """What stands between a caller and a provider."""
 
-    place: Place
+    place: CallSite
     meter: Meter
     limiter: RateLimiter
     retry: Retry
@@ -178,7 +178,7 @@ class Call:
 
     def _paid_before(self) -> AIMessage | None:
         """The reply that this piece of work paid for before it was interrupted."""
-        journal = current_journal()
+        journal = current_paid_work()
         paid = journal.take(self._key()) if journal is not None else None
         if paid is None:
             return None
@@ -189,7 +189,7 @@ class Call:
 
     def keep(self, text: str, reason: str, usage: UsageMetadata, receipt: dict[str, Any]) -> None:
         """Keep the reply: for this piece of work, and for identical calls when such are answered from the cache."""
-        if (journal := current_journal()) is not None:
+        if (journal := current_paid_work()) is not None:
             billed = Usage(usage["input_tokens"], usage["output_tokens"], receipt["cost_usd"], calls=1)
             journal.put(self._key(), Paid(text, billed, reason, receipt["estimated"]))
         if self._replies is not None:

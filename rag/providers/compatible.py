@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from rag.errors import SettingsError
-from rag.providers.connection import ChatConnection, EmbeddingConnection, is_loopback
-from rag.providers.failures import Place
+from rag.providers.failures import CallSite
 from rag.providers.openai import Requester, client_options
+from rag.providers.specs import ChatConnection, EmbeddingConnection, is_loopback
 from rag.settings import Settings
 
 _OLLAMA = "http://localhost:11434/v1"
@@ -71,9 +71,9 @@ def _address(model: str, settings: Settings, ollama: bool) -> str:
     )
 
 
-def _place(url: str, spec: str, settings: Settings) -> Place:
+def _place(url: str, spec: str, settings: Settings) -> CallSite:
     key_setting = "RAG_API_KEY" if settings.api_key is not None else ""
-    return Place(spec, f"the server at {url}", key_setting, tuple(settings.secrets()))
+    return CallSite(spec, f"the server at {url}", key_setting, tuple(settings.secrets()))
 
 
 def _options(url: str, model: str, settings: Settings) -> dict[str, Any]:

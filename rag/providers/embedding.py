@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from langchain_core.embeddings import Embeddings
 
 from rag.errors import BadResponse, ContextTooLong
-from rag.providers.connection import Embedded, EmbeddingConnection
 from rag.providers.failures import translate
 from rag.providers.pacing import RateLimiter, Retry
-from rag.usage.journal import Paid, current_journal
+from rag.providers.specs import Embedded, EmbeddingConnection
+from rag.usage.journal import Paid, current_paid_work
 from rag.usage.meter import Meter
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         if not text.strip():
             return np.zeros(self.dimension, np.float32).tolist()
         asked = self._prefixes.query + text
-        journal = current_journal()
+        journal = current_paid_work()
         if journal is not None and (paid := journal.take(self._query_key(asked))) is not None:
             self._meter.paid_before(self.spec, paid)
             found = np.array([json.loads(paid.content)], np.float32)
@@ -235,7 +235,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
                 raise
             billed = answer.tokens if answer.tokens is not None else tokens
             usage = reservation.settle(billed, estimated=answer.tokens is None)
-            if query and (journal := current_journal()) is not None:
+            if query and (journal := current_paid_work()) is not None:
                 vector = json.dumps(answer.vectors[0].tolist())
                 journal.put(self._query_key(texts[0]), Paid(vector, usage, estimated=answer.tokens is None))
             return answer

@@ -45,7 +45,7 @@ _NOT_SENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CallSite:
     """The model that was called, and how to speak of it."""
 
     spec: str
@@ -84,7 +84,7 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     return _KEY_LIKE.sub("***", text)
 
 
-def translate(error: BaseException, place: Place) -> Failure:
+def translate(error: BaseException, place: CallSite) -> Failure:
     """The failure that `error`, raised by a provider's library, stands for."""
     causes = list(_causes(error))
     for cause in causes:
@@ -108,7 +108,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _from_status(status: int, error: BaseException, place: Place) -> Failure:
+def _from_status(status: int, error: BaseException, place: CallSite) -> Failure:
     said = _said(error, place)
     code = str(getattr(error, "code", "") or "")
     if status in (401, 403):
@@ -153,7 +153,7 @@ def _is_too_long(code: str, said: str) -> bool:
     return code == "context_length_exceeded" or _TOO_LONG.search(said) is not None
 
 
-def _from_kind(error: BaseException, causes: list[BaseException], place: Place) -> Failure:
+def _from_kind(error: BaseException, causes: list[BaseException], place: CallSite) -> Failure:
     names = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
     sent = not names & set(_NOT_SENT)
     if any("Timeout" in name for name in names):
@@ -188,7 +188,7 @@ def _from_kind(error: BaseException, causes: list[BaseException], place: Place) 
     )
 
 
-def garbled(place: Place, what: str) -> BadResponse:
+def garbled(place: CallSite, what: str) -> BadResponse:
     """An answer that broke the protocol in a way that another try may mend."""
     error = BadResponse(f"{place.subject} answered wrongly for {place.spec}: {what}.")
     error.transient = True
@@ -201,7 +201,7 @@ def _is_connection(error: BaseException) -> bool:
     )
 
 
-def _said(error: BaseException, place: Place) -> str:
+def _said(error: BaseException, place: CallSite) -> str:
     """The first words of what the server said, without keys and control characters."""
     body = getattr(error, "body", None)
     message = body.get("message") if isinstance(body, dict) else None

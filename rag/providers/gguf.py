@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from rag.errors import MissingExtra, ModelNotFound, ProviderError
 from rag.providers.compatible import connect_chat_at, connect_embeddings_at
-from rag.providers.connection import ChatConnection, EmbeddingConnection
+from rag.providers.specs import ChatConnection, EmbeddingConnection
 from rag.settings import Settings
 
 _CONTEXT_TOKENS = 8_192

@@ -13,8 +13,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from rag.errors import MissingExtra, ModelNotFound, ProviderError
-from rag.providers.connection import ChatConnection, Embedded, EmbeddingConnection
-from rag.providers.failures import Place, scrub
+from rag.providers.failures import CallSite, scrub
+from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def _not_loaded(model: str, error: Exception, settings: Settings) -> ProviderErr
     return ProviderError(f"The model hf:{model} cannot be loaded: {said}.")
 
 
-def _place(model: str, settings: Settings) -> Place:
-    return Place(f"hf:{model}", "this machine", "", tuple(settings.secrets()))
+def _place(model: str, settings: Settings) -> CallSite:
+    return CallSite(f"hf:{model}", "this machine", "", tuple(settings.secrets()))
 
 
 def _chat_class() -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import AuthenticationFailed, BadResponse
-from rag.providers.connection import ChatConnection, Embedded, EmbeddingConnection, is_loopback
-from rag.providers.failures import Place
+from rag.providers.failures import CallSite
+from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, is_loopback
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
     return EmbeddingConnection(Requester(OpenAIEmbeddings(**options)), place, dimension=DIMENSIONS.get(model))
 
 
-def _place(model: str, settings: Settings) -> Place:
+def _place(model: str, settings: Settings) -> CallSite:
     spec = f"openai:{model}"
     if settings.openai_api_key is None:
         raise AuthenticationFailed(f"{spec} needs a key: set {_KEY}, or choose another model with --model.")
     server = f"the server at {settings.openai_base_url}" if settings.openai_base_url else "OpenAI"
-    return Place(spec, server, _KEY, tuple(settings.secrets()))
+    return CallSite(spec, server, _KEY, tuple(settings.secrets()))
 
 
 def client_options(base_url: str | None, settings: Settings) -> dict[str, Any]:

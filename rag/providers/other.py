@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from rag.errors import ProviderError, SettingsError
-from rag.providers.connection import ChatConnection, Embedded, EmbeddingConnection
-from rag.providers.failures import Place, scrub
-from rag.providers.specs import nearest_provider
+from rag.providers.failures import CallSite, scrub
+from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, nearest_provider
 from rag.settings import Settings
 
 
@@ -64,5 +63,5 @@ def _first_line(error: Exception, settings: Settings) -> str:
     return lines[0][:200].rstrip(".:")
 
 
-def _place(model: str, settings: Settings, provider: str) -> Place:
-    return Place(f"{provider}:{model}", provider, f"the key of {provider}", tuple(settings.secrets()))
+def _place(model: str, settings: Settings, provider: str) -> CallSite:
+    return CallSite(f"{provider}:{model}", provider, f"the key of {provider}", tuple(settings.secrets()))

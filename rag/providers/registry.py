@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import MissingCapability, SettingsError
-from rag.providers.capabilities import capabilities
 from rag.providers.pacing import RateLimiter, Retry, shared_limiter
-from rag.providers.specs import BUILTIN_EMBEDDINGS, EXTRACTIVE, PROVIDERS, Spec, parse_spec
+from rag.providers.specs import BUILTIN_EMBEDDINGS, EXTRACTIVE, PROVIDERS, Spec, capabilities, parse_spec
 from rag.settings import Settings
 from rag.usage.meter import Meter
 from rag.usage.prices import load_prices
 
 if TYPE_CHECKING:
     from rag.providers.chat import GuardedChat
-    from rag.providers.connection import ChatConnection, EmbeddingConnection
     from rag.providers.embedding import EmbeddingProvider
+    from rag.providers.specs import ChatConnection, EmbeddingConnection
 
 DEFAULT_OPENAI = ("openai:gpt-4o-mini", "openai:text-embedding-3-small")
 

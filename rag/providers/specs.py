@@ -1,11 +1,27 @@
-"""The `provider:model` names of models."""
+"""The `provider:model` names, what a model takes, and what a provider hands to the registry.
+
+The facts on OpenAI's models are from its reference (reasoning models refuse sampling parameters and
+`max_tokens`, and spend output tokens on thoughts that are not shown) and model pages (context windows).
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rag.errors import SettingsError
+from rag.providers.failures import CallSite
+
+if TYPE_CHECKING:
+    import numpy as np
+    from langchain_core.language_models import BaseChatModel
+    from numpy.typing import NDArray
+
 
 EXTRACTIVE = "extractive"
 BUILTIN_EMBEDDINGS = "e5-small"
@@ -50,3 +66,103 @@ def nearest_provider(name: str) -> str:
     """` Did you mean openai?` for a slip such as `opena`; empty when no provider here is near."""
     near = difflib.get_close_matches(name.casefold(), PROVIDERS, n=1, cutoff=0.7)
     return f" Did you mean {near[0]}?" if near and near[0] != name else ""
+
+
+SAMPLING = frozenset(
+    {"temperature", "top_p", "max_tokens", "stop", "presence_penalty", "frequency_penalty", "seed"}
+)
+_REASONING = re.compile(r"o\d|gpt-5(?!.*chat)|gpt-6")
+_COMMON = frozenset({"temperature", "top_p", "max_tokens", "stop"})
+_CONTEXTS = (
+    (re.compile(r"gpt-4\.1"), 1_000_000),
+    (re.compile(r"gpt-5|gpt-6"), 272_000),
+    (re.compile(r"o\d(?!-mini|-preview)|o[34]-mini"), 200_000),
+    (re.compile(r"gpt-4o|gpt-4-turbo|o1"), 128_000),
+    (re.compile(r"gpt-4"), 8_192),
+    (re.compile(r"gpt-3\.5"), 16_385),
+)
+_UNKNOWN_CONTEXT = 8_192
+"""A careful guess for servers that do not say; a prompt that is too long all the same is packed again."""
+_OLLAMA_CONTEXT = 4_096
+"""Ollama's default (OLLAMA_CONTEXT_LENGTH). It cuts longer prompts without a word, beginning with the rules."""
+_THOUGHTS = 4_000
+DEFAULT_REPLY_TOKENS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What may be sent to a model."""
+
+    parameters: frozenset[str] = SAMPLING
+    """Those of `SAMPLING` that it takes."""
+    context_tokens: int = _UNKNOWN_CONTEXT
+    hidden_output_tokens: int = 0
+    """Allowance for thoughts, on top of the length of a reply that was asked for."""
+
+
+def capabilities(provider: str, model: str) -> Capabilities:
+    """The table's entry for a model."""
+    name = model.lower()
+    if provider in ("openai", "azure"):
+        context = next((size for pattern, size in _CONTEXTS if pattern.match(name)), 128_000)
+        if _REASONING.match(name):
+            return Capabilities(frozenset({"max_tokens", "seed"}), context, _THOUGHTS)
+        return Capabilities(context_tokens=context)
+    if provider == "ollama":
+        return Capabilities(context_tokens=_OLLAMA_CONTEXT)
+    if provider in ("compatible", "gguf"):
+        return Capabilities()
+    if provider == "hf":
+        return Capabilities(_COMMON)
+    return Capabilities(_COMMON, 32_000)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatConnection:
+    """A LangChain chat model of a provider, without guards."""
+
+    model: BaseChatModel
+    place: CallSite
+    marks_end: bool = True
+    count_tokens: Callable[[str], int] | None = None
+    """The model's own tokenizer, where it is at hand."""
+    context_tokens: int | None = None
+    """What the server said about its context window; None when it did not."""
+    local: bool = False
+    """Runs on this machine, so that no price needs to be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The vectors of one request, and the tokens that the server billed for it, if it said."""
+
+    vectors: NDArray[np.float32]
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingConnection:
+    """One request of texts to an embedding model, without guards."""
+
+    request: Callable[[Sequence[str]], Embedded]
+    place: CallSite
+    request_query: Callable[[str], Embedded] | None = None
+    """For models that embed questions otherwise than passages; None when both are alike."""
+    dimension: int | None = None
+    """Known from the model's name; None when only a request can tell."""
+    batch_texts: int = 256
+    batch_tokens: int = 16_000
+    parallel: int = 4
+    """Requests under way at once, at most."""
+    local: bool = False
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address points at this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -15,7 +15,7 @@ from rag.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class GlossaryEntry:
     """When a question matches `asked`, `printed` is searched for too."""
 
     asked: re.Pattern[str]
@@ -26,7 +26,7 @@ class Entry:
 class Glossary:
     """Entries in the order of their file."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[GlossaryEntry, ...]
 
     def expand(self, question: str) -> tuple[str, ...]:
         """The printed words for every entry that `question` asks with; empty when there is none."""
@@ -57,7 +57,7 @@ def _shipped() -> Glossary:
     return Glossary(_parse(resource.read_text(encoding="utf-8"), "glossary.yaml"))
 
 
-def _parse(text: str, name: str) -> tuple[Entry, ...]:
+def _parse(text: str, name: str) -> tuple[GlossaryEntry, ...]:
     import yaml
 
     try:
@@ -69,8 +69,8 @@ def _parse(text: str, name: str) -> tuple[Entry, ...]:
         ) from None
 
 
-def _entry(row: dict[str, Any]) -> Entry:
-    return Entry(_pattern([str(term) for term in row["asked"]]), str(row["printed"]))
+def _entry(row: dict[str, Any]) -> GlossaryEntry:
+    return GlossaryEntry(_pattern([str(term) for term in row["asked"]]), str(row["printed"]))
 
 
 def _pattern(terms: Sequence[str]) -> re.Pattern[str]:

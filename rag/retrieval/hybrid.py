@@ -1,9 +1,16 @@
-"""The hybrid retriever: dense and keyword search fused, led to named documents, as a LangChain retriever."""
+"""The hybrid retriever: dense and keyword search fused, led to named documents, as a LangChain retriever.
+
+BM25 counts a passage's words wherever they stand. Of two passages on the same subject the one that answers mostly
+has the asked words together in one sentence (sentence scores as evidence for a document: Akkalyoncu Yilmaz et al.,
+EMNLP 2019, there with a trained model).
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +21,53 @@ from langchain_core.retrievers import BaseRetriever
 from numpy.typing import NDArray
 from pydantic import ConfigDict, PrivateAttr
 
-from rag.retrieval.candidates import CLEARLY_NAMED, Candidates, gather
-from rag.retrieval.coverage import coverage
-from rag.retrieval.diversity import without_near_duplicates
+from rag.retrieval.fusion import (
+    CLEARLY_NAMED,
+    Candidates,
+    Weights,
+    figures_in,
+    gather,
+    score,
+    search_terms,
+    weights_for,
+    without_near_duplicates,
+)
 from rag.retrieval.glossary import Glossary, load_glossary
-from rag.retrieval.question import read_question
 from rag.retrieval.routing import Router
-from rag.retrieval.scoring import Weights, figures_in, score, weights_for
 from rag.store import Filter, Index
+from rag.text.keywords import indexed_tokens
 from rag.types import Passage
 
 if TYPE_CHECKING:
-    from rag.retrieval.asking import Effort
+    from rag.retrieval.model_calls import ModelStep
+
+
+_END = re.compile(r"(?<=[.!?。])\s+|\n\s*\n")
+"""Rough, since a cut too many costs little here; the rows of a table stay together."""
+
+
+def coverage(terms: Mapping[str, float], texts: Sequence[str]) -> list[float]:
+    """For each text the share of the question in its best sentence, 1 for the best of the texts.
+
+    terms: tokens of the question with weights. A token counts the less the more of the texts hold it, since it
+    then does not tell them apart (inverse document frequency among them).
+    """
+    held = [[terms.keys() & indexed_tokens(sentence) for sentence in _END.split(text)] for text in texts]
+    weights = _weights(terms, [frozenset().union(*sentences) for sentences in held])
+    # fsum: the order of a set differs between runs and must not show in the last digit
+    shares = [max(math.fsum(weights[t] for t in sentence) for sentence in sentences) for sentences in held]
+    best = max(shares, default=0.0)
+    return [share / best if best > 0 else 0.0 for share in shares]
+
+
+def _weights(terms: Mapping[str, float], texts: Sequence[frozenset[str]]) -> dict[str, float]:
+    counts = {term: sum(term in text for text in texts) for term in terms}
+    return {
+        term: weight * math.log(1 + len(texts) / counts[term])
+        for term, weight in terms.items()
+        if counts[term]
+    }
+
 
 Vector = NDArray[np.float32]
 
@@ -47,7 +89,7 @@ class Retrieval:
     """Bonus of the documents that the question names."""
     notes: tuple[str, ...] = ()
     """Sentences for the reader, when a model helped: what else was searched for, and what it took."""
-    efforts: tuple[Effort, ...] = ()
+    model_steps: tuple[ModelStep, ...] = ()
     """What each step with a model took."""
 
 
@@ -82,7 +124,7 @@ class HybridRetriever(BaseRetriever):
         `vector` stands in for the embedding of the question.
         """
         wanted = k or self.k
-        read = read_question(question, self.glossary or load_glossary())
+        read = search_terms(question, self.glossary or load_glossary())
         vector = unit(self.embed_query(question) if vector is None else vector)
         routes = self._routes(question)
         found = gather(self.index, read, vector, routes, where or self.where, wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.retrieval.asking import Effort
+from rag.retrieval.model_calls import ModelStep
 from rag.text.language import language_of
 
 _SENTENCES = {
@@ -47,17 +47,17 @@ def searched_too(queries: Sequence[str], question: str) -> str:
     return say("searched_too", question, queries=" · ".join(queries))
 
 
-def effort_note(effort: Effort, question: str) -> str:
+def model_step_note(model_step: ModelStep, question: str) -> str:
     """What a step took: the model, its tokens and their price when it bills any, and the time."""
-    usage = effort.usage
-    text = f"{_STEPS[effort.step][_language(question)]} ({effort.model}): "
+    usage = model_step.usage
+    text = f"{_STEPS[model_step.step][_language(question)]} ({model_step.model}): "
     if usage.calls:
         text += say("tokens", question, input=usage.input_tokens, output=usage.output_tokens)
         price = usage.cost_usd
         text += say("price_unknown", question) if price is None else f"${price:.4f}, "
     if usage.cached_calls:
         text += say("cached", question, cached=usage.cached_calls)
-    return text + say("seconds", question, seconds=effort.seconds)
+    return text + say("seconds", question, seconds=model_step.seconds)
 
 
 def _language(question: str) -> str:

@@ -193,7 +193,7 @@ def open_index(
 
     embeddings: what `Index.vector_store()` embeds with. create: make the index when it is missing, and
     require an existing one to be made the same way. rebuild: with `create`, first empty an existing index of
-    any kind; its paid embeddings are kept. notify: gets a sentence for everything that was mended.
+    any kind; its paid embeddings are kept. notify: gets a sentence for everything that was repaired.
 
     Raises IndexMissing, IndexMismatch, IndexDamaged, IndexLocked, IndexReadOnly; MissingExtra for a database
     when psycopg is not installed.

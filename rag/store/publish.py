@@ -40,7 +40,7 @@ class FolderPublisher(Publisher):
         """Nothing, as for `source_added`."""
 
     def publish(self, on_publish: Callable[[], object]) -> None:
-        # Does little when there is nothing new and nothing to mend.
+        # Does little when there is nothing new and nothing to fix.
         state = read_state(self.database)
         if not generations.pending(self.database, state):
             self._bring(state, state.published, state.published, tidy=False)

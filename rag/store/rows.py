@@ -75,7 +75,7 @@ def source_of(row: Sequence[Any]) -> Source:
 
 def page_row(page: Page) -> tuple[Any, ...]:
     """In the order of PAGE_COLUMNS."""
-    furniture = json.dumps(page.furniture, separators=(",", ":"))
+    furniture = json.dumps(page.headers_footers, separators=(",", ":"))
     return (
         page.number, storable(page.text), page.status.value, storable(page.reason), storable(page.label),
         page.characters, furniture,

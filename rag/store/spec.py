@@ -54,7 +54,7 @@ class IndexSpec:
     def require_same_content(self, wanted: IndexSpec, location: str, mend: str) -> None:
         """Raise IndexMismatch when chunks made for `wanted` cannot join this index.
 
-        The tokeniser is left out: the keyword index is mended from the database without reading a file again.
+        The tokeniser is left out: the keyword index is repaired from the database without reading a file again.
         """
         if (self.embedding_id, self.dimension) != (wanted.embedding_id, wanted.dimension):
             had = f"{self.embedding_model} ({self.dimension} numbers)"

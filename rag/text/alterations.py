@@ -30,7 +30,7 @@ _Region = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WordChange:
     """One stretch of the word diff: `quoted` is what the quote says, `page` what the text says there."""
 
     op: Op
@@ -45,7 +45,7 @@ class Alteration:
     start: int
     end: int
     ratio: float
-    changes: tuple[Change, ...]
+    changes: tuple[WordChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _compared(quote: Folded, ours: list[_Unit], page: Folded, theirs: list[_Unit
         changed.append(region)
     total = sum(len(unit.key) for unit in (*ours, *theirs))
     changes = tuple(
-        Change(op, _source(quote, ours[a:b]), _source(page, theirs[c:d]))
+        WordChange(op, _source(quote, ours[a:b]), _source(page, theirs[c:d]))
         for op, (a, b, c, d) in _with_equal(changed, len(ours), len(theirs))
     )
     return Alteration(page.starts[theirs[0].start], page.ends[theirs[-1].end - 1], 2 * same / total, changes)

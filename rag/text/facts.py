@@ -51,7 +51,7 @@ class Fact:
     end: int
 
 
-class Evidence:
+class FactText:
     """A text that facts are looked up in, read once."""
 
     def __init__(self, text: str) -> None:
@@ -104,9 +104,9 @@ def facts(text: str) -> list[Fact]:
     return sorted(found, key=lambda fact: fact.start)
 
 
-def supported(fact: Fact, evidence: str | Evidence) -> bool:
-    """Whether the evidence holds the fact, by value. Keep an `Evidence` to ask about many facts."""
-    evidence = Evidence(evidence) if isinstance(evidence, str) else evidence
+def supported(fact: Fact, evidence: str | FactText) -> bool:
+    """Whether the evidence holds the fact, by value. Keep an `FactText` to ask about many facts."""
+    evidence = FactText(evidence) if isinstance(evidence, str) else evidence
     if fact.kind == "number":
         return any(_number_stands(number, evidence) for number in numbers(fact.text))
     if fact.kind == "date":
@@ -116,9 +116,9 @@ def supported(fact: Fact, evidence: str | Evidence) -> bool:
     return _words_stand(fact.text, evidence)
 
 
-def unsupported(text: str, evidence: str | Evidence) -> list[Fact]:
+def unsupported(text: str, evidence: str | FactText) -> list[Fact]:
     """The facts of a text that the evidence does not hold."""
-    evidence = Evidence(evidence) if isinstance(evidence, str) else evidence
+    evidence = FactText(evidence) if isinstance(evidence, str) else evidence
     return [fact for fact in facts(text) if not supported(fact, evidence)]
 
 
@@ -176,14 +176,14 @@ def _names(text: str) -> Iterator[Fact]:
             yield Fact("name", name, " ".join(name.casefold().split()), start, end)
 
 
-def _number_stands(number: Number, evidence: Evidence) -> bool:
+def _number_stands(number: Number, evidence: FactText) -> bool:
     if any(_same_number(number, other, evidence) for other in evidence.numbers):
         return True
     plain_year = number.amount == number.mantissa and not number.unit and 1000 <= number.amount < 3000
     return plain_year and f"{number.amount:f}" in evidence.years
 
 
-def _same_number(number: Number, other: Number, evidence: Evidence) -> bool:
+def _same_number(number: Number, other: Number, evidence: FactText) -> bool:
     """Whether two numbers are the same: equal amounts, units that agree or are left to a table's header."""
     amounts = {other.amount, -other.amount} if other.bracketed else {other.amount}
     scale = abs(number.amount / number.mantissa) if number.mantissa else 1
@@ -196,7 +196,7 @@ def _same_number(number: Number, other: Number, evidence: Evidence) -> bool:
     return not other.unit and other.cell and (number.unit != "%" or "%" in evidence.text)
 
 
-def _date_stands(value: str, evidence: Evidence) -> bool:
+def _date_stands(value: str, evidence: FactText) -> bool:
     if value in evidence.dates:
         return True
     if re.fullmatch(r"\d{4}", value):
@@ -216,10 +216,10 @@ def _coarser(value: str) -> set[str]:
     return implied | ({f"--{month}-{day}"} if day else set())
 
 
-def _words_stand(name: str, evidence: Evidence) -> bool:
+def _words_stand(name: str, evidence: FactText) -> bool:
     """Whether every word of a name stands in the evidence, whatever its case, plural or possessive."""
     wanted = [token for token in keyword_tokens(name) if token not in STOP_WORDS]
     return bool(wanted) and all(token in evidence.words for token in wanted)
 
 
-__all__ = ["Date", "Evidence", "Fact", "Kind", "facts", "supported", "unsupported"]
+__all__ = ["Date", "Fact", "FactText", "Kind", "facts", "supported", "unsupported"]

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from rag.text.korean import is_particle, without_particle
+from rag.text.language import is_particle, without_particle
 from rag.text.normalise import INVISIBLE, SOFT_HYPHENS
 
 TOKENISER_ID = "keywords-2"
@@ -111,7 +111,7 @@ def query_terms(text: str) -> dict[str, float]:
     return terms or everything
 
 
-def names_something(text: str) -> bool:
+def has_search_terms(text: str) -> bool:
     """Whether a question has a word to search for beside stop words and question words."""
     return bool(_asked(text)[0])
 

@@ -14,8 +14,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.text.boundaries import ends_well, same_empty_cells, starts_well, starts_with_minus
-from rag.text.folding import DASH, NONE, SIGN, SPACE, Folded, fold, is_cjk, is_spaced, same_gap
+from rag.text.folding import (
+    DASH,
+    NONE,
+    SIGN,
+    SPACE,
+    Folded,
+    ends_well,
+    fold,
+    is_cjk,
+    is_spaced,
+    same_empty_cells,
+    same_gap,
+    starts_well,
+    starts_with_minus,
+)
 
 MAX_OMISSION = 400
 """Most solid characters that one ellipsis in a quote may stand for (about 70 English words)."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rag.errors import RagError
 from rag.types import Answer
 from rag.ui.choices import Choices
-from rag.usage.meter import Tally, tallying
+from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -37,7 +37,7 @@ class Query:
 class Asking:
     """Runs a query; `text` grows while the model writes, and nothing in it is proven yet."""
 
-    def __init__(self, query: Query, lend: Lend, keep_receipt: Callable[[Tally], None]) -> None:
+    def __init__(self, query: Query, lend: Lend, keep_receipt: Callable[[UsageTotal], None]) -> None:
         self.query = query
         self.text = ""
         self.answer: Answer | None = None
@@ -64,9 +64,9 @@ class Asking:
         self.stopped = True
 
     def _run(self) -> None:
-        tally = Tally()
+        tally = UsageTotal()
         try:
-            with self._lend(self.query.choices.flags()) as pipeline, tallying(tally):
+            with self._lend(self.query.choices.flags()) as pipeline, counting_usage(tally):
                 self._follow(pipeline)
         except RagError as error:
             self.error = str(error)

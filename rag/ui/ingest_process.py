@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from ingest.pipeline import IngestOptions, ingest
-from ingest.progress import FileResult, Tally
+from ingest.progress import FileResult, ProgressCounts
 from rag.errors import RagError
 from rag.settings import load_settings
 
@@ -32,16 +32,16 @@ class Telling:
         self._last = 0.0
         self._writing = threading.Lock()
 
-    def started(self, tally: Tally) -> None:
+    def started(self, tally: ProgressCounts) -> None:
         """The plan is made."""
         self._tell(tally)
 
-    def advanced(self, tally: Tally) -> None:
+    def advanced(self, tally: ProgressCounts) -> None:
         """Pages were read or chunks embedded."""
         if time.monotonic() - self._last >= _EVERY:
             self._tell(tally)
 
-    def finished(self, result: FileResult, tally: Tally) -> None:
+    def finished(self, result: FileResult, tally: ProgressCounts) -> None:
         """A file is done, well or not."""
         self.write({"file": result.file, "status": result.status.value, "reason": result.reason})
         self._tell(tally)
@@ -50,7 +50,7 @@ class Telling:
         """One sentence for the visitor."""
         self.write({"note": message})
 
-    def _tell(self, tally: Tally) -> None:
+    def _tell(self, tally: ProgressCounts) -> None:
         self._last = time.monotonic()
         names = (
             "files",
@@ -119,14 +119,14 @@ def _keep_receipt(index: str, report: Any) -> None:
     from pathlib import Path
 
     from rag.store import open_index
-    from rag.usage.ledger import FILE_NAME, Ledger
-    from rag.usage.meter import Tally as Bill
+    from rag.usage.log import FILE_NAME, UsageLog
+    from rag.usage.meter import UsageTotal as Bill
 
     if report.usage.calls:
         with suppress(RagError, OSError), open_index(index) as opened:
             bill = Bill()
             bill.add(opened.spec.embedding_model, report.usage, estimated=False)
-            Ledger(Path(index) / FILE_NAME).record("ui", bill)
+            UsageLog(Path(index) / FILE_NAME).record("ui", bill)
 
 
 if __name__ == "__main__":

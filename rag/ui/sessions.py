@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from rag.answering.pages import Pages
-from rag.answering.receipt import Receipt, receipt_of, verify_receipt
+from rag.answering.citations import PageSource
+from rag.answering.saved import SavedAnswer, saved_answer_of, verify_saved_answer
 from rag.errors import UsageError
 from rag.types import Answer, Passage, Span, Usage
 from rag.ui.asking import Asking, Query
@@ -48,7 +48,7 @@ class Place:
 class SavedTurn:
     """One question with its receipt, as a file keeps it."""
 
-    receipt: Receipt
+    receipt: SavedAnswer
     at: float
     usage: Usage = field(default_factory=Usage)
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Turn:
         answer = self.answer
         fingerprints = {k: str(v) for k, v in answer.extra.items() if k.endswith("fingerprint")}
         return SavedTurn(
-            receipt_of(answer, fingerprints=fingerprints),
+            saved_answer_of(answer, fingerprints=fingerprints),
             self.at,
             answer.usage,
             dict(answer.seconds),
@@ -112,7 +112,7 @@ class Session:
         return sum((turn.answer.usage for turn in self.turns), Usage())
 
     def begin(self, question: str, start: Asker) -> bool:
-        """Ask, unless a question is still on its way. True when it was asked."""
+        """Query, unless a question is still on its way. True when it was asked."""
         with self._changing:
             if self.asking is not None or not question.strip():
                 return False
@@ -154,7 +154,7 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
-def read_session(content: bytes, pages: Pages | None, identity: str | None = None) -> Session:
+def read_session(content: bytes, pages: PageSource | None, identity: str | None = None) -> Session:
     """A session from a file (the JSON, or the exported ZIP), every quote proven anew against `pages`.
 
     Raises UsageError when it is no session.
@@ -182,9 +182,9 @@ def _unpacked(content: bytes) -> bytes:
     return content
 
 
-def _reopened(saved: SavedTurn, pages: Pages) -> Turn:
+def _reopened(saved: SavedTurn, pages: PageSource) -> Turn:
     receipt = saved.receipt
-    again = verify_receipt(receipt, pages)
+    again = verify_saved_answer(receipt, pages)
     proof = again.proof
     answered = receipt.answered and any(citation.verified for citation in proof.citations)
     answer = Answer(
@@ -207,7 +207,7 @@ def _reopened(saved: SavedTurn, pages: Pages) -> Turn:
     return Turn(answer, saved.at, stale=receipt.answered and not again.holds)
 
 
-def _passage_at(place: Place, pages: Pages) -> Passage | None:
+def _passage_at(place: Place, pages: PageSource) -> Passage | None:
     """The passage with the words that stand there today."""
     words = []
     for span in place.spans:
@@ -229,7 +229,7 @@ class SessionStore:
         self._open: dict[str, Session] = {}
         self._changing = threading.Lock()
 
-    def get(self, identity: str | None, choices: Choices, pages: Pages | None) -> Session:
+    def get(self, identity: str | None, choices: Choices, pages: PageSource | None) -> Session:
         """The session with that id, from memory or disk; a new one when there is none."""
         with self._changing:
             session = self._open.pop(identity or "", None) or self._from_disk(identity, pages)
@@ -267,7 +267,7 @@ class SessionStore:
                 continue
         return found
 
-    def _from_disk(self, identity: str | None, pages: Pages | None) -> Session | None:
+    def _from_disk(self, identity: str | None, pages: PageSource | None) -> Session | None:
         if identity is None or not _ID.fullmatch(identity) or pages is None:
             return None
         path = self._folder / f"{identity}.json"

@@ -23,8 +23,8 @@ from rag.ui.options import UiOptions, folder_to_ingest
 from rag.ui.pool import Library, PipelinePool, open_pipeline
 from rag.ui.sessions import Session, SessionStore, read_session
 from rag.ui.words import Language
-from rag.usage.ledger import FILE_NAME, Ledger
-from rag.usage.meter import Tally
+from rag.usage.log import FILE_NAME, UsageLog
+from rag.usage.meter import UsageTotal
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -50,7 +50,7 @@ class Workspace:
         self.pictures = Pictures()
         self.uploads = options.uploads_for(self.settings)
         self.sessions = SessionStore(self.settings.folder / _SESSIONS)
-        self._ledger = Ledger(self.settings.folder / FILE_NAME)
+        self._ledger = UsageLog(self.settings.folder / FILE_NAME)
 
     # -- asking -----------------------------------------------------------------------------------------------
 
@@ -62,7 +62,7 @@ class Workspace:
         """Start a query."""
         return Asking(query, self.pool.lend, self._keep_receipt)
 
-    def _keep_receipt(self, tally: Tally) -> None:
+    def _keep_receipt(self, tally: UsageTotal) -> None:
         with suppress(RagError, OSError):  # a read-only index: the answer is worth more than its receipt
             self._ledger.record("ui", tally)
 

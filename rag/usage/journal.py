@@ -40,7 +40,7 @@ class Paid:
 
 
 @dataclass(slots=True)
-class Journal:
+class PaidWork:
     """The replies of one piece of work. It may fail: then nothing is found or kept, and calls are simply made."""
 
     path: Path
@@ -86,18 +86,18 @@ class Journal:
             return []
 
 
-_current: ContextVar[Journal | None] = ContextVar("journal", default=None)
+_current: ContextVar[PaidWork | None] = ContextVar("journal", default=None)
 
 
-def current_journal() -> Journal | None:
+def current_paid_work() -> PaidWork | None:
     """That of the work this thread does, if it keeps one."""
     return _current.get()
 
 
 @contextmanager
-def journaling(path: Path, work: str) -> Iterator[Journal]:
+def recording_paid_work(path: Path, work: str) -> Iterator[PaidWork]:
     """Keep in the file `path` what the block pays for, in this thread and those that copy its context."""
-    journal = Journal(path, work)
+    journal = PaidWork(path, work)
     journal._load()
     token = _current.set(journal)
     try:
@@ -109,4 +109,4 @@ def journaling(path: Path, work: str) -> Iterator[Journal]:
 
 def forget(path: Path, work: str) -> None:
     """Drop the replies of work that is recorded now."""
-    Journal(path, work)._execute("delete from paid where work = ?", (work,))
+    PaidWork(path, work)._execute("delete from paid where work = ?", (work,))

@@ -23,7 +23,7 @@ DEFAULT_CAP_USD = 1.0
 
 
 @dataclass(slots=True)
-class Tally:
+class UsageTotal:
     """Usage summed up, by model."""
 
     by_model: dict[str, Usage] = field(default_factory=dict)
@@ -40,11 +40,11 @@ class Tally:
             self.estimated.add(spec)
 
 
-_tallies: ContextVar[tuple[Tally, ...]] = ContextVar("tallies", default=())
+_tallies: ContextVar[tuple[UsageTotal, ...]] = ContextVar("tallies", default=())
 
 
 @contextmanager
-def tallying(tally: Tally) -> Iterator[Tally]:
+def counting_usage(tally: UsageTotal) -> Iterator[UsageTotal]:
     """Add to `tally` every call booked inside the block, in this thread and those that copy its context."""
     token = _tallies.set((*_tallies.get(), tally))
     try:
@@ -59,8 +59,8 @@ class Meter:
     def __init__(self, prices: Prices, *, max_cost: float | None = None) -> None:
         self.prices = prices
         self.cap = DEFAULT_CAP_USD if max_cost is None else max_cost
-        self.tally = Tally()
-        self._unkept = Tally()
+        self.tally = UsageTotal()
+        self._unkept = UsageTotal()
         self._spent = 0.0
         self._reserved: dict[Reservation, Hashable] = {}
         """What is set aside, and by whom."""
@@ -148,10 +148,10 @@ class Meter:
                 tally.add(spec, paid.usage, paid.estimated)
 
     @contextmanager
-    def keeping(self) -> Iterator[Tally]:
+    def keeping(self) -> Iterator[UsageTotal]:
         """What was booked since the last such block, to be kept as a receipt; it stays to be kept on an error."""
         with self._changed:
-            taken, self._unkept = self._unkept, Tally()
+            taken, self._unkept = self._unkept, UsageTotal()
         try:
             yield taken
         except BaseException:

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pytest
 
-from rag.answering.receipt import read_receipt, receipt_of, verify_receipt, write_receipt
 from rag.answering.reply import parse_reply
-from rag.answering.verify import prove, strict
+from rag.answering.saved import read_saved_answer, saved_answer_of, verify_saved_answer, write_saved_answer
+from rag.answering.verification import check_draft, strict
 from rag.cli.forms import sentence_form
 from rag.cli.render import sentence_line
 from rag.types import Answer, Sentence, Support, Usage
@@ -43,7 +43,7 @@ REVENUE = '[4: "매출은 1,577억 원으로 2022년의 1,412억 원보다 컸�
 
 
 def judged(reply: str) -> Sentence:
-    (sentence,) = prove(parse_reply(reply), PASSAGES, SHELF).sentences
+    (sentence,) = check_draft(parse_reply(reply), PASSAGES, SHELF).sentences
     return sentence
 
 
@@ -151,7 +151,7 @@ def test_a_hit_among_many_figures_proves_nothing() -> None:
     row = "Sales by region 12 17 25 31 38 44 52 57 63 71"
     shelf = Shelf({"r.pdf": [row]})
     reply = f'Sales by region rose by 42%. [1: "{row}"]'
-    (sentence,) = prove(parse_reply(reply), [shelf.passage("r.pdf", 1)], shelf).sentences
+    (sentence,) = check_draft(parse_reply(reply), [shelf.passage("r.pdf", 1)], shelf).sentences
     assert sentence.derived == ()
     assert sentence.unsupported_facts == ("42%",)
 
@@ -166,7 +166,7 @@ def test_what_stands_on_the_page_is_not_derived() -> None:
 
 def test_strict_withholds_a_derived_figure() -> None:
     proof = strict(
-        prove(
+        check_draft(
             parse_reply(
                 f"Net sales rose by 3.5%. {SALES}\nMV Tern opened again on 28 October 2023. {CLOSED}"
             ),
@@ -204,17 +204,17 @@ def test_a_missing_figure_is_named_in_the_text() -> None:
 
 
 def test_a_receipt_proves_the_computation_again(tmp_path: Path) -> None:
-    proof = prove(parse_reply(f"Net sales rose by 1,108 million dollars. {SALES}"), PASSAGES, SHELF)
+    proof = check_draft(parse_reply(f"Net sales rose by 1,108 million dollars. {SALES}"), PASSAGES, SHELF)
     answer = Answer(
         "By how much?", True, proof.text, proof.sentences, proof.citations, tuple(PASSAGES),
         "m", "few-shot", Usage(), {}, 0.9,
     )  # fmt: skip
     path = tmp_path / "answer.json"
-    write_receipt(receipt_of(answer), path)
-    again = verify_receipt(read_receipt(path), SHELF)
+    write_saved_answer(saved_answer_of(answer), path)
+    again = verify_saved_answer(read_saved_answer(path), SHELF)
     assert again.holds
     assert again.proof.sentences[0].derived == proof.sentences[0].derived
     path.write_text(path.read_text(encoding="utf-8").replace("1,108", "1,109"), encoding="utf-8")
-    forged = verify_receipt(read_receipt(path), SHELF)
+    forged = verify_saved_answer(read_saved_answer(path), SHELF)
     assert not forged.holds
     assert forged.weakened == ("Net sales rose by 1,109 million dollars.",)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from rag.answering.abstain import assess, evidence_score
-from rag.answering.calibrate import Calibration, calibrate, make_questions
+from rag.answering.calibration import Calibration, calibrate, make_questions
+from rag.answering.evidence import assess, evidence_score
 from rag.answering.extractive import answer
-from rag.answering.verify import prove
+from rag.answering.verification import check_draft
 from rag.errors import UsageError
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.hybrid import HybridRetriever
@@ -102,7 +102,7 @@ def test_a_further_sentence_comes_only_when_it_is_likely_to_answer_too() -> None
 
 def test_every_sentence_quotes_itself_and_is_verified() -> None:
     passages = passages_of(("bridge.pdf", 1), ("대교.pdf", 1))
-    proof = prove(answer("How much did it cost?", passages, max_sentences=3), passages, SHELF)
+    proof = check_draft(answer("How much did it cost?", passages, max_sentences=3), passages, SHELF)
     assert {sentence.support for sentence in proof.sentences} == {Support.VERIFIED}
     assert [c.quote for c in proof.citations] == [s.text for s in proof.sentences]
 
@@ -114,11 +114,11 @@ def test_what_a_document_repeats_is_quoted_from_where_it_says_it_first() -> None
     )
     passages = [shelf.passage("dam.pdf", number) for number in (3, 2, 1)]
     draft = answer("When was the dam raised?", passages, max_sentences=1)
-    assert prove(draft, passages, shelf).citations[0].page == 1
+    assert check_draft(draft, passages, shelf).citations[0].page == 1
     assert len(answer("When was the dam raised?", passages).sentences) == 1
     # also when the earlier page was not retrieved
     later = answer("When was the dam raised?", passages[:1], pages=shelf, max_sentences=1)
-    (citation,) = prove(later, passages[:1], shelf).citations
+    (citation,) = check_draft(later, passages[:1], shelf).citations
     assert (citation.page, citation.note) == (1, "")
 
 
@@ -143,7 +143,7 @@ def test_sample_questions_are_answered_from_the_right_pages(index: Index, retrie
     pages = verified = 0
     for question in asked:
         passages = list(retriever.retrieve(question["question"]).passages)
-        proof = prove(answer(question["question"], passages), passages, index)
+        proof = check_draft(answer(question["question"], passages), passages, index)
         gold = {(e["file"], e["page"]) for e in question["evidence"]}
         pages += any((c.file, c.page) in gold for c in proof.citations)
         verified += all(s.support is Support.VERIFIED for s in proof.sentences)

@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 
-from rag.answering.receipt import Outcome, read_receipt, receipt_of, verify_receipt, write_receipt
 from rag.answering.reply import parse_reply
-from rag.answering.verify import prove
+from rag.answering.saved import (
+    CitationOutcome,
+    read_saved_answer,
+    saved_answer_of,
+    verify_saved_answer,
+    write_saved_answer,
+)
+from rag.answering.verification import check_draft
 from rag.errors import UsageError
 from rag.types import Answer, Support, Usage
 from tests.answering.shelf import PAGES, Shelf
@@ -26,7 +32,7 @@ REPLY = (
 def saved(tmp_path: Path) -> Path:
     shelf = Shelf()
     passages = (shelf.passage("bridge.pdf", 1, title="Harbour Bridge"), shelf.passage("대교.pdf", 1))
-    proof = prove(parse_reply(REPLY), passages, shelf)
+    proof = check_draft(parse_reply(REPLY), passages, shelf)
     answer = Answer(
         question="How much did it cost?",
         answered=True,
@@ -41,8 +47,8 @@ def saved(tmp_path: Path) -> Path:
         evidence_score=0.9,
     )
     path = tmp_path / "answer.json"
-    write_receipt(
-        receipt_of(answer, fingerprints={"prompt": "ab12", "model": "gpt-4o-mini-2024-07-18"}), path
+    write_saved_answer(
+        saved_answer_of(answer, fingerprints={"prompt": "ab12", "model": "gpt-4o-mini-2024-07-18"}), path
     )
     return path
 
@@ -53,12 +59,12 @@ def changed(file: str, number: int, text: str) -> Shelf:
     return Shelf(pages)
 
 
-def outcomes(path: Path, shelf: Shelf) -> list[Outcome]:
-    return [check.outcome for check in verify_receipt(read_receipt(path), shelf).checks]
+def outcomes(path: Path, shelf: Shelf) -> list[CitationOutcome]:
+    return [check.outcome for check in verify_saved_answer(read_saved_answer(path), shelf).checks]
 
 
 def test_a_receipt_keeps_what_the_answer_rests_on(saved: Path) -> None:
-    receipt = read_receipt(saved)
+    receipt = read_saved_answer(saved)
     assert receipt.fingerprints == {"prompt": "ab12", "model": "gpt-4o-mini-2024-07-18"}
     assert [s.support for s in receipt.sentences] == [Support.VERIFIED, Support.VERIFIED, Support.UNSUPPORTED]
     assert receipt.citations[1].quote == "통행료는 1999년에 없어졌다"
@@ -67,38 +73,42 @@ def test_a_receipt_keeps_what_the_answer_rests_on(saved: Path) -> None:
 
 
 def test_unchanged_documents_prove_it_again(saved: Path) -> None:
-    verification = verify_receipt(read_receipt(saved), Shelf())
-    assert [c.outcome for c in verification.checks] == [Outcome.PROVEN, Outcome.PROVEN, Outcome.UNPROVEN]
+    verification = verify_saved_answer(read_saved_answer(saved), Shelf())
+    assert [c.outcome for c in verification.checks] == [
+        CitationOutcome.PROVEN,
+        CitationOutcome.PROVEN,
+        CitationOutcome.UNPROVEN,
+    ]
     assert verification.holds
     assert verification.stale == ()
 
 
 def test_an_edited_page_that_keeps_the_words(saved: Path) -> None:
     shelf = changed("bridge.pdf", 1, PAGES["bridge.pdf"][0] + " A museum opened in 2001.")
-    verification = verify_receipt(read_receipt(saved), shelf)
-    assert [c.outcome for c in verification.stale] == [Outcome.EDITED]
+    verification = verify_saved_answer(read_saved_answer(saved), shelf)
+    assert [c.outcome for c in verification.stale] == [CitationOutcome.EDITED]
     assert verification.holds
 
 
 def test_an_edited_figure_makes_the_answer_fall(saved: Path) -> None:
     shelf = changed("bridge.pdf", 1, PAGES["bridge.pdf"][0].replace("60 million", "66 million"))
-    verification = verify_receipt(read_receipt(saved), shelf)
-    assert verification.checks[0].outcome is Outcome.GONE
+    verification = verify_saved_answer(read_saved_answer(saved), shelf)
+    assert verification.checks[0].outcome is CitationOutcome.GONE
     assert verification.weakened == ("The Harbour Bridge cost 60 million dollars.",)
     assert not verification.holds
 
 
 def test_a_page_inserted_before_moves_the_quote(saved: Path) -> None:
     pages = dict(PAGES) | {"bridge.pdf": ["A new title page without any facts.", *PAGES["bridge.pdf"]]}
-    verification = verify_receipt(read_receipt(saved), Shelf(pages))
-    assert (verification.checks[0].outcome, verification.checks[0].page) == (Outcome.MOVED, 2)
+    verification = verify_saved_answer(read_saved_answer(saved), Shelf(pages))
+    assert (verification.checks[0].outcome, verification.checks[0].page) == (CitationOutcome.MOVED, 2)
     assert verification.holds
 
 
 def test_a_removed_document(saved: Path) -> None:
     shelf = Shelf({name: texts for name, texts in PAGES.items() if name != "대교.pdf"})
-    assert outcomes(saved, shelf)[1] is Outcome.REMOVED
-    assert not verify_receipt(read_receipt(saved), shelf).holds
+    assert outcomes(saved, shelf)[1] is CitationOutcome.REMOVED
+    assert not verify_saved_answer(read_saved_answer(saved), shelf).holds
 
 
 def test_nothing_a_receipt_says_of_itself_is_believed(saved: Path) -> None:
@@ -107,7 +117,7 @@ def test_nothing_a_receipt_says_of_itself_is_believed(saved: Path) -> None:
     value["citations"][2]["status"] = "found"
     value["sentences"][0]["text"] = "The Harbour Bridge cost 6 dollars."
     saved.write_text(json.dumps(value), "utf-8")
-    verification = verify_receipt(read_receipt(saved), Shelf())
+    verification = verify_saved_answer(read_saved_answer(saved), Shelf())
     assert not verification.holds
     assert verification.weakened == ("The Harbour Bridge cost 6 dollars.", "It is famous.")
 
@@ -133,7 +143,7 @@ def _without(key: str) -> Any:
 def test_another_file_is_refused_by_name(saved: Path, change: Any) -> None:
     saved.write_text(json.dumps(change(json.loads(saved.read_text("utf-8")))), "utf-8")
     with pytest.raises(UsageError, match=r"answer\.json"):
-        read_receipt(saved)
+        read_saved_answer(saved)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe not json", b"[" * 100_000])
@@ -141,6 +151,6 @@ def test_a_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.json"
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"broken\.json"):
-        read_receipt(path)
+        read_saved_answer(path)
     with pytest.raises(UsageError, match=r"nowhere\.json"):
-        read_receipt(tmp_path / "nowhere.json")
+        read_saved_answer(tmp_path / "nowhere.json")

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.draft import Draft, Quote
-from rag.answering.reply import parse_reply
+from rag.answering.reply import Draft, Quote, parse_reply
 
 
 def claims(draft: Draft) -> list[tuple[str, tuple[int, ...], list[str]]]:

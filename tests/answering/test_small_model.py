@@ -2,7 +2,7 @@
 
 SmolLM2-135M answers sixty questions about the sample documents. The check shares nothing with the code under test: it
 reads the printed answer as a user does, and looks every quote up in the text of the page with a normalisation of its
-own, in which nothing but letters, digits and their order is left. Most replies prove nothing and are declined; so the
+own, in which nothing but letters, digits and their order is left. Most replies check_draft nothing and are declined; so the
 proof of each is printed besides, as if it had been answered.
 """
 
@@ -22,7 +22,7 @@ import click
 import pytest
 
 from rag.answering.reply import parse_reply
-from rag.answering.verify import prove
+from rag.answering.verification import check_draft
 from rag.cli.forms import answer_form
 from rag.cli.messages import Language
 from rag.cli.render import answer_text, footer
@@ -76,7 +76,7 @@ def answers(
             )
             assert isinstance(answer, Answer)
             if not answer.answered:
-                proof = prove(parse_reply("".join(map(str, words))), answer.passages, pipeline.index)
+                proof = check_draft(parse_reply("".join(map(str, words))), answer.passages, pipeline.index)
                 found.append((answer, {}))
                 answer = replace(answer, answered=True, sentences=proof.sentences, citations=proof.citations)
             pages = {

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from rag.answering.reply import parse_reply
-from rag.answering.verify import Proof, prove, strict
+from rag.answering.verification import CheckedDraft, check_draft, strict
 from rag.types import Page, Passage, QuoteStatus, Span, Status, Support
 from tests.answering.shelf import PAGES, Shelf
 
@@ -17,8 +17,8 @@ FERRY, KOREAN = SHELF.passage("ferry.pdf", 1), SHELF.passage("대교.pdf", 1, ti
 PASSAGES = [BRIDGE, FERRY, KOREAN]
 
 
-def proof_of(reply: str, passages: list[Passage] | None = None, shelf: Shelf = SHELF) -> Proof:
-    return prove(parse_reply(reply), PASSAGES if passages is None else passages, shelf)
+def proof_of(reply: str, passages: list[Passage] | None = None, shelf: Shelf = SHELF) -> CheckedDraft:
+    return check_draft(parse_reply(reply), PASSAGES if passages is None else passages, shelf)
 
 
 def support(reply: str, passages: list[Passage] | None = None) -> Support:
@@ -115,8 +115,8 @@ def test_running_headers_do_not_break_a_quote_that_crosses_the_page() -> None:
     first = "The valve closes when the pressure\nManual A-7, page 1"
     second = "Manual A-7, page 2\nfalls below two bar."
     pages = [
-        Page(1, first, furniture=((first.index("Manual"), len(first)),)),
-        Page(2, second, furniture=((0, second.index("falls")),)),
+        Page(1, first, headers_footers=((first.index("Manual"), len(first)),)),
+        Page(2, second, headers_footers=((0, second.index("falls")),)),
     ]
     shelf = Shelf({"m.pdf": pages})
     proof = proof_of(

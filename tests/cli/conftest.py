@@ -15,7 +15,7 @@ import pytest
 
 from rag.cli.boundary import run
 from rag.cli.group import cli
-from rag.providers.e5.cache import cache_root
+from rag.providers.e5.model_files import cache_root
 from tests.conftest import clean_environment
 
 

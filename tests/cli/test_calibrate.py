@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.calibrate import fit
+from rag.answering.calibration import fit
 from rag.pipeline import Pipeline
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE

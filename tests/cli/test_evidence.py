@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfWriter
 
-from rag.answering.receipt import Outcome
+from rag.answering.saved import CitationOutcome
 from rag.cli.messages import say
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE
@@ -175,7 +175,7 @@ class TestVerify:
         assert ": proven" in rag("verify", "a.json").out
 
     def test_every_outcome_has_its_words_in_both_languages(self) -> None:
-        for outcome in Outcome:
+        for outcome in CitationOutcome:
             assert say(f"{outcome.name.lower()}_now", "en") == outcome.value
             assert say(f"{outcome.name.lower()}_now", "ko") != outcome.value
 

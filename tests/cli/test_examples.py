@@ -16,8 +16,8 @@ examples:
   choose: nearest
   inline:
     - question: Who repaired the boiler in the basement?
-      passages: [{file: a.pdf, page: 1, text: Rowan mended the boiler.}]
-      reply: 'BOILER [1: "Rowan mended the boiler"]'
+      passages: [{file: a.pdf, page: 1, text: Rowan repaired the boiler.}]
+      reply: 'BOILER [1: "Rowan repaired the boiler"]'
     - question: How much does a ticket cost for children?
       passages: [{file: b.pdf, page: 1, text: Children pay two pounds.}]
       reply: 'TICKET [1: "Children pay two pounds"]'

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from rag.answering.draft import Quote
-from rag.answering.library import Library
-from rag.answering.quotes import prove_quote
+from rag.answering.citations import PageTexts, check_quote
+from rag.answering.reply import Quote
 from rag.cli.messages import Language
 from rag.cli.render import citation_line
 from tests.answering.shelf import Shelf
@@ -16,7 +15,7 @@ SHELF = Shelf()
 
 
 def shown(file: str, quote: str, language: Language) -> str:
-    citation = prove_quote(Quote(quote, 1), [SHELF.passage(file, 1)], Library(SHELF))
+    citation = check_quote(Quote(quote, 1), [SHELF.passage(file, 1)], PageTexts(SHELF))
     return citation_line(citation, language)
 
 
@@ -46,6 +45,6 @@ def test_a_quote_that_stands_has_no_difference() -> None:
 def test_a_page_cannot_send_colours_through_the_difference() -> None:
     shelf = Shelf({"x.pdf": ["The pump stops at two\x1b[31m bar and starts again at five bar."]})
     quote = Quote("The pump stops at three bar and starts again at five bar.", 1)
-    citation = prove_quote(quote, [shelf.passage("x.pdf", 1)], Library(shelf))
+    citation = check_quote(quote, [shelf.passage("x.pdf", 1)], PageTexts(shelf))
     assert citation.difference
     assert "\x1b[31m bar" not in citation_line(citation, "en")

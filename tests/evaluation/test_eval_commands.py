@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 
-from rag.answering.abstain import THRESHOLD
+from rag.answering.evidence import THRESHOLD
 from rag.cli.boundary import run
 from rag.cli.group import cli
 from rag.evaluation.questions import load_questions, write_questions

@@ -49,14 +49,14 @@ def test_a_run_is_judged_once_and_its_judge_is_measured(tmp_path: Path) -> None:
         # a torn line costs that one judgement again
         lines = (tmp_path / FILE).read_text().splitlines()
         (tmp_path / FILE).write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20])
-        mended = judge_run(load_run(tmp_path), model)
+        repaired = judge_run(load_run(tmp_path), model)
         total = len(server.chat_requests())
     assert (len(judged.judgements), judged.unread) == (4, 1)  # the declined one is not judged
     assert judged.correctness.value == pytest.approx(3 / 4)
     assert judged.correctness_agreement.share == 1.0
     assert judged.correctness_agreement.kappa == pytest.approx(1.0)
     assert asked == 5
-    assert again.judgements == judged.judgements == mended.judgements
+    assert again.judgements == judged.judgements == repaired.judgements
     assert total == 5 + 1 + 2  # the unread one is asked again each time, the torn one once
     json.dumps(judged.as_dict(), allow_nan=False)
 

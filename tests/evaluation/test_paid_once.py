@@ -16,7 +16,7 @@ from rag.evaluation.folder import PAID, load_run
 from rag.evaluation.run import evaluate
 from rag.providers.registry import chat_model, embedding_model
 from rag.types import Answer, Usage
-from rag.usage.meter import Tally, tallying
+from rag.usage.meter import UsageTotal, counting_usage
 from tests.conftest import ROOT, clean_environment
 from tests.evaluation.builders import answer, question
 from tests.providers.support import price_file, settings_for
@@ -41,8 +41,8 @@ class Asker:
         from rag.evaluation.questions import Question
 
         assert isinstance(asked, Question)
-        tally = Tally()
-        with tallying(tally):
+        tally = UsageTotal()
+        with counting_usage(tally):
             self.embedder.embeddings.embed_query(asked.question)
             self._count()
             texts = []

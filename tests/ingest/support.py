@@ -8,20 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.discover import discover
-from ingest.limits import ReadOptions
+from ingest.discovery import discover
+from ingest.options import ReadOptions
 from ingest.pipeline import IngestOptions, ingest
-from ingest.reading import Job, Reading, read
-from ingest.report import Report
+from ingest.progress import IngestReport
+from ingest.reading import Reading, ReadJob, read
 from rag.settings import load_settings
 
 DIMENSION = 16
 
 
-def job(path: Path, **changes: object) -> Job:
+def job(path: Path, **changes: object) -> ReadJob:
     """The job of reading a file, as the pipeline would make it."""
     (found,) = discover([path]).files
-    return Job(found.file, found.path, found.format, **changes)
+    return ReadJob(found.file, found.path, found.format, **changes)
 
 
 def read_file(path: Path, **options: object) -> Reading:
@@ -62,7 +62,7 @@ def vector_of(text: str) -> np.ndarray:
 
 def run(
     folder: Path | Sequence[Path], index: Path, *, embedder: HashEmbedder | None = None, **options: object
-) -> Report:
+) -> IngestReport:
     """Ingest a folder into an index with the hash embedder."""
     paths = [folder] if isinstance(folder, Path) else list(folder)
     settings = load_settings({"index": str(index), "workers": 1}, env={}, dotenv_path=None)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.discover import discover
-from ingest.formats import Format
+from ingest.discovery import Format, discover
 from rag.errors import UsageError
 from rag.types import Status
 from tests.ingest import pdfs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.loaders.encoding import decode
+from ingest.readers.text import decode
 from rag.types import Status
 from tests.ingest.support import read_file
 

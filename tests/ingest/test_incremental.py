@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.passwords import Passwords
+from ingest.options import Passwords
 from rag.errors import BudgetReached, IndexMismatch, RateLimited, UsageError
 from rag.store import open_index
 from rag.types import Source, Status

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.limits import ReadOptions
+from ingest.options import ReadOptions
 from ingest.reading import Reading
 from ingest.workers import ReaderPool
 from rag.types import Status

@@ -10,7 +10,7 @@ import pytest
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from ingest.limits import ReadOptions
+from ingest.options import ReadOptions
 from rag.errors import UsageError
 from rag.store import open_index
 from rag.types import Status

@@ -1,4 +1,4 @@
-"""Text of PDFs as it is stored: paragraphs whole, rows on a line, columns in order, furniture set apart."""
+"""Text of PDFs as it is stored: paragraphs whole, rows on a line, columns in order, headers_footers set apart."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def _page(tmp_path: Path, draw: Draw) -> Page:
 
 
 def _body(page: Page) -> str:
-    """The text without its furniture."""
+    """The text without its headers_footers."""
     kept = list(page.text)
-    for start, end in page.furniture:
+    for start, end in page.headers_footers:
         kept[start:end] = [""] * (end - start)
     return "".join(kept).strip()
 
@@ -138,7 +138,7 @@ def _framed(number: int, total: int) -> Draw:
 def test_running_headers_and_page_numbers_are_kept_out_of_chunks(tmp_path: Path) -> None:
     reading = _read(tmp_path, *(_framed(number, 4) for number in range(1, 5)))
     for page in reading.pages:
-        assert len(page.furniture) == 2
+        assert len(page.headers_footers) == 2
         assert _body(page) == _said(page.number)
         assert "Annual Report 2023" in page.text  # a quote of it is still proven
     assert not any("Annual Report" in chunk.text or "/ 4" in chunk.text for chunk in reading.chunks)

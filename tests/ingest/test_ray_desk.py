@@ -9,9 +9,9 @@ import pytest
 
 from ingest.engines.ray import leases
 from ingest.engines.ray.desk import Desk, Errand, Terms
-from ingest.engines.ray.journal import Journal
+from ingest.engines.ray.journal import EventJournal
 from ingest.engines.ray.leases import Leases, name_of
-from ingest.passwords import Passwords
+from ingest.options import Passwords
 from rag.settings import load_settings
 from rag.types import Usage
 from rag.usage.prices import Prices
@@ -77,13 +77,13 @@ def test_the_rate_limit_starts_empty_when_something_was_sent(terms: Terms) -> No
 
 def test_a_line_that_was_cut_off_costs_itself_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    Journal(path).add("one", "note", {})
+    EventJournal(path).add("one", "note", {})
     with path.open("a", encoding="utf-8") as file:
         file.write('{"name": "two", "ki')
-    after = Journal(path)
+    after = EventJournal(path)
     assert not after.knows("two")
     after.add("stop", "stop", {})
-    assert [event["name"] for event in Journal(path).events] == ["one", "stop"]
+    assert [event["name"] for event in EventJournal(path).events] == ["one", "stop"]
 
 
 def test_a_file_is_not_begun_before_its_passwords_are_known(terms: Terms) -> None:

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.chunking import Piece, estimate_tokens, split
 from ingest.clean.document import clean
-from ingest.raw import Line, Mark, RawPage
-from ingest.split import Piece, split
-from ingest.tokens import estimate_tokens
+from ingest.raw import Line, LineKind, RawPage
 from rag.providers.e5 import load_tokenizer
 from tests.ingest.pdfs import HEIGHT, lines, wrapped, write_pdf
 from tests.ingest.support import read_file
@@ -44,13 +43,13 @@ def _prose(sentences: int, seed: int = 0) -> str:
 
 
 def _pieces(*pages: list[Line], limit: int = 60, overlap: int = 0) -> tuple[dict[int, str], list[Piece]]:
-    document = clean([RawPage(number, found) for number, found in enumerate(pages, 1)], furniture=False)
+    document = clean([RawPage(number, found) for number, found in enumerate(pages, 1)], headers_footers=False)
     texts = {page.page.number: page.page.text for page in document.pages}
     return texts, split(document, limit=limit, overlap=overlap)
 
 
 def _paragraphs(*texts: str) -> list[Line]:
-    return [Line(text, mark=Mark.PARAGRAPH) for text in texts]
+    return [Line(text, mark=LineKind.PARAGRAPH) for text in texts]
 
 
 def _squeezed(text: str) -> str:
@@ -110,16 +109,22 @@ def test_a_sentence_over_the_page_end_stays_whole_and_nothing_else_crosses() -> 
 
 
 def test_a_heading_stays_with_what_it_announces() -> None:
-    page = [Line("Repairs", mark=Mark.HEADING), *_paragraphs(_prose(5)), Line("Dues", mark=Mark.HEADING)]
+    page = [
+        Line("Repairs", mark=LineKind.HEADING),
+        *_paragraphs(_prose(5)),
+        Line("Dues", mark=LineKind.HEADING),
+    ]
     _, pieces = _pieces([*page, *_paragraphs(_prose(5, seed=3))], limit=90)
     assert {piece.chunk.heading for piece in pieces} == {"Repairs", "Dues"}
     assert not any(piece.chunk.text.endswith(("Repairs", "Dues")) for piece in pieces)
 
 
 def test_the_rest_of_a_table_knows_its_column_heads() -> None:
-    rows = [Line("Boat | Length | Price", mark=Mark.ROW)]
-    rows += [Line(f"Ferry {number} | {number} m | {number}00 pounds", mark=Mark.ROW) for number in range(40)]
-    _, pieces = _pieces([Line("Prices of boats", mark=Mark.PARAGRAPH), *rows], limit=80)
+    rows = [Line("Boat | Length | Price", mark=LineKind.ROW)]
+    rows += [
+        Line(f"Ferry {number} | {number} m | {number}00 pounds", mark=LineKind.ROW) for number in range(40)
+    ]
+    _, pieces = _pieces([Line("Prices of boats", mark=LineKind.PARAGRAPH), *rows], limit=80)
     assert len(pieces) > 3
     assert all(
         row.startswith(("Ferry", "Boat", "Prices"))

@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 from rag.answering.context import pack
 from rag.answering.extractive import answer
 from rag.answering.reply import parse_reply
-from rag.answering.verify import Proof, prove
+from rag.answering.verification import CheckedDraft, check_draft
 from rag.rendering.safe import safe_text
 from rag.text.tokens import count_tokens
 from rag.types import Passage, Support
@@ -48,9 +48,9 @@ def shelf_of(attempt: dict[str, Any]) -> tuple[Shelf, list[Passage]]:
     return shelf, [shelf.passage("bridge.pdf", 1), shelf.passage("hostile.pdf", 1)]
 
 
-def obeyed(attempt: dict[str, Any]) -> tuple[Proof, str]:
+def obeyed(attempt: dict[str, Any]) -> tuple[CheckedDraft, str]:
     shelf, passages = shelf_of(attempt)
-    return prove(parse_reply(attempt["reply"]), passages, shelf), "".join(p.text for p in passages)
+    return check_draft(parse_reply(attempt["reply"]), passages, shelf), "".join(p.text for p in passages)
 
 
 def letters(text: str) -> str:
@@ -115,7 +115,7 @@ def test_nothing_is_active_when_the_answer_is_shown(attempt: dict[str, Any]) -> 
 @attempts
 def test_the_built_in_answerer_does_not_pass_orders_on_as_verified(attempt: dict[str, Any]) -> None:
     shelf, passages = shelf_of(attempt)
-    proof = prove(answer(attempt["question"], passages, max_sentences=3), passages, shelf)
+    proof = check_draft(answer(attempt["question"], passages, max_sentences=3), passages, shelf)
     if attempt["kind"] == "obeyed instruction":
         ordered = [s for s in proof.sentences if any(lie in s.text for lie in attempt["lie"])]
         assert all(sentence.support is not Support.VERIFIED for sentence in ordered)
@@ -129,4 +129,4 @@ def test_an_honest_reply_beside_a_hostile_document_is_verified() -> None:
             "en": 'It cost 60 million dollars. [1: "It cost 60 million dollars"]',
             "ko": '공사비는 340억 원이었다. [1: "공사비는 340억 원이었고"]',
         }[attempt["language"]]
-        assert prove(parse_reply(honest), passages, shelf).sentences[0].support is Support.VERIFIED
+        assert check_draft(parse_reply(honest), passages, shelf).sentences[0].support is Support.VERIFIED

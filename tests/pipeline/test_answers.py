@@ -24,7 +24,7 @@ from rag.errors import (
 from rag.pipeline import Pipeline
 from rag.store import open_index
 from rag.types import Answer, QuoteStatus, Support
-from rag.usage.ledger import Ledger
+from rag.usage.log import UsageLog
 from tests.pipeline.conftest import Open
 from tests.pipeline.replies import QUESTION, asked, number_of, right_reply
 from tests.providers.support import CHAT, EMBEDDINGS, settings_for
@@ -376,10 +376,10 @@ def test_a_receipt_is_kept_for_every_command(index: Path) -> None:
             pipeline.ask(QUESTION)
         with Pipeline.open(index, settings) as pipeline:
             pipeline.search("kettle")
-    lines = {line.key: line for line in Ledger(index / "usage.db").summary("command")}
+    lines = {line.key: line for line in UsageLog(index / "usage.db").summary("command")}
     assert set(lines) == {"eval", "ask"}
     assert lines["eval"].output_tokens == server.bill.output_tokens
-    assert {line.key for line in Ledger(index / "usage.db").summary("model")} == {CHAT, EMBEDDINGS}
+    assert {line.key for line in UsageLog(index / "usage.db").summary("model")} == {CHAT, EMBEDDINGS}
 
 
 def test_an_index_that_does_not_fit_is_one_sentence(index: Path, tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_nothing_that_is_written_or_traced_holds_a_key(
 
 def test_each_receipt_is_kept_before_the_next_question(index: Path) -> None:
     def kept() -> int:
-        return sum(line.calls for line in Ledger(index / "usage.db").summary("command"))
+        return sum(line.calls for line in UsageLog(index / "usage.db").summary("command"))
 
     with OpenAIServer(reply=right_reply) as server:
         settings = settings_for(server, model=CHAT)
@@ -457,7 +457,7 @@ def test_pipelines_that_share_a_meter_keep_each_call_once(index: Path) -> None:
             two.ask(QUESTION)
             calls = one.meter.usage.calls
             assert two.meter.usage.calls == calls
-    lines = {line.key: line.calls for line in Ledger(index / "usage.db").summary("command")}
+    lines = {line.key: line.calls for line in UsageLog(index / "usage.db").summary("command")}
     assert set(lines) == {"one", "two"}
     assert sum(lines.values()) == calls
 

@@ -11,8 +11,8 @@ from rag.answering.context import pack
 from rag.answering.reply import NOT_IN_DOCUMENTS, NOT_IN_DOCUMENTS_KO, parse_reply
 from rag.errors import TemplateError, UsageError
 from rag.prompting.catalogue import list_templates, load_template, new_template, read_template
-from rag.prompting.schema import ExamplePassage
 from rag.prompting.template import Template
+from rag.prompting.template_file import ExamplePassage
 from rag.text.matching import find_quote
 from rag.text.tokens import count_tokens
 from rag.types import Passage

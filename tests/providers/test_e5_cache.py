@@ -1,4 +1,4 @@
-"""The converted model on disk: built once, checked, mended; and what is said when the weights are missing."""
+"""The converted model on disk: built once, checked, repaired; and what is said when the weights are missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rag.providers.e5 import E5Embeddings
-from rag.providers.e5.cache import cache_root
+from rag.providers.e5.model_files import cache_root
 
 ROOT = Path(__file__).parents[2]
 TEXT = "the same text / 같은 글"

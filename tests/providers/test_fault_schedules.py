@@ -79,7 +79,7 @@ def test_embedding_under_faults(seed: int, tmp_path: Path) -> None:
         # whatever was answered well was kept, so that no text was ever paid for twice without a fault
         assert billed.total() - server.bill.lost_texts == len(kept.vectors)
     assert all(message and "\n" not in message for message in said)
-    if len(kept.vectors) < count:  # the mend: the server is well again, and the cap is out of the way
+    if len(kept.vectors) < count:  # the fix: the server is well again, and the cap is out of the way
         with OpenAIServer() as server:
             flags["max_cost"] = 100.0
             provider = embedding_model(EMBEDDINGS, settings_for(server, **flags), retry=AT_ONCE, dimension=64)

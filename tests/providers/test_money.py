@@ -12,8 +12,8 @@ import pytest
 
 from rag.errors import BudgetReached, RagError, SettingsError
 from rag.providers.registry import chat_model, embedding_model, new_meter
-from rag.usage.ledger import Ledger
-from rag.usage.meter import DEFAULT_CAP_USD, Meter, Tally, tallying
+from rag.usage.log import UsageLog
+from rag.usage.meter import DEFAULT_CAP_USD, Meter, UsageTotal, counting_usage
 from rag.usage.prices import Price, Prices, load_prices
 from tests.providers.support import AT_ONCE, CHAT, EMBEDDINGS, price_file, settings_for
 from tests.servers.openai_server import Fault, OpenAIServer
@@ -163,10 +163,10 @@ def test_a_tally_counts_what_happens_inside_it_and_its_threads() -> None:
         meter = new_meter(settings)
         model = chat_model(CHAT, settings, meter=meter, retry=AT_ONCE)
         provider = embedding_model(EMBEDDINGS, settings, meter=meter, retry=AT_ONCE, dimension=64)
-        first, second = Tally(), Tally()
-        with tallying(first):
+        first, second = UsageTotal(), UsageTotal()
+        with counting_usage(first):
             model.invoke("One?")
-            with tallying(second):
+            with counting_usage(second):
                 provider.embed([f"text {i}" for i in range(600)])
         model.invoke("Two?")
     assert set(first.by_model) == {CHAT, EMBEDDINGS}
@@ -176,7 +176,7 @@ def test_a_tally_counts_what_happens_inside_it_and_its_threads() -> None:
 
 
 def test_receipts_add_up_by_day_model_and_command(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "deep" / "usage.db")
+    ledger = UsageLog(tmp_path / "deep" / "usage.db")
     assert ledger.summary() == []
     meter = Meter(load_prices())
     for spec, given, made in (("openai:gpt-4o-mini", 1000, 500), ("compatible:x", 10, 20)):
@@ -184,7 +184,7 @@ def test_receipts_add_up_by_day_model_and_command(tmp_path: Path) -> None:
     monday, tuesday = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 3, 12, tzinfo=UTC)
     ledger.record("ask", meter.tally, at=monday)
     ledger.record("eval", meter.tally, at=tuesday)
-    ledger.record("search", Tally(), at=tuesday)
+    ledger.record("search", UsageTotal(), at=tuesday)
     days = ledger.summary("day")
     assert [line.key for line in days] == ["2026-03-02", "2026-03-03"]
     assert [line.key for line in ledger.summary("command")] == ["ask", "eval"]
@@ -200,4 +200,4 @@ def test_a_damaged_ledger_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "usage.db"
     path.write_bytes(b"garbage" * 1000)
     with pytest.raises(RagError, match="move the file away"):
-        Ledger(path).summary()
+        UsageLog(path).summary()

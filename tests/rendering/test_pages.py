@@ -12,8 +12,7 @@ from pypdf import PdfReader, PdfWriter
 from reportlab.pdfgen.canvas import Canvas
 
 from rag.errors import RagError
-from rag.rendering.boxes import Rect
-from rag.rendering.pages import LARGEST, quote_boxes, render_page
+from rag.rendering.pages import LARGEST, Rect, quote_boxes, render_page
 from tests.conftest import SAMPLE
 
 MANUAL = SAMPLE / "tarn-340-user-manual.pdf"

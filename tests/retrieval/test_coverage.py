@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.retrieval.coverage import coverage
+from rag.retrieval.hybrid import coverage
 from rag.text.keywords import searched_terms
 
 

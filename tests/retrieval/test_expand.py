@@ -15,11 +15,11 @@ from rag.cli.boundary import run
 from rag.cli.group import cli
 from rag.errors import BudgetReached, MissingCapability, SettingsError, UsageError
 from rag.pipeline import Pipeline
-from rag.retrieval.merging import merge
-from rag.retrieval.replies import read_parts, read_passage, read_queries
+from rag.retrieval.fusion import merge
+from rag.retrieval.model_calls import read_parts, read_passage, read_queries
 from rag.settings import load_settings
 from rag.types import Passage
-from rag.usage.ledger import Ledger
+from rag.usage.log import UsageLog
 from tests.providers.support import CHAT, price_file
 from tests.retrieval.shelf import (
     DAYS_OFF,
@@ -346,7 +346,7 @@ def test_the_command_prints_json_alone_and_tells_the_rest_apart(
     shown = capfd.readouterr()
     assert WARRANTY in [passage["text"] for passage in json.loads(shown.out)["passages"]]
     assert "Also searched for: warranty of the kettle · kettle warranty" in shown.err
-    kept = Ledger(index / "usage.db")
+    kept = UsageLog(index / "usage.db")
     assert kept.path.exists()
     assert spent.replies >= 2
 

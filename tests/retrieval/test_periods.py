@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.retrieval.periods import Periods, agreement, periods_in
+from rag.retrieval.routing import Periods, agreement, periods_in
 
 
 @pytest.mark.parametrize(

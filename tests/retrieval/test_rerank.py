@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import BadResponse, MissingCapability, MissingExtra, SettingsError
-from rag.retrieval.replies import read_ratings
-from rag.retrieval.rerank import rerank
+from rag.retrieval.model_calls import read_ratings
+from rag.retrieval.reranking import rerank
 from rag.types import Passage
 from tests.retrieval.shelf import DAYS_OFF, GUARANTEE, LEAVE, WARRANTY, build, pipeline, texts
 from tests.servers.openai_server import OpenAIServer, Request
@@ -125,7 +125,7 @@ def test_ratings_that_cannot_be_read_change_nothing_and_are_noted(
                 retrieval = opened.runnable.steps.retriever.retrieve(question, k=8)
                 assert list(retrieval.passages) == usual, reply
                 assert note in retrieval.notes[0], reply
-                assert retrieval.efforts[0].usage.calls == 3
+                assert retrieval.model_steps[0].usage.calls == 3
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_expanded_searches_are_reranked(index: Path) -> None:
     ):
         retrieval = opened.runnable.steps.retriever.retrieve(DAYS_OFF, k=3)
     assert retrieval.passages[0].text == LEAVE
-    assert [effort.step for effort in retrieval.efforts] == ["rewrite", "rerank"]
+    assert [model_step.step for model_step in retrieval.model_steps] == ["rewrite", "rerank"]
 
 
 # -- any reranker -------------------------------------------------------------------

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import MissingCapability, ModelNotFound, ProviderError
-from rag.retrieval.cross_encoder import load_cross_encoder
-from rag.retrieval.flash import load_flashrank
+from rag.retrieval.reranking import load_cross_encoder, load_flashrank
 from rag.settings import load_settings
 from tests.retrieval.shelf import GUARANTEE, PAGES, WARRANTY, build, pipeline
 from tests.servers.openai_server import OpenAIServer
@@ -107,7 +106,7 @@ def test_a_search_is_reranked_by_a_cross_encoder_without_any_chat_model(index: P
     expected = [usual[place].chunk_id for place in order] + [p.chunk_id for p in usual[20:]]
     assert [p.chunk_id for p in retrieval.passages] == expected
     assert retrieval.notes[0].startswith(f"Reranking (cross-encoder:{folder}): ")
-    assert retrieval.efforts[0].usage.calls == 0
+    assert retrieval.model_steps[0].usage.calls == 0
 
 
 def test_a_model_with_several_labels_cannot_rank(tmp_path: Path) -> None:

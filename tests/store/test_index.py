@@ -65,7 +65,10 @@ def test_a_passage_knows_where_it_stands(index: Index) -> None:
 
 
 def test_a_chunk_over_two_pages_is_found_from_both(index: Index) -> None:
-    pages = (Page(1, "The tide rose"), Page(2, "over the quay.", furniture=((0, 4),), status=Status.OCR))
+    pages = (
+        Page(1, "The tide rose"),
+        Page(2, "over the quay.", headers_footers=((0, 4),), status=Status.OCR),
+    )
     chunk = Chunk(0, (Span(1, 0, 13), Span(2, 0, 14)), "The tide rose over the quay.")
     source = Source("tide.pdf", "/x", "h", 1, 1, Status.OK)
     item = Document(source, pages, (chunk,))

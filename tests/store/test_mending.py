@@ -1,4 +1,4 @@
-"""Derived indexes that are missing, behind or damaged are mended from the database, and it is said."""
+"""Derived indexes that are missing, behind or damaged are repaired from the database, and it is said."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_vectors(location: Path, sound: tuple[object, ...], damage: Callable[[Pa
     assert len(notices) == 1
     assert "vectors.faiss" in notices[0]
     assert answers(location, notices) == sound
-    assert len(notices) == 1, "mended once and for all"
+    assert len(notices) == 1, "repaired once and for all"
 
 
 def gone(folder: Path) -> None:

@@ -17,7 +17,7 @@ from rag.store.postgres import failures
 from rag.store.postgres.connection import connect
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
-from rag.store.postgres.lock import GenerationGone, WriterLock
+from rag.store.postgres.lock import GenerationGone, PostgresWriterLock
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, vectors_of
@@ -71,7 +71,7 @@ def test_a_statement_of_its_own_is_done_once_whatever_the_restart_cuts_off(
     server: PostgresServer, location: str
 ) -> None:
     open_index(location, create=corpus.spec()).close()
-    database = WritingDatabase(parse(location), WriterLock(parse(location)).acquire)
+    database = WritingDatabase(parse(location), PostgresWriterLock(parse(location)).acquire)
     before = database.rows("SELECT published, working FROM state")[0]
     server.restart()
     database.execute("UPDATE state SET published = working, working = working + 1")
@@ -84,7 +84,7 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again(
     server: PostgresServer, location: str, monkeypatch
 ) -> None:
     open_index(location, create=corpus.spec()).close()
-    database = WritingDatabase(parse(location), WriterLock(parse(location)).acquire)
+    database = WritingDatabase(parse(location), PostgresWriterLock(parse(location)).acquire)
     (_, working) = database.rows("SELECT published, working FROM state")[0]
     transaction = WritingDatabase._transaction
     lost: list[object] = []
@@ -105,7 +105,7 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again(
 def test_another_writer_in_between_is_noticed_by_a_read(server: PostgresServer, location: str) -> None:
     item = document("a.pdf", ["anchor"])
     with open_index(location, create=corpus.spec()) as index:
-        database = WritingDatabase(parse(location), WriterLock(parse(location)).acquire)
+        database = WritingDatabase(parse(location), PostgresWriterLock(parse(location)).acquire)
         server.restart()
         with index.writer() as writer:
             writer.put(item, vectors_of(item))

@@ -12,7 +12,7 @@ from rag.errors import IndexError_, IndexReadOnly, UsageError
 from rag.store import open_index
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import parse
-from rag.store.postgres.lock import WriterLock
+from rag.store.postgres.lock import PostgresWriterLock
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
@@ -21,7 +21,7 @@ from tests.store.postgres_support import put, schema_of
 pytestmark = pytest.mark.slow
 NUMBERS = itertools.count()
 
-Ask = Callable[[str], list[tuple]]
+Query = Callable[[str], list[tuple]]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def location(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def ask(postgres_server: PostgresServer) -> Ask:
+def ask(postgres_server: PostgresServer) -> Query:
     """Runs statements as the administrator."""
     return lambda statement: postgres_server.admin(statement, database="index")
 
@@ -44,7 +44,7 @@ def stranger(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.admin("DROP ROLE stranger")
 
 
-def schemas(ask: Ask, location: str) -> list[str]:
+def schemas(ask: Query, location: str) -> list[str]:
     """The schemas whose names begin with that of the index."""
     begins = f"starts_with(nspname, '{schema_of(location)}')"
     return [name for (name,) in ask(f"SELECT nspname FROM pg_namespace WHERE {begins} ORDER BY nspname")]
@@ -65,7 +65,7 @@ def filled(location: str) -> list[str]:
     return [chunk.indexed_text for chunk in item.chunks]
 
 
-def damage(ask: Ask, location: str) -> None:
+def damage(ask: Query, location: str) -> None:
     ask(f"UPDATE {schema_of(location)}.state SET spec = '{{}}'")
 
 
@@ -87,7 +87,7 @@ def cached(location: str, texts: list[str]) -> int:
     ],
 )
 def test_a_schema_of_something_else_is_refused_and_stays(
-    location: str, ask: Ask, others: str, again: bool
+    location: str, ask: Query, others: str, again: bool
 ) -> None:
     name = schema_of(location)
     ask(f"CREATE SCHEMA {name}; {others.format(name)}")
@@ -99,13 +99,13 @@ def test_a_schema_of_something_else_is_refused_and_stays(
     assert schemas(ask, location) == [name]
 
 
-def test_a_schema_made_ahead_of_time_is_used(location: str, ask: Ask) -> None:
+def test_a_schema_made_ahead_of_time_is_used(location: str, ask: Query) -> None:
     ask(f"CREATE SCHEMA {schema_of(location)}")
     assert rebuild(location) == []
     assert cached(location, []) == 0
 
 
-def test_tables_of_others_beside_a_damaged_index_stay_where_they_are(location: str, ask: Ask) -> None:
+def test_tables_of_others_beside_a_damaged_index_stay_where_they_are(location: str, ask: Query) -> None:
     filled(location)
     name = schema_of(location)
     ask(f"CREATE TABLE {name}.notes (text text); INSERT INTO {name}.notes VALUES ('mine')")
@@ -123,7 +123,7 @@ def test_tables_of_others_beside_a_damaged_index_stay_where_they_are(location: s
 # -- setting aside ------------------------------------------------------------------------------------------
 
 
-def test_what_was_set_aside_before_stays(location: str, ask: Ask) -> None:
+def test_what_was_set_aside_before_stays(location: str, ask: Query) -> None:
     texts = filled(location)
     name = schema_of(location)
     for aside in ("_damaged", "_damaged_2", "_damaged_3"):
@@ -138,7 +138,7 @@ def test_what_was_set_aside_before_stays(location: str, ask: Ask) -> None:
 
 @pytest.mark.parametrize("letters", ["a" * 55 + "_damaged", "가" * 21, "b" * 63])
 def test_names_of_as_many_bytes_as_postgresql_keeps(
-    postgres_server: PostgresServer, ask: Ask, letters: str
+    postgres_server: PostgresServer, ask: Query, letters: str
 ) -> None:
     location = postgres_server.url(letters)
     texts = filled(location)
@@ -158,7 +158,7 @@ def test_a_name_that_postgresql_would_cut_short_is_refused(postgres_server: Post
             open_index(postgres_server.url("색" * 22), create=create)
 
 
-def test_two_that_rebuild_at_once_set_aside_once(location: str, ask: Ask) -> None:
+def test_two_that_rebuild_at_once_set_aside_once(location: str, ask: Query) -> None:
     texts = filled(location)
     damage(ask, location)
     said: list[str] = []
@@ -171,7 +171,7 @@ def test_two_that_rebuild_at_once_set_aside_once(location: str, ask: Ask) -> Non
             failed.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(2)]
-    holder = WritingDatabase(parse(location), WriterLock(parse(location)).acquire)
+    holder = WritingDatabase(parse(location), PostgresWriterLock(parse(location)).acquire)
     try:
         for thread in threads:
             thread.start()
@@ -188,7 +188,7 @@ def test_two_that_rebuild_at_once_set_aside_once(location: str, ask: Ask) -> Non
     assert cached(location, texts) == 4
 
 
-def test_embeddings_that_cannot_be_taken_over_are_told(location: str, ask: Ask) -> None:
+def test_embeddings_that_cannot_be_taken_over_are_told(location: str, ask: Query) -> None:
     filled(location)
     name = schema_of(location)
     ask(f"ALTER TABLE {name}.embeddings RENAME COLUMN digest TO other")
@@ -199,7 +199,7 @@ def test_embeddings_that_cannot_be_taken_over_are_told(location: str, ask: Ask) 
     assert cached(location, []) == 0
 
 
-def test_embeddings_of_another_length_are_left_behind(location: str, ask: Ask) -> None:
+def test_embeddings_of_another_length_are_left_behind(location: str, ask: Query) -> None:
     texts = filled(location)
     ask(f"UPDATE {schema_of(location)}.embeddings SET vector = '' WHERE id = 2")
     damage(ask, location)
@@ -208,7 +208,7 @@ def test_embeddings_of_another_length_are_left_behind(location: str, ask: Ask) -
     assert cached(location, texts) == 3
 
 
-def test_all_of_it_happens_or_nothing(location: str, ask: Ask, monkeypatch) -> None:
+def test_all_of_it_happens_or_nothing(location: str, ask: Query, monkeypatch) -> None:
     filled(location)
     damage(ask, location)
     name = schema_of(location)
@@ -220,7 +220,7 @@ def test_all_of_it_happens_or_nothing(location: str, ask: Ask, monkeypatch) -> N
 
 
 def test_who_may_not_set_aside_is_told(
-    postgres_server: PostgresServer, location: str, ask: Ask, stranger: str
+    postgres_server: PostgresServer, location: str, ask: Query, stranger: str
 ) -> None:
     filled(location)
     damage(ask, location)
@@ -233,7 +233,7 @@ def test_who_may_not_set_aside_is_told(
 
 
 def test_policies_that_were_set_aside_leave_nothing_open(
-    postgres_server: PostgresServer, location: str, ask: Ask, stranger: str
+    postgres_server: PostgresServer, location: str, ask: Query, stranger: str
 ) -> None:
     filled(location)
     name = schema_of(location)
@@ -252,7 +252,7 @@ def test_policies_that_were_set_aside_leave_nothing_open(
 
 
 def test_what_was_granted_stays_with_embeddings_of_another_length(
-    postgres_server: PostgresServer, location: str, ask: Ask, stranger: str, monkeypatch
+    postgres_server: PostgresServer, location: str, ask: Query, stranger: str, monkeypatch
 ) -> None:
     monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 2)
     filled(location)

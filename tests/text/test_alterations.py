@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.text.alterations import Change, closest
+from rag.text.alterations import WordChange, closest
 from rag.text.matching import MatchIndex
 
 ENGLISH = (
@@ -15,7 +15,7 @@ KOREAN = (
 )
 
 
-def differences(quote: str, text: str) -> list[Change]:
+def differences(quote: str, text: str) -> list[WordChange]:
     found = closest(quote, text)
     assert found is not None
     return [change for change in found.changes if change.op != "equal"]
@@ -23,13 +23,15 @@ def differences(quote: str, text: str) -> list[Change]:
 
 def test_a_changed_figure_is_shown_against_the_page() -> None:
     quote = "Operating costs fell by 3.7 percent because of lower freight rates"
-    assert differences(quote, ENGLISH) == [Change("replace", "3.7", "3.2")]
+    assert differences(quote, ENGLISH) == [WordChange("replace", "3.7", "3.2")]
 
 
 def test_a_dropped_and_an_added_word() -> None:
-    assert differences("The board does expect to pay a dividend.", ENGLISH) == [Change("insert", "", "not")]
+    assert differences("The board does expect to pay a dividend.", ENGLISH) == [
+        WordChange("insert", "", "not")
+    ]
     added = differences("Operating costs never fell by 3.2 percent because of lower freight", ENGLISH)
-    assert added == [Change("delete", "never", "")]
+    assert added == [WordChange("delete", "never", "")]
 
 
 def test_the_place_is_where_the_quote_nearly_stands() -> None:
@@ -44,7 +46,7 @@ def test_the_place_is_where_the_quote_nearly_stands() -> None:
 
 def test_korean_spacing_is_no_difference_but_a_denied_predicate_is() -> None:
     quote = "영업 이익은 운임이 내렸기때문에 크게 줄어든 것이다."
-    assert differences(quote, KOREAN) == [Change("replace", "것이다.", "것이 아니다.")]
+    assert differences(quote, KOREAN) == [WordChange("replace", "것이다.", "것이 아니다.")]
 
 
 def test_an_unrelated_quote_has_no_place() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.text.facts import Evidence, facts, supported, unsupported
+from rag.text.facts import FactText, facts, supported, unsupported
 
 
 def kinds(text: str) -> list[tuple[str, str]]:
@@ -118,6 +118,6 @@ def test_sentence_starts_and_calendar_words_are_no_names() -> None:
 
 
 def test_evidence_is_read_once_for_many_facts() -> None:
-    evidence = Evidence("Revenue was $5 million in 2023.")
+    evidence = FactText("Revenue was $5 million in 2023.")
     answer = "Revenue of $5 million in 2023 and $6 million in 2024"
     assert [supported(fact, evidence) for fact in facts(answer)] == [True, True, False, False]

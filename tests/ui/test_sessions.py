@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rag.answering.receipt import read_receipt, verify_receipt
+from rag.answering.saved import read_saved_answer, verify_saved_answer
 from rag.errors import UsageError
 from rag.store import Index, open_index
 from rag.types import Support
@@ -96,7 +96,7 @@ def test_each_exported_receipt_can_be_verified_alone(asked: Session, index: Inde
         archive.extractall(tmp_path)
     receipts = sorted(tmp_path.glob("answer-*.json"))
     assert len(receipts) == len(asked.turns)
-    verification = verify_receipt(read_receipt(receipts[0]), index)
+    verification = verify_saved_answer(read_saved_answer(receipts[0]), index)
     assert verification.holds
     assert verification.checks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from ingest.engines.ray.journal import Journal
+from ingest.engines.ray.journal import EventJournal
 from rag.types import Usage
 from rag.usage.meter import Meter, Reservation
 from rag.usage.prices import Prices
@@ -16,7 +16,7 @@ Holder = tuple[str, int]
 class Bill:
     """The run's meter. Reservations have names, so that they can be made and closed from far away, and twice."""
 
-    def __init__(self, prices: Prices, cap: float, journal: Journal, spent: dict[str, Usage]) -> None:
+    def __init__(self, prices: Prices, cap: float, journal: EventJournal, spent: dict[str, Usage]) -> None:
         """`spent` was booked before, by model. What the journal holds is booked again."""
         self._meter = Meter(prices, max_cost=cap)
         self._journal = journal

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest.engines.ray.bill import Bill, Holder
-from ingest.engines.ray.journal import Event, Journal
+from ingest.engines.ray.journal import Event, EventJournal
 from ingest.engines.ray.leases import Leases
-from ingest.passwords import Passwords
+from ingest.options import Passwords
 from rag.errors import BudgetReached
 from rag.providers.pacing import RateLimiter
 from rag.settings import Settings
@@ -72,7 +72,7 @@ class Desk:
     """See the module. Every method can be called twice with the same effect as once."""
 
     def __init__(self, terms: Terms) -> None:
-        self._journal = Journal(terms.journal)
+        self._journal = EventJournal(terms.journal)
         self._bill = Bill(terms.prices, terms.cap, self._journal, terms.spent)
         self._leases = Leases(self._bill.forfeit)
         for worker in self._bill.holders:  # heard of last before the desk was killed

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ingest.embedding import FailurePolicy, TooManyFailures
 from ingest.engines.ray.desk import Errand, Permit
 from ingest.engines.ray.frames import Vectors, with_vectors
 from ingest.engines.ray.proxies import DeskCache, DeskLimiter, DeskMeter, Line
 from ingest.engines.ray.read_files import MOST_DEATHS
-from ingest.giving_up import GaveUp, Patience
 from ingest.wire import chunks_in
 from rag.errors import ContextTooLong, EngineError, ProviderError, RagError
 from rag.types import Chunk
@@ -35,7 +35,7 @@ class EmbedChunks:
         self._line = Line(desk, number)
         self._line.keep_alive()
         self._open = ExitStack()
-        self._patience = Patience(lambda text: self._line.tell("note", text=text))
+        self._patience = FailurePolicy(lambda text: self._line.tell("note", text=text))
 
     def __call__(self, frames: pa.Table) -> pa.Table:
         """The frames with the vectors of their chunks, as far as they could be had."""
@@ -55,7 +55,7 @@ class EmbedChunks:
         texts = _Texts(chunks)
         try:
             self._embed(texts)
-        except GaveUp as gave_up:
+        except TooManyFailures as gave_up:
             self._line.stop(gave_up.cause)
         except RagError as error:
             self._line.stop(error)
@@ -63,7 +63,7 @@ class EmbedChunks:
         return with_vectors(frames, [texts.of(row) for row in rows])
 
     def _embed(self, texts: _Texts) -> None:
-        """Find or make the vectors of all texts that nobody refuses. Raises RagError, GaveUp."""
+        """Find or make the vectors of all texts that nobody refuses. Raises RagError, TooManyFailures."""
         while wanted := texts.wanted:
             digests = [
                 hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -35,7 +35,7 @@ class RayEngine:
         self._settings = settings
 
     def run(self, work: Work) -> None:
-        """Take every job to its end. Raises GaveUp, BudgetReached, EngineError, MissingExtra, UsageError."""
+        """Take every job to its end. Raises TooManyFailures, BudgetReached, EngineError, MissingExtra, UsageError."""
         with connected(self._settings) as cluster, Office(self._settings, work, cluster) as office:
             wanted = self._settings.workers
             if wanted is not None and cluster.workers < wanted:

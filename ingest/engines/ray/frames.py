@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.formats import Format
-from ingest.reading import Job, Reading
+from ingest.discovery import Format
+from ingest.reading import Reading, ReadJob
 from ingest.wire import reading_messages, reading_of
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ _BLOCKS_A_WORKER = 4
 """Blocks of jobs that a worker should find at least, so that all end at about the same time."""
 
 
-def job_tables(jobs: Sequence[tuple[int, Job, int]], workers: int) -> list[pa.Table]:
+def job_tables(jobs: Sequence[tuple[int, ReadJob, int]], workers: int) -> list[pa.Table]:
     """Numbered jobs with their sizes in bytes as tables, each a task: a large file alone, small ones together."""
     most = min(_BLOCK_FILES, max(1, len(jobs) // (workers * _BLOCKS_A_WORKER)))
-    groups: list[list[tuple[int, Job, int]]] = []
+    groups: list[list[tuple[int, ReadJob, int]]] = []
     filled = _BLOCK_BYTES
     for job in jobs:
         if filled + job[2] > _BLOCK_BYTES or len(groups[-1]) == most:
@@ -40,7 +40,7 @@ def job_tables(jobs: Sequence[tuple[int, Job, int]], workers: int) -> list[pa.Ta
     return [_job_table(group) for group in groups]
 
 
-def _job_table(jobs: Sequence[tuple[int, Job, int]]) -> pa.Table:
+def _job_table(jobs: Sequence[tuple[int, ReadJob, int]]) -> pa.Table:
     import pyarrow as pa
 
     return pa.table(
@@ -54,11 +54,11 @@ def _job_table(jobs: Sequence[tuple[int, Job, int]]) -> pa.Table:
     )
 
 
-def jobs_in(table: pa.Table) -> Iterator[tuple[int, Job, int]]:
+def jobs_in(table: pa.Table) -> Iterator[tuple[int, ReadJob, int]]:
     """The jobs of a table."""
     for row in table.to_pylist():
         file = row["file"].decode("utf-8", "surrogatepass")
-        yield row["job"], Job(file, Path(os.fsdecode(row["path"])), Format(row["format"])), row["size"]
+        yield row["job"], ReadJob(file, Path(os.fsdecode(row["path"])), Format(row["format"])), row["size"]
 
 
 def frame_tables(job: int, reading: Reading, seconds: float) -> Iterator[pa.Table]:

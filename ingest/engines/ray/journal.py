@@ -1,4 +1,4 @@
-"""What has happened, in order; read again from the disk when its keeper was killed and started anew."""
+"""What has happened, in order; read again from the disk when its keeper was killed and started again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 Event = dict[str, Any]
 
 
-class Journal:
+class EventJournal:
     """Events, each with a name by which a repetition is known: Ray repeats a call whose answer was lost."""
 
     def __init__(self, path: Path) -> None:

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import rag.errors
+from ingest.embedding import TooManyFailures
 from ingest.engines import Work
 from ingest.engines.ray.cluster import Cluster, said
 from ingest.engines.ray.desk import Desk, Errand, Terms
 from ingest.engines.ray.journal import Event
-from ingest.giving_up import GaveUp
 from rag import __version__
 from rag.errors import EngineError, ProviderError, RagError, UsageError
 from rag.places import in_database
@@ -94,7 +94,7 @@ class Office:
         if self._stop is None:
             return
         error = _error_of(self._stop)
-        raise GaveUp(error) if isinstance(error, ProviderError) else error
+        raise TooManyFailures(error) if isinstance(error, ProviderError) else error
 
     def hear(self) -> None:
         """Take in what happened since the last time. Raises EngineError when the desk is gone."""

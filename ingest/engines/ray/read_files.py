@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ingest.engines.ray.desk import Permit
 from ingest.engines.ray.frames import frame_tables, jobs_in
 from ingest.engines.ray.proxies import Line
-from ingest.limits import ReadOptions
-from ingest.reading import Job, Reading
-from ingest.workers import Reader
+from ingest.options import ReadOptions
+from ingest.reading import Reading, ReadJob
+from ingest.workers import ReaderProcess
 from rag.errors import RagError
 from rag.types import Status
 
@@ -39,7 +39,7 @@ class ReadFiles:
         self._line.keep_alive()
         self._options = options
         self._here = socket.gethostname() == host
-        self._reader = Reader(options, lambda _file, _pages: None, self._line.stopped)
+        self._reader = ReaderProcess(options, lambda _file, _pages: None, self._line.stopped)
 
     def __call__(self, jobs: pa.Table) -> Iterator[pa.Table]:
         """Frames of the files that the jobs name."""
@@ -65,7 +65,7 @@ class ReadFiles:
                 return permit
             time.sleep(_ASK_AGAIN)
 
-    def _read(self, job: Job, size: int, deaths: int) -> Reading:
+    def _read(self, job: ReadJob, size: int, deaths: int) -> Reading:
         if deaths >= MOST_DEATHS:
             return Reading(Status.FAILED, f"the worker that reads it died {deaths} times")
         problem = unseen(job.path, size) or self._lacking

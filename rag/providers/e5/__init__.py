@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rag.providers.e5.embeddings import E5Embeddings
-    from rag.providers.e5.tokenizer import E5Tokenizer, load_tokenizer
+    from rag.providers.e5.model_files import E5Tokenizer, load_tokenizer
 
 __all__ = ["E5Embeddings", "E5Tokenizer", "load_tokenizer"]
 
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
 
         return embeddings.E5Embeddings
     if name in {"E5Tokenizer", "load_tokenizer"}:
-        from rag.providers.e5 import tokenizer
+        from rag.providers.e5 import model_files
 
-        return getattr(tokenizer, name)
+        return getattr(model_files, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

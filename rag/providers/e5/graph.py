@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from rag.providers.e5.weights import Shape, WeightsFile
+    from rag.providers.e5.weights import ModelShape, WeightsFile
 
 QUANTISATION = "int8-channel-2"
 """Names the graph and its numeric scheme; raise the number with every change, so that caches are renewed."""
@@ -92,7 +92,7 @@ class _Encoder:
 
     def __init__(self, weights: WeightsFile, unsigned: bool) -> None:
         self.weights = weights
-        self.shape: Shape = weights.shape
+        self.shape: ModelShape = weights.shape
         self.unsigned = unsigned
         self.graph = _Graph()
 

@@ -37,7 +37,7 @@ _REMEDY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ModelShape:
     """Sizes of the BERT encoder, as the file states them."""
 
     hidden: int
@@ -155,7 +155,7 @@ class WeightsFile:
         hidden, layers, heads, ffn, vocabulary, positions, types, epsilon, block = cursor.take("7ifi")
         if block != BLOCK:
             raise ValueError(f"blocks of {block} weights")
-        self.shape = Shape(hidden, layers, heads, ffn, vocabulary, positions, types, epsilon)
+        self.shape = ModelShape(hidden, layers, heads, ffn, vocabulary, positions, types, epsilon)
         self._vocabulary_at = cursor.at
         pieces, *_, blob_length = cursor.take("5iQ")
         cursor.skip((2 * pieces + 1) * 4 + blob_length)

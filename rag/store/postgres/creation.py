@@ -13,7 +13,7 @@ from rag.store.postgres.aside import set_aside
 from rag.store.postgres.connection import connect
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import Location
-from rag.store.postgres.lock import WriterLock
+from rag.store.postgres.lock import PostgresWriterLock
 from rag.store.postgres.tables import Connection, add_pgvector, make_tables, rights, schema_exists, taken
 from rag.store.spec import IndexSpec
 from rag.store.sql import Database
@@ -135,7 +135,7 @@ def _make(
 
     if not wanted():
         return False
-    WriterLock(location).acquire(connection)
+    PostgresWriterLock(location).acquire(connection)
     if not wanted():
         return False  # another process made it while this one waited
     if _is_index(connection, location):
@@ -152,11 +152,11 @@ def _make(
     return True
 
 
-# -- making anew --------------------------------------------------------------------------------------------
+# -- making again --------------------------------------------------------------------------------------------
 
 
 def _empty(location: Location, spec: IndexSpec) -> None:
-    database = WritingDatabase(location, WriterLock(location).acquire)
+    database = WritingDatabase(location, PostgresWriterLock(location).acquire)
     try:
         _end_rows(database, spec)
     finally:

@@ -1,4 +1,4 @@
-"""PostgreSQL's errors as one sentence each, which names the mend and never shows a password."""
+"""PostgreSQL's errors as one sentence each, which names the fix and never shows a password."""
 
 from __future__ import annotations
 

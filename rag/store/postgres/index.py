@@ -14,7 +14,7 @@ from rag.store.postgres import creation, dense, integrity, keywords
 from rag.store.postgres.connection import require_pgvector
 from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import Location, parse
-from rag.store.postgres.lock import GenerationGone, WriterLock
+from rag.store.postgres.lock import GenerationGone, PostgresWriterLock
 from rag.store.postgres.publish import PostgresPublisher
 from rag.store.postgres.tables import require_name
 from rag.store.snapshot import Allowed, Snapshot
@@ -156,7 +156,9 @@ class PostgresIndex(StoredIndex):
     @contextlib.contextmanager
     def writer(self, *, wait: bool | float = True, on_wait: Notify | None = None) -> Iterator[IndexWriter]:
         self._require_writable()
-        database = WritingDatabase(self._where, WriterLock(self._where, wait=wait, on_wait=on_wait).acquire)
+        database = WritingDatabase(
+            self._where, PostgresWriterLock(self._where, wait=wait, on_wait=on_wait).acquire
+        )
         try:
             creation.renew(database)
             publisher = PostgresPublisher(database, read_state(database).spec.dimension, self._notify)

@@ -56,7 +56,7 @@ def add_content(database: PostgresDatabase, content: int, pages: Sequence[Page],
     written = [page for page in pages if page.text]
     _add(database, CHUNKS, content, bodies)
     _add(database, PAGES, content, ((p.number, p.number, p.number, p.text) for p in written))
-    heads = ((p.number, p.number, p.number, page_head(p.text, p.furniture)) for p in written)
+    heads = ((p.number, p.number, p.number, page_head(p.text, p.headers_footers)) for p in written)
     _add(database, HEADS, content, heads)
 
 

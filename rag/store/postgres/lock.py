@@ -27,7 +27,7 @@ def _key(location: Location) -> int:
     return int.from_bytes(hashlib.sha256(location.schema.encode()).digest()[:4], "big") >> 1
 
 
-class WriterLock:
+class PostgresWriterLock:
     """The lock of the one writer, held by its connection."""
 
     def __init__(

@@ -1,0 +1,226 @@
+"""Finds the documents below the given paths: recursive, without hidden files, safe against symlink loops."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rag.errors import UsageError
+from rag.text.normalise import display_name
+from rag.types import Status
+
+
+class Format(StrEnum):
+    PDF = "pdf"
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    CSV = "csv"
+    DOCX = "docx"
+    UNSUPPORTED = "unsupported"
+
+
+_BY_SUFFIX = {
+    ".pdf": Format.PDF,
+    ".txt": Format.TEXT,
+    ".text": Format.TEXT,
+    ".md": Format.MARKDOWN,
+    ".markdown": Format.MARKDOWN,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".xhtml": Format.HTML,
+    ".csv": Format.CSV,
+    ".tsv": Format.CSV,
+    ".docx": Format.DOCX,
+}
+_MEND = {
+    ".doc": "save it as DOCX or PDF",
+    ".hwp": "save it as PDF",
+    ".hwpx": "save it as PDF",
+    ".rtf": "save it as DOCX or PDF",
+    ".odt": "save it as DOCX or PDF",
+    ".ppt": "save it as PDF",
+    ".pptx": "save it as PDF",
+    ".xls": "save it as CSV",
+    ".xlsx": "save it as CSV",
+}
+# The header may stand anywhere in the first 1,024 bytes (PDF 1.7 reference, appendix H, note 13).
+_PDF_HEADER_WITHIN = 1024
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file, by its suffix; a PDF under any other name is recognised by its header.
+
+    Raises OSError when the file cannot be opened.
+    """
+    known = _BY_SUFFIX.get(path.suffix.lower())
+    if known is not None:
+        return known
+    with path.open("rb") as file:
+        return Format.PDF if b"%PDF-" in file.read(_PDF_HEADER_WITHIN) else Format.UNSUPPORTED
+
+
+def unsupported_reason(path: Path) -> str:
+    """One phrase for the ledger: what the file is, and the way round where there is one."""
+    suffix = path.suffix.lower()
+    mend = _MEND.get(suffix)
+    kind = f"{suffix} files are not read" if suffix else "no known file type"
+    return f"{kind}: {mend}" if mend else kind
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file on disk, before it is read."""
+
+    file: str
+    """The name it is cited by: relative to its root, with `/`, composed."""
+    path: Path
+    root: Path
+    size: int
+    mtime_ns: int
+    format: Format
+    problem: Status | None = None
+    """UNSUPPORTED or UNREADABLE when that is known before reading."""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Discovery:
+    """What a walk found."""
+
+    files: list[FoundFile] = field(default_factory=list)
+    roots: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Folders that could not be entered, one sentence each."""
+
+
+def discover(
+    paths: Sequence[str | Path],
+    *,
+    globs: Sequence[str] = (),
+    excludes: Sequence[str] = (),
+    skip: Sequence[Path] = (),
+) -> Discovery:
+    """Walk `paths` (folders and files) and list every file that is not hidden, by name within its root.
+
+    `globs` keep only files whose relative name, or last component, matches one of them; `excludes` drop files
+    and folders the same way. `skip` are folders never entered, such as the index itself. Symlinked folders
+    are followed, each real folder once. A file reached by several names counts once.
+
+    Raises UsageError when a path does not exist.
+    """
+    found = Discovery()
+    taken: dict[str, Path] = {}
+    seen: set[tuple[int, int]] = set()
+    walk = _Walk(tuple(globs), tuple(excludes), {s.resolve() for s in skip}, found.notes)
+    for given in paths:
+        root = Path(given)
+        if not root.exists():
+            raise UsageError(f"{given} does not exist: give a folder or a file.")
+        top = root if root.is_dir() else root.parent
+        found.roots.append(_absolute(root))
+        for path in walk.files(root):
+            file = _describe(path, top, taken)
+            if file is None or _identity(path) in seen:
+                continue
+            seen.add(_identity(path))
+            taken[file.file] = path
+            found.files.append(file)
+    return found
+
+
+class _Walk:
+    def __init__(
+        self, globs: tuple[str, ...], excludes: tuple[str, ...], skip: set[Path], notes: list[str]
+    ) -> None:
+        self._globs, self._excludes, self._skip, self._notes = globs, excludes, skip, notes
+        self._entered: set[tuple[int, int]] = set()
+
+    def files(self, root: Path) -> Iterator[Path]:
+        if not root.is_dir():
+            yield root  # named by hand: neither globs nor the rule about hidden files apply
+            return
+        pending = [root]
+        while pending:
+            folder = pending.pop()
+            if not self._enter(folder):
+                continue
+            folders: list[Path] = []
+            for path in self._children(folder):
+                name = display_name(path.relative_to(root).as_posix())
+                if path.name.startswith((".", "~$")) or _matches(name, self._excludes):
+                    continue
+                if path.is_dir():
+                    folders.append(path)
+                elif not self._globs or _matches(name, self._globs):
+                    yield path
+            pending.extend(reversed(folders))
+
+    def _enter(self, folder: Path) -> bool:
+        """Whether this real folder is entered for the first time (a loop of symlinks comes back to one)."""
+        try:
+            key = _identity(folder)
+        except OSError:
+            return False
+        if key in self._entered or folder.resolve() in self._skip:
+            return False
+        self._entered.add(key)
+        return True
+
+    def _children(self, folder: Path) -> list[Path]:
+        try:
+            return sorted(folder.iterdir(), key=lambda p: p.name)
+        except OSError as error:
+            self._notes.append(f"The folder {folder} could not be read: {error.strerror}.")
+            return []
+
+
+def _describe(path: Path, top: Path, taken: dict[str, Path]) -> FoundFile | None:
+    """The file as found, or None for what is not a regular file (a socket, a device, a dangling link)."""
+    name = display_name(_text(path.relative_to(top)))
+    if name in taken:  # the same name under another root
+        name = f"{display_name(top.resolve().name)}/{name}"
+    try:
+        stat = path.stat()
+        if not path.is_file():
+            return None
+        kind = format_of(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        reason = error.strerror or "cannot be opened"
+        return FoundFile(name, _absolute(path), top, 0, 0, Format.UNSUPPORTED, Status.UNREADABLE, reason)
+    problem, reason = (
+        (Status.UNSUPPORTED, unsupported_reason(path)) if kind is Format.UNSUPPORTED else (None, "")
+    )
+    return FoundFile(name, _absolute(path), top, stat.st_size, stat.st_mtime_ns, kind, problem, reason)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a relative name, or its last component, matches; a leading `**/` may be empty."""
+    last = name.rpartition("/")[2]
+    for given in patterns:
+        pattern = display_name(given).removeprefix("./").rstrip("/")
+        if fnmatchcase(name, pattern) or fnmatchcase(last, pattern):
+            return True
+        if pattern.startswith("**/") and fnmatchcase(name, pattern[3:]):
+            return True
+    return False
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def _text(path: Path) -> str:
+    """A relative name as text, also when its bytes are not UTF-8 (shown as replacement characters)."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "replace")

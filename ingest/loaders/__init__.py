@@ -1,1 +1,0 @@
-"""Readers of everything that is not a PDF."""

@@ -1,0 +1,1 @@
+"""Readers: one file of a format in, pages of lines out."""

