@@ -401,7 +401,7 @@ def _piece(units: list[Unit], ordinal: int, texts: dict[int, str], joiner: LineJ
 
 
 def _coalesced(units: Sequence[Unit]) -> tuple[Span, ...]:
-    """One span for each page: units of a page follow each other, and headers_footers stands at its edges."""
+    """One span for each page: units of a page follow each other, and furniture stands at its edges."""
     spans: list[Span] = []
     for span in (span for unit in units for span in unit.spans):
         if spans and spans[-1].page == span.page:

@@ -45,7 +45,7 @@ Watch = Callable[[str, int], None]
 
 
 class ReaderPool:
-    """ReaderProcess processes, started when first needed and replaced when they die. A context manager."""
+    """Reader processes, started when first needed and replaced when they die. A context manager."""
 
     def __init__(self, count: int, options: ReadOptions, watch: Watch) -> None:
         self._count, self._options = max(1, count), options

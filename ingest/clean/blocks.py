@@ -78,7 +78,7 @@ class BlockKind(StrEnum):
     PARAGRAPH = "paragraph"
     HEADING = "heading"
     ROW = "row"
-    HEADER_FOOTER = "headers_footers"
+    HEADER_FOOTER = "furniture"
 
 
 @dataclass(slots=True)

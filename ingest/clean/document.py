@@ -1,7 +1,7 @@
 """Cleans a whole document: raw lines in, page texts with their blocks out.
 
-A line is headers_footers when the same words (figures aside) stand at the same height of neighbouring pages, or when
-it is nothing but the page's number; and only while every line further out is headers_footers too, so that what repeats
+A line is furniture when the same words (figures aside) stand at the same height of neighbouring pages, or when
+it is nothing but the page's number; and only while every line further out is furniture too, so that what repeats
 inside the text stays text.
 """
 
@@ -21,7 +21,7 @@ from rag.types import Page
 _DEPTH = 4
 """Lines looked at from each edge."""
 _MARGIN = 0.15
-"""Share of the page's height at each edge in which headers_footers stands."""
+"""Share of the page's height at each edge in which furniture stands."""
 _SAME_HEIGHT = 4.0  # points
 _NEIGHBOURS = 2
 """Left and right pages have headers of their own, so the one after the next counts as a neighbour."""
@@ -162,7 +162,7 @@ class CleanDocument:
 
 
 def clean(pages: Sequence[RawPage], *, headers_footers: bool = True) -> CleanDocument:
-    """Normalise characters, mark headers_footers, join lines to paragraphs, and write out the text of every page.
+    """Normalise characters, mark furniture, join lines to paragraphs, and write out the text of every page.
 
     `headers_footers=False` is for formats without printed pages.
     """

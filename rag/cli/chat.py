@@ -35,7 +35,7 @@ def command(
     variables: dict[str, str],
     as_json: bool,
 ) -> int:
-    """Query questions one after the other; each may refer to those before it."""
+    """Ask questions one after the other; each may refer to those before it."""
     from rag.cli.conversation import Conversation
     from rag.cli.sessions import Session
     from rag.cli.sessions import resume as resume_session

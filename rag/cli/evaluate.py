@@ -105,7 +105,7 @@ def command() -> None:
 @json_option
 @with_settings(*HELPED, "temperature", "max_tokens", "max_cost", "abstain", "strict", "cache")
 def run_command(settings: Settings, questions: str, as_json: bool, **options: object) -> int:
-    """Query every question of QUESTIONS and measure retrieval, answers, citations and abstention."""
+    """Ask every question of QUESTIONS and measure retrieval, answers, citations and abstention."""
     from rag.cli.evaluate_run import Plan, carry_out
 
     return carry_out(Plan.from_options(settings, questions, options), as_json=as_json)

@@ -20,7 +20,7 @@ _COMMANDS = {
     "ingest": _Entry("rag.cli.ingest", "Index files and folders."),
     "ask": _Entry("rag.cli.ask", "Answer a question with proven quotes."),
     "search": _Entry("rag.cli.search", "Find the passages for a question."),
-    "chat": _Entry("rag.cli.chat", "Query with follow-up questions."),
+    "chat": _Entry("rag.cli.chat", "Ask with follow-up questions."),
     "status": _Entry("rag.cli.status", "Show what is searchable, and what is not and why."),
     "show": _Entry("rag.cli.show", "Show a quote on its page."),
     "verify": _Entry("rag.cli.verify", "Prove saved answers again, without a model."),
@@ -31,7 +31,7 @@ _COMMANDS = {
     "tokens": _Entry("rag.cli.tokens", "Count tokens and estimate the price."),
     "cost": _Entry("rag.cli.cost", "Add up the receipts."),
     "index": _Entry("rag.cli.index", "Copy an index to another place."),
-    "ui": _Entry("rag.cli.ui", "Query on a web page, with the evidence beside it."),
+    "ui": _Entry("rag.cli.ui", "Ask on a web page, with the evidence beside it."),
     "doctor": _Entry("rag.cli.doctor", "Show settings, their origin, and what works."),
 }
 
@@ -76,4 +76,4 @@ def _unknown(name: str) -> str:
 )
 @click.version_option(rag.__version__, prog_name="rag")
 def cli() -> None:
-    """Query a folder of PDFs; every answer quotes the page."""
+    """Ask a folder of PDFs; every answer quotes the page."""

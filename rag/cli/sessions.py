@@ -1,4 +1,4 @@
-"""A chat as it is read_state_file: who was asked what, and the answers with their proof."""
+"""A chat as it is kept: who was asked what, and the answers with their proof."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Session:
         return citations_of(self.turns[-1]) if self.turns else []
 
     def add(self, answer: Answer) -> Path | None:
-        """Append a turn and write_state the whole at once: a session outlives whatever ends the program."""
+        """Append a turn and keep the whole at once: a session outlives whatever ends the program."""
         self.turns.append(answer_form(answer) | {"at": time.time()})
         write_state(self.index, LAST_ANSWER, self.turns[-1])
         form = {"format": _FORMAT, "name": self.name, "turns": self.turns}

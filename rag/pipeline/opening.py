@@ -37,7 +37,7 @@ def save_calibration(index: str, calibration: Calibration, embeddings: str) -> b
 
 
 def load_calibration(index: Index, notify: Callable[[str], None] = lambda _: None) -> Calibration | None:
-    """What was read_state_file for the index; None when there is nothing that can be read, or it fits other embeddings.
+    """What was kept for the index; None when there is nothing that can be read, or it fits other embeddings.
 
     `notify` gets a sentence in the latter case.
     """
@@ -81,7 +81,7 @@ def open_steps(
 
 
 def _fitted(index: Index, settings: Settings, notify: Callable[[str], None]) -> float:
-    """The threshold of the extractive answerer: the one that `rag calibrate` read_state_file for the index, or the default."""
+    """The threshold of the extractive answerer: the one that `rag calibrate` kept for the index, or the default."""
     found = load_calibration(index, notify) if settings.abstain is None else None
     return THRESHOLD if found is None else found.threshold
 

@@ -1,4 +1,4 @@
-"""Small files read_state_file for an index: the last answer, chats, pictures. In the index's folder, or the user's own."""
+"""Small files kept for an index: the last answer, chats, pictures. In the index's folder, or the user's own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_state_bytes(index: str, name: str, content: bytes) -> Path | None:
 
 
 def read_state_file(index: str, name: str) -> Any:
-    """What was read_state_file as `name`, the newer one of both places; None when there is none that can be read."""
+    """What was kept as `name`, the newer one of both places; None when there is none that can be read."""
     for path in sorted((f / name for f in _folders(index) if (f / name).is_file()), key=_age):
         with contextlib.suppress(OSError, ValueError, RecursionError), path.open("rb") as file:
             return json.loads(file.read(_LARGEST))

@@ -112,7 +112,7 @@ class Session:
         return sum((turn.answer.usage for turn in self.turns), Usage())
 
     def begin(self, question: str, start: Asker) -> bool:
-        """Query, unless a question is still on its way. True when it was asked."""
+        """Ask, unless a question is still on its way. True when it was asked."""
         with self._changing:
             if self.asking is not None or not question.strip():
                 return False

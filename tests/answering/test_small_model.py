@@ -2,7 +2,7 @@
 
 SmolLM2-135M answers sixty questions about the sample documents. The check shares nothing with the code under test: it
 reads the printed answer as a user does, and looks every quote up in the text of the page with a normalisation of its
-own, in which nothing but letters, digits and their order is left. Most replies check_draft nothing and are declined; so the
+own, in which nothing but letters, digits and their order is left. Most replies prove nothing and are declined; so the
 proof of each is printed besides, as if it had been answered.
 """
 

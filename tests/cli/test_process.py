@@ -151,7 +151,7 @@ class TestHostileIndex:
     def test_a_tampered_database_is_a_sentence(self, rag: Run, sample_index: Path, workdir: Path) -> None:
         shutil.copytree(sample_index, workdir / "index")
         database = sqlite3.connect(workdir / "index" / "index.db")
-        database.execute("update pages set headers_footers = '{\"__class__\": 1}', status = 'nonsense'")
+        database.execute("update pages set furniture = '{\"__class__\": 1}', status = 'nonsense'")
         database.commit()
         database.close()
         done = rag("status", "--index", "index")

@@ -1,4 +1,4 @@
-"""Text of PDFs as it is stored: paragraphs whole, rows on a line, columns in order, headers_footers set apart."""
+"""Text of PDFs as it is stored: paragraphs whole, rows on a line, columns in order, furniture set apart."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _page(tmp_path: Path, draw: Draw) -> Page:
 
 
 def _body(page: Page) -> str:
-    """The text without its headers_footers."""
+    """The text without its furniture."""
     kept = list(page.text)
     for start, end in page.headers_footers:
         kept[start:end] = [""] * (end - start)
