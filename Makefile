@@ -1,13 +1,16 @@
 # Everything is set up in .venv by the targets themselves; a machine needs Python 3.11 or later, and make.
 PYTHON ?= python3
 VENV   ?= .venv
+RUN    ?=
+WORKERS ?= 2
 BIN    := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 DEMO_INDEX := .build/demo-index
 RAG    := $(BIN)/rag
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-offline test-all test-failed lint bench clean
+.PHONY: help demo test test-offline test-slow test-all lint bench clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,35 +21,35 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	@$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.base
+$(VENV)/.test: $(VENV)/.base requirements/test.txt
 	@echo "Installing what the tests need ..."
 	@$(INSTALL) -r requirements/test.txt
 	@touch $@
 
-$(VENV)/.lint: $(VENV)/.test
+$(VENV)/.lint: $(VENV)/.test requirements/lint.txt
 	@$(INSTALL) -r requirements/lint.txt
 	@touch $@
 
-$(VENV)/.slow: $(VENV)/.lint
+$(VENV)/.slow: $(VENV)/.test requirements/slow.txt requirements/slow-nodeps.txt
 	@echo "Installing what the slow tests need ..."
 	@$(INSTALL) -r requirements/slow.txt
 	@$(INSTALL) --no-deps -r requirements/slow-nodeps.txt
 	@touch $@
 
+# RUN is a program that runs the tests and the demo: see test-offline.
 demo: $(VENV)/.base ## Index the sample documents and ask them three questions, offline
-	@RAG="$(RAG)" sh scripts/demo.sh $(DEMO_INDEX)
+	@RAG="$(RAG)" $(RUN) sh scripts/demo.sh $(DEMO_INDEX)
 
 test: $(VENV)/.test ## Run the fast tests (no network, no key)
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --max-worker-restart 0 -q
+	@$(RUN) $(PYTEST) -m "not slow" --durations 10
 
-test-offline: $(VENV)/.test ## Run them and the demo where only loopback is reachable (Linux)
-	@$(PYTHON) scripts/offline.py sh -c '$(MAKE) test && $(MAKE) demo'
+test-offline: ## Run them and the demo where only loopback is reachable (Linux)
+	@$(MAKE) test demo RUN="$(PYTHON) scripts/offline.py"
 
-test-all: $(VENV)/.slow ## Run every test, with local models and a browser
-	@$(BIN)/python -m pytest -q
+test-slow: $(VENV)/.slow ## Run the slow tests, with local models, servers and a browser
+	@$(PYTEST) -m slow --durations 20
 
-test-failed: $(VENV)/.test ## Run again what failed in the last run
-	@$(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
+test-all: test test-slow ## Run every test
 
 lint: $(VENV)/.lint ## Check style, types and layers
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from rag.usage.log import FILE_NAME as RECEIPTS
 from scripts.offline import WATCHED, refused
@@ -18,6 +19,12 @@ from tests.servers.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
+
+# No example of a property fails because the machine was busy. The rest is as Hypothesis has it here or, fixed, in CI.
+settings.register_profile(
+    "pagequote", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("pagequote")
 
 
 def _is_setting(name: str) -> bool:
@@ -31,6 +38,18 @@ def clean_environment(**extra: str) -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
     return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | extra
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail when a test is skipped")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With `--no-skips`, a program or package that a test did not find fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("no_skips") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)

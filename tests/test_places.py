@@ -96,7 +96,7 @@ def test_every_secret_parameter_is_hidden(name: str) -> None:
     assert places.passwords_of(url) == ["hidden%20one", "hidden one"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.one_of(st.text(AWKWARD, min_size=4), st.text(min_size=4)),
     st.sampled_from(["written", "escaped"]),

@@ -8,6 +8,7 @@ trusts the sizes in a file. It is written beside its place, synced and renamed.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import zlib
 from dataclasses import dataclass
@@ -78,10 +79,12 @@ def read_stamp(path: Path, dimension: int) -> Stamp:
 
     Raises FileNotFoundError, and IndexDamaged naming what is wrong.
     """
-    size = os.stat(path, follow_symlinks=False).st_size
-    if path.is_symlink() or not path.is_file():
+    if not stat.S_ISREG(path.lstat().st_mode):
         raise IndexDamaged("it is not a plain file")
     with path.open("rb") as file:
+        size = os.fstat(
+            file.fileno()
+        ).st_size  # of the file that is open: a writer may put another in its place
         if size < _FOOTER.size:
             raise IndexDamaged("it is too short")
         file.seek(size - _FOOTER.size)

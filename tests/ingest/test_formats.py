@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import docx
 import pytest
 
 from ingest.readers.text import decode
@@ -125,7 +126,6 @@ def test_csv_rows_carry_the_names_of_their_columns(tmp_path: Path) -> None:
 
 
 def test_docx_keeps_headings_and_rows(tmp_path: Path) -> None:
-    docx = pytest.importorskip("docx")
     document = docx.Document()
     document.add_heading("Harbour rules", 1)
     document.add_paragraph("Dogs travel free.")

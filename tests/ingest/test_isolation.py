@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def _others_are_fine(found: dict[str, Reading]) -> bool:
 
 def test_a_file_that_takes_forever_is_timed_out(folder: Path) -> None:
     (folder / "endless.pdf").write_bytes(pdfs.endless_pdf())
-    found = _read_all(folder, seconds=1.0)
+    found = _read_all(folder, seconds=5.0)  # the other files take less, also on a busy machine
     assert found["endless.pdf"].status is Status.TIMED_OUT
     assert "seconds" in found["endless.pdf"].reason
     assert _others_are_fine(found)
@@ -112,28 +111,25 @@ def _readers_of(name: str) -> list[int]:
 def test_readers_end_with_the_pool(folder: Path) -> None:
     (folder / "endless.pdf").write_bytes(pdfs.endless_pdf())
     jobs = [job(path) for path in sorted(folder.iterdir())]
-    with ReaderPool(2, ReadOptions(seconds=30), lambda *_: None) as pool:
+    # a pool that waited for the file that takes forever would wait for an hour
+    with ReaderPool(2, ReadOptions(seconds=3600), lambda *_: None) as pool:
         next(pool.read(jobs))
-        began = time.monotonic()
     assert _readers_of("endless.pdf") == []
-    assert time.monotonic() - began < 10  # it did not wait for the file that takes forever
 
 
 def test_readers_know_no_secrets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-for-readers")
     (folder / "endless.pdf").write_bytes(pdfs.endless_pdf())
-    jobs = [job(folder / "endless.pdf", passwords=("open sesame",))]
-    with ReaderPool(1, ReadOptions(seconds=2), lambda *_: None) as pool:
-        outcomes = pool.read(jobs)
-        watcher = threading.Thread(target=lambda: next(outcomes, None))
+    jobs = [job(folder / "endless.pdf", passwords=("open sesame",), use_pypdf=False)]
+    seen: list[bytes] = []
+    with ReaderPool(1, ReadOptions(seconds=60), lambda *_: None) as pool:
+        watcher = threading.Thread(target=lambda: list(pool.read(jobs)))
         watcher.start()
-        readers: list[int] = []
-        while not readers and watcher.is_alive():
-            readers = _readers_of("endless.pdf")
-        seen = [
-            (Path(f"/proc/{pid}/{part}")).read_bytes() for pid in readers for part in ("environ", "cmdline")
-        ]
-        watcher.join()
+        while watcher.is_alive():
+            for pid in _readers_of("endless.pdf"):
+                seen += [Path(f"/proc/{pid}/{part}").read_bytes() for part in ("environ", "cmdline")]
+                os.kill(pid, signal.SIGKILL)
+            watcher.join(0.05)
     assert seen
     assert not any(b"sk-not-for-readers" in part or b"sesame" in part for part in seen)
 

@@ -60,7 +60,7 @@ def _spanned(texts: dict[int, str], piece: Piece) -> str:
     return "".join(texts[span.page][span.start : span.end] for span in piece.chunk.spans)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.text("abc 가나다 .!?\n1", max_size=400), max_size=4), max_size=4),
     st.integers(20, 200),

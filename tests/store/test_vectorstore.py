@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
+from langchain_tests.integration_tests import vectorstores as standard
 
 from rag.errors import UsageError
 from rag.store import Filter, Index, open_index
@@ -19,7 +20,6 @@ from tests.store import corpus
 
 KINDS = BOTH_KINDS
 
-standard = pytest.importorskip("langchain_tests.integration_tests.vectorstores")
 for method in vars(standard.VectorStoreIntegrationTests).values():
     if inspect.iscoroutinefunction(method):
         pytest.mark.anyio(method)

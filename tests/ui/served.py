@@ -32,10 +32,12 @@ ANSWERED = re.compile(r"(?:evidence|근거) \d\.\d\d")
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
-    """Run `rag ui` in `folder`; gives the address."""
+def serving(
+    folder: Path, *arguments: str, python: str | Path = sys.executable, **environment: str
+) -> Iterator[str]:
+    """Run `rag ui` in `folder`, with this or another Python; gives the address once it answers."""
     port = _free_port()
-    command = [sys.executable, "-m", "rag.cli", "ui", "--no-browser", "--port", str(port), *arguments]
+    command = [python, "-m", "rag.cli", "ui", "--no-browser", "--port", str(port), *arguments]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=clean_environment(**environment), stdout=log, stderr=subprocess.STDOUT
