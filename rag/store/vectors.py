@@ -82,9 +82,7 @@ def read_stamp(path: Path, dimension: int) -> Stamp:
     if not stat.S_ISREG(path.lstat().st_mode):
         raise IndexDamaged("it is not a plain file")
     with path.open("rb") as file:
-        size = os.fstat(
-            file.fileno()
-        ).st_size  # of the file that is open: a writer may put another in its place
+        size = os.fstat(file.fileno()).st_size  # not by name: a writer may put another file in its place
         if size < _FOOTER.size:
             raise IndexDamaged("it is too short")
         file.seek(size - _FOOTER.size)

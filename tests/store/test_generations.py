@@ -37,23 +37,30 @@ def test_readers_during_a_writing_process_see_one_round_only(location: Path | st
     rounds = 6
     worker = start("replace_all", location, rounds)
     assert worker.stdout is not None
+    assert worker.stdin is not None
     assert worker.stdout.readline() == "round 0\n"
-    seen = set()
+
+    def look() -> str:
+        with open_index(location) as fresh:
+            ways = rounds_seen(fresh)
+        assert all(way == ways[0] and len(way) == 1 for way in ways)
+        return ways[0].pop()
+
     with open_index(location) as fixed:
         first = rounds_seen(fixed)
-        while worker.poll() is None:
-            with open_index(location) as fresh:
-                ways = rounds_seen(fresh)
-                assert all(way == ways[0] and len(way) == 1 for way in ways)
-                seen |= ways[0]
-        assert worker.returncode == 0
+        for number in range(1, rounds):
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+            assert look() in {f"round{number - 1}", f"round{number}"}  # while it is written
+            assert worker.stdout.readline() == f"round {number}\n"
+            assert look() == f"round{number}"
         assert rounds_seen(fixed) == first, "an open reader stays at its generation"
         assert fixed.refresh()
         assert rounds_seen(fixed) == [{f"round{rounds - 1}"}] * 4
         assert not fixed.refresh()
         assert fixed.verify() == []
-    assert len(seen) > 1
     worker.communicate()
+    assert worker.returncode == 0
 
 
 def test_a_file_of_vectors_that_is_replaced_at_any_moment_is_seen_whole(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 from rag.errors import RagError
@@ -45,7 +44,7 @@ def hold(location: str) -> None:
 
 
 def replace_all(location: str, rounds: str) -> None:
-    """Replace every document again and again: in round n each page says so."""
+    """Replace every document again and again: in round n each page says so. Input starts a round."""
     with open_index(location, create=corpus.spec()) as index, index.writer() as writer:
         for number in range(int(rounds)):
             for name in ("a.pdf", "b.pdf", "c.pdf"):
@@ -53,7 +52,7 @@ def replace_all(location: str, rounds: str) -> None:
                 writer.put(item, corpus.vectors_of(item))
             writer.publish()
             say("round", number)
-            time.sleep(0.02)
+            sys.stdin.readline()
 
 
 def ask(location: str) -> None:
