@@ -49,7 +49,7 @@ test-offline: ## Run them and the demo where only loopback is reachable (Linux)
 test-slow: $(VENV)/.slow ## Run the slow tests, with local models, servers and a browser
 	@$(PYTEST) -m slow --durations 20
 
-test-all: test test-slow ## Run every test
+test-all: $(VENV)/.slow test test-slow ## Run every test
 
 lint: $(VENV)/.lint ## Check style, types and layers
 	@$(BIN)/ruff check .

@@ -49,6 +49,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """With `--no-skips`, a program or package that a test did not find fails the run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if session.config.getoption("no_skips") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("\nThe run fails because tests were skipped (--no-skips).", red=True)
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
