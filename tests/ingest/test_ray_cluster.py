@@ -104,12 +104,12 @@ def _workers(nodes: Nodes) -> list[int]:
 def test_two_nodes_make_the_index_of_one_machine(
     ingest: Ingest, whole: tuple[Content, int], tmp_path: Path
 ) -> None:
-    report = ingest.pipeline(tmp_path / "index", "--password", SECRET, code=3)
+    report = ingest.run(tmp_path / "index", "--password", SECRET, code=3)
     content, texts = whole
     assert content_of(tmp_path / "index") == content
     assert set(ingest.server.bill.texts.values()) == {1}
     assert report["chunks"]["embedded"] == texts - 1  # the server was also asked for its dimension
-    again = ingest.pipeline(tmp_path / "index", "--password", SECRET)
+    again = ingest.run(tmp_path / "index", "--password", SECRET)
     assert (again["unchanged"], again["files"]) == (len(content), [])
 
 
@@ -148,7 +148,7 @@ def test_the_budget_holds_for_all_workers_together(
     prices = tmp_path / "prices.toml"
     prices.write_text('[models."compatible:counted"]\ninput = 100\n', encoding="utf-8")
     ingest.environment["RAG_PRICES"] = str(prices)
-    report = ingest.pipeline(tmp_path / "index", "--max-cost", "2", code=5)
+    report = ingest.run(tmp_path / "index", "--max-cost", "2", code=5)
     spent = ingest.server.bill.cost(100, 0)
     assert 1 < spent <= 2
     assert "of the cap of $2 is spent; what is finished is kept." in report["error"]
@@ -159,7 +159,7 @@ def test_the_budget_holds_for_all_workers_together(
     paid = set(ingest.server.bill.texts)
     (line,) = UsageLog(tmp_path / "index" / FILE_NAME).summary("command")
     assert line.cost_usd == pytest.approx(spent)
-    ingest.pipeline(tmp_path / "index", "--max-cost", "50", "--password", SECRET, engine="local")
+    ingest.run(tmp_path / "index", "--max-cost", "50", "--password", SECRET, engine="local")
     assert set(ingest.server.bill.texts.values()) == {1}
     assert paid < set(ingest.server.bill.texts)
     assert content_of(tmp_path / "index") == whole[0]
@@ -177,7 +177,7 @@ def test_the_run_itself_is_killed_and_run_again(
         time.sleep(chance.uniform(0, 1.5))
         kill(process.pid)
         process.wait(10)
-    ingest.pipeline(tmp_path / "index", "--password", SECRET, engine="local", code=3)
+    ingest.run(tmp_path / "index", "--password", SECRET, engine="local", code=3)
     assert content_of(tmp_path / "index") == whole[0]
     bill = ingest.server.bill
     largest = max(len(request.texts) for request in ingest.server.embedding_requests())

@@ -34,7 +34,7 @@ def server() -> Iterator[OpenAIServer]:
 
 def test_the_sample_documents(server: OpenAIServer, tmp_path: Path) -> None:
     ingest = Ingest(server, SAMPLE)
-    ingest.pipeline(tmp_path / "local", engine="local")
+    ingest.run(tmp_path / "local", engine="local")
     server.clear()
     process = ingest.start(tmp_path / "ray", "--offline")
     addresses: set[str] = set()
