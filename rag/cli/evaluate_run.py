@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag.cli.boundary import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
-from rag.cli.opening import tell
+from rag.cli.app import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
+from rag.cli.output import tell, track
 from rag.errors import UsageError
 
 if TYPE_CHECKING:
@@ -227,8 +227,6 @@ def _rechunked(plan: Plan, settings: Settings) -> str:
 @contextmanager
 def _progress(total: int) -> Iterator[Any]:
     """A callback for `evaluate` that moves the bar of the command line."""
-    from rag.cli.progress import track
-
     bar = track(range(total), "Asking")
     at = 0
 
