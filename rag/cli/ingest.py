@@ -17,7 +17,7 @@ from rag.errors import UsageError
 from rag.types import Status
 
 if TYPE_CHECKING:
-    from rich.progress import IngestProgress as Bars
+    from rich.progress import Progress as Bars
 
     from ingest.pipeline import IngestOptions
     from ingest.progress import FileResult, IngestProgress, IngestReport, ProgressCounts
@@ -186,7 +186,7 @@ class _Bar:
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-        from rich.progress import IngestProgress as Bars
+        from rich.progress import Progress as Bars
 
         self.tally: ProgressCounts | None = None
         columns = (BarColumn(20), TaskProgressColumn(), TextColumn("{task.fields[line]}", markup=False))

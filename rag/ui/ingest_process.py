@@ -118,11 +118,11 @@ def _log_usage(settings: Settings, report: IngestReport) -> None:
     """The cost of the embeddings, in the usage log beside that of the questions."""
     from rag.store import open_index
     from rag.usage.log import FILE_NAME, UsageLog
-    from rag.usage.meter import ProgressCounts as UsageTally
+    from rag.usage.meter import UsageTotal
 
     if report.usage.calls:
         with suppress(RagError, OSError), open_index(settings.index) as opened:
-            usage = UsageTally()
+            usage = UsageTotal()
             usage.add(opened.spec.embedding_model, report.usage, estimated=False)
             UsageLog(settings.folder / FILE_NAME).record("ui", usage)
 

@@ -47,9 +47,10 @@ def _used(folder: Path) -> Iterator[str]:
                 pattern = "".join(map(str, parts))
                 if re.match(rf"(?:{'|'.join(SPACES)})\\\.", pattern):
                     yield pattern
-            elif isinstance(node, ast.Constant) and KEY.fullmatch(str(node.value)):
-                if not FILE_NAME.fullmatch(str(node.value)):
-                    yield re.escape(str(node.value))
+            elif isinstance(node, ast.Constant):
+                text = str(node.value)
+                if KEY.fullmatch(text) and not FILE_NAME.fullmatch(text):
+                    yield re.escape(text)
 
 
 def test_every_key_in_use_exists_and_every_key_is_used() -> None:
