@@ -1,4 +1,4 @@
-"""Query a folder of PDFs; every answer quotes the page."""
+"""Ask a folder of PDFs; every answer quotes the page."""
 
 import os
 

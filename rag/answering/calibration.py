@@ -126,7 +126,7 @@ def calibrate(
     embedding: str = "",
     on_question: Callable[[], None] | None = None,
 ) -> Calibration:
-    """Query every question with and without its document, and fit the threshold for `rate` (0 to 1).
+    """Ask every question with and without its document, and fit the threshold for `rate` (0 to 1).
 
     `embedding` is the spec of the index's embedding model, as `evidence_score` wants it.
 

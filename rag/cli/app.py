@@ -36,7 +36,7 @@ _COMMANDS = {
     "ingest": _Command("rag.cli.ingest", "Index files and folders."),
     "ask": _Command("rag.cli.ask", "Answer a question with verified quotes."),
     "search": _Command("rag.cli.search", "Find the passages for a question."),
-    "chat": _Command("rag.cli.chat", "Query with follow-up questions."),
+    "chat": _Command("rag.cli.chat", "Ask with follow-up questions."),
     "status": _Command("rag.cli.status", "Show what is searchable, and what is not and why."),
     "show": _Command("rag.cli.show", "Show a quote on its page."),
     "verify": _Command("rag.cli.verify", "Check saved answers again, without a model."),
@@ -47,7 +47,7 @@ _COMMANDS = {
     "tokens": _Command("rag.cli.tokens", "Count tokens and estimate the price."),
     "cost": _Command("rag.cli.cost", "Add up the usage log."),
     "index": _Command("rag.cli.index", "Copy an index to another place."),
-    "ui": _Command("rag.cli.ui", "Query on a web page, with the quoted page beside the answer."),
+    "ui": _Command("rag.cli.ui", "Ask on a web page, with the quoted page beside the answer."),
     "doctor": _Command("rag.cli.doctor", "Show settings, their origin, and what works."),
 }
 
@@ -89,7 +89,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(rag.__version__, prog_name="rag")
 def cli() -> None:
-    """Query a folder of PDFs; every answer quotes the page."""
+    """Ask a folder of PDFs; every answer quotes the page."""
 
 
 def run(command: click.Command, arguments: Sequence[str], name: str = "rag") -> int:

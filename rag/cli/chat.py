@@ -63,7 +63,7 @@ def command(
     variables: dict[str, str],
     as_json: bool,
 ) -> int:
-    """Query questions one after the other; each may refer to those before it."""
+    """Ask questions one after the other; each may refer to those before it."""
     log = ChatLog(settings.index) if resume is None else ChatLog.resume(settings.index, resume or None)
     return Chat(settings, log, {"where": where, "variables": variables}, as_json).run()
 
@@ -205,8 +205,8 @@ class Chat:
     def _show_sources(self, _: str) -> None:
         from rag.cli.render import citation_line, passage_line
 
-        language = self._language()
-        for citation in self._citations():
+        citations, language = self._citations(), self._language()
+        for citation in citations:
             self._print(citation_line(citation, language))
         if self._answer is not None and self._answer.passages:
             self._print(message("command.chat_passages", language))
@@ -216,8 +216,9 @@ class Chat:
     def _open(self, number: str) -> None:
         from rag.cli.show import draw_page, numbered, page_around, recheck
 
+        chosen = numbered(self._citations(), number)
         index, language = self.pipeline.index, self._language()
-        citation = recheck(index, numbered(self._citations(), number), language)
+        citation = recheck(index, chosen, language)
         self._print(page_around(index, citation, language))
         picture = draw_page(index, citation)
         self._print(str(picture))

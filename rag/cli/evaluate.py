@@ -46,7 +46,7 @@ def command() -> None:
 @command.command(
     "run",
     epilog=examples(
-        "rag eval questions.jsonl --out runs/baseline",
+        "rag eval run questions.jsonl --out runs/baseline",
         "rag eval questions.jsonl --no-answers --out runs/search",
         "rag eval questions.jsonl --prompt concise --against runs/baseline --fail-if-worse",
         "rag eval questions.jsonl --model extractive --model gguf:model.gguf --vary temperature=0,0.7",
@@ -96,7 +96,7 @@ def command() -> None:
 @json_option
 @with_settings(*SEARCH_MODEL, "temperature", "max_tokens", "max_cost", "abstain", "strict", "cache")
 def run_command(settings: Settings, questions: str, as_json: bool, **options: object) -> int:
-    """Query every question of QUESTIONS and measure retrieval, answers, citations and abstention."""
+    """Ask every question of QUESTIONS and measure retrieval, answers, citations and abstention."""
     from rag.cli.evaluate_run import Plan, carry_out
 
     return carry_out(Plan.from_options(settings, questions, options), as_json=as_json)
@@ -121,9 +121,17 @@ _run_argument = click.argument("run", type=click.Path(exists=True, file_okay=Fal
 @click.option("--rules", is_flag=True, help="Make them by rule although a model is set.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed picks other pages.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
+@json_option
 @with_settings("model", "max_cost", "cache")
 def make(
-    settings: Settings, out: str, count: int, unanswerable: float, rules: bool, seed: int, force: bool
+    settings: Settings,
+    out: str,
+    count: int,
+    unanswerable: float,
+    rules: bool,
+    seed: int,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Draft a question set from the index, each question with its gold page and the sentence it is from.
 
@@ -150,10 +158,13 @@ def make(
         raise UsageError(f"{settings.shown_index} holds no page to ask about: see `rag status`.")
     write_questions(questions, out)
     declined = sum(not question.answerable for question in questions)
-    by = "by rule" if writer is None else f"by {spec}"
-    tell(
-        f"{out}: {len(questions)} questions drafted {by}, {declined} of them unanswerable. Read and fix them."
-    )
+    if as_json:
+        print_json({"file": out, "questions": len(questions), "unanswerable": declined, "model": spec})
+    else:
+        by = "by rule" if writer is None else f"by {spec}"
+        tell(
+            f"{out}: {len(questions)} questions drafted {by}, {declined} of them unanswerable. Read and fix them."
+        )
     return EXIT_DONE
 
 
@@ -227,12 +238,18 @@ def judge(settings: Settings, run: str, judge_prompt: str, as_json: bool) -> int
 @command.command(epilog=examples("rag eval export runs/baseline --out ragas.jsonl"))
 @_run_argument
 @click.option("--out", required=True, type=click.Path(dir_okay=False), metavar="FILE", help="Where to write.")
-def export(run: str, out: str) -> int:
+@json_option
+@with_settings()
+def export(settings: Settings, run: str, out: str, as_json: bool) -> int:  # noqa: ARG001 - arms --offline
     """Write RUN as a RAGAS evaluation dataset (JSON Lines)."""
     from rag.evaluation.export import write_ragas
     from rag.evaluation.folder import load_run
 
-    tell(f"{out}: {write_ragas(load_run(run).records, out)} answers. EvaluationDataset.from_jsonl reads it.")
+    count = write_ragas(load_run(run).records, out)
+    if as_json:
+        print_json({"file": out, "answers": count})
+    else:
+        tell(f"{out}: {count} answers. EvaluationDataset.from_jsonl reads it.")
     return EXIT_DONE
 
 

@@ -63,7 +63,7 @@ def evaluate(
     progress: Callable[[Progress], None] | None = None,
     restart: bool = False,
 ) -> Outcome:
-    """Query and search for every question that `folder` has no finished record of, `workers` at a time.
+    """Ask and search for every question that `folder` has no finished record of, `workers` at a time.
 
     `ask` None measures retrieval alone; without `search` the passages of the answer are the result list.
     `settings` is whatever the answers depend on; a folder with other settings is refused. A question that a

@@ -2,7 +2,7 @@
 
 MESSAGES: dict[str, tuple[str, str]] = {
     # around every page
-    "page.ask": ("Query", "질문"),
+    "page.ask": ("Ask", "질문"),
     "page.documents": ("Documents", "문서"),
     "page.evaluation": ("Evaluation", "평가"),
     "page.settings": ("Settings", "설정"),
@@ -19,12 +19,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
         " 공유에 주의하세요.",
     ),
     # asking
-    "page.ask_title": ("Query your documents", "문서에 질문하기"),
+    "page.ask_title": ("Ask your documents", "문서에 질문하기"),
     "page.ask_intro": (
         "Every answer quotes the page it comes from. Press a quote to see it there.",
         "모든 답변은 출처 페이지를 인용합니다. 인용문을 누르면 원문에서 확인할 수 있습니다.",
     ),
-    "page.ask_placeholder": ("Query a question about your documents", "문서에 대해 질문하세요"),
+    "page.ask_placeholder": ("Ask a question about your documents", "문서에 대해 질문하세요"),
     "page.task": ("Task", "작업"),
     "page.coverage": (
         "Searchable files: {files:,}, pages: {pages:,}.",

@@ -171,7 +171,7 @@ def _read_event(job: IngestJob, line: str) -> None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Query it to stop, and make it when it does not."""
+    """Ask it to stop, and make it when it does not."""
 
     def insist() -> None:
         try:

@@ -113,7 +113,7 @@ class Session:
         return sum((exchange.answer.usage for exchange in self.exchanges), Usage())
 
     def begin(self, question: str, start: Start) -> bool:
-        """Query, unless a question is still on its way. True when it was asked."""
+        """Ask, unless a question is still on its way. True when it was asked."""
         with self._changing:
             if self.running is not None or not question.strip():
                 return False

@@ -109,7 +109,7 @@ class Browser:
 
 
 def ask(page: Any, question: str) -> None:
-    """Query and wait for the proven answer."""
+    """Ask and wait for the checked answer."""
     answers = page.get_by_text(ANSWERED)
     before = answers.count()
     box = page.locator('[data-testid="stChatInput"] textarea')

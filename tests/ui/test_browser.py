@@ -134,7 +134,7 @@ def test_the_walk(browser: Browser, sample_index: Path, tmp_path: Path) -> None:
         assert "damaged" in ledger["damaged.pdf"].split("\t")[-1]
         assert "not searchable" not in ledger[MUSEUM.name]
 
-        page.get_by_text("Query", exact=True).first.click()
+        page.get_by_text("Ask", exact=True).first.click()
         ask(page, PROFIT)
         _shows_its_page(page, FERRIES)
         korean = next(
@@ -320,7 +320,7 @@ def test_hostile_uploads_do_nothing(browser: Browser, tmp_path: Path) -> None:
         page.get_by_text("fake.pdf is not what its name says").wait_for()
         page.get_by_text("done", exact=True).wait_for()
         page.locator("table").last.get_by_text("outside.txt").wait_for()
-        page.get_by_text("Query", exact=True).first.click()
+        page.get_by_text("Ask", exact=True).first.click()
         ask(page, "What is the lighthouse keeper called?")
         answer = last_answer(page)
         assert answer.locator("a, img, script").count() == 0
