@@ -30,7 +30,11 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
     with open_index(settings.index, notify=tell) as index:
         rows = _rows(index)
     totals = _totals(rows)
-    shown = [row for row in rows if not failed or _has_failed(row)]
+    shown = [
+        row
+        for row in rows
+        if not failed or not Status(row["status"]).searchable or row["searchable_pages"] < row["pages"]
+    ]
     if as_json:
         print_json({"files": shown, "totals": totals})
     else:
@@ -65,10 +69,6 @@ def _row(entry: LedgerEntry, characters: int, problems: list[dict[str, Any]]) ->
         "characters": characters,
         "page_problems": problems,
     }
-
-
-def _has_failed(row: dict[str, Any]) -> bool:
-    return not Status(row["status"]).searchable or row["searchable_pages"] < row["pages"]
 
 
 def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def view_page(index: Index, cited: CitedPage, number: int, pictures: Pictures) -
     picture, problem = None, ""
     if original is None:
         problem = "changed"
-    elif original.suffix.lower() != ".pdf" and b"%PDF-" not in _head(original):
+    elif original.suffix.lower() != ".pdf" and not _is_pdf(original):
         problem = "no_pages"
     else:
         try:
@@ -123,9 +123,9 @@ def _digest(path: Path, size: int, mtime_ns: int) -> str:
         return _digests[key]
 
 
-def _head(path: Path) -> bytes:
+def _is_pdf(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(1024)
+        return b"%PDF-" in file.read(1024)
 
 
 @dataclass(slots=True)

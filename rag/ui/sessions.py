@@ -145,8 +145,8 @@ class Session:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(FILE, self.to_json())
             for number, exchange in enumerate(self.exchanges, start=1):
-                receipt = json.dumps(asdict(exchange.saved().receipt), ensure_ascii=False, indent=2)
-                archive.writestr(f"answer-{number:03d}.json", receipt.encode("utf-8", "replace"))
+                saved_answer = json.dumps(asdict(exchange.saved().receipt), ensure_ascii=False, indent=2)
+                archive.writestr(f"answer-{number:03d}.json", saved_answer.encode("utf-8", "replace"))
         return packed.getvalue()
 
 
@@ -184,28 +184,28 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def _reopened(saved: SavedExchange, pages: PageSource) -> Exchange:
-    receipt = saved.receipt
-    again = verify_saved_answer(receipt, pages)
+    saved_answer = saved.receipt
+    again = verify_saved_answer(saved_answer, pages)
     proof = again.proof
-    answered = receipt.answered and any(citation.verified for citation in proof.citations)
+    answered = saved_answer.answered and any(citation.verified for citation in proof.citations)
     answer = Answer(
-        question=receipt.question,
+        question=saved_answer.question,
         answered=answered,
         text=proof.text if answered else "",
         sentences=proof.sentences if answered else (),
         citations=proof.citations if answered else (),
         passages=tuple(p for near in saved.nearest if (p := _passage_at(near, pages)) is not None),
-        model=receipt.model,
-        prompt=receipt.prompt,
+        model=saved_answer.model,
+        prompt=saved_answer.prompt,
         usage=saved.usage,
         seconds=saved.seconds,
-        evidence_score=receipt.evidence_score,
-        reason=receipt.reason,
+        evidence_score=saved_answer.evidence_score,
+        reason=saved_answer.reason,
         standalone_question=saved.standalone_question,
         notes=saved.notes,
-        extra=dict(receipt.fingerprints),
+        extra=dict(saved_answer.fingerprints),
     )
-    return Exchange(answer, saved.at, stale=receipt.answered and not again.holds)
+    return Exchange(answer, saved.at, stale=saved_answer.answered and not again.holds)
 
 
 def _passage_at(near: NearPassage, pages: PageSource) -> Passage | None:

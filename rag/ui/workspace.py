@@ -92,9 +92,11 @@ class PipelinePool:
             newest = self.generation()
             with self._changing:
                 entry = self._entries.get(key)
-                if entry is not None and not self._stale(entry, newest):
-                    entry.users += 1
-                    return entry
+                if entry is not None:
+                    young = time.monotonic() - entry.opened < _RENEW_AFTER
+                    if young or entry.pipeline.index.generation == newest:
+                        entry.users += 1
+                        return entry
             fresh = _OpenPipeline(key, self.open(dict(key)), time.monotonic(), users=1)
             with self._changing:
                 self._retire(key)
@@ -102,11 +104,6 @@ class PipelinePool:
                 while len(self._entries) > _MOST:
                     self._retire(next(iter(self._entries)))
             return fresh
-
-    @staticmethod
-    def _stale(entry: _OpenPipeline, newest: int) -> bool:
-        young = time.monotonic() - entry.opened < _RENEW_AFTER
-        return entry.pipeline.index.generation != newest and not young
 
     def _retire(self, key: Key) -> None:
         entry = self._entries.pop(key, None)

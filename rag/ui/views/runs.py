@@ -33,7 +33,7 @@ _MOST_FLIPS = 100
 def show(visit: Visit) -> None:
     """Draw the page."""
     st.title(visit.text("page.evaluation_title"))
-    folder = RunFolder(visit.workspace.options.runs)
+    folder = RunHistory(visit.workspace.options.runs)
     names = folder.names()
     if not names:
         st.html(markup.note(visit.text("page.no_runs", folder=str(folder.path))))
@@ -45,7 +45,7 @@ def show(visit: Visit) -> None:
         _compared(visit, folder, names)
 
 
-def _single(visit: Visit, folder: RunFolder, names: list[str]) -> None:
+def _single(visit: Visit, folder: RunHistory, names: list[str]) -> None:
     name = str(st.selectbox(visit.text("page.run"), names, key="run", format_func=label))
     try:
         run, summary = folder.run(name), folder.summary(name)
@@ -65,7 +65,7 @@ def _single(visit: Visit, folder: RunFolder, names: list[str]) -> None:
     _report(visit, folder, name, None)
 
 
-def _compared(visit: Visit, folder: RunFolder, names: list[str]) -> None:
+def _compared(visit: Visit, folder: RunHistory, names: list[str]) -> None:
     left, right = st.columns(2)
     # by default the newest against the one before it
     before = str(
@@ -161,7 +161,7 @@ def _given(visit: Visit, record: Record) -> str:
     return markup.answer(record.answer, visit.language) + markup.note(places)
 
 
-def _report(visit: Visit, folder: RunFolder, name: str, earlier: str | None) -> None:
+def _report(visit: Visit, folder: RunHistory, name: str, earlier: str | None) -> None:
     st.download_button(
         visit.text("page.report"),
         data=lambda: folder.report(name, earlier, visit.language),
@@ -209,7 +209,7 @@ Stamp = tuple[int, int]
 """When the files of a run were last written: what takes long is computed once for each."""
 
 
-class RunFolder:
+class RunHistory:
     """The runs below a folder."""
 
     def __init__(self, path: str | Path) -> None:
