@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlunsplit
 
-import click
+from platformdirs import user_config_path
 
 _SECRET_PARAMETERS = (
     "password",
@@ -109,7 +109,7 @@ def own_folder(index: str) -> Path:
     """The user's own folder for what belongs to an index that cannot be written beside it."""
     name = _without_user(index) if in_database(index) else os.path.abspath(index)
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    return Path(click.get_app_dir("pagequote")) / "indexes" / digest
+    return user_config_path("pagequote", appauthor=False, roaming=True) / "indexes" / digest
 
 
 def state_folder(index: str) -> Path:

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Protocol
 
 from rag.answering.reply import Quote
-from rag.answering.wording import Language, say
+from rag.messages import Language, message
 from rag.text.alterations import Alteration, closest
 from rag.text.matching import MatchIndex
 from rag.text.sentences import sentences as split_sentences
@@ -263,14 +263,20 @@ def _found(
 def _correction(quote: Quote, cited: Passage | None, file: str, page: int, language: Language) -> str:
     """What to tell the reader when the quote stands elsewhere than the answerer said; empty when it does not."""
     if cited is None:
-        return "" if quote.passage is None else say("no_such_passage", language, number=quote.passage)
+        return (
+            "" if quote.passage is None else message("answer.no_such_passage", language, number=quote.passage)
+        )
     if cited.file != file:
         claimed = {"claimed_file": cited.file, "claimed": cited.page}
-        return say("other_file", language, **claimed, file=file, page=page)
+        return message("answer.other_file", language, **claimed, file=file, page=page)
     if quote.page is not None:
-        return "" if quote.page == page else say("other_page", language, claimed=quote.page, page=page)
+        return (
+            ""
+            if quote.page == page
+            else message("answer.other_page", language, claimed=quote.page, page=page)
+        )
     if not cited.page <= page <= cited.page_end:
-        return say("other_page", language, claimed=cited.page, page=page)
+        return message("answer.other_page", language, claimed=cited.page, page=page)
     return ""
 
 
@@ -287,7 +293,7 @@ def _altered(
         ]
         if found:
             _, passage, alteration, spans = max(found, key=lambda item: item[0])
-            note = say("altered", library.language)
+            note = message("answer.altered", library.language)
             return _unproven(quote, cited, passage, spans, alteration, note)
     return None
 
@@ -327,6 +333,6 @@ def _missing(quote: Quote, cited: Passage | None, language: Language) -> Citatio
         status=QuoteStatus.MISSING,
         claimed_page=quote.page,
         claimed_file=cited.file if cited else "",
-        note=say("missing" if quote.text else "no_quote", language),
+        note=message("answer.missing" if quote.text else "answer.no_quote", language),
         chunk_id=cited.chunk_id if cited else None,
     )

@@ -35,7 +35,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from rag.answering.wording import Language, say
+from rag.messages import Language, message
 from rag.text.sentences import sentences as split_sentences
 
 
@@ -329,7 +329,7 @@ def _read_text(text: str, language: Language) -> Draft:
     in_words = len(found) <= 2 and bool(_DECLINES.search(body))
     if not cited and (said_no or in_words or not found):
         return Draft(declined=True)
-    notes = (say("also_declined", language),) if said_no else ()
+    notes = (message("answer.also_declined", language),) if said_no else ()
     return Draft(tuple(found), notes=notes)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
 from rag.answering.reply import Draft, DraftSentence, Quote
-from rag.answering.wording import Language, say
+from rag.messages import Language, message
 from rag.text.facts import FactText, facts, supported
 from rag.text.keywords import STOP_WORDS
 from rag.text.sentences import sentences as split_sentences
@@ -80,7 +80,7 @@ def strict(proof: CheckedDraft, *, language: Language = "en") -> CheckedDraft:
         tuple(replace(s, citations=tuple(order[n] for n in s.citations)) for s in kept),
         tuple(replace(by_number[n], n=i) for n, i in order.items()),
         " ".join(s.text for s in kept),
-        (*proof.notes, say("withheld", language, withheld=withheld, all=len(proof.sentences))),
+        (*proof.notes, message("answer.withheld", language, withheld=withheld, all=len(proof.sentences))),
     )
 
 

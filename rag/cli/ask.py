@@ -1,13 +1,15 @@
-"""`rag ask`: a grounded answer, each sentence proven or marked."""
+"""`rag ask`: an answer from the documents, each sentence verified or marked."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.boundary import EXIT_ABSTAINED, EXIT_DONE
+from rag.cli.app import EXIT_ABSTAINED, EXIT_DONE
 from rag.cli.options import (
     ANSWERING,
     as_typed,
@@ -18,6 +20,10 @@ from rag.cli.options import (
     where_option,
     with_settings,
 )
+from rag.cli.output import print_json, tell, track
+from rag.errors import ProviderError, RagError
+from rag.messages import message
+from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -39,7 +45,7 @@ if TYPE_CHECKING:
 @where_option
 @variables_option
 @click.option(
-    "--save", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the answer with its proof."
+    "--save", type=click.Path(dir_okay=False), metavar="FILE", help="Save the answer with its citations."
 )
 @json_option
 @with_settings(*ANSWERING)
@@ -56,60 +62,90 @@ def command(
     if (question is None) == (questions is None):
         raise click.UsageError("Give either a question or --questions FILE.")
     if questions is not None and save is not None:
-        raise click.UsageError("--save keeps one answer; with --questions, redirect --json into a file.")
-    from rag.cli.opening import open_pipeline, tell
-    from rag.cli.saving import save_answer
+        raise click.UsageError("--save writes one answer; with --questions, redirect --json into a file.")
+    from rag.cli.forms import answer_form
+    from rag.pipeline import Pipeline
+    from rag.pipeline.state import LAST_ANSWER, write_state
 
-    with open_pipeline(settings, "ask") as pipeline:
-        if questions is not None:
-            return _ask_set(pipeline, questions, where, variables, as_json)
-        assert question is not None
-        answer = _ask_one(pipeline, question, where, variables, as_json)
+    given: dict[str, Any] = {"where": where, "variables": variables}
+    with Pipeline.open(settings=settings, notify=tell, command="ask") as pipeline:
+        if question is None:
+            assert questions is not None
+            return _ask_set(pipeline, questions, given, as_json)
+        if as_json:
+            answer = pipeline.ask(question, **given)
+            print_json(answer_form(answer))
+        else:
+            answer = show_stream(pipeline, question, given)
+        write_state(settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
         if save is not None:
             tell(save_answer(pipeline, answer, Path(save)))
     return EXIT_DONE if answer.answered else EXIT_ABSTAINED
 
 
-def _ask_one(
-    pipeline: Pipeline, question: str, where: tuple[str, ...], variables: dict[str, str], as_json: bool
-) -> Answer:
-    from rag.cli.forms import answer_form, print_json
-    from rag.cli.streaming import show_stream
-    from rag.pipeline.state import LAST_ANSWER, write_state
-
-    if as_json:
-        answer = _plain_ask(pipeline, question, where, variables)
-        print_json(answer_form(answer))
-    else:
-        answer = show_stream(pipeline, question, where=where, variables=variables)
-    write_state(pipeline.settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
-    return answer
-
-
-def _plain_ask(
-    pipeline: Pipeline, question: str, where: tuple[str, ...], variables: dict[str, str]
-) -> Answer:
-    from rag.cli.coverage import with_coverage
-    from rag.cli.terms import language_for
-
-    answer = pipeline.ask(question, where=where, variables=variables)
-    return with_coverage(answer, pipeline.index, language_for(question, pipeline.settings))
-
-
-def _ask_set(
-    pipeline: Pipeline, path: str, where: tuple[str, ...], variables: dict[str, str], as_json: bool
-) -> int:
-    from rag.cli.forms import answer_form, print_json
-    from rag.cli.progress import track
-    from rag.cli.render import answer_text, plain
-    from rag.cli.terms import language_for
+def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool) -> int:
+    from rag.cli.forms import answer_form
+    from rag.cli.render import answer_text, language_for
     from rag.evaluation.questions import load_questions
 
     for item in track(load_questions(path), "Asking"):
-        answer = _plain_ask(pipeline, item.question, where, variables)
+        answer = pipeline.ask(item.question, **given)
         if as_json:
             print_json(answer_form(answer, item.id))
         else:
-            click.echo(f"\n{plain(item.id)}: {plain(item.question)}")
+            click.echo(f"\n{safe_text(item.id)}: {safe_text(item.question)}")
             click.echo(answer_text(answer, language_for(item.question, pipeline.settings)))
     return EXIT_DONE
+
+
+def show_stream(pipeline: Pipeline, question: str, given: Mapping[str, Any]) -> Answer:
+    """Print the answer to standard output and return it; `given` are further arguments of `Pipeline.stream`.
+
+    At a terminal the model's words appear, dimmed, while they come: nothing in them is verified yet. The verified
+    form follows below. When the stream breaks off, the words stay with a sentence that nothing in them is verified.
+    Elsewhere (a pipe, a file) nothing is shown before it is verified, so a reply that breaks off is asked for again.
+    """
+    from rag.cli.render import answer_text, language_for
+
+    live, begun = sys.stdout.isatty(), False
+    language = language_for(question, pipeline.settings)
+    try:
+        for part in pipeline.stream(question, **given):
+            if not isinstance(part, str):
+                answer = part
+                continue
+            begun = True
+            if live:
+                click.secho(safe_text(part), dim=True, nl=False)
+    except ProviderError as error:
+        if live and begun:
+            click.echo("\n")
+            tell(message("command.unverified_text", language))
+        if live or not begun or not error.transient:
+            raise
+        answer = pipeline.ask(question, **given)
+    if begun and live:
+        click.echo("\n")
+    click.echo(answer_text(answer, language))
+    return answer
+
+
+def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
+    """Write the answer with its citations, for `rag verify`; returns a sentence that says so.
+
+    Raises RagError when the file cannot be written.
+    """
+    from rag.answering.saved import saved_answer_of, write_saved_answer
+    from rag.cli.render import language_for
+
+    fingerprints = {
+        "model": answer.model,
+        "prompt": str(answer.extra.get("prompt_fingerprint", "")),
+        "embeddings": pipeline.embeddings.id,
+    }
+    known = {name: value for name, value in fingerprints.items() if value}
+    try:
+        write_saved_answer(saved_answer_of(answer, fingerprints=known), path)
+    except OSError as error:
+        raise RagError(f"The answer cannot be saved to {path}: {error.strerror}.") from None
+    return message("command.saved", language_for(answer.question, pipeline.settings), path=path)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.boundary import EXIT_DONE
+from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import print_json, tell, track
 
 if TYPE_CHECKING:
     from rag.answering.calibration import Calibration
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("-n", "count", type=click.IntRange(40, 10_000), default=200, show_default=True,
               help="Questions to make.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed picks other sentences.")
-@click.option("--dry-run", is_flag=True, help="Show the threshold without keeping it.")
+@click.option("--dry-run", is_flag=True, help="Show the threshold without saving it.")
 @json_option
 @with_settings("k")
 def command(settings: Settings, rate: float, count: int, seed: int, dry_run: bool, as_json: bool) -> int:
@@ -38,25 +39,28 @@ def command(settings: Settings, rate: float, count: int, seed: int, dry_run: boo
     Questions are made from the index by rule. Each is asked with its document and without it, and the threshold is
     the lowest at which at most --rate of the latter would be answered. No model is asked.
     """
-    from rag.cli.opening import open_pipeline, tell
+    from rag.pipeline import Pipeline
     from rag.pipeline.opening import save_calibration
 
-    with open_pipeline(settings, "calibrate", model="extractive") as pipeline:
+    settings = settings.model_copy(update={"model": "extractive"})
+    with Pipeline.open(settings=settings, notify=tell, command="calibrate") as pipeline:
         found = _calibrate(pipeline, rate, count, seed)
         if not dry_run and not save_calibration(settings.index, found, pipeline.embeddings.id):
-            tell("The threshold cannot be kept: no folder for it can be written. Use --abstain instead.")
+            tell("The threshold cannot be saved: no folder for it can be written. Use --abstain instead.")
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json(found.as_json() | {"kept": not dry_run})
     else:
-        click.echo(_in_words(found, dry_run))
+        where = "" if dry_run else " (saved for this index)"
+        click.echo(
+            f"Decline below an evidence score of {found.threshold:.4f}{where}.\n"
+            f"{found.asked:,} questions made from the index: without their document at most {found.rate:.0%} would be"
+            f" answered, with it {found.answered:.1%}."
+        )
     return EXIT_DONE
 
 
 def _calibrate(pipeline: Pipeline, rate: float, count: int, seed: int) -> Calibration:
     from rag.answering.calibration import calibrate, make_questions
-    from rag.cli.progress import track
 
     index = pipeline.index
     files = [source.file for source in index.sources() if source.status.searchable]
@@ -75,12 +79,4 @@ def _calibrate(pipeline: Pipeline, rate: float, count: int, seed: int) -> Calibr
         k=pipeline.settings.k,
         embedding=index.spec.embedding_model,
         on_question=advance,
-    )
-
-
-def _in_words(found: Calibration, dry_run: bool) -> str:
-    return (
-        f"Decline below an evidence score of {found.threshold:.4f}{'' if dry_run else ' (kept for this index)'}.\n"
-        f"{found.asked:,} questions made from the index: without their document at most {found.rate:.0%} would be"
-        f" answered, with it {found.answered:.1%}."
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.boundary import EXIT_DONE, EXIT_FAILED
+from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import print_json, tell
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -42,7 +43,6 @@ def command(
 ) -> int:
     """Compare the run AFTER with the run BEFORE, question by question."""
     from rag.cli.evaluate_show import report_language, show_comparison
-    from rag.cli.opening import tell
     from rag.evaluation.compare import Verdict, compare, missed, requirements
     from rag.evaluation.folder import load_run
 
@@ -58,8 +58,6 @@ def command(
         Path(html).write_text(page, encoding="utf-8", errors="replace")
         tell(f"Report: {html}")
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json(comparison.as_dict())
     elif markdown:
         from rag.evaluation.report.markdown import comparison_markdown

@@ -1,16 +1,21 @@
-"""`rag cost`: the receipts added up."""
+"""`rag cost`: the usage log added up, and the log of commands that ask models without a pipeline."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import print_json, print_table, tell
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.usage.log import UsageEntry
+    from rag.usage.log import UsageEntry, UsageLog
+    from rag.usage.meter import UsageTotal
 
 _GROUPS: tuple[Literal["day", "model", "command"], ...] = ("day", "model", "command")
 
@@ -21,21 +26,17 @@ _GROUPS: tuple[Literal["day", "model", "command"], ...] = ("day", "model", "comm
 @with_settings()
 def command(settings: Settings, by: Literal["day", "model", "command"] | None, as_json: bool) -> int:
     """Add up what was paid for this index: by day (UTC), model and command."""
-    from rag.cli.receipts import ledger_of
-
-    ledger = ledger_of(settings)
-    tables = {group: ledger.summary(group) for group in (_GROUPS if by is None else (by,))}
+    log = _usage_log(settings)
+    tables = {group: log.summary(group) for group in (_GROUPS if by is None else (by,))}
     total = _total(next(iter(tables.values())))
     if as_json:
-        from rag.cli.forms import print_json
-
         forms = {f"by_{group}": [_form(line) for line in lines] for group, lines in tables.items()}
         print_json(forms | {"total": total})
     elif total["calls"] + total["cached_calls"] == 0:
         click.echo(f"No model has been paid for {settings.shown_index} yet.")
     else:
         _print(tables, total)
-    return 0
+    return EXIT_DONE
 
 
 def _form(line: UsageEntry) -> dict[str, Any]:
@@ -64,8 +65,6 @@ def _total(lines: list[UsageEntry]) -> dict[str, Any]:
 
 
 def _print(tables: dict[Literal["day", "model", "command"], list[UsageEntry]], total: dict[str, Any]) -> None:
-    from rag.cli.tables import print_table
-
     for group, lines in tables.items():
         rows = [
             (
@@ -88,3 +87,36 @@ def _price(known: float, unpriced: int, estimated: bool) -> str:
     about = "about " if estimated else ""
     more = f" and {unpriced:,} calls of unknown price" if unpriced else ""
     return f"{about}${known:.4f}{more}"
+
+
+# -- the log ------------------------------------------------------------------------------------------------------
+
+
+def _usage_log(settings: Settings) -> UsageLog:
+    from rag.usage.log import FILE_NAME, UsageLog
+
+    return UsageLog(settings.folder / FILE_NAME)
+
+
+@contextmanager
+def usage_logged(settings: Settings, command: str) -> Iterator[UsageTotal]:
+    """Log what is spent inside the block, also when an error or an interruption ends it.
+
+    A log that cannot be written is a notice: it must never take the place of the command's own outcome.
+    """
+    from rag.errors import RagError
+    from rag.places import in_database
+    from rag.usage.meter import UsageTotal, counting_usage
+
+    with counting_usage(UsageTotal()) as tally:
+        try:
+            yield tally
+        finally:
+            log = _usage_log(settings)
+            try:
+                if tally.by_model:
+                    if not in_database(settings.index) and not log.path.parent.is_dir():
+                        raise RagError("there is no index beside which to write it")
+                    log.record(command, tally)
+            except (RagError, OSError) as error:
+                tell(f"The usage could not be logged: {error}")

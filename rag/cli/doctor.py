@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rag.cli.boundary import EXIT_DONE, EXIT_FAILED
+from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import print_json, print_table, tell
 from rag.errors import IndexMissing, RagError
+from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -30,7 +32,7 @@ _PACKAGES = (
 _CREDENTIALS = re.compile(r"(?<=//)[^/@\s]+(?=@)")  # https://user:password@host
 
 
-class Check(NamedTuple):
+class PartCheck(NamedTuple):
     """One part that was tried: `ok` is None when there was nothing to try."""
 
     name: str
@@ -44,14 +46,12 @@ class Check(NamedTuple):
 @with_settings("model", "embeddings")
 def command(settings: Settings, probe: bool, as_json: bool) -> int:
     """Show every setting with where it came from (keys masked), and check that the parts work."""
-    from rag.cli.receipts import receipt
+    from rag.cli.cost import usage_logged
 
     rows = [_setting(settings, name) for name in type(settings).model_fields]
-    with receipt(settings, "doctor"):
+    with usage_logged(settings, "doctor"):
         checks = list(_checks(settings, probe))
     if as_json:
-        from rag.cli.forms import print_json
-
         versions = dict(_versions())
         print_json({"settings": rows, "checks": [check._asdict() for check in checks], "versions": versions})
     else:
@@ -86,7 +86,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 # -- checks -------------------------------------------------------------------------------------------------------
 
 
-def _checks(settings: Settings, probe: bool) -> Iterator[Check]:
+def _checks(settings: Settings, probe: bool) -> Iterator[PartCheck]:
     from rag.providers.registry import default_specs
 
     model, embeddings = default_specs(settings)
@@ -96,17 +96,16 @@ def _checks(settings: Settings, probe: bool) -> Iterator[Check]:
     yield _tried(f"model {model}", lambda: _check_model(settings, model, probe))
 
 
-def _tried(name: str, check: Callable[[], tuple[bool | None, str]]) -> Check:
+def _tried(name: str, check: Callable[[], tuple[bool | None, str]]) -> PartCheck:
     try:
-        return Check(name, *check())
+        return PartCheck(name, *check())
     except IndexMissing as error:
-        return Check(name, None, str(error))
+        return PartCheck(name, None, str(error))
     except RagError as error:
-        return Check(name, False, str(error))
+        return PartCheck(name, False, str(error))
 
 
 def _check_index(settings: Settings) -> tuple[bool | None, str]:
-    from rag.cli.opening import tell
     from rag.store import open_index
 
     with open_index(settings.index, notify=tell) as index:
@@ -139,7 +138,6 @@ def _embeddings_of_index(settings: Settings) -> str | None:
 
 
 def _check_embeddings(settings: Settings, spec: str, probe: bool) -> tuple[bool | None, str]:
-    from rag.cli.opening import tell
     from rag.providers.registry import embedding_model
 
     provider = embedding_model(spec, settings, notify=tell)
@@ -164,16 +162,13 @@ def _check_model(settings: Settings, spec: str, probe: bool) -> tuple[bool | Non
 # -- for people ---------------------------------------------------------------------------------------------------
 
 
-def _print(rows: list[dict[str, Any]], checks: list[Check]) -> None:
-    from rag.cli.render import plain
-    from rag.cli.tables import print_table
-
+def _print(rows: list[dict[str, Any]], checks: list[PartCheck]) -> None:
     shown = [(row["variable"], _in_words(row["value"]), row["origin"]) for row in rows]
     print_table(("setting", "value", "from"), shown)
     click.echo()
     for check in checks:
         mark, colour = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "yellow")}[check.ok]
-        click.echo(f"{click.style(mark, fg=colour)} {plain(check.name)}: {plain(check.detail)}")
+        click.echo(f"{click.style(mark, fg=colour)} {safe_text(check.name)}: {safe_text(check.detail)}")
     click.echo("\n" + ", ".join(f"{name} {number}" for name, number in _versions()))
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag.cli.boundary import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
-from rag.cli.opening import tell
+from rag.cli.app import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
+from rag.cli.output import tell, track
 from rag.errors import UsageError
 
 if TYPE_CHECKING:
-    from rag.evaluation.compare import Comparison
     from rag.evaluation.folder import Run
     from rag.evaluation.questions import Question
     from rag.evaluation.run import Outcome
@@ -227,8 +226,6 @@ def _rechunked(plan: Plan, settings: Settings) -> str:
 @contextmanager
 def _progress(total: int) -> Iterator[Any]:
     """A callback for `evaluate` that moves the bar of the command line."""
-    from rag.cli.progress import track
-
     bar = track(range(total), "Asking")
     at = 0
 
@@ -246,7 +243,7 @@ def _progress(total: int) -> Iterator[Any]:
 
 def _conclude(plan: Plan, outcomes: Mapping[str, Outcome], as_json: bool) -> int:
     from rag.cli.evaluate_show import show_run, show_sweep, write_reports, write_sweep
-    from rag.evaluation.compare import compare, missed
+    from rag.evaluation.compare import Verdict, compare, missed
     from rag.evaluation.folder import load_run
 
     runs = {name: outcome.run for name, outcome in outcomes.items() if outcome.run.records}
@@ -263,19 +260,14 @@ def _conclude(plan: Plan, outcomes: Mapping[str, Outcome], as_json: bool) -> int
     else:
         show_run(runs[chosen], summaries[chosen], comparisons.get(chosen), as_json=as_json)
     failures = missed(runs[chosen].records, plan.limits)
-    if plan.fail_if_worse and _is_worse(comparisons.get(chosen)):
+    worse = chosen in comparisons and comparisons[chosen].verdict in (Verdict.WORSE, Verdict.MIXED)
+    if plan.fail_if_worse and worse:
         failures.append(f"{chosen} is worse than {plan.against}.")
     for sentence in failures:
         tell(sentence)
     if failures:
         return EXIT_FAILED
     return _budget(outcomes) or _failed(runs)
-
-
-def _is_worse(comparison: Comparison | None) -> bool:
-    from rag.evaluation.compare import Verdict
-
-    return comparison is not None and comparison.verdict in (Verdict.WORSE, Verdict.MIXED)
 
 
 def _budget(outcomes: Mapping[str, Outcome]) -> int:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.opening import tell
+from rag.cli.output import print_json, print_table, tell
+from rag.messages import choose_language, message
+from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:
-    from rag.evaluation.compare import Comparison, Flip
+    from rag.evaluation.compare import Comparison
     from rag.evaluation.folder import Run
-    from rag.evaluation.report.strings import Language
     from rag.evaluation.summary import Summary
     from rag.evaluation.sweep import Sweep
+    from rag.messages import Language
     from rag.settings import Settings
 
 _MOST_FLIPS = 10
@@ -24,10 +26,8 @@ _MOST_FLIPS = 10
 
 def report_language(settings: Settings, run: Run) -> Language:
     """The language that is set, or that of most questions."""
-    if settings.language != "auto":
-        return settings.language
     korean = sum(record.question.language == "ko" for record in run.records)
-    return "ko" if korean > len(run.records) / 2 else "en"
+    return choose_language(settings.language, "ko" if korean > len(run.records) / 2 else "en")
 
 
 def write_reports(run: Run, settings: Settings, comparison: Comparison | None = None) -> Summary:
@@ -68,8 +68,6 @@ def _write(path: Path, text: str) -> None:
 def show_run(run: Run, summary: Summary, comparison: Comparison | None, *, as_json: bool) -> None:
     """Print the figures of a run."""
     if as_json:
-        from rag.cli.forms import print_json
-
         form = {
             "run": str(run.folder),
             "complete": run.complete,
@@ -78,7 +76,6 @@ def show_run(run: Run, summary: Summary, comparison: Comparison | None, *, as_js
         }
         print_json(form | ({"comparison": comparison.as_dict()} if comparison else {}))
         return
-    from rag.cli.tables import print_table
     from rag.evaluation.catalogue import METRICS
     from rag.evaluation.report.figures import number, spread
 
@@ -96,11 +93,8 @@ def show_run(run: Run, summary: Summary, comparison: Comparison | None, *, as_js
 def show_sweep(sweep: Sweep, out: Path, *, as_json: bool) -> None:
     """Print the runs of a sweep, best first."""
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json({"run": str(out), **sweep.as_dict()})
         return
-    from rag.cli.tables import print_table
     from rag.evaluation.catalogue import METRICS
     from rag.evaluation.report.figures import number, spread
 
@@ -122,21 +116,18 @@ def show_sweep(sweep: Sweep, out: Path, *, as_json: bool) -> None:
 
 def show_comparison(comparison: Comparison) -> None:
     """Print the verdict, the metrics that decide or differ, and the first questions that flipped."""
-    from rag.cli.render import plain
-    from rag.cli.tables import print_table
     from rag.evaluation.compare import Verdict
     from rag.evaluation.report.figures import number, signed, visible
-    from rag.evaluation.report.strings import TEXTS
 
     colour = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.MIXED: "yellow"}.get(comparison.verdict)
     click.echo(click.style(f"Verdict: {comparison.verdict.value}", fg=colour, bold=True))
     for name, (before, after) in comparison.settings.items():
-        click.echo(plain(f"  {name}: {before} -> {after}"))
+        click.echo(safe_text(f"  {name}: {before} -> {after}"))
     for note in comparison.notes:
-        click.echo(plain(note))
+        click.echo(safe_text(note))
     smallest = visible(comparison)
     if smallest is not None:
-        click.echo(TEXTS[smallest[0]]["en"].format(**smallest[1]))
+        click.echo(message(f"report.{smallest[0]}", "en", **smallest[1]))
     click.echo()
     rows = []
     for change in comparison.changes:
@@ -155,29 +146,18 @@ def show_comparison(comparison: Comparison) -> None:
 
 
 def _show_flips(comparison: Comparison) -> None:
-    from rag.cli.render import plain
+    from rag.evaluation.scores import given
 
     gained = sum(flip.gained for flip in comparison.flips)
     lost = len(comparison.flips) - gained
     questions = "question" if len(comparison.flips) == 1 else "questions"
     click.echo(f"\n{len(comparison.flips)} {questions} flipped: {gained} now right, {lost} now wrong.")
     for flip in comparison.flips[:_MOST_FLIPS]:
-        click.echo(plain(f"\n{'+' if flip.gained else '-'} {flip.id}: {flip.after.question.question}"))
+        click.echo(safe_text(f"\n{'+' if flip.gained else '-'} {flip.id}: {flip.after.question.question}"))
         if flip.after.question.answers:
-            click.echo(plain(f"    right:  {flip.after.question.answers[0]}"))
-        for label, text in zip(("before", "after "), _both(flip), strict=True):
-            click.echo(plain(f"    {label}: {' '.join(text.split())[:300]}"))
+            click.echo(safe_text(f"    right:  {flip.after.question.answers[0]}"))
+        for label, record in (("before", flip.before), ("after ", flip.after)):
+            text = f"failed: {record.error}" if record.failed else given(record) or "(declined)"
+            click.echo(safe_text(f"    {label}: {' '.join(text.split())[:300]}"))
     if len(comparison.flips) > _MOST_FLIPS:
         click.echo(f"\n... and {len(comparison.flips) - _MOST_FLIPS} more: --html FILE shows all.")
-
-
-def _both(flip: Flip) -> tuple[str, str]:
-    from rag.evaluation.scores import given
-
-    def text(record: object) -> str:
-        from rag.evaluation.records import Record
-
-        assert isinstance(record, Record)
-        return f"failed: {record.error}" if record.failed else given(record) or "(declined)"
-
-    return text(flip.before), text(flip.after)

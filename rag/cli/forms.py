@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag.errors import UsageError
 from rag.types import Answer, Citation, Derived, Passage, QuoteStatus, Sentence, Span, Usage
 
 Form = dict[str, Any]
-
-
-def print_json(value: object) -> None:
-    """One JSON value on one line of standard output, in UTF-8 whatever the locale says."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-    sys.stdout.buffer.flush()
 
 
 def passage_form(rank: int, passage: Passage) -> Form:
@@ -41,12 +32,9 @@ def passage_form(rank: int, passage: Passage) -> Form:
     }
 
 
-def passage_forms(passages: tuple[Passage, ...] | list[Passage]) -> list[Form]:
-    return [passage_form(rank, passage) for rank, passage in enumerate(passages, start=1)]
-
-
-def search_form(question: str, passages: tuple[Passage, ...], identity: str | None = None) -> Form:
-    return {"id": identity, "question": question, "passages": passage_forms(passages)}
+def search_form(question: str, passages: Sequence[Passage], identity: str | None = None) -> Form:
+    forms = [passage_form(rank, passage) for rank, passage in enumerate(passages, start=1)]
+    return {"id": identity, "question": question, "passages": forms}
 
 
 def citation_form(citation: Citation) -> Form:
@@ -73,7 +61,7 @@ def citations_of(answer: Mapping[str, Any]) -> list[Citation]:
     try:
         return [_read_citation(form) for form in answer["citations"]]
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise UsageError("The kept answer cannot be read: ask again.") from None
+        raise UsageError("The saved answer cannot be read: ask again.") from None
 
 
 def _read_citation(form: Mapping[str, Any]) -> Citation:
@@ -131,7 +119,7 @@ def answer_form(answer: Answer, identity: str | None = None) -> Form:
         "reason": answer.reason or None,
         "sentences": [sentence_form(s) for s in answer.sentences],
         "citations": [citation_form(c) for c in answer.citations],
-        "passages": passage_forms(answer.passages),
+        "passages": [passage_form(rank, p) for rank, p in enumerate(answer.passages, start=1)],
         "model": answer.model,
         "prompt": answer.prompt,
         "usage": usage_form(answer.usage),

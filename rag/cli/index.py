@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import print_json, tell, track
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -35,18 +37,14 @@ def copy_command(settings: Settings, origin: str, target: str, as_json: bool) ->
 
     Files, pages, chunks, vectors and the embedding cache are copied, then both are read once more and compared.
     """
-    from rag.cli.opening import tell
-    from rag.cli.progress import track
     from rag.store import copy_index
 
     report = copy_index(origin, target, track=track, notify=tell)
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json(report.as_dict())
     else:
         _print(report)
-    return 0 if report.same else 1
+    return EXIT_DONE if report.same else EXIT_FAILED
 
 
 def _print(report: CopyReport) -> None:

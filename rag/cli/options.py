@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from rag.settings import Settings
+    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,13 +50,17 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--offline",),
         {"is_flag": True, "default": None, "help": "Refuse connections that leave this machine."},
     ),
+    "language": (
+        ("--language",),
+        {"type": click.Choice(["auto", "en", "ko"]), "help": "Language of answers and messages."},
+    ),
     "debug": (("--debug",), {"is_flag": True, "default": None, "help": "Show tracebacks."}),
 }
-_EVERYWHERE = ("index", "offline", "debug")
-HELPED = ("expand", "rerank", "rerank_depth")
-"""Help of a model with the search; off by default."""
+_EVERYWHERE = ("index", "language", "offline", "debug")
+SEARCH_MODEL = ("expand", "rerank", "rerank_depth")
+"""Settings for a model that helps with the search; off by default."""
 ANSWERING = (
-    *("model", "prompt", "k", *HELPED),
+    *("model", "prompt", "k", *SEARCH_MODEL),
     *("temperature", "max_tokens", "max_cost", "abstain", "strict", "cache"),
 )
 
@@ -65,14 +69,20 @@ def with_settings(*names: str) -> Callable[[F], F]:
     """Add the options for the settings `names` (and those that every command has).
 
     The command receives them merged with environment, `.env` and defaults, as its first argument. With
-    offline in force, the guard that refuses sockets stands before the command's first line runs.
+    `--offline` the guard that refuses sockets is set before the command's first line runs.
     """
     wanted = (*names, *_EVERYWHERE)
 
     def decorate(function: F) -> F:
         @wraps(function)
         def inner(**options: Any) -> Any:
-            settings = read_settings({name: options.pop(name) for name in wanted})
+            from rag.settings import load_settings
+
+            settings = load_settings({name: options.pop(name) for name in wanted})
+            if settings.offline:
+                from rag.providers.offline import enable_offline
+
+                enable_offline()
             return function(settings, **options)
 
         for name in reversed(wanted):
@@ -87,18 +97,6 @@ def examples(*commands: str, note: str = "") -> str:
     """The end of a help text: commands to begin with, one a line, and a closing note."""
     block = "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
     return f"{block}\n\n{note}" if note else block
-
-
-def read_settings(flags: dict[str, object]) -> Settings:
-    """Settings with `flags` on top; arms the offline guard when they ask for it."""
-    from rag.settings import load_settings
-
-    settings = load_settings(flags)
-    if settings.offline:
-        from rag.providers.offline import enable_offline
-
-        enable_offline()
-    return settings
 
 
 def as_typed(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, variables_option, where_option, with_settings
+from rag.cli.output import print_json, tell
 
 if TYPE_CHECKING:
     from rag.prompting.template import Template
@@ -36,15 +38,13 @@ def list_command(settings: Settings, as_json: bool) -> int:
         description = read_template(entry.path).description
         rows.append({"name": entry.name, "description": description, "shipped": entry.shipped})
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json({"prompts": rows})
-        return 0
+        return EXIT_DONE
     width = max(len(str(row["name"])) for row in rows)
     for row in rows:
         own = "" if row["shipped"] else "  (yours)"
         click.echo(f"{row['name']:<{width}}  {row['description']}{own}")
-    return 0
+    return EXIT_DONE
 
 
 @command.command(
@@ -76,13 +76,11 @@ def show_command(
         _show_file(template, as_json)
     else:
         _show_messages(settings, template, question, where, variables, as_json)
-    return 0
+    return EXIT_DONE
 
 
 def _show_file(template: Template, as_json: bool) -> None:
     if as_json:
-        from rag.cli.forms import print_json
-
         form = template.file.model_dump(mode="json", exclude_none=True)
         print_json({"name": template.name, "fingerprint": template.fingerprint, "template": form})
         return
@@ -98,10 +96,10 @@ def _show_messages(
     variables: dict[str, str],
     as_json: bool,
 ) -> None:
-    from rag.cli.opening import open_pipeline
+    from rag.pipeline import Pipeline
     from rag.text.tokens import count_tokens, encoding_for
 
-    with open_pipeline(settings, "prompts") as pipeline:
+    with Pipeline.open(settings=settings, notify=tell, command="prompts") as pipeline:
         messages = pipeline.render(question, prompt=str(template.path), where=where, variables=variables)
         model = pipeline.model
     rows: list[dict[str, Any]] = [
@@ -111,8 +109,6 @@ def _show_messages(
     total = sum(row["tokens"] for row in rows)
     exact = encoding_for(model).exact
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json({"name": template.name, "messages": rows, "tokens": total, "exact": exact})
         return
     for row in rows:
@@ -138,13 +134,11 @@ def check_command(settings: Settings, names: tuple[str, ...], as_json: bool) -> 
         except UsageError as error:
             results.append({"name": name, "ok": False, "detail": str(error)})
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json({"prompts": results})
     else:
         for result in results:
             click.echo(f"{'✓' if result['ok'] else '✗'} {result['name']}: {result['detail']}")
-    return 0 if all(result["ok"] for result in results) else 1
+    return EXIT_DONE if all(result["ok"] for result in results) else EXIT_FAILED
 
 
 @command.command("new", epilog=examples("rag prompts new mine", "rag prompts new mine --folder templates"))
@@ -163,9 +157,7 @@ def new_command(settings: Settings, name: str, folder: str | None, as_json: bool
 
     path = new_template(name, folder or settings.prompts_dir or ".")
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json({"path": str(path)})
     else:
         click.echo(f"Wrote {path}. Edit it, then: rag prompts check {path}")
-    return 0
+    return EXIT_DONE

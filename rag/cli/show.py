@@ -1,19 +1,29 @@
-"""`rag show`: the evidence of an answer, or any quote, on its page."""
+"""`rag show`: the page that an answer cites, or any page, with the quote marked in its text or on its picture."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.boundary import EXIT_DONE, EXIT_FAILED
+from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import as_typed, examples, json_option, with_settings
+from rag.cli.output import one_line, print_json, tell
+from rag.errors import RagError, UsageError
+from rag.messages import Language, message
+from rag.rendering.safe import safe_text
+from rag.types import Citation, Page, QuoteStatus, Span
 
 if TYPE_CHECKING:
     from rag.settings import Settings
     from rag.store import Index
-    from rag.types import Citation
+
+_AROUND = 400
+"""Characters of the page shown on either side of the quote."""
 
 
 @click.command(
@@ -50,66 +60,203 @@ def command(
     passwords: str | None,
     as_json: bool,
 ) -> int:
-    """Show citation NUMBER of the last answer, or any quote, where it stands on its page."""
+    """Show citation NUMBER of the last answer, or any quote, on its page."""
     given = (number is not None, file is not None, page is not None)
     if given not in ((True, False, False), (False, True, True)):
         raise click.UsageError("Give the number of a citation, or --file and --page.")
-    from rag.cli.evidence import cite, current, picture_of
-    from rag.cli.opening import tell
-    from rag.cli.terms import language_for
+    from ingest.options import Passwords
+    from rag.cli.render import language_for
     from rag.store import open_index
 
     with open_index(settings.index, notify=tell) as index:
         if number is not None:
-            read_state_file = _of_last_answer(settings, number)
-            citation = current(index, read_state_file, language_for(read_state_file.quote, settings))
+            saved = _of_last_answer(settings, number)
+            citation = recheck(index, saved, language_for(saved.quote, settings))
         else:
-            citation = cite(index, str(file), int(page or 1), quote)
-        wanted = png is not None or open_picture
+            citation = _cite(index, str(file), int(page or 1), quote)
         picture = None
-        if wanted:
-            keys = _passwords(password, passwords, citation.file)
-            picture = picture_of(index, citation, None if png is None else Path(png), keys)
-        _print(settings, index, citation, picture, as_json)
+        if png is not None or open_picture:
+            keys = Passwords.load(password, passwords).for_file(citation.file)
+            picture = draw_page(index, citation, None if png is None else Path(png), keys)
+        if as_json:
+            _print_form(index, citation, picture)
+        else:
+            _print(index, citation, picture, language_for(citation.quote, settings))
     if picture is not None and open_picture:
         click.launch(str(picture))
     return EXIT_DONE if citation.verified else EXIT_FAILED
 
 
-def _passwords(given: tuple[str, ...], file: str | None, name: str) -> tuple[str, ...]:
-    from ingest.options import Passwords
+def _print_form(index: Index, citation: Citation, picture: Path | None) -> None:
+    from rag.cli.forms import citation_form
 
-    return Passwords.load(given, file).for_file(name)
+    page = index.page(citation.file, citation.page)
+    text, png = None if page is None else page.text, None if picture is None else str(picture)
+    print_json({"citation": citation_form(citation), "text": text, "png": png})
+
+
+def _print(index: Index, citation: Citation, picture: Path | None, language: Language) -> None:
+    from rag.cli.render import difference_text
+
+    click.echo(page_around(index, citation, language))
+    if not citation.verified:
+        reason = safe_text(citation.note) or message("command.not_on_page", language)
+        click.secho("\n" + reason, fg="red")
+    if citation.difference:
+        click.echo(difference_text(citation.difference, language))
+    if picture is not None:
+        click.echo(message("command.picture", language, path=picture))
+
+
+# -- which quote --------------------------------------------------------------------------------------------------
 
 
 def _of_last_answer(settings: Settings, number: str) -> Citation:
-    from rag.cli.evidence import chosen
     from rag.cli.forms import citations_of
-    from rag.errors import UsageError
     from rag.pipeline.state import LAST_ANSWER, read_state_file
 
     answer = read_state_file(settings.index, LAST_ANSWER)
     if answer is None:
         raise UsageError("There is no last answer to show: ask first, or give --file and --page.")
-    return chosen(citations_of(answer), number)
+    return numbered(citations_of(answer), number)
 
 
-def _print(settings: Settings, index: Index, citation: Citation, picture: Path | None, as_json: bool) -> None:
-    from rag.cli.evidence import evidence_form, evidence_text
-    from rag.cli.messages import say
-    from rag.cli.render import difference_text, plain
-    from rag.cli.terms import language_for
+def numbered(citations: Sequence[Citation], number: str) -> Citation:
+    """The citation with that number. Raises UsageError naming those that exist."""
+    for citation in citations:
+        if str(citation.n) == number.strip("[] "):
+            return citation
+    numbers = ", ".join(str(citation.n) for citation in citations) or "none"
+    raise UsageError(f"The last answer has no citation {number or '(give its number)'}: it has {numbers}.")
 
-    if as_json:
-        from rag.cli.forms import print_json
 
-        print_json(evidence_form(index, citation, picture))
-        return
-    language = language_for(citation.quote, settings)
-    click.echo(evidence_text(index, citation, language))
-    if not citation.verified:
-        click.secho("\n" + (plain(citation.note) or say("not_on_page", language)), fg="red")
-    if citation.difference:
-        click.echo(difference_text(citation.difference, language))
-    if picture is not None:
-        click.echo(say("picture", language, path=picture))
+def _cite(index: Index, file: str, page: int, quote: str) -> Citation:
+    """A citation of `quote` on a page, looked up now; without a quote, of the page as a whole.
+
+    Raises UsageError when the index has no such page, naming the file that is nearest.
+    """
+    found = index.page(file, page)
+    if found is None:
+        raise _no_page(index, file, page)
+    spans = _find(quote, found)
+    status = QuoteStatus.FOUND if spans or not quote else QuoteStatus.MISSING
+    return Citation(1, file, page, quote, status, spans, page_label=found.label)
+
+
+def recheck(index: Index, citation: Citation, language: Language) -> Citation:
+    """The citation of a saved answer as it is today: its quote is looked up again when the page has changed.
+
+    A note says so in `language`.
+    """
+    from rag.answering.citations import page_hash
+
+    page = index.page(citation.file, citation.page)
+    if not citation.verified or (page is not None and page_hash(page) == citation.page_hash):
+        return citation
+    spans = _find(citation.quote, page) if page is not None else ()
+    note = message("command.page_gone" if page is None else "command.page_changed", language)
+    status = citation.status if spans else QuoteStatus.MISSING
+    return replace(citation, spans=spans, status=status, note=note)
+
+
+def _find(quote: str, page: Page) -> tuple[Span, ...]:
+    from rag.text.matching import find_quote
+
+    match = find_quote(quote, page.text) if quote else None
+    return tuple(Span(page.number, start, end) for start, end in match.parts) if match else ()
+
+
+def _no_page(index: Index, file: str, page: int) -> UsageError:
+    import difflib
+
+    count = len(index.pages(file))
+    if count:
+        return UsageError(f"{file} has the pages 1 to {count}: there is no page {page}.")
+    nearest = difflib.get_close_matches(file, [source.file for source in index.sources()], n=1, cutoff=0.4)
+    hint = f"did you mean {nearest[0]}?" if nearest else "`rag status` lists the files."
+    return UsageError(f"The index has no pages of {file}: {hint}")
+
+
+# -- the page -----------------------------------------------------------------------------------------------------
+
+
+def page_around(index: Index, citation: Citation, language: Language) -> str:
+    """The page's text around the quote with the quote marked; the whole page when there is no quote."""
+    from rag.cli.render import page_name
+
+    head = f"{one_line(citation.file)}, {page_name(citation.page, citation.page_label, language)}"
+    lines = [click.style(head, bold=True)]
+    for number in dict.fromkeys((citation.page, *(span.page for span in citation.spans))):
+        page = index.page(citation.file, number)
+        if page is None:
+            lines.append(message("command.page_not_indexed", language, page=number))
+            continue
+        if number != citation.page:
+            lines.append(click.style(page_name(number, page.label, language), bold=True))
+        lines.append(_marked(page.text, [s for s in citation.spans if s.page == number], citation.quote))
+    return "\n".join(lines)
+
+
+def _marked(text: str, spans: list[Span], quote: str) -> str:
+    """`text` around the spans; all of it when the whole page was asked for, its beginning without a span."""
+    spans = [span for span in spans if 0 <= span.start < span.end <= len(text)]
+    if not spans:
+        end = _end_of_words(text, 0, 2 * _AROUND) if quote else len(text)
+        return safe_text(text[:end]) + ("…" if end < len(text) else "")
+    first, last = min(span.start for span in spans), max(span.end for span in spans)
+    begin = _start_of_words(text, first - _AROUND, first)
+    end = _end_of_words(text, last, last + _AROUND)
+    pieces = ["…" if begin else ""]
+    at = begin
+    for span in sorted(spans, key=lambda s: s.start):
+        pieces.append(safe_text(text[at : span.start]))
+        # the signs stay where colours are stripped, in a pipe or a file
+        pieces.append(click.style(f"»{safe_text(text[max(span.start, at) : span.end])}«", reverse=True))
+        at = max(at, span.end)
+    return "".join([*pieces, safe_text(text[at:end]), "…" if end < len(text) else ""])
+
+
+def _start_of_words(text: str, begin: int, limit: int) -> int:
+    """`begin`, or where the first whole word after it begins when it falls within one; never past `limit`."""
+    if begin <= 0:
+        return 0
+    space = re.compile(r"\S*\s*").match(text, begin - 1, limit)  # one back: a word that begins here is whole
+    return space.end() if space is not None and space.end() < limit else begin
+
+
+def _end_of_words(text: str, limit: int, end: int) -> int:
+    """`end`, or the end of the last whole word before it when it falls within one; never before `limit`."""
+    if end >= len(text):
+        return len(text)
+    space = re.search(r"\s+\S*\Z", text[limit : end + 1])  # one on: a word that ends here is whole
+    return limit + space.start() if space is not None else end
+
+
+def draw_page(
+    index: Index, citation: Citation, path: Path | None = None, passwords: Sequence[str] = ()
+) -> Path:
+    """Draw the page with the quote marked, to `path` or beside the index. Returns where the PNG is.
+
+    `passwords` are tried one after the other when the PDF asks for one.
+
+    Raises RagError when the file is no PDF, is gone, or the picture cannot be written.
+    """
+    from rag.pipeline.state import write_state_bytes
+    from rag.rendering.pages import render_page
+
+    source, page = index.source(citation.file), index.page(citation.file, citation.page)
+    if source is None or page is None:
+        raise _no_page(index, citation.file, citation.page)
+    quotes = [page.text[span.start : span.end] for span in citation.spans if span.page == page.number]
+    picture = render_page(source.path, page.number, quotes, passwords=passwords)
+    if path is None:
+        stem = re.sub(r"[^\w.-]+", "-", Path(citation.file).stem)[:80]
+        path = write_state_bytes(index.location, f"pictures/{stem}-p{page.number}.png", picture)
+        if path is None:
+            raise RagError("No folder for the picture can be written: name a file with --png.")
+        return path
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise RagError(f"The picture cannot be written to {path}: {error.strerror}.") from None
+    return path

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import print_json, print_table, tell
 from rag.types import Status
 
 if TYPE_CHECKING:
@@ -23,16 +25,17 @@ _SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 @with_settings()
 def command(settings: Settings, failed: bool, as_json: bool) -> int:
     """Show every file with what became of it."""
-    from rag.cli.opening import tell
     from rag.store import open_index
 
     with open_index(settings.index, notify=tell) as index:
         rows = _rows(index)
     totals = _totals(rows)
-    shown = [row for row in rows if not failed or _has_failed(row)]
+    shown = [
+        row
+        for row in rows
+        if not failed or not Status(row["status"]).searchable or row["searchable_pages"] < row["pages"]
+    ]
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json({"files": shown, "totals": totals})
     else:
         if shown:
@@ -40,7 +43,7 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
         elif rows:
             click.echo("Nothing failed: every page of every file is searchable.")
         click.echo(_summary(totals, settings.shown_index))
-    return 0
+    return EXIT_DONE
 
 
 def _rows(index: Index) -> list[dict[str, Any]]:
@@ -68,10 +71,6 @@ def _row(entry: LedgerEntry, characters: int, problems: list[dict[str, Any]]) ->
     }
 
 
-def _has_failed(row: dict[str, Any]) -> bool:
-    return not Status(row["status"]).searchable or row["searchable_pages"] < row["pages"]
-
-
 def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     counted = Counter(row["status"] for row in rows)
     sums = {
@@ -81,8 +80,6 @@ def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rag.cli.tables import print_table
-
     print_table(
         ("file", "status", "pages", "chunks", "reason"),
         [

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rag.cli.boundary import EXIT_DONE, EXIT_PARTLY
+from rag.cli.app import EXIT_DONE, EXIT_PARTLY
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from ingest.reading import Reading
@@ -54,8 +55,6 @@ def command(settings: Settings, paths: tuple[str, ...], as_json: bool) -> int:
     totals: dict[str, Any] = {key: sum(row[key] for row in rows) for key in ("pages", "chunks")}
     totals |= {"files": len(rows)} | {kind: _sum(rows, kind) for kind in counters}
     if as_json:
-        from rag.cli.forms import print_json
-
         print_json({"files": rows, "totals": totals})
     else:
         _print(rows, totals)
@@ -139,8 +138,6 @@ def _sum(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]], totals: dict[str, Any]) -> None:
-    from rag.cli.tables import print_table
-
     kinds = [kind for kind in ("embedding", "chat") if totals.get(kind, {}).get("model")]
     table = [_cells(row["file"], row, kinds) for row in rows]
     if len(rows) > 1:

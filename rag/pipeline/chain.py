@@ -15,17 +15,17 @@ from rag.answering import extractive, verification
 from rag.answering.evidence import assess
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.verification import CheckedDraft
-from rag.answering.wording import Language
 from rag.errors import IndexMismatch
+from rag.messages import Language, choose_language, message
 from rag.pipeline.condense import by_rule
 from rag.pipeline.generation import ModelLimits, prompt_for
 from rag.pipeline.query import Query, QueryState, as_query
 from rag.pipeline.searching import model_step_forms, model_step_seconds
-from rag.pipeline.wording import language_for, say
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
 from rag.store import Filter, Index
 from rag.text.keywords import has_search_terms
+from rag.text.language import language_of
 from rag.text.tokens import count_tokens
 from rag.types import Answer
 
@@ -76,7 +76,7 @@ class Steps:
 
     def _language(self, turn: QueryState) -> Language:
         """In which language the reader is told about the answer."""
-        return language_for(turn.ask.question, self.settings)
+        return choose_language(self.settings.language, language_of(turn.ask.question))
 
     def condense(self, ask: Query, config: RunnableConfig) -> QueryState:
         """Make the question understandable without the chat."""
@@ -116,21 +116,23 @@ class Steps:
         if not passages:
             turn.declined = self.no_passage_reason(turn.ask.where, language)
         elif not has_search_terms(turn.standalone):
-            turn.declined = say("asks_nothing", language)
+            turn.declined = message("answer.asks_nothing", language)
         elif turn.evidence < self.threshold:
-            turn.declined = say("too_weak", language)
+            turn.declined = message("answer.too_weak", language)
             if assessment.missing:
-                turn.declined += " " + say("missing_words", language, words=", ".join(assessment.missing))
+                turn.declined += " " + message(
+                    "answer.missing_words", language, words=", ".join(assessment.missing)
+                )
         return turn
 
     def no_passage_reason(self, where: tuple[str, ...] | Filter | None, language: Language) -> str:
         """Why a search found no passage: every question finds some where there are some to be found."""
         allowed = as_filter(where)
         if not self.index.counts().chunks:
-            return say("empty_index", language)
+            return message("answer.empty_index", language)
         if allowed is not None and not allowed.empty:
-            return say("nothing_allowed", language, where=f"--where {allowed}")
-        return say("nothing_found", language)
+            return message("answer.nothing_allowed", language, where=f"--where {allowed}")
+        return message("answer.nothing_found", language)
 
     def generate(self, turn: QueryState, config: RunnableConfig) -> QueryState:
         """Have the answerer write, unless it is decided that there is no answer."""
@@ -159,8 +161,9 @@ class Steps:
             else:
                 turn.draft = parse_reply(turn.reply, language=self._language(turn))
         if turn.draft.declined or not turn.draft.sentences:
-            said = "model_declined" if turn.reply.strip() else "empty_reply"
-            turn.declined = say("no_sentence" if self.generator is None else said, self._language(turn))
+            said = "answer.model_declined" if turn.reply.strip() else "answer.empty_reply"
+            key = "answer.no_sentence" if self.generator is None else said
+            turn.declined = message(key, self._language(turn))
         return turn
 
     def _extract(self, turn: QueryState) -> Draft:
@@ -200,9 +203,9 @@ class Steps:
         strict = self.settings.strict if turn.ask.strict is None else turn.ask.strict
         language = self._language(turn)
         if proof is not None and not any(citation.verified for citation in proof.citations):
-            turn.declined = say("nothing_proven", language)
+            turn.declined = message("answer.no_quote_verified", language)
         elif proof is not None and strict and not proof.proven:
-            turn.declined = say("nothing_verified", language)
+            turn.declined = message("answer.no_sentence_verified", language)
         elif proof is not None and strict:
             proof = verification.strict(proof, language=language)
         return self._answer(turn, None if turn.declined else proof)
@@ -238,15 +241,34 @@ class Steps:
         if turn.packed is not None and turn.packed.left_out:
             used = len(turn.packed.passages)
             found = used + turn.packed.left_out
-            notes.append(say("fewer_passages", self._language(turn), used=used, found=found))
+            notes.append(message("answer.fewer_passages", self._language(turn), used=used, found=found))
         if turn.tally.estimated:
-            notes.append(say("estimated", self._language(turn)))
-        return notes
+            notes.append(message("answer.estimated", self._language(turn)))
+        notes.append(coverage_note(self.index, self._language(turn)))
+        return [note for note in notes if note]
 
 
 def as_filter(where: tuple[str, ...] | Filter | None) -> Filter | None:
     """The filter of a question. Raises UsageError for a condition that cannot be read."""
     return Filter.parse(where) if isinstance(where, tuple) else where
+
+
+def coverage_note(index: Index, language: Language) -> str:
+    """One sentence about the files and pages of the index that cannot be searched; empty when all can."""
+    totals = index.counts()
+    files = sum(count for status, count in totals.files.items() if not status.searchable)
+    pages = totals.pages - totals.searchable_pages
+    if not files and not pages:
+        return ""
+    key = "not_searchable" if files and pages else "files_not_searchable" if files else "pages_not_searchable"
+    return message(
+        f"answer.{key}",
+        language,
+        files=files,
+        all_files=sum(totals.files.values()),
+        pages=pages,
+        all_pages=totals.pages,
+    )
 
 
 QueryInput = str | Mapping[str, Any] | Query

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rag.answering.context import Packed, neutralise, pack
 from rag.errors import ContextTooLong, UsageError
+from rag.messages import choose_language, message
 from rag.pipeline.condense import as_text, read_reply
 from rag.pipeline.query import QueryState
-from rag.pipeline.wording import language_for, say
 from rag.prompting.catalogue import load_template
 from rag.prompting.template import Template
 from rag.prompting.template_file import ExamplePassage, Language
@@ -220,5 +220,6 @@ class Generator:
     def _read(self, turn: QueryState, piece: BaseMessageChunk) -> str:
         turn.reply += piece.text
         if piece.response_metadata.get("finish_reason") == "length":
-            turn.notes.append(say("cut_reply", language_for(turn.ask.question, self.settings)))
+            language = choose_language(self.settings.language, language_of(turn.ask.question))
+            turn.notes.append(message("answer.cut_reply", language))
         return piece.text

@@ -46,6 +46,7 @@ def open_retriever(
         if settings.rerank is None
         else open_reranker(settings.rerank, settings, asker, neutralise),
         rerank_depth=settings.rerank_depth,
+        language=settings.language,
     )
 
 
@@ -56,7 +57,7 @@ def _expander(settings: Settings, asker: PromptedModel | None) -> Expander:
         raise MissingCapability(
             "--expand needs a chat model, and `extractive` cannot write: name one with --model."
         )
-    return Expander(asker, settings.expand)
+    return Expander(asker, settings.expand, settings.language)
 
 
 def model_step_seconds(retrieval: Retrieval) -> dict[str, float]:

@@ -18,19 +18,21 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
+from rag.messages import Language, choose_language, message
 from rag.retrieval.fusion import merge, without_near_duplicates
 from rag.retrieval.hybrid import HybridRetriever, Retrieval, as_document, unit
 from rag.retrieval.model_calls import (
     ModelStep,
     PromptedModel,
     measured,
+    model_step_note,
     read_parts,
     read_passage,
     read_queries,
 )
 from rag.retrieval.reranking import DEPTH, Reranker, rerank
-from rag.retrieval.wording import model_step_note, say, searched_too
 from rag.store import Filter
+from rag.text.language import language_of
 from rag.types import Passage
 
 Way = Literal["rewrite", "hypothetical", "split"]
@@ -63,6 +65,8 @@ class Expander:
 
     asker: PromptedModel
     ways: Sequence[Way]
+    language: str = "auto"
+    """Language of the notes, as the setting gives it; `auto` is that of the question."""
 
     def expand(self, question: str) -> Expansion:
         """The expansion of `question`. A reply that cannot be read adds nothing but a note.
@@ -71,16 +75,18 @@ class Expander:
         """
         found: dict[Way, tuple[str, ...]] = {}
         notes: list[str] = []
+        language = choose_language(self.language, language_of(question))
         model_steps: list[ModelStep] = []
         for way, (reply, model_step) in zip(self.ways, self._replies(question), strict=True):
             read = _READERS[way](reply, question)
             found[way] = read or ()
             model_steps.append(model_step)
             if read is None:
-                notes.append(say(f"{way}_unread", question))
+                notes.append(message(f"search.{way}_unread", language))
         queries, parts = found.get("rewrite", ()), found.get("split", ())
         if queries or parts:
-            notes.insert(0, searched_too((*queries, *parts), question))
+            found_too = " · ".join((*queries, *parts))
+            notes.insert(0, message("search.searched_too", language, queries=found_too))
         hypothetical = " ".join(found.get("hypothetical", ()))
         return Expansion(queries, hypothetical, parts, tuple(notes), tuple(model_steps))
 
@@ -101,6 +107,7 @@ class AssistedRetriever(BaseRetriever):
     embed_passages: texts to vectors as the index's passages were embedded, for hypothetical answers.
     expand: what to search for beside a question, such as `Expander.expand`.
     rerank_depth: how many of the best passages are reranked.
+    language: of the notes, as the setting gives it; `auto` is that of the question.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -110,6 +117,7 @@ class AssistedRetriever(BaseRetriever):
     expand: Callable[[str], Expansion] | None = None
     reranker: Any = None  # pydantic cannot check a protocol with properties
     rerank_depth: int = DEPTH
+    language: str = "auto"
 
     def retrieve(self, question: str, *, k: int | None = None, where: Filter | None = None) -> Retrieval:
         """The `k` best passages for `question`, within `where`, with notes on what helped and what it took.
@@ -139,7 +147,7 @@ class AssistedRetriever(BaseRetriever):
         return replace(
             whole,
             passages=tuple(self._merged(needs, whole, depth)),
-            notes=_notes(expansion, question),
+            notes=_notes(expansion, self._language(question)),
             model_steps=expansion.model_steps,
         )
 
@@ -167,11 +175,16 @@ class AssistedRetriever(BaseRetriever):
         ]
 
     def _reranked(self, reranker: Reranker, found: Retrieval) -> Retrieval:
-        done = rerank(reranker, found.question, found.passages, self.rerank_depth)
+        done = rerank(
+            reranker, found.question, found.passages, self.rerank_depth, self._language(found.question)
+        )
         model_steps = found.model_steps if done.model_step is None else (*found.model_steps, done.model_step)
         return replace(
             found, passages=done.passages, notes=(*found.notes, *done.notes), model_steps=model_steps
         )
+
+    def _language(self, question: str) -> Language:
+        return choose_language(self.language, language_of(question))
 
     def _get_relevant_documents(
         self,
@@ -182,8 +195,8 @@ class AssistedRetriever(BaseRetriever):
         return [as_document(passage) for passage in self.retrieve(query).passages]
 
 
-def _notes(expansion: Expansion, question: str) -> tuple[str, ...]:
+def _notes(expansion: Expansion, language: Language) -> tuple[str, ...]:
     return (
         *expansion.notes,
-        *(model_step_note(model_step, question) for model_step in expansion.model_steps),
+        *(model_step_note(model_step, language) for model_step in expansion.model_steps),
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import UsageError
+from rag.messages import Language, message
 from rag.prompting.catalogue import load_template
 from rag.providers.calls import prompt_tokens
 from rag.providers.specs import DEFAULT_REPLY_TOKENS, parse_spec
@@ -218,6 +219,21 @@ class ModelStep:
     model: str
     usage: Usage
     seconds: float
+
+
+def model_step_note(model_step: ModelStep, language: Language) -> str:
+    """What a step took: the model, its tokens and their price when it was paid, and the time."""
+    usage = model_step.usage
+    parts = []
+    if usage.calls:
+        parts.append(message("answer.tokens", language, input=usage.input_tokens, output=usage.output_tokens))
+        known = usage.cost_usd is not None
+        parts.append(f"${usage.cost_usd:.4f}" if known else message("answer.price_unknown", language))
+    if usage.cached_calls:
+        parts.append(message("answer.cached", language, count=usage.cached_calls))
+    parts.append(message("answer.seconds", language, seconds=model_step.seconds))
+    step = message(f"search.step_{model_step.step}", language)
+    return message("search.step", language, step=step, model=model_step.model, usage=", ".join(parts))
 
 
 def measured(step: Purpose, model: str, work: Callable[[], T]) -> tuple[T, ModelStep]:

@@ -25,9 +25,9 @@ from rag.errors import (
     ProviderError,
     SettingsError,
 )
+from rag.messages import Language, message
 from rag.providers.failures import scrub
-from rag.retrieval.model_calls import ModelStep, PromptedModel, measured, read_ratings
-from rag.retrieval.wording import model_step_note, say
+from rag.retrieval.model_calls import ModelStep, PromptedModel, measured, model_step_note, read_ratings
 from rag.settings import Settings
 from rag.types import Passage
 
@@ -60,20 +60,26 @@ class Reranked:
     notes: tuple[str, ...] = ()
 
 
-def rerank(reranker: Reranker, question: str, passages: Sequence[Passage], depth: int = DEPTH) -> Reranked:
+def rerank(
+    reranker: Reranker,
+    question: str,
+    passages: Sequence[Passage],
+    depth: int = DEPTH,
+    language: Language = "en",
+) -> Reranked:
     """The best `depth` of the passages by the reranker's ratings, ties in their old order; the rest behind them.
 
-    Each rated passage carries its `rerank_score`. Raises BadResponse for ratings that are not numbers, and what the
-    reranker's own calls raise.
+    Each rated passage carries its `rerank_score`. Notes are in `language`. Raises BadResponse for ratings that are
+    not numbers, and what the reranker's own calls raise.
     """
     head, rest = list(passages[:depth]), passages[depth:]
     if not head:
         return Reranked((), None)
     texts = [_shown(passage) for passage in head]
     ratings, model_step = measured("rerank", reranker.spec, lambda: reranker.rate(question, texts))
-    notes = (model_step_note(model_step, question),)
+    notes = (model_step_note(model_step, language),)
     if ratings is None:
-        return Reranked(tuple(passages), model_step, (say("rerank_unread", question), *notes))
+        return Reranked(tuple(passages), model_step, (message("search.rerank_unread", language), *notes))
     if len(ratings) != len(head) or not all(map(math.isfinite, ratings)):
         raise BadResponse(f"{reranker.spec} does not give one number for each passage: use another reranker.")
     rated = [replace(p, rerank_score=float(rating)) for p, rating in zip(head, ratings, strict=True)]

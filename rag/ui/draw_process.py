@@ -22,11 +22,11 @@ CANNOT = 3
 
 
 def main() -> int:
-    """Draw the page that is asked for."""
-    wanted = json.loads(sys.stdin.buffer.read())
+    """Draw the page of the job."""
+    job = json.loads(sys.stdin.buffer.read())
     _limit()
     try:
-        png = render_page(wanted["path"], wanted["page"], wanted["quotes"], scale=wanted["scale"])
+        png = render_page(job["path"], job["page"], job["quotes"], scale=job["scale"])
     except (RagError, MemoryError) as error:
         reason = str(error) or "The page takes too much memory to be drawn."
         sys.stderr.buffer.write(reason.encode("utf-8", "replace"))

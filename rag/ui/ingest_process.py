@@ -1,4 +1,4 @@
-"""The process that ingests for the page: reads one job from standard input, tells its progress line by line.
+"""The process that ingests for the page: reads one job from standard input, writes its progress line by line.
 
 A process of its own keeps the page quick for those who ask, and can be ended at any moment: what is finished is in
 the index, and the next run goes on from there. Run as `python -m rag.ui.ingest_process`.
@@ -16,15 +16,15 @@ from contextlib import suppress
 from typing import IO, Any
 
 from ingest.pipeline import IngestOptions, ingest
-from ingest.progress import FileResult, ProgressCounts
+from ingest.progress import FileResult, IngestReport, ProgressCounts
 from rag.errors import RagError
-from rag.settings import load_settings
+from rag.settings import Settings, load_settings
 
 _EVERY = 0.25
-"""Seconds between two tellings of how far it is."""
+"""Seconds between two lines of progress."""
 
 
-class Telling:
+class EventWriter:
     """Writes what happens as JSON, one object a line."""
 
     def __init__(self, out: IO[str]) -> None:
@@ -34,23 +34,23 @@ class Telling:
 
     def started(self, tally: ProgressCounts) -> None:
         """The plan is made."""
-        self._tell(tally)
+        self._progress(tally)
 
     def advanced(self, tally: ProgressCounts) -> None:
         """Pages were read or chunks embedded."""
         if time.monotonic() - self._last >= _EVERY:
-            self._tell(tally)
+            self._progress(tally)
 
     def finished(self, result: FileResult, tally: ProgressCounts) -> None:
         """A file is done, well or not."""
         self.write({"file": result.file, "status": result.status.value, "reason": result.reason})
-        self._tell(tally)
+        self._progress(tally)
 
     def note(self, message: str) -> None:
         """One sentence for the visitor."""
         self.write({"note": message})
 
-    def _tell(self, tally: ProgressCounts) -> None:
+    def _progress(self, tally: ProgressCounts) -> None:
         self._last = time.monotonic()
         names = (
             "files",
@@ -76,7 +76,7 @@ def main() -> int:
     out = _claim_output()
     job = json.loads(sys.stdin.readline())
     _stop_with_parent()
-    telling = Telling(out)
+    events = EventWriter(out)
     settings = load_settings(job["flags"])
     if settings.offline:
         from rag.providers.offline import enable_offline
@@ -84,14 +84,14 @@ def main() -> int:
         enable_offline()
     try:
         options = IngestOptions(retry=bool(job.get("retry")))
-        report = ingest(job["paths"], settings=settings, options=options, progress=telling)
+        report = ingest(job["paths"], settings=settings, options=options, progress=events)
     except RagError as error:
-        telling.write({"error": str(error)})
+        events.write({"error": str(error)})
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    _keep_receipt(settings.index, report)
-    telling.write({"report": report.as_dict()})
+    _log_usage(settings, report)
+    events.write({"report": report.as_dict()})
     return 0
 
 
@@ -114,19 +114,17 @@ def _stop_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _keep_receipt(index: str, report: Any) -> None:
-    """The bill of the embeddings, beside those of the questions."""
-    from pathlib import Path
-
+def _log_usage(settings: Settings, report: IngestReport) -> None:
+    """The cost of the embeddings, in the usage log beside that of the questions."""
     from rag.store import open_index
     from rag.usage.log import FILE_NAME, UsageLog
-    from rag.usage.meter import UsageTotal as Bill
+    from rag.usage.meter import UsageTotal
 
     if report.usage.calls:
-        with suppress(RagError, OSError), open_index(index) as opened:
-            bill = Bill()
-            bill.add(opened.spec.embedding_model, report.usage, estimated=False)
-            UsageLog(Path(index) / FILE_NAME).record("ui", bill)
+        with suppress(RagError, OSError), open_index(settings.index) as opened:
+            usage = UsageTotal()
+            usage.add(opened.spec.embedding_model, report.usage, estimated=False)
+            UsageLog(settings.folder / FILE_NAME).record("ui", usage)
 
 
 if __name__ == "__main__":

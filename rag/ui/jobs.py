@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,13 +15,13 @@ from enum import StrEnum
 from itertools import count
 from typing import Any
 
-_KEPT = 20
-"""Jobs that are remembered, so that their outcome can be read."""
+_FINISHED = 20
+"""Finished jobs that are remembered, so that their outcome can be read."""
 _GRACE = 10.0
 """Seconds that a cancelled job has to finish what it is writing."""
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """Where a job is in its life."""
 
     WAITING = "waiting"
@@ -33,16 +32,16 @@ class State(StrEnum):
 
 
 @dataclass(slots=True)
-class Job:
-    """One ingest: what was asked, and how far it is. Read it at any time."""
+class IngestJob:
+    """One ingest: its paths, and how far it is. Read it at any time."""
 
     id: int
     label: str
     paths: tuple[str, ...]
     retry: bool = False
-    state: State = State.WAITING
+    state: JobState = JobState.WAITING
     tally: Mapping[str, Any] = field(default_factory=dict)
-    """The last `ingest.progress.Tally` that was told, by field."""
+    """The last `ingest.progress.Tally` that was reported, by field."""
     files: list[tuple[str, str, str]] = field(default_factory=list)
     """(file, status, reason) of what is finished."""
     notes: list[str] = field(default_factory=list)
@@ -52,7 +51,7 @@ class Job:
 
     @property
     def active(self) -> bool:
-        return self.state in (State.WAITING, State.RUNNING)
+        return self.state in (JobState.WAITING, JobState.RUNNING)
 
     @property
     def fraction(self) -> float:
@@ -60,31 +59,34 @@ class Job:
         return min(max(float(self.tally.get("fraction") or 0.0), 0.0), 1.0)
 
 
-class Jobs:
+class IngestQueue:
     """The queue of ingests of one index; one runs at a time, since an index has one writer."""
 
     def __init__(self, flags: Mapping[str, Any]) -> None:
         self._flags = dict(flags)
         self._ids = count(1)
-        self._all: deque[Job] = deque(maxlen=_KEPT)
+        self._all: list[IngestJob] = []
         self._changed = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
-        self._running: Job | None = None
+        self._running: IngestJob | None = None
         threading.Thread(target=self._serve, name="rag-ui-ingest", daemon=True).start()
         atexit.register(self.stop)
 
-    def submit(self, label: str, paths: Sequence[str], *, retry: bool = False) -> Job:
+    def submit(self, label: str, paths: Sequence[str], *, retry: bool = False) -> IngestJob:
         """Queue an ingest of `paths`. One that waits for the same paths already is returned instead."""
         with self._changed:
             for job in self._all:
-                if job.state is State.WAITING and (job.paths, job.retry) == (tuple(paths), retry):
+                if job.state is JobState.WAITING and (job.paths, job.retry) == (tuple(paths), retry):
                     return job
-            job = Job(next(self._ids), label, tuple(paths), retry)
+            job = IngestJob(next(self._ids), label, tuple(paths), retry)
+            finished = [one for one in self._all if not one.active]
+            for old in finished[: max(len(finished) - _FINISHED, 0)]:
+                self._all.remove(old)
             self._all.append(job)
             self._changed.notify_all()
             return job
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[IngestJob]:
         """The newest first."""
         with self._changed:
             return list(reversed(self._all))
@@ -100,13 +102,13 @@ class Jobs:
             job = next((j for j in self._all if j.id == identity and j.active), None)
             if job is None:
                 return
-            job.state, job.ended = State.CANCELLED, time.time()
+            job.state, job.ended = JobState.CANCELLED, time.time()
             process = self._process if job is self._running else None
         if process is not None:
             _end(process)
 
     def stop(self) -> None:
-        """End what runs: the page's process is going."""
+        """End what runs: the page's process is about to end."""
         process = self._process
         if process is not None:
             _end(process)
@@ -114,22 +116,19 @@ class Jobs:
     def _serve(self) -> None:
         while True:
             with self._changed:
-                while (job := self._next()) is None:
+                while (job := next((j for j in self._all if j.state is JobState.WAITING), None)) is None:
                     self._changed.wait()
-                job.state = State.RUNNING
+                job.state = JobState.RUNNING
                 self._running = job
             try:
                 self._run(job)
             except OSError as error:
-                job.state, job.error = State.FAILED, f"The ingest could not be started: {error}."
+                job.state, job.error = JobState.FAILED, f"The ingest could not be started: {error}."
             finally:
                 job.ended = time.time()
                 self._running = None
 
-    def _next(self) -> Job | None:
-        return next((job for job in self._all if job.state is State.WAITING), None)
-
-    def _run(self, job: Job) -> None:
+    def _run(self, job: IngestJob) -> None:
         command = [sys.executable, "-m", "rag.ui.ingest_process"]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
@@ -141,19 +140,19 @@ class Jobs:
             with suppress(OSError):
                 process.stdin.write(json.dumps(request) + "\n")
                 process.stdin.flush()
-            if job.state is State.CANCELLED:  # while it was being started
+            if job.state is JobState.CANCELLED:  # while it was being started
                 _end(process)
             for line in process.stdout:
-                _take(job, line)
+                _read_event(job, line)
             code = process.wait()
         self._process = None
-        if job.state is State.RUNNING:
-            job.state = State.DONE if code == 0 else State.FAILED
+        if job.state is JobState.RUNNING:
+            job.state = JobState.DONE if code == 0 else JobState.FAILED
             if code != 0 and not job.error:
                 job.error = f"The ingest ended unexpectedly (code {code}); what is finished is kept."
 
 
-def _take(job: Job, line: str) -> None:
+def _read_event(job: IngestJob, line: str) -> None:
     """Read one event of the process."""
     try:
         event = json.loads(line)

@@ -8,17 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from rag.messages import Language, message
 from rag.rendering.safe import safe_text
-from rag.types import Answer, Citation, QuoteStatus, Sentence, Support, Usage
-from rag.ui.words import Language, say
+from rag.types import Answer, Citation, Sentence, Support, Usage
 
 MARKS = {Support.VERIFIED: "✓", Support.WEAK: "~", Support.UNSUPPORTED: "✗"}
-_STATUS = {
-    QuoteStatus.FOUND: "quote_found",
-    QuoteStatus.MOVED: "quote_moved",
-    QuoteStatus.ALTERED: "quote_altered",
-    QuoteStatus.MISSING: "quote_missing",
-}
 _COLON = re.compile(r":(?=\S)")
 _JOINER = "\u2060"
 
@@ -47,8 +41,8 @@ def question(content: str) -> str:
 
 
 def draft(content: str, language: Language) -> str:
-    """The words of the model so far, which nothing has proven."""
-    words = element("p", say("writing" if content else "searching", language), class_="pq-note")
+    """The words of the model so far, none of them verified."""
+    words = element("p", message("page.writing" if content else "page.searching", language), class_="pq-note")
     return words + (element("p", text(content), class_="pq-draft") if content else "")
 
 
@@ -63,13 +57,13 @@ def sentence(given: Sentence, language: Language) -> str:
     numbers = "".join(element("sup", f"[{n}]") for n in given.citations)
     badge = element(
         "span",
-        f"{'=' if given.derived else MARKS[given.support]} {say(word, language)}",
+        f"{'=' if given.derived else MARKS[given.support]} {message(f'answer.{word}', language)}",
         class_=f"pq-badge pq-{support}",
-        title=say(f"{word}_why", language),
+        title=message(f"page.{word}_why", language),
     )
     beside = "; ".join(one.formula for one in given.derived)
     if given.unsupported_facts:
-        beside = say("facts_missing", language, facts=", ".join(given.unsupported_facts))
+        beside = message("answer.facts_missing", language, facts=", ".join(given.unsupported_facts))
     beside = element("span", text(beside), class_="pq-missing") if beside else ""
     words = element("span", text(given.text), class_="pq-text")
     return element("p", words, numbers, " ", badge, beside, class_=f"pq-sentence pq-is-{support}")
@@ -78,13 +72,13 @@ def sentence(given: Sentence, language: Language) -> str:
 def declined(given: Answer, language: Language) -> str:
     """That there is no answer, and why."""
     reason = element("p", text(given.reason), class_="pq-note") if given.reason else ""
-    return element("div", element("p", say("declined", language), class_="pq-declined"), reason)
+    return element("div", element("p", message("answer.declined", language), class_="pq-declined"), reason)
 
 
 def status_words(citation: Citation, language: Language) -> str:
-    """What the proof said of a quote."""
-    words = say(_STATUS[citation.status], language)
-    return f"{words} ({say('ocr', language)})" if citation.ocr else words
+    """What the check of a quote found."""
+    words = message(f"answer.quote_{citation.status.name.lower()}", language)
+    return f"{words} ({message('answer.ocr', language)})" if citation.ocr else words
 
 
 def quote(citation: Citation, language: Language) -> str:
@@ -146,7 +140,7 @@ def note(content: str) -> str:
 def footer(given: Answer, language: Language) -> str:
     """Model, template, evidence, tokens, price and time on one line."""
     parts = [given.model, *([given.prompt] if given.prompt else [])]
-    parts.append(f"{say('evidence', language)} {given.evidence_score:.2f}")
+    parts.append(message("answer.evidence", language, score=given.evidence_score))
     if given.usage.calls or given.usage.cached_calls:
         parts += [usage(given.usage, language)]
     parts.append(f"{given.seconds.get('total', 0.0):.1f} s")
@@ -155,10 +149,10 @@ def footer(given: Answer, language: Language) -> str:
 
 def usage(given: Usage, language: Language) -> str:
     """Tokens and price in words."""
-    tokens = say("tokens", language, input=f"{given.input_tokens:,}", output=f"{given.output_tokens:,}")
+    tokens = message("answer.tokens", language, input=given.input_tokens, output=given.output_tokens)
     return f"{tokens}, {price(given.cost_usd, language)}"
 
 
 def price(cost: float | None, language: Language) -> str:
     """US dollars; an unknown price is said to be unknown."""
-    return say("price_unknown", language) if cost is None else f"${cost:.4f}"
+    return message("answer.price_unknown", language) if cost is None else f"${cost:.4f}"

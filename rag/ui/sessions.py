@@ -1,7 +1,7 @@
-"""Chats: kept on disk, exported with their receipts, and proven again whenever they are opened.
+"""Chats: saved on disk, exported with their saved answers, and verified again whenever they are opened.
 
 A session that comes back, from the disk or from a visitor's file, is not believed: every quote is looked up in the
-index as it is now, and what is shown as verified is what stands there today.
+index as it is now, and what is shown as verified is what is there today.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import secrets
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -21,8 +22,8 @@ from rag.answering.citations import PageSource
 from rag.answering.saved import SavedAnswer, saved_answer_of, verify_saved_answer
 from rag.errors import UsageError
 from rag.types import Answer, Passage, Span, Usage
-from rag.ui.asking import Asking, Query
-from rag.ui.choices import Choices
+from rag.ui.questions import Choices, History, RunningQuestion
+from rag.ui.uploads import write_whole
 
 FORMAT: Final = "pagequote-session/1"
 LARGEST = 8 * 1024 * 1024
@@ -31,12 +32,12 @@ FILE = "session.json"
 _ID = re.compile(r"[\w-]{16,40}")
 _NEAREST = 3
 
-Asker = Callable[[Query], Asking]
+Start = Callable[[str, Choices, History], RunningQuestion]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a passage stands, for showing what was nearest."""
+class NearPassage:
+    """Where a passage is, for showing what was nearest."""
 
     file: str
     page: int
@@ -45,8 +46,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedTurn:
-    """One question with its receipt, as a file keeps it."""
+class SavedExchange:
+    """One question with its saved answer, as a file holds it."""
 
     receipt: SavedAnswer
     at: float
@@ -54,38 +55,38 @@ class SavedTurn:
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     standalone_question: str = ""
-    nearest: tuple[Place, ...] = ()
+    nearest: tuple[NearPassage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SavedSession:
-    """A session as a file keeps it."""
+class SessionFile:
+    """A session as a file holds it."""
 
-    turns: tuple[SavedTurn, ...]
+    turns: tuple[SavedExchange, ...]
     choices: Choices = field(default_factory=Choices)
     format: Literal["pagequote-session/1"] = FORMAT
 
 
 @dataclass(slots=True)
-class Turn:
-    """A question and what came back."""
+class Exchange:
+    """A question with its answer."""
 
     answer: Answer
     at: float
     stale: bool = False
-    """Reopened, and not every quote stands as it stood then."""
+    """Reopened, and not every quote is where it was."""
 
-    def saved(self) -> SavedTurn:
+    def saved(self) -> SavedExchange:
         answer = self.answer
         fingerprints = {k: str(v) for k, v in answer.extra.items() if k.endswith("fingerprint")}
-        return SavedTurn(
+        return SavedExchange(
             saved_answer_of(answer, fingerprints=fingerprints),
             self.at,
             answer.usage,
             dict(answer.seconds),
             answer.notes,
             answer.standalone_question,
-            tuple(Place(p.file, p.page, p.page_end, p.spans) for p in answer.passages[:_NEAREST]),
+            tuple(NearPassage(p.file, p.page, p.page_end, p.spans) for p in answer.passages[:_NEAREST]),
         )
 
 
@@ -95,57 +96,57 @@ class Session:
 
     id: str
     choices: Choices
-    turns: list[Turn] = field(default_factory=list)
-    asking: Asking | None = None
+    exchanges: list[Exchange] = field(default_factory=list)
+    running: RunningQuestion | None = None
     problem: str = ""
     """Why the last question has no answer."""
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def history(self) -> tuple[tuple[str, str], ...]:
+    def history(self) -> History:
         """Questions and answers so far, oldest first; the declined ones answered nothing."""
-        return tuple((turn.answer.question, turn.answer.text) for turn in self.turns if turn.answer.answered)
+        return tuple((e.answer.question, e.answer.text) for e in self.exchanges if e.answer.answered)
 
     @property
     def usage(self) -> Usage:
         """What the questions of this session took."""
-        return sum((turn.answer.usage for turn in self.turns), Usage())
+        return sum((exchange.answer.usage for exchange in self.exchanges), Usage())
 
-    def begin(self, question: str, start: Asker) -> bool:
+    def begin(self, question: str, start: Start) -> bool:
         """Ask, unless a question is still on its way. True when it was asked."""
         with self._changing:
-            if self.asking is not None or not question.strip():
+            if self.running is not None or not question.strip():
                 return False
             self.problem = ""
-            self.asking = start(Query(question.strip(), self.choices, self.history))
+            self.running = start(question.strip(), self.choices, self.history)
             return True
 
     def settle(self) -> bool:
-        """Take the answer in once it is there. True when a turn was added."""
+        """Take the answer in once it is there. True when there is a new one."""
         with self._changing:
-            asking = self.asking
-            if asking is None or not asking.done:
+            running = self.running
+            if running is None or not running.done:
                 return False
-            self.asking = None
-            self.problem = asking.error
-            if asking.answer is None:
+            self.running = None
+            self.problem = running.error
+            if running.answer is None:
                 return False
-            self.turns.append(Turn(asking.answer, asking.started))
+            self.exchanges.append(Exchange(running.answer, running.started))
             return True
 
     def to_json(self) -> bytes:
-        """The session as a file keeps it."""
-        saved = SavedSession(tuple(turn.saved() for turn in self.turns), self.choices)
+        """The session as a file holds it."""
+        saved = SessionFile(tuple(exchange.saved() for exchange in self.exchanges), self.choices)
         return json.dumps(asdict(saved), ensure_ascii=False, indent=1, default=str).encode("utf-8", "replace")
 
     def export(self) -> bytes:
-        """A ZIP with the session, and each answer as a receipt that `rag verify` reads."""
+        """A ZIP with the session, and each answer as a file that `rag verify` reads."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(FILE, self.to_json())
-            for number, turn in enumerate(self.turns, start=1):
-                receipt = json.dumps(asdict(turn.saved().receipt), ensure_ascii=False, indent=2)
-                archive.writestr(f"answer-{number:03d}.json", receipt.encode("utf-8", "replace"))
+            for number, exchange in enumerate(self.exchanges, start=1):
+                saved_answer = json.dumps(asdict(exchange.saved().receipt), ensure_ascii=False, indent=2)
+                archive.writestr(f"answer-{number:03d}.json", saved_answer.encode("utf-8", "replace"))
         return packed.getvalue()
 
 
@@ -155,19 +156,19 @@ def new_id() -> str:
 
 
 def read_session(content: bytes, pages: PageSource | None, identity: str | None = None) -> Session:
-    """A session from a file (the JSON, or the exported ZIP), every quote proven anew against `pages`.
+    """A session from a file (the JSON, or the exported ZIP), every quote looked up again in `pages`.
 
     Raises UsageError when it is no session.
     """
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        saved = TypeAdapter(SavedSession).validate_json(_unpacked(content))
+        saved = TypeAdapter(SessionFile).validate_json(_unpacked(content))
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
-        raise UsageError(f"This is not a session exported from this page: {place} is wrong.") from None
-    turns = [_reopened(turn, pages) for turn in saved.turns] if pages is not None else []
-    return Session(identity or new_id(), saved.choices, turns)
+        field_name = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
+        raise UsageError(f"This is not a session exported from this page: {field_name} is wrong.") from None
+    exchanges = [_reopened(one, pages) for one in saved.turns] if pages is not None else []
+    return Session(identity or new_id(), saved.choices, exchanges)
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -182,42 +183,40 @@ def _unpacked(content: bytes) -> bytes:
     return content
 
 
-def _reopened(saved: SavedTurn, pages: PageSource) -> Turn:
-    receipt = saved.receipt
-    again = verify_saved_answer(receipt, pages)
+def _reopened(saved: SavedExchange, pages: PageSource) -> Exchange:
+    saved_answer = saved.receipt
+    again = verify_saved_answer(saved_answer, pages)
     proof = again.proof
-    answered = receipt.answered and any(citation.verified for citation in proof.citations)
+    answered = saved_answer.answered and any(citation.verified for citation in proof.citations)
     answer = Answer(
-        question=receipt.question,
+        question=saved_answer.question,
         answered=answered,
         text=proof.text if answered else "",
         sentences=proof.sentences if answered else (),
         citations=proof.citations if answered else (),
-        passages=tuple(p for place in saved.nearest if (p := _passage_at(place, pages)) is not None),
-        model=receipt.model,
-        prompt=receipt.prompt,
+        passages=tuple(p for near in saved.nearest if (p := _passage_at(near, pages)) is not None),
+        model=saved_answer.model,
+        prompt=saved_answer.prompt,
         usage=saved.usage,
         seconds=saved.seconds,
-        evidence_score=receipt.evidence_score,
-        reason=receipt.reason,
+        evidence_score=saved_answer.evidence_score,
+        reason=saved_answer.reason,
         standalone_question=saved.standalone_question,
         notes=saved.notes,
-        extra=dict(receipt.fingerprints),
+        extra=dict(saved_answer.fingerprints),
     )
-    return Turn(answer, saved.at, stale=receipt.answered and not again.holds)
+    return Exchange(answer, saved.at, stale=saved_answer.answered and not again.holds)
 
 
-def _passage_at(place: Place, pages: PageSource) -> Passage | None:
+def _passage_at(near: NearPassage, pages: PageSource) -> Passage | None:
     """The passage with the words that stand there today."""
     words = []
-    for span in place.spans:
-        page = pages.page(place.file, span.page)
+    for span in near.spans:
+        page = pages.page(near.file, span.page)
         if page is None or not 0 <= span.start < span.end <= len(page.text):
             return None
         words.append(page.text[span.start : span.end])
-    return (
-        Passage(0, place.file, place.page, place.page_end, "\n".join(words), place.spans) if words else None
-    )
+    return Passage(0, near.file, near.page, near.page_end, "\n".join(words), near.spans) if words else None
 
 
 class SessionStore:
@@ -235,7 +234,9 @@ class SessionStore:
             session = self._open.pop(identity or "", None) or self._from_disk(identity, pages)
             session = session or Session(new_id(), choices)
             self._open[session.id] = session  # the newest is the last
-            self._forget_oldest()
+            idle = [key for key, one in self._open.items() if one.running is None]
+            for key in idle[: max(len(self._open) - self._most, 0)]:
+                del self._open[key]
             return session
 
     def adopt(self, session: Session) -> None:
@@ -246,14 +247,9 @@ class SessionStore:
 
     def save(self, session: Session) -> None:
         """Write it to the disk; where nothing can be written it lives in memory alone."""
-        path = self._folder / f"{session.id}.json"
-        beside = path.with_suffix(".tmp")
-        try:
+        with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(session.to_json())
-            beside.replace(path)
-        except OSError:
-            return
+            write_whole(self._folder / f"{session.id}.json", session.to_json())
 
     def recent(self, count: int = 10) -> list[tuple[str, str, float]]:
         """Id, first question and time of the newest sessions on the disk."""
@@ -277,8 +273,3 @@ class SessionStore:
             return read_session(path.read_bytes(), pages, identity)
         except (OSError, UsageError):
             return None
-
-    def _forget_oldest(self) -> None:
-        idle = [key for key, session in self._open.items() if session.asking is None]
-        for key in idle[: max(len(self._open) - self._most, 0)]:
-            del self._open[key]

@@ -1,4 +1,4 @@
-"""Takes files from visitors in: limited in size and kind, under names that mean nothing to a file system."""
+"""Stores files from visitors: limited in size and kind, under names that are harmless to a file system."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _naming = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """An upload as it was kept."""
+class StoredUpload:
+    """An upload as it was stored."""
 
     path: Path
     new: bool
@@ -53,8 +53,8 @@ def safe_name(given: str) -> str:
     return f"{_cut(stem, _LONGEST)}.{suffix.lower()}"
 
 
-def store(folder: Path, given_name: str, content: bytes, *, largest: int) -> Stored:
-    """Keep `content` in `folder`; a different file of that name stays, and the new one gets a number.
+def store(folder: Path, given_name: str, content: bytes, *, largest: int) -> StoredUpload:
+    """Store `content` in `folder`; a different file of that name stays, and the new one gets a number.
 
     largest: in bytes. Raises UsageError for what is not taken.
     """
@@ -64,9 +64,9 @@ def store(folder: Path, given_name: str, content: bytes, *, largest: int) -> Sto
     with _naming:
         path, taken = _free(folder, name, content)
         if taken:
-            return Stored(path, new=False)
-        _write(path, content)
-    return Stored(path, new=True)
+            return StoredUpload(path, new=False)
+        write_whole(path, content)
+    return StoredUpload(path, new=True)
 
 
 def discard(folder: Path, path: str) -> bool:
@@ -110,7 +110,7 @@ def _same(path: Path, content: bytes) -> bool:
     return hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Whole or not at all: a run that reads the folder meanwhile must not see half a file."""
     handle, beside = tempfile.mkstemp(prefix=".upload-", dir=path.parent)
     try:

@@ -1,40 +1,151 @@
-"""Everything that all visitors share: the index, open pipelines, the queue of ingests, sessions, the bill."""
+"""Everything that all visitors share: the index, open pipelines, the queue of ingests, sessions and the cost."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from rag.errors import RagError, UsageError
+from rag.errors import IndexMissing, RagError, UsageError
+from rag.messages import Language
 from rag.prompting.catalogue import list_templates, load_template
 from rag.providers.registry import default_specs, new_meter
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings, load_settings
-from rag.store import Filter
+from rag.store import Filter, Index, open_index
 from rag.ui import uploads
-from rag.ui.asking import Asking, Query
-from rag.ui.choices import Choices
-from rag.ui.evidence import Pictures
-from rag.ui.jobs import Job, Jobs
-from rag.ui.options import UiOptions, folder_to_ingest
-from rag.ui.pool import Library, PipelinePool, open_pipeline
+from rag.ui.jobs import IngestJob, IngestQueue
+from rag.ui.pages import Pictures
+from rag.ui.questions import Choices, History, RunningQuestion
+from rag.ui.server import UiOptions, folder_to_ingest
 from rag.ui.sessions import Session, SessionStore, read_session
-from rag.ui.words import Language
 from rag.usage.log import FILE_NAME, UsageLog
 from rag.usage.meter import UsageTotal
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
+    from rag.pipeline import Pipeline
     from rag.prompting.template import Template
+
+_MOST = 4
+"""Pipelines of different settings that stay open; each holds an embedding model."""
+_RENEW_AFTER = 3.0
+"""Seconds that a pipeline serves at least: an ingest publishes often, and each renewal loads the model."""
 
 _SESSIONS = "ui-sessions"
 _WAIT_TO_REMOVE = 3.0
 """Seconds to wait for an ingest before removing documents is refused."""
 _log = logging.getLogger(__name__)
+
+Key = tuple[tuple[str, object], ...]
+Opener = Callable[[Mapping[str, object]], "Pipeline"]
+
+
+@dataclass(slots=True)
+class _OpenPipeline:
+    key: Key
+    pipeline: Pipeline
+    opened: float
+    users: int = 0
+    retired: bool = False
+
+
+@dataclass(slots=True)
+class PipelinePool:
+    """Lends pipelines by the settings that differ from those in force.
+
+    A question keeps its pipeline, and so one state of the index, to its end; the next one gets a newer pipeline
+    when something was published in between.
+    """
+
+    open: Opener
+    generation: Callable[[], int]
+    """The newest published state of the index."""
+    _entries: dict[Key, _OpenPipeline] = field(default_factory=dict)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def lend(self, changes: Mapping[str, object]) -> Iterator[Pipeline]:
+        """A pipeline for the settings in force with `changes`. Raises what opening it raises."""
+        entry = self._take(tuple(sorted(changes.items())))
+        try:
+            yield entry.pipeline
+        finally:
+            with self._changing:
+                entry.users -= 1
+                self._close_if_idle(entry)
+
+    def close(self) -> None:
+        """Close all that nobody uses; those in use close when they are given back."""
+        with self._changing:
+            for key in list(self._entries):
+                self._retire(key)
+
+    def _take(self, key: Key) -> _OpenPipeline:
+        with self._opening:  # visitors who come together wait for one pipeline instead of opening ten
+            newest = self.generation()
+            with self._changing:
+                entry = self._entries.get(key)
+                if entry is not None:
+                    young = time.monotonic() - entry.opened < _RENEW_AFTER
+                    if young or entry.pipeline.index.generation == newest:
+                        entry.users += 1
+                        return entry
+            fresh = _OpenPipeline(key, self.open(dict(key)), time.monotonic(), users=1)
+            with self._changing:
+                self._retire(key)
+                self._entries[key] = fresh
+                while len(self._entries) > _MOST:
+                    self._retire(next(iter(self._entries)))
+            return fresh
+
+    def _retire(self, key: Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            entry.retired = True
+            self._close_if_idle(entry)
+
+    @staticmethod
+    def _close_if_idle(entry: _OpenPipeline) -> None:
+        # not `Pipeline.close`: that writes the meter's whole bill, which here is shared and written by question
+        if entry.retired and entry.users == 0:
+            entry.pipeline.index.close()
+
+
+class SharedIndex:
+    """The index as the pages show it, at the newest published state."""
+
+    def __init__(self, location: str, notify: Callable[[str], None]) -> None:
+        self._location = location
+        self._notify = notify
+        self._index: Index | None = None
+        self._opening = threading.Lock()
+
+    def index(self) -> Index | None:
+        """The open index, moved on to its newest state; None when there is none yet.
+
+        Raises IndexDamaged, IndexMismatch.
+        """
+        with self._opening:
+            if self._index is None:
+                try:
+                    self._index = open_index(self._location, notify=self._notify)
+                except IndexMissing:
+                    return None
+            else:
+                self._index.refresh()
+            return self._index
+
+    def generation(self) -> int:
+        """The newest published state; -1 without an index."""
+        index = self.index()
+        return -1 if index is None else index.generation
 
 
 class Workspace:
@@ -44,32 +155,38 @@ class Workspace:
         self.options = options
         self.settings: Settings = load_settings(options.flags)
         self.meter = new_meter(self.settings)
-        self.library = Library(self.settings.index, _log.info)
-        self.pool = PipelinePool(self._open, self.library.generation)
-        self.jobs = Jobs(options.flags)
+        self.shared_index = SharedIndex(self.settings.index, _log.info)
+        self.pool = PipelinePool(self._open, self.shared_index.generation)
+        self.jobs = IngestQueue(options.flags)
         self.pictures = Pictures()
         self.uploads = options.uploads_for(self.settings)
         self.sessions = SessionStore(self.settings.folder / _SESSIONS)
-        self._ledger = UsageLog(self.settings.folder / FILE_NAME)
+        self._usage_log = UsageLog(self.settings.folder / FILE_NAME)
 
     # -- asking -----------------------------------------------------------------------------------------------
 
-    def _open(self, changes: Mapping[str, object]) -> Any:
+    def _open(self, changes: Mapping[str, object]) -> Pipeline:
+        """A pipeline that books on the page's one meter, so that its cap holds for all visitors together."""
+        from rag.pipeline import AnswerChain, Pipeline
+        from rag.pipeline.opening import open_steps
+
         settings = load_settings({**self.options.flags, **changes})
-        return open_pipeline(settings, self.meter, _log.info)
+        steps = open_steps(settings, self.meter, _log.info)
+        return Pipeline(AnswerChain(steps), self.meter, "ui", _log.info)
 
-    def ask(self, query: Query) -> Asking:
-        """Start a query."""
-        return Asking(query, self.pool.lend, self._keep_receipt)
+    def ask(self, question: str, choices: Choices, history: History) -> RunningQuestion:
+        """Start answering a question."""
 
-    def _keep_receipt(self, tally: UsageTotal) -> None:
-        with suppress(RagError, OSError):  # a read-only index: the answer is worth more than its receipt
-            self._ledger.record("ui", tally)
+        def log_usage(tally: UsageTotal) -> None:
+            with suppress(RagError, OSError):  # a read-only index: the answer is worth more than the log
+                self._usage_log.record("ui", tally)
 
-    def receipts(self) -> list[Any]:
-        """What was spent on this index so far, by model."""
+        return RunningQuestion(question, choices, history, self.pool.lend, log_usage)
+
+    def usage_by_model(self) -> list[Any]:
+        """What was spent on this index so far."""
         with suppress(RagError, OSError):
-            return self._ledger.summary("model")
+            return self._usage_log.summary("model")
         return []
 
     @property
@@ -85,14 +202,10 @@ class Workspace:
 
     def templates(self) -> list[str]:
         """Names of the templates that answer questions, the one in force first."""
-        names = [
-            entry.name for entry in list_templates(self.settings.prompts_dir) if self._answers(entry.name)
-        ]
-        return list(dict.fromkeys([self.settings.prompt, *names]))
-
-    def _answers(self, name: str) -> bool:
-        template = self._template(name)
-        return template is not None and template.file.purpose == "answer"
+        names = [entry.name for entry in list_templates(self.settings.prompts_dir)]
+        found = {name: self._template(name) for name in names}
+        answering = [name for name, one in found.items() if one and one.file.purpose == "answer"]
+        return list(dict.fromkeys([self.settings.prompt, *answering]))
 
     def _template(self, name: str) -> Template | None:
         try:
@@ -138,15 +251,15 @@ class Workspace:
 
     def session(self, identity: str | None) -> Session:
         """The session of that id, or a new one."""
-        session = self.sessions.get(identity, Choices.of(self.settings), self.library.index())
+        session = self.sessions.get(identity, Choices.of(self.settings), self.shared_index.index())
         session.choices = self.allowed(session.choices)
         return session
 
     def reopen(self, content: bytes) -> Session:
-        """The session of an exported file, proven again. Raises UsageError."""
-        index = self.library.index()
+        """The session of an exported file, verified again. Raises UsageError."""
+        index = self.shared_index.index()
         if index is None:
-            raise UsageError("There is no index to prove this session against: add its documents first.")
+            raise UsageError("There is no index to verify this session against: add its documents first.")
         session = read_session(content, index)
         session.choices = self.allowed(session.choices)
         self.sessions.adopt(session)
@@ -165,35 +278,35 @@ class Workspace:
 
     # -- documents --------------------------------------------------------------------------------------------
 
-    def upload(self, files: Sequence[tuple[str, bytes]]) -> tuple[Job | None, list[str]]:
-        """Keep uploaded files and ingest them. Returns the job, and a sentence for each file not taken."""
-        kept, problems = [], []
+    def upload(self, files: Sequence[tuple[str, bytes]]) -> tuple[IngestJob | None, list[str]]:
+        """Store uploaded files and ingest them. Returns the job, and a sentence for each file not taken."""
+        stored, problems = [], []
         for name, content in files:
             try:
                 largest = self.options.upload_mib * uploads.MIB
-                kept.append(uploads.store(self.uploads, name, content, largest=largest))
+                stored.append(uploads.store(self.uploads, name, content, largest=largest))
             except UsageError as error:
                 problems.append(str(error))
             except OSError as error:
                 problems.append(f"{self.uploads} cannot be written: {error.strerror}.")
-        if not kept:
+        if not stored:
             return None, problems
-        label = ", ".join(one.path.name for one in kept)
+        label = ", ".join(one.path.name for one in stored)
         return self.jobs.submit(label, [str(self.uploads)]), problems
 
-    def ingest(self, name: str, *, retry: bool = False) -> Job:
+    def ingest(self, name: str, *, retry: bool = False) -> IngestJob:
         """Ingest a folder of this machine. Raises UsageError when it may not be named."""
         path = folder_to_ingest(name, self.options)
         return self.jobs.submit(str(path), [str(path)], retry=retry)
 
     def remove(self, files: Sequence[str]) -> None:
         """Take documents out of the index, and uploaded ones off the disk. Raises IndexLocked."""
-        index = self.library.index()
+        index = self.shared_index.index()
         if index is None or not files:
             return
         paths = [source.path for file in files if (source := index.source(file)) is not None]
         with index.writer(wait=_WAIT_TO_REMOVE) as writer:
             writer.prune(files)
-            # within the writer's turn: an ingest that starts later must not find them again
+            # while the index is locked for writing: an ingest that starts later must not find them again
             for path in paths:
                 uploads.discard(self.uploads, path)

@@ -24,8 +24,8 @@ import pytest
 from rag.answering.reply import parse_reply
 from rag.answering.verification import check_draft
 from rag.cli.forms import answer_form
-from rag.cli.messages import Language
 from rag.cli.render import answer_text, footer
+from rag.messages import Language
 from rag.pipeline import Pipeline
 from rag.settings import load_settings
 from rag.types import Answer

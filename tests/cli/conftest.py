@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from rag.cli.boundary import run
-from rag.cli.group import cli
+from rag.cli.app import cli, run
 from rag.providers.e5.model_files import cache_root
 from tests.conftest import clean_environment
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.messages import message
 from tests.cli import contract
 from tests.cli.conftest import Run
 from tests.conftest import clean_environment
@@ -82,9 +83,9 @@ def test_turns_from_a_pipe_are_told_apart(rag: Run) -> None:
 
 def test_what_stands_beside_korean_answers_is_korean(rag: Run) -> None:
     done = rag("chat", stdin=lines(KOREAN, "/save a.json"))
-    assert "대화를 저장했습니다: rag chat --resume " in done.err
-    assert "근거와 함께 저장했습니다: a.json" in done.out
-    assert re.search(r"extractive · 근거 \d\.\d\d · \d+\.\d초", done.out)
+    assert message("command.chat_saved", "ko", name="") in done.err
+    assert message("command.saved", "ko", path="a.json") in done.out
+    assert re.search(r"extractive · 근거 점수 \d\.\d\d · \d+\.\d초", done.out)
     assert "session" not in done.err.lower()
     resumed = rag("chat", "--resume", stdin=lines("/sources"))
     assert "지금까지 질문 1개" in resumed.err
@@ -93,7 +94,7 @@ def test_what_stands_beside_korean_answers_is_korean(rag: Run) -> None:
 def test_passages_of_a_declined_answer_are_not_said_to_be_used_in_one(rag: Run) -> None:
     done = rag("chat", stdin=lines("가람시립박물관 관장의 이름은 무엇인가요?", "/sources"))
     assert "답이 없습니다" in done.out
-    assert "주어진 구절:" in done.out
+    assert message("command.chat_passages", "ko") in done.out
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from rag.cli.boundary import run
-from rag.cli.group import cli
+from rag.cli.app import cli, run
 from tests.cli.conftest import Run
 from tests.conftest import ROOT, clean_environment
 

@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfWriter
 
 from rag.answering.saved import CitationOutcome
-from rag.cli.messages import say
+from rag.messages import catalogue, message
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE
 
@@ -158,7 +158,7 @@ class TestVerify:
         rag("ingest", folder)
         gone = rag("verify", "a.json")
         assert gone.code == 1
-        assert "gone" in gone.out
+        assert "no longer in this file" in gone.out
         assert "No longer verified" in gone.out
 
     def test_outcomes_are_told_in_the_language_of_the_question_or_the_one_set(
@@ -168,20 +168,15 @@ class TestVerify:
         korean = rag("verify", "a.json")
         assert "쪽: 확인됨" in korean.out
         saved = rag("ask", KOREAN, "--save", "b.json").err
-        assert "근거와 함께 저장했습니다: b.json. `rag verify b.json`" in saved
+        assert message("command.saved", "ko", path="b.json") in saved
         assert "Saved" not in saved
-        assert "proven" not in korean.out
+        assert "verified" not in korean.out
         monkeypatch.setenv("RAG_LANGUAGE", "en")
-        assert ": proven" in rag("verify", "a.json").out
+        assert ": verified" in rag("verify", "a.json").out
 
     def test_every_outcome_has_its_words_in_both_languages(self) -> None:
         for outcome in CitationOutcome:
-            assert say(f"{outcome.name.lower()}_now", "en") == outcome.value
-            assert say(f"{outcome.name.lower()}_now", "ko") != outcome.value
-
-    def test_a_quote_that_is_gone_does_not_claim_that_its_page_was_edited(self) -> None:
-        """It is also what a quote gets that never stood in the file."""
-        assert say("gone_now", "ko") == "이 파일에 그 인용문이 없음"
+            assert f"command.verify_{outcome.value.replace(' ', '_')}" in catalogue()
 
     def test_a_forged_file_is_not_believed(self, rag: Run, index: Path, workdir: Path) -> None:
         rag("ask", ENGLISH, "--save", "a.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -94,6 +95,16 @@ def test_an_invented_quote_is_never_shown_as_verified(
     assert all(not citation["verified"] for citation in form["citations"])
     assert all(sentence["support"] != "verified" for sentence in form["sentences"])
     assert "✓" not in shown
+
+
+@pytest.mark.parametrize(("flags", "korean"), [((), False), (("--language", "ko"), True)])
+def test_notes_of_the_search_are_in_the_language_that_is_set(
+    rag: Run, index: Path, server: OpenAIServer, flags: tuple[str, ...], korean: bool
+) -> None:
+    done = rag("ask", ENGLISH, "--model", MODEL, "--expand", "rewrite", "--rerank", "chat", "--json", *flags)
+    notes = done.json["notes"]
+    assert len(notes) >= 3
+    assert [bool(re.search("[가-힣]", note)) for note in notes] == [korean] * len(notes)
 
 
 def test_receipts_add_up_to_what_was_billed(

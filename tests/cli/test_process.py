@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.messages import message
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE, clean_environment
 from tests.servers.openai_server import Fault, OpenAIServer
@@ -96,7 +97,7 @@ class TestTerminal:
         assert "chunks" in seen
         assert "Read 1 file: 1 of 1 page searchable" in seen
 
-    def test_words_that_were_shown_before_a_stream_broke_stay_and_are_called_unproven(
+    def test_words_that_were_shown_before_a_stream_broke_stay_and_are_called_unverified(
         self, workdir: Path, sample_index: Path
     ) -> None:
         reply = "MV Tern hit the breakwater on 19 October 2023, said the harbour master of Greyholm."
@@ -108,7 +109,9 @@ class TestTerminal:
                 RAG_INDEX=str(index), RAG_BASE_URL=server.base_url, RAG_API_KEY=server.key,
             )  # fmt: skip
             assert len(server.requests) == 1  # a reply cannot be taken up in the middle
-        words, said, error = (seen.index(text) for text in ("MV Tern hit", "nothing proves them", "Error: "))
+        words, said, error = (
+            seen.index(text) for text in ("MV Tern hit", message("command.unverified_text", "en"), "Error: ")
+        )
         assert words < said < error
         assert "broke off during an answer" in seen
 
@@ -187,7 +190,7 @@ def test_the_demo_ends_with_two_verified_answers_and_one_declined(sample_index: 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "page 4 (printed as 2)  ✓ found on the page" in done.stdout
     assert "19 October 2023" in done.stdout
-    assert "3쪽  ✓ 쪽에서 확인됨" in done.stdout
+    assert "3쪽  ✓ 페이지에서 확인됨" in done.stdout
     assert "4일 이상" in done.stdout
     assert "These documents do not hold the answer." in done.stdout
 

@@ -7,8 +7,8 @@ import pytest
 
 from rag.answering.citations import PageTexts, check_quote
 from rag.answering.reply import Quote
-from rag.cli.messages import Language
 from rag.cli.render import citation_line
+from rag.messages import Language
 from tests.answering.shelf import Shelf
 
 SHELF = Shelf()

@@ -15,8 +15,7 @@ from unittest.mock import patch
 import pytest
 
 from rag.answering.evidence import THRESHOLD
-from rag.cli.boundary import run
-from rag.cli.group import cli
+from rag.cli.app import cli, run
 from rag.evaluation.questions import load_questions, write_questions
 from tests.conftest import ROOT, clean_environment
 

@@ -42,8 +42,7 @@ def test_the_python_example_imports_what_there_is() -> None:
 
 def test_its_options_exist() -> None:
     from rag.cli.compare import command as compare
-    from rag.cli.evaluate import run_command
-    from rag.cli.evaluate_tools import export, judge, make
+    from rag.cli.evaluate import export, judge, make, run_command
 
     commands = (compare, run_command, make, judge, export)
     known = {option for command in commands for one in command.params for option in one.opts}

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from rag.cli.group import cli
+from rag.cli.app import cli
 from tests.conftest import ROOT, clean_environment
 from tests.readme.console import Block, Command, blocks_of, missing_line
 

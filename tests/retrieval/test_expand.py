@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag.cli.boundary import run
-from rag.cli.group import cli
+from rag.cli.app import cli, run
 from rag.errors import BudgetReached, MissingCapability, SettingsError, UsageError
 from rag.pipeline import Pipeline
 from rag.retrieval.fusion import merge

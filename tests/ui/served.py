@@ -32,12 +32,10 @@ ANSWERED = re.compile(r"(?:evidence|근거) \d\.\d\d")
 
 
 @contextlib.contextmanager
-def serving(
-    folder: Path, *arguments: str, python: str | Path = sys.executable, **environment: str
-) -> Iterator[str]:
-    """Run `rag ui` in `folder`, with this or another Python; gives the address once it answers."""
+def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
+    """Run `rag ui` in `folder`; gives the address."""
     port = _free_port()
-    command = [python, "-m", "rag.cli", "ui", "--no-browser", "--port", str(port), *arguments]
+    command = [sys.executable, "-m", "rag.cli", "ui", "--no-browser", "--port", str(port), *arguments]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=clean_environment(**environment), stdout=log, stderr=subprocess.STDOUT
@@ -111,7 +109,7 @@ class Browser:
 
 
 def ask(page: Any, question: str) -> None:
-    """Ask and wait for the proven answer."""
+    """Ask and wait for the checked answer."""
     answers = page.get_by_text(ANSWERED)
     before = answers.count()
     box = page.locator('[data-testid="stChatInput"] textarea')

@@ -14,7 +14,7 @@ import pytest
 
 from tests.servers.openai_server import OpenAIServer
 from tests.ui.served import CHROMIUM, Browser, ask, last_answer, visiting
-from tests.ui.test_evidence import zeros_pdf
+from tests.ui.test_pages import zeros_pdf
 
 pytestmark = pytest.mark.slow
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -134,7 +134,7 @@ def test_the_walk(browser: Browser, sample_index: Path, tmp_path: Path) -> None:
         assert "damaged" in ledger["damaged.pdf"].split("\t")[-1]
         assert "not searchable" not in ledger[MUSEUM.name]
 
-        page.get_by_text("Query", exact=True).first.click()
+        page.get_by_text("Ask", exact=True).first.click()
         ask(page, PROFIT)
         _shows_its_page(page, FERRIES)
         korean = next(
@@ -178,7 +178,7 @@ def _shows_its_page(page: Any, pdf: Path) -> None:
     by, name = (1, "Next page") if number == 1 else (-1, "Previous page")
     drawer.get_by_role("button", name=name).click()
     drawer.get_by_text(f"Page {number + by} of").wait_for()
-    drawer.get_by_text("The quote stands on another page.").wait_for()
+    drawer.get_by_text("The quote is on another page.").wait_for()
     # its picture has come: one that is still on its way when the drawer closes is an error in the console
     page.wait_for_function(
         "() => [...document.querySelectorAll('[role=dialog] img')].some(i => i.naturalWidth)"
@@ -320,7 +320,7 @@ def test_hostile_uploads_do_nothing(browser: Browser, tmp_path: Path) -> None:
         page.get_by_text("fake.pdf is not what its name says").wait_for()
         page.get_by_text("done", exact=True).wait_for()
         page.locator("table").last.get_by_text("outside.txt").wait_for()
-        page.get_by_text("Query", exact=True).first.click()
+        page.get_by_text("Ask", exact=True).first.click()
         ask(page, "What is the lighthouse keeper called?")
         answer = last_answer(page)
         assert answer.locator("a, img, script").count() == 0
@@ -332,7 +332,7 @@ def test_hostile_uploads_do_nothing(browser: Browser, tmp_path: Path) -> None:
         # an exported session that lies is put right
         with page.expect_download() as download:
             page.keyboard.press("Escape")
-            page.get_by_role("button", name="Export with receipts").click()
+            page.get_by_role("button", name="Export with saved answers").click()
         with zipfile.ZipFile(download.value.path()) as archive:
             session = json.loads(archive.read("session.json"))
     assert session["turns"][0]["receipt"]["question"] == "What is the lighthouse keeper called?"
@@ -368,7 +368,7 @@ def test_it_works_at_phone_width_with_the_keyboard_alone(
         page = browser.page(
             address, viewport={"width": 390, "height": 844}, color_scheme="dark", locale="ko-KR"
         )
-        page.get_by_role("heading", name="문서에 물어보세요").wait_for()
+        page.get_by_role("heading", name="문서에 질문하기").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         ask(page, PROFIT)
         chip = last_answer(page).get_by_role("button", name=re.compile(r"\[1\]"))

@@ -12,8 +12,8 @@ import pytest
 from rag.errors import IndexLocked
 from rag.store import open_index
 from rag.types import Status
-from rag.ui.jobs import Job, Jobs, State
-from rag.ui.options import UiOptions
+from rag.ui.jobs import IngestJob, IngestQueue, JobState
+from rag.ui.server import UiOptions
 from rag.ui.workspace import Workspace
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -27,7 +27,7 @@ def _until(condition: Callable[[], object], seconds: float = 90) -> None:
         time.sleep(0.05)
 
 
-def _ended(job: Job) -> State:
+def _ended(job: IngestJob) -> JobState:
     _until(lambda: not job.active)
     return job.state
 
@@ -40,16 +40,16 @@ def test_uploads_are_ingested_and_a_damaged_one_is_named(tmp_path: Path) -> None
     assert job is not None
     assert len(problems) == 1
     assert "virus.exe" in problems[0]
-    assert _ended(job) is State.DONE, job.error
+    assert _ended(job) is JobState.DONE, job.error
     assert job.fraction == 1.0
     assert {file: status for file, status, _ in job.files} == {NAME: "ok", "damaged.pdf": "damaged"}
-    index = workspace.library.index()
+    index = workspace.shared_index.index()
     assert index is not None
     assert {s.file: s.status for s in index.sources()} == {NAME: Status.OK, "damaged.pdf": Status.DAMAGED}
     assert sorted(p.name for p in workspace.uploads.iterdir()) == ["damaged.pdf", NAME]
 
     workspace.remove([NAME])
-    index = workspace.library.index()
+    index = workspace.shared_index.index()
     assert index is not None
     assert [s.file for s in index.sources()] == ["damaged.pdf"]
     assert [p.name for p in workspace.uploads.iterdir()] == ["damaged.pdf"]
@@ -62,20 +62,20 @@ def test_removing_what_was_not_uploaded_leaves_the_file(sample_index: Path, tmp_
         workspace.remove([NAME])
     workspace.remove([NAME])
     assert (SAMPLE / NAME).exists()
-    index = workspace.library.index()
+    index = workspace.shared_index.index()
     assert index is not None
     assert index.source(NAME) is None
 
 
 def test_a_job_that_fails_says_why_and_the_next_one_runs(tmp_path: Path) -> None:
-    jobs = Jobs({"index": str(tmp_path / "index")})
+    jobs = IngestQueue({"index": str(tmp_path / "index")})
     failing = jobs.submit("missing", [str(tmp_path / "missing")])
     wish = ("faq", [str(SAMPLE / "wexcombe-volunteer-faq.md")])
     following = jobs.submit(*wish)
     assert jobs.submit(*wish) is following  # the same wish waits once
-    assert _ended(failing) is State.FAILED
+    assert _ended(failing) is JobState.FAILED
     assert "missing" in failing.error
-    _until(lambda: following.state is State.RUNNING)
+    _until(lambda: following.state is JobState.RUNNING)
     assert jobs.submit(*wish) is not following
     for job in jobs.all():
         jobs.cancel(job.id)
@@ -83,17 +83,29 @@ def test_a_job_that_fails_says_why_and_the_next_one_runs(tmp_path: Path) -> None
 
 
 def test_a_cancelled_job_ends_and_keeps_what_is_finished(tmp_path: Path) -> None:
-    jobs = Jobs({"index": str(tmp_path / "index"), "workers": 1})
+    jobs = IngestQueue({"index": str(tmp_path / "index"), "workers": 1})
     job = jobs.submit("sample", [str(SAMPLE)])
     waiting = jobs.submit("again", [str(SAMPLE / "wexcombe-volunteer-faq.md")])
     jobs.cancel(waiting.id)
     _until(lambda: job.tally.get("files"))
     jobs.cancel(job.id)
     _until(lambda: jobs._process is None and jobs._running is None)
-    assert (job.state, waiting.state) == (State.CANCELLED, State.CANCELLED)
+    assert (job.state, waiting.state) == (JobState.CANCELLED, JobState.CANCELLED)
     assert waiting.files == []
     # the index is sound, and its lock is free
     with open_index(tmp_path / "index") as index:
         with index.writer(wait=5):
             pass
         assert index.verify() == []
+
+
+def test_no_waiting_job_is_forgotten_and_of_the_finished_ones_the_last(tmp_path: Path) -> None:
+    queue = IngestQueue({"index": str(tmp_path / "index")})
+    jobs = [queue.submit(str(n), [str(tmp_path / f"missing-{n}")]) for n in range(40)]
+    assert {job.id for job in jobs if job.active} <= {job.id for job in queue.all()}
+    for job in jobs:
+        queue.cancel(job.id)
+    last = queue.submit("last", [str(tmp_path / "missing")])
+    assert last in queue.all()
+    assert len(queue.all()) <= 22
+    queue.cancel(last.id)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.messages import LANGUAGES, Language, message
 from rag.types import Answer, Citation, QuoteStatus, Sentence, Span, Support, Usage
 from rag.ui import markup
-from rag.ui.evidence import Exhibit
-from rag.ui.words import LANGUAGES, _words, language_for, say
+from rag.ui.pages import CitedPage
 
 OURS = {
     "p",
@@ -128,28 +128,13 @@ def test_labels_hold_no_markdown(text: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_each_kind_of_support_has_a_word_and_a_mark(language: str) -> None:
-    lines = [markup.sentence(Sentence("x", (), support), language) for support in Support]  # type: ignore[arg-type]
+def test_each_kind_of_support_has_a_word_and_a_mark(language: Language) -> None:
+    lines = [markup.sentence(Sentence("x", (), support), language) for support in Support]
     words = [_Seen(line).words for line in lines]
     assert len(set(words)) == len(list(Support))
     for support, shown in zip(Support, words, strict=True):
-        assert say(support.value, language) in shown  # type: ignore[arg-type]
+        assert message(f"answer.{support.value}", language) in shown
         assert markup.MARKS[support] in shown
-
-
-def test_both_languages_say_everything_with_the_same_values() -> None:
-    for key, (english, korean) in _words().items():
-        assert english, key
-        assert korean, key
-        assert sorted(re.findall(r"\{(\w+)\}", english)) == sorted(re.findall(r"\{(\w+)\}", korean)), key
-
-
-def test_the_language_follows_the_setting_then_the_browser() -> None:
-    assert language_for("ko", "en-GB") == "ko"
-    assert language_for("en", "ko-KR") == "en"
-    assert language_for("auto", "ko-KR") == "ko"
-    assert language_for("auto", "fr") == "en"
-    assert language_for("auto", None) == "en"
 
 
 def test_an_unknown_price_is_not_zero() -> None:
@@ -159,5 +144,5 @@ def test_an_unknown_price_is_not_zero() -> None:
 
 def test_marks_are_cut_to_the_page_and_do_not_overlap() -> None:
     spans = (Span(2, 5, 9), Span(1, 0, 4), Span(2, 0, 7), Span(2, 9, 99))
-    assert Exhibit("a.pdf", 2, spans).ranges(2, "0123456789ab") == [(0, 7), (7, 9), (9, 12)]
-    assert Exhibit("a.pdf", 2, spans).ranges(3, "text") == []
+    assert CitedPage("a.pdf", 2, spans).ranges(2, "0123456789ab") == [(0, 7), (7, 9), (9, 12)]
+    assert CitedPage("a.pdf", 2, spans).ranges(3, "text") == []

@@ -1,9 +1,10 @@
-"""Sessions are exported with their receipts, and proven again when they come back."""
+"""Sessions are exported with their answers, and verified again when they come back."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from rag.answering.saved import read_saved_answer, verify_saved_answer
 from rag.errors import UsageError
 from rag.store import Index, open_index
 from rag.types import Support
-from rag.ui.choices import Choices
-from rag.ui.options import UiOptions
+from rag.ui.questions import Choices
+from rag.ui.server import UiOptions
 from rag.ui.sessions import FILE, LARGEST, Session, SessionStore, new_id, read_session
 from rag.ui.workspace import Workspace
 
@@ -43,14 +44,14 @@ def asked(workspace: Workspace) -> Session:
     session = Session(new_id(), Choices.of(workspace.settings))
     for question in (QUESTION, "Which astronaut landed on the moon in July 1969 with Apollo 11?"):
         _ask(session, workspace, question)
-    assert [turn.answer.answered for turn in session.turns] == [True, False]
+    assert [one.answer.answered for one in session.exchanges] == [True, False]
     return session
 
 
 def _ask(session: Session, workspace: Workspace, question: str) -> None:
     assert session.begin(question, workspace.ask)
-    assert session.asking is not None
-    assert session.asking.wait(60)
+    assert session.running is not None
+    assert session.running.wait(60)
     assert session.settle(), session.problem
 
 
@@ -58,8 +59,8 @@ def test_a_second_question_waits_for_the_first(workspace: Workspace) -> None:
     session = Session(new_id(), Choices.of(workspace.settings))
     assert session.begin(QUESTION, workspace.ask)
     assert not session.begin("another one", workspace.ask)
-    assert session.asking is not None
-    assert session.asking.wait(60)
+    assert session.running is not None
+    assert session.running.wait(60)
     assert session.settle()
     assert not session.begin("   ", workspace.ask)
 
@@ -67,8 +68,8 @@ def test_a_second_question_waits_for_the_first(workspace: Workspace) -> None:
 def test_an_error_is_one_sentence_and_the_session_goes_on(workspace: Workspace) -> None:
     session = Session(new_id(), Choices(model="nonsense:model"))
     assert session.begin(QUESTION, workspace.ask)
-    assert session.asking is not None
-    assert session.asking.wait(60)
+    assert session.running is not None
+    assert session.running.wait(60)
     assert not session.settle()
     assert "nonsense" in session.problem
     session.choices = Choices.of(workspace.settings)
@@ -78,7 +79,7 @@ def test_an_error_is_one_sentence_and_the_session_goes_on(workspace: Workspace) 
 
 def test_what_is_exported_comes_back_as_it_was(asked: Session, index: Index) -> None:
     again = read_session(asked.export(), index)
-    for old, new in zip(asked.turns, again.turns, strict=True):
+    for old, new in zip(asked.exchanges, again.exchanges, strict=True):
         assert (new.answer.question, new.answer.answered) == (old.answer.question, old.answer.answered)
         assert [(s.text, s.support) for s in new.answer.sentences] == [
             (s.text, s.support) for s in old.answer.sentences
@@ -87,16 +88,16 @@ def test_what_is_exported_comes_back_as_it_was(asked: Session, index: Index) -> 
             (c.file, c.page, c.quote, c.spans) for c in old.answer.citations
         ]
         assert not new.stale
-    assert again.turns[1].answer.passages[0].text == asked.turns[1].answer.passages[0].text
+    assert again.exchanges[1].answer.passages[0].text == asked.exchanges[1].answer.passages[0].text
     assert again.choices == asked.choices
 
 
-def test_each_exported_receipt_can_be_verified_alone(asked: Session, index: Index, tmp_path: Path) -> None:
+def test_each_exported_answer_can_be_verified_alone(asked: Session, index: Index, tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(asked.export())) as archive:
         archive.extractall(tmp_path)
-    receipts = sorted(tmp_path.glob("answer-*.json"))
-    assert len(receipts) == len(asked.turns)
-    verification = verify_saved_answer(read_saved_answer(receipts[0]), index)
+    answers = sorted(tmp_path.glob("answer-*.json"))
+    assert len(answers) == len(asked.exchanges)
+    verification = verify_saved_answer(read_saved_answer(answers[0]), index)
     assert verification.holds
     assert verification.checks
 
@@ -109,7 +110,7 @@ def test_a_forged_session_proves_nothing(asked: Session, index: Index) -> None:
         {"text": "The profit was £99.9 million.", "citations": [1], "support": "verified"}
     ]
     receipt["citations"][0]["quote"] = "a profit of £99.9 million before tax"
-    forged = read_session(json.dumps(form).encode(), index).turns[0]
+    forged = read_session(json.dumps(form).encode(), index).exchanges[0]
     assert forged.stale
     assert not any(s.support is Support.VERIFIED for s in forged.answer.sentences)
     assert not any(c.verified for c in forged.answer.citations)
@@ -118,7 +119,7 @@ def test_a_forged_session_proves_nothing(asked: Session, index: Index) -> None:
 def test_a_forged_sentence_over_a_true_quote_is_not_verified(asked: Session, index: Index) -> None:
     form = json.loads(asked.to_json())
     form["turns"][0]["receipt"]["sentences"][0]["text"] = "The profit was £99.9 million in 1875."
-    forged = read_session(json.dumps(form).encode(), index).turns[0]
+    forged = read_session(json.dumps(form).encode(), index).exchanges[0]
     assert forged.stale
     assert forged.answer.sentences[0].support is not Support.VERIFIED
 
@@ -127,8 +128,8 @@ def test_the_nearest_passages_come_from_the_index_and_not_from_the_file(asked: S
     form = json.loads(asked.to_json())
     form["turns"][1]["nearest"][0] |= {"file": "../../etc/passwd", "text": "trust me"}
     form["turns"][1]["nearest"][1]["spans"][0]["end"] = 10**9
-    again = read_session(json.dumps(form).encode(), index).turns[1]
-    assert len(again.answer.passages) == len(asked.turns[1].answer.passages[:3]) - 2
+    again = read_session(json.dumps(form).encode(), index).exchanges[1]
+    assert len(again.answer.passages) == len(asked.exchanges[1].answer.passages[:3]) - 2
 
 
 @pytest.mark.parametrize(
@@ -154,15 +155,36 @@ def test_a_session_is_found_again_after_a_restart(asked: Session, index: Index, 
     SessionStore(tmp_path).save(asked)
     again = SessionStore(tmp_path).get(asked.id, Choices(), index)
     assert again.id == asked.id
-    assert [turn.answer.question for turn in again.turns] == [turn.answer.question for turn in asked.turns]
+    assert [one.answer.question for one in again.exchanges] == [
+        one.answer.question for one in asked.exchanges
+    ]
     assert [(q, a.split()) for q, a in again.history] == [(q, a.split()) for q, a in asked.history]
+
+
+def test_two_writers_of_one_session_never_leave_half_a_file(
+    asked: Session, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One tab writes while another is in the middle of writing the same session."""
+    store = SessionStore(tmp_path)
+    replace = os.replace
+
+    def interleaved(source: Any, target: Any) -> None:
+        monkeypatch.setattr(os, "replace", replace)
+        store.save(asked)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interleaved)
+    store.save(asked)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{asked.id}.json"]
+    again = read_session((tmp_path / f"{asked.id}.json").read_bytes(), index)
+    assert len(again.exchanges) == len(asked.exchanges)
 
 
 @pytest.mark.parametrize("identity", ["../../secret-secret-secret", "/etc/passwd", "", "x", "a" * 200, None])
 def test_other_names_open_no_file(identity: str | None, asked: Session, index: Index, tmp_path: Path) -> None:
     (tmp_path.parent / "secret-secret-secret.json").write_bytes(asked.to_json())
     opened = SessionStore(tmp_path / "a" / "b").get(identity, Choices(), index)
-    assert opened.turns == []
+    assert opened.exchanges == []
     assert opened.id != identity
 
 
@@ -173,7 +195,7 @@ def test_a_planted_link_is_not_followed(asked: Session, index: Index, tmp_path: 
     (tmp_path / "sessions").mkdir()
     identity = new_id()
     (tmp_path / "sessions" / f"{identity}.json").symlink_to(elsewhere)
-    assert store.get(identity, Choices(), index).turns == []
+    assert store.get(identity, Choices(), index).exchanges == []
 
 
 def test_memory_holds_a_bounded_number_of_sessions(index: Index, tmp_path: Path) -> None:

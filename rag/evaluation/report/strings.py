@@ -1,171 +1,17 @@
-"""The words of the reports, in English and Korean."""
+"""The texts of the reports, from the message catalogue: both languages of each, since a report can show either."""
 
 from __future__ import annotations
 
-from typing import Literal
+from rag.messages import Language, catalogue, texts
 
-Language = Literal["en", "ko"]
+__all__ = ["TEXTS", "Language", "metric_texts"]
 
-_PAIRS: dict[str, tuple[str, str]] = {
-    "title": ("Evaluation", "평가 보고서"),
-    "questions_count": ("{n} questions", "질문 {n}개"),
-    "unfinished": ("{done} of {n} questions so far", "질문 {n}개 중 {done}개 완료"),
-    "headline": ("Headline figures", "주요 지표"),
-    "headline_note": (
-        "Each with its 95 % interval: where the figure would fall with other questions of the same kind.",
-        "각 지표의 95 % 구간: 같은 종류의 다른 질문으로 재더라도 값이 놓일 범위입니다.",
-    ),
-    "plots": ("At a glance", "한눈에 보기"),
-    "plot_retrieval": ("Is the right page found?", "정답 쪽을 찾는가?"),
-    "plot_retrieval_x": ("first k distinct pages", "처음 k개의 서로 다른 쪽"),
-    "plot_risk": (
-        "How wrong, when it answers only what it is sure of?",
-        "확신하는 것만 답하면 얼마나 틀리는가?",
-    ),
-    "plot_risk_x": ("share of the questions answered", "답한 질문의 비율"),
-    "plot_risk_y": ("share of wrong answers", "틀린 답의 비율"),
-    "plot_latency": ("How long does an answer take?", "답하는 데 얼마나 걸리는가?"),
-    "plot_latency_x": ("seconds, at most", "이 시간(초) 안에"),
-    "plot_latency_y": ("share of the answers", "답의 비율"),
-    "plot_kinds": ("Answers right, by kind of question", "질문 종류별 정답률"),
-    "plot_sweep": ("What does quality cost?", "품질과 비용"),
-    "plot_sweep_x": ("US dollars per question", "질문당 비용(달러)"),
-    "plot_sweep_seconds": ("median seconds per answer", "답 하나의 중앙값(초)"),
-    "cost": ("Cost per question", "질문당 비용"),
-    "seconds": ("Median time", "중앙값 시간"),
-    "legend_page_hit": ("a page that holds the answer", "정답이 있는 쪽 하나 이상"),
-    "legend_page_recall": ("all of them, on average", "정답 쪽 전체의 평균 비율"),
-    "metrics": ("Every metric", "모든 지표"),
-    "other_metrics": ("The other metrics", "그 밖의 지표"),
-    "metric": ("Metric", "지표"),
-    "value": ("Value", "값"),
-    "interval": ("95 % interval", "95 % 구간"),
-    "n": ("n", "n"),
-    "slices": ("By slice", "구분별"),
-    "slice_language": ("Language", "언어"),
-    "slice_kind": ("Kind of question", "질문 종류"),
-    "slice_document": ("Document", "문서"),
-    "settings": ("Settings of this run", "이 실행의 설정"),
-    "questions": ("Every question", "모든 질문"),
-    "question": ("Question", "질문"),
-    "filter_all": ("all", "전체"),
-    "filter_wrong": ("wrong", "틀림"),
-    "filter_missed": ("page not found", "쪽을 못 찾음"),
-    "filter_unproven": ("quote not proven", "확인 안 된 인용"),
-    "filter_declined": ("wrongly declined", "잘못 거절"),
-    "filter_invented": ("answered what is not there", "없는 내용을 답함"),
-    "filter_failed": ("failed", "실패"),
-    "filter_flipped": ("flipped", "바뀜"),
-    "search": ("search in questions and answers", "질문과 답에서 찾기"),
-    "shown": ("shown", "개 표시"),
-    "expand": ("open all that are shown", "표시된 것 모두 펼치기"),
-    "collapse": ("close all", "모두 접기"),
-    "gold_answer": ("Right answer", "정답"),
-    "gold_pages": ("Stands on", "정답 위치"),
-    "no_answer": (
-        "The documents do not hold the answer; declining is right.",
-        "문서에 답이 없으므로 거절이 맞습니다.",
-    ),
-    "given_answer": ("Answer", "답"),
-    "declined": ("Declined.", "답을 거절했습니다."),
-    "failed": ("Failed: {error}", "실패: {error}"),
-    "searched_only": ("This run searched only.", "검색만 한 실행입니다."),
-    "quotes": ("Quotes", "인용"),
-    "retrieved": ("Pages found", "찾은 쪽"),
-    "evidence_score": ("evidence score {score}", "근거 점수 {score}"),
-    "page": ("page {page}", "{page}쪽"),
-    "quote_found": ("proven", "확인됨"),
-    "quote_found elsewhere": ("proven, page corrected", "확인됨, 쪽 정정"),
-    "quote_altered": ("altered", "다름"),
-    "quote_not found": ("not found", "찾지 못함"),
-    "support_weak": ("weakly supported", "근거 약함"),
-    "support_unsupported": ("not supported", "근거 없음"),
-    "outcome_right": ("right", "맞음"),
-    "outcome_wrong": ("wrong", "틀림"),
-    "outcome_open": ("not judged", "판정 없음"),
-    "nothing_matches": ("No question matches these filters.", "조건에 맞는 질문이 없습니다."),
-    "theme": ("Light or dark", "밝게 또는 어둡게"),
-    "comparison": ("Compared with {name}", "{name} 실행과 비교"),
-    "verdict_better": ("Better", "나아짐"),
-    "verdict_worse": ("Worse", "나빠짐"),
-    "verdict_better and worse": ("Better and worse", "나아진 것과 나빠진 것이 함께 있음"),
-    "verdict_no difference seen": ("No difference seen", "차이가 보이지 않음"),
-    "before": ("Before", "이전"),
-    "after": ("After", "이후"),
-    "difference": ("Difference", "차이"),
-    "verdict": ("Verdict", "판정"),
-    "visible": (
-        "With these {n} questions, a change of less than about {points} points in answers right could not be seen.",
-        "이 질문 {n}개로는 정답률이 약 {points}점 미만으로 바뀌면 알아볼 수 없습니다.",
-    ),
-    "visible_pages": (
-        "With these {n} questions, a change of less than about {points} points in pages found could not be seen.",
-        "이 질문 {n}개로는 정답 쪽을 찾는 비율이 약 {points}점 미만으로 바뀌면 알아볼 수 없습니다.",
-    ),
-    "changed_settings": ("What was changed", "바꾼 설정"),
-    "flips": ("Questions that flipped", "결과가 바뀐 질문"),
-    "flip_gained": ("now right", "이제 맞음"),
-    "flip_lost": ("now wrong", "이제 틀림"),
-    "no_flips": ("No question flipped.", "결과가 바뀐 질문이 없습니다."),
-    "sweep": ("The sweep", "설정 탐색"),
-    "sweep_best": ("best", "최고"),
-    "sweep_cheaper": (
-        "not significantly worse, and cheaper or faster",
-        "유의하게 나쁘지 않고 더 싸거나 빠름",
-    ),
-    "run": ("Run", "실행"),
-    "unknown": ("unknown", "알 수 없음"),
-    "group_retrieval": ("Retrieval", "검색"),
-    "group_answers": ("Answers", "답"),
-    "group_citations": ("Citations", "인용"),
-    "group_abstention": ("Declining", "거절"),
-    "group_cost": ("Cost and time", "비용과 시간"),
-    "made_by": (
-        "Made by pagequote. This file loads nothing from anywhere.",
-        "pagequote가 만든 파일이며, 외부에서 아무것도 불러오지 않습니다.",
-    ),
+TEXTS: dict[str, dict[Language, str]] = {
+    key.removeprefix("report."): texts(key) for key in catalogue() if key.startswith("report.")
 }
-
-_METRICS: dict[str, tuple[str, str]] = {
-    "page_hit": ("a right page within the first {k}", "처음 {k}쪽 안에 정답 쪽"),
-    "page_recall": ("right pages within the first {k}", "처음 {k}쪽 안의 정답 쪽 비율"),
-    "mrr": ("mean reciprocal rank, first {k}", "평균 역순위, 처음 {k}쪽"),
-    "ndcg": ("nDCG, first {k}", "nDCG, 처음 {k}쪽"),
-    "doc_hit": ("the right document within {k} pages", "처음 {k}쪽 안에 정답 문서"),
-    "answer_right": ("answers right", "정답률"),
-    "outcome_right": ("answered rightly or declined rightly", "바르게 답하거나 바르게 거절함"),
-    "answer_hit": ("right answer stands in the answer", "답에 정답이 들어 있음"),
-    "answer_f1": ("overlap with the right answer (F1)", "정답과 겹치는 정도(F1)"),
-    "exact_match": ("exact match", "완전 일치"),
-    "token_f1": ("word F1 (SQuAD), not Korean", "단어 F1(SQuAD), 한국어 제외"),
-    "character_f1": ("character F1 (KorQuAD), Korean", "글자 F1(KorQuAD), 한국어"),
-    "numeric_match": ("figures agree", "수치 일치"),
-    "rouge_l": ("ROUGE-L", "ROUGE-L"),
-    "first_citation_hit": ("first quote on a right page", "첫 인용이 정답 쪽에 있음"),
-    "citation_precision": ("quotes on right pages", "정답 쪽에 있는 인용"),
-    "citation_recall": ("right pages quoted", "인용된 정답 쪽"),
-    "citations_proven": ("quotes proven", "확인된 인용"),
-    "citations_corrected": ("quotes whose page was corrected", "쪽을 바로잡은 인용"),
-    "sentences_verified": ("sentences verified", "확인된 문장"),
-    "abstention_accuracy": ("answered what it can, declined the rest", "답할 것은 답하고 나머지는 거절"),
-    "rightly_abstained": ("unanswerable, declined", "답이 없는 질문을 거절"),
-    "wrongly_abstained": ("answerable, declined", "답이 있는 질문을 거절"),
-    "auroc": ("AUROC of the evidence score", "근거 점수의 AUROC"),
-    "answered_at_5%_false": ("answered at 5 % false answers", "오답 5 %에서 답한 비율"),
-    "aurc": ("area under risk-coverage", "위험-응답률 곡선 아래 면적"),
-    "cost_usd": ("cost per question", "질문당 비용"),
-    "input_tokens": ("tokens in, per question", "질문당 입력 토큰"),
-    "output_tokens": ("tokens out, per question", "질문당 출력 토큰"),
-    "seconds_p50": ("half of the answers within", "절반의 답이 걸린 시간"),
-    "seconds_p95": ("95 % of the answers within", "95 %의 답이 걸린 시간"),
-    "failed": ("failed questions", "실패한 질문"),
-}
-
-TEXTS: dict[str, dict[Language, str]] = {key: {"en": en, "ko": ko} for key, (en, ko) in _PAIRS.items()}
 
 
 def metric_texts(name: str) -> dict[Language, str]:
-    """What a metric is called, in both languages."""
-    stem, _, k = name.partition("@") if name not in _METRICS else (name, "", "")
-    en, ko = _METRICS[stem]
-    return {"en": en.format(k=k), "ko": ko.format(k=k)}
+    """What a metric is called, in both languages: `page_hit@5` by the message `metric.page_hit`."""
+    stem, _, k = (name, "", "") if f"metric.{name}" in catalogue() else name.partition("@")
+    return {language: text.format(k=k) for language, text in texts(f"metric.{stem}").items()}

@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platformdirs import user_cache_path
+
 from rag.providers.e5 import graph, weights
 from rag.providers.e5.weights import Vocabulary, WeightsFile, find_weights
 
@@ -30,13 +32,12 @@ MANIFEST_FILE = "manifest.json"
 
 
 def cache_root() -> Path:
-    """The writable cache directory: RAG_CACHE_DIR, else XDG_CACHE_HOME/pagequote, else ~/.cache/pagequote.
+    """The writable cache directory: RAG_CACHE_DIR, else the user's (on Linux ~/.cache/pagequote).
 
     Where that cannot be written, a directory of this user's own below the system's temporary one.
     """
     chosen = os.environ.get("RAG_CACHE_DIR")
-    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    root = Path(chosen).expanduser() if chosen else Path(base) / "pagequote"
+    root = Path(chosen).expanduser() if chosen else user_cache_path("pagequote", appauthor=False)
     return root if _writable(root) else _temporary_root()
 
 

@@ -9,39 +9,41 @@ import streamlit as st
 from rag.errors import RagError, UsageError
 from rag.store import LedgerEntry
 from rag.ui import markup
-from rag.ui.jobs import Job, State
+from rag.ui.jobs import IngestJob, JobState
 from rag.ui.markup import label
 from rag.ui.uploads import KINDS
-from rag.ui.views.frame import Visit
+from rag.ui.views.visit import Visit
 
 _ROWS = 50
 _EVERY = 0.6
 """Seconds between two looks at an ingest."""
 _JOBS = 3
-_FILTERS = ("show_all", "show_searchable", "show_failed")
-_BADGES = {State.RUNNING: "weak", State.DONE: "verified", State.FAILED: "unsupported"}
+_FILTERS = ("page.show_all", "page.show_searchable", "page.show_failed")
+_BADGES = {JobState.RUNNING: "weak", JobState.DONE: "verified", JobState.FAILED: "unsupported"}
 
 
 def show(visit: Visit) -> None:
     """Draw the page."""
-    st.title(visit.say("documents_title"))
+    st.title(visit.text("page.documents_title"))
     _upload(visit)
     _folder(visit)
     _work(visit)
-    _ledger(visit)
+    _indexed(visit)
 
 
 def _upload(visit: Visit) -> None:
     size = visit.workspace.options.upload_mib
     with st.form("upload", clear_on_submit=True):
         files = st.file_uploader(
-            visit.say("upload"),
+            visit.text("page.upload"),
             type=list(KINDS),
             accept_multiple_files=True,
-            help=visit.say("upload_help", kinds=", ".join(k.upper() for k in KINDS), size=size),
+            help=visit.text("page.upload_help", kinds=", ".join(k.upper() for k in KINDS), size=size),
             max_upload_size=size,
         )
-        sent = st.form_submit_button(visit.say("upload_button"), type="primary", icon=":material/upload:")
+        sent = st.form_submit_button(
+            visit.text("page.upload_button"), type="primary", icon=":material/upload:"
+        )
     if sent and files:
         _, problems = visit.workspace.upload([(file.name, file.getvalue()) for file in files])
         for problem in problems:
@@ -51,14 +53,14 @@ def _upload(visit: Visit) -> None:
 def _folder(visit: Visit) -> None:
     options = visit.workspace.options
     if options.public and not options.folders:
-        st.caption(visit.say("folder_none"))
+        st.caption(visit.text("page.folder_none"))
         return
     with st.form("folder"), st.container(horizontal=True, vertical_alignment="bottom"):
         if options.public:
-            name = str(st.selectbox(visit.say("folder"), options.folders))
+            name = str(st.selectbox(visit.text("page.folder"), options.folders))
         else:
-            name = st.text_input(visit.say("folder"), placeholder="~/Documents/reports")
-        sent = st.form_submit_button(visit.say("folder_button"), icon=":material/folder_open:")
+            name = st.text_input(visit.text("page.folder"), placeholder="~/Documents/reports")
+        sent = st.form_submit_button(visit.text("page.folder_button"), icon=":material/folder_open:")
     if sent:
         try:
             visit.workspace.ingest(name)
@@ -73,7 +75,7 @@ def _work(visit: Visit) -> None:
     jobs = visit.workspace.jobs.all()
     if not jobs:
         return
-    st.subheader(visit.say("work"))
+    st.subheader(visit.text("page.work"))
     every = _EVERY if visit.workspace.jobs.busy else None
     st.fragment(_jobs, run_every=every)(visit, watched=every is not None)
 
@@ -83,26 +85,26 @@ def _jobs(visit: Visit, watched: bool) -> None:
     for job in jobs[:_JOBS]:
         _job(visit, job)
     if watched and not visit.workspace.jobs.busy:
-        st.rerun()  # the ledger below has changed
+        st.rerun()  # the table below has changed
 
 
-def _job(visit: Visit, job: Job) -> None:
+def _job(visit: Visit, job: IngestJob) -> None:
     with st.container(border=True, key=f"job-{job.id}"):
-        state = markup.badge(visit.say(f"state_{job.state.value}"), _BADGES.get(job.state, "plain"))
+        state = markup.badge(visit.text(f"page.state_{job.state.value}"), _BADGES.get(job.state, "plain"))
         name = markup.text(job.label if len(job.label) <= 120 else f"{job.label[:119]}…")
         st.html(markup.element("p", markup.element("strong", name), " ", state, class_="pq-question"))
-        if job.state is State.RUNNING:
+        if job.state is JobState.RUNNING:
             st.progress(job.fraction, text=_far(visit, job))
         if job.active:
             stop = visit.workspace.jobs.cancel
             st.button(
-                visit.say("cancel"),
+                visit.text("page.cancel"),
                 key=f"cancel-{job.id}",
                 on_click=stop,
                 args=(job.id,),
                 icon=":material/close:",
             )
-        if job.state is State.DONE and job.report:
+        if job.state is JobState.DONE and job.report:
             st.html(markup.note(_outcome(visit, job)))
         for note in job.notes[-3:]:
             st.html(markup.note(note))
@@ -111,73 +113,75 @@ def _job(visit: Visit, job: Job) -> None:
         _failures(visit, job)
 
 
-def _far(visit: Visit, job: Job) -> str:
+def _far(visit: Visit, job: IngestJob) -> str:
     tally = job.tally
     if not tally:
-        return visit.say("planning")
-    words = visit.say(
-        "progress",
-        done=tally["files_done"],
-        files=tally["files"],
-        pages=f"{tally['pages']:,}",
-        chunks=f"{tally['chunks_done']:,}",
-    )
+        return visit.text("page.planning")
+    words = visit.text("page.progress", **tally)
     left = tally.get("seconds_left")
-    return words if left is None or left < 1 else f"{words}, {visit.say('seconds_left', seconds=round(left))}"
+    if left is None or left < 1:
+        return words
+    return f"{words}, {visit.text('page.seconds_left', seconds=round(left))}"
 
 
-def _outcome(visit: Visit, job: Job) -> str:
+def _outcome(visit: Visit, job: IngestJob) -> str:
     counts = job.report.get("by_status", {})
     read = sum(count for status, count in counts.items() if status in ("ok", "ocr"))
     failed = sum(counts.values()) - read
-    words = visit.say("finished_files", read=read, failed=failed, unchanged=job.report.get("unchanged", 0))
+    words = visit.text(
+        "page.finished_files", read=read, failed=failed, unchanged=job.report.get("unchanged", 0)
+    )
     stopped = job.report.get("stopped")
     return f"{words}. {stopped}" if stopped else words
 
 
-def _failures(visit: Visit, job: Job) -> None:
+def _failures(visit: Visit, job: IngestJob) -> None:
     failed = [(file, status, reason) for file, status, reason in job.files if status not in ("ok", "ocr")]
     if not failed:
         return
     rows = [[markup.text(f), markup.badge(s, "unsupported"), markup.text(r)] for f, s, r in failed[:20]]
-    st.html(markup.table([visit.say("file"), visit.say("status"), visit.say("why")], rows))
-    if not job.active and st.button(visit.say("retry"), key=f"retry-{job.id}", icon=":material/refresh:"):
+    st.html(
+        markup.table([visit.text("page.file"), visit.text("page.status"), visit.text("page.reason")], rows)
+    )
+    if not job.active and st.button(
+        visit.text("page.retry"), key=f"retry-{job.id}", icon=":material/refresh:"
+    ):
         visit.workspace.jobs.submit(job.label, job.paths, retry=True)
         st.rerun()
 
 
-# -- the ledger ---------------------------------------------------------------------------------------------------
+# -- the index ----------------------------------------------------------------------------------------------------
 
 
-def _ledger(visit: Visit) -> None:
-    st.subheader(visit.say("ledger"))
-    index = visit.workspace.library.index()
+def _indexed(visit: Visit) -> None:
+    st.subheader(visit.text("page.indexed"))
+    index = visit.index
     entries = [] if index is None else index.ledger()
     if not entries:
-        st.caption(visit.say("ledger_empty"))
+        st.caption(visit.text("page.indexed_none"))
         return
     shown = _filtered(visit, entries)
     parts = max((len(shown) + _ROWS - 1) // _ROWS, 1)
-    part = st.number_input(visit.say("page_number"), 1, parts, key="part") if parts > 1 else 1
+    part = st.number_input(visit.text("page.part"), 1, parts, key="part") if parts > 1 else 1
     rows = [_row(visit, entry) for entry in shown[(int(part) - 1) * _ROWS : int(part) * _ROWS]]
-    head = [visit.say(key) for key in ("file", "status", "pages", "passages", "why")]
+    head = [visit.text(f"page.{name}") for name in ("file", "status", "pages", "passages", "reason")]
     st.html(markup.table(head, rows, numbers=(2, 3)))
-    st.caption(visit.say("more_files", shown=f"{len(shown):,}", all=f"{len(entries):,}"))
+    st.caption(visit.text("page.more_files", shown=len(shown), all=len(entries)))
     _remove(visit, [entry.source.file for entry in entries])
 
 
 def _filtered(visit: Visit, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words = st.text_input(visit.say("find_file"), key="find-file")
+        words = st.text_input(visit.text("page.find_file"), key="find-file")
         which = st.segmented_control(
-            visit.say("show"),
+            visit.text("page.show"),
             _FILTERS,
             default=_FILTERS[0],
-            format_func=visit.say,
+            format_func=visit.text,
             key="which",
             required=True,
         )
-    wanted = {"show_searchable": (True,), "show_failed": (False,)}.get(str(which), (True, False))
+    wanted = {"page.show_searchable": (True,), "page.show_failed": (False,)}.get(str(which), (True, False))
     return [
         entry
         for entry in entries
@@ -188,7 +192,9 @@ def _filtered(visit: Visit, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]
 def _row(visit: Visit, entry: LedgerEntry) -> list[str]:
     source = entry.source
     kind, word = (
-        ("verified", "yes_searchable") if source.status.searchable else ("unsupported", "not_searchable")
+        ("verified", "page.show_searchable")
+        if source.status.searchable
+        else ("unsupported", "page.show_failed")
     )
     plain = source.status.value in ("ok", "ocr") and not source.reason
     reason = "" if plain else f"{source.status.value}{': ' if source.reason else ''}{source.reason}"
@@ -199,7 +205,7 @@ def _row(visit: Visit, entry: LedgerEntry) -> list[str]:
     )
     return [
         markup.text(source.file),
-        markup.badge(visit.say(word), kind),
+        markup.badge(visit.text(word), kind),
         pages,
         f"{entry.chunks:,}",
         markup.text(reason),
@@ -207,21 +213,21 @@ def _row(visit: Visit, entry: LedgerEntry) -> list[str]:
 
 
 def _remove(visit: Visit, files: list[str]) -> None:
-    with st.expander(visit.say("remove"), icon=":material/delete:"):
-        st.caption(visit.say("remove_note"))
+    with st.expander(visit.text("page.remove"), icon=":material/delete:"):
+        st.caption(visit.text("page.remove_note"))
         chosen = st.multiselect(
-            visit.say("remove_choose"),
+            visit.text("page.remove_choose"),
             files,
             format_func=label,
             key="remove-files",
-            placeholder=visit.say("choose"),
+            placeholder=visit.text("page.choose"),
         )
-        if st.button(visit.say("remove_button"), disabled=not chosen, key="remove"):
+        if st.button(visit.text("page.remove_button"), disabled=not chosen, key="remove"):
             try:
                 visit.workspace.remove(chosen)
             except RagError as error:
                 st.error(label(str(error)))
             else:
-                st.toast(visit.say("removed", count=len(chosen)))
+                st.toast(visit.text("page.removed", count=len(chosen)))
                 del st.session_state["remove-files"]
                 st.rerun()

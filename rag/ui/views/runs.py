@@ -3,104 +3,113 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from pathlib import Path
 
 import streamlit as st
 
-from rag.errors import RagError
+from rag.errors import RagError, UsageError
 from rag.evaluation.catalogue import METRICS, Metric
-from rag.evaluation.compare import Change, Comparison, Flip, Verdict
+from rag.evaluation.compare import Change, Comparison, Flip, Verdict, compare
+from rag.evaluation.folder import MANIFEST, RECORDS, Run, load_run
 from rag.evaluation.metrics.intervals import Interval
 from rag.evaluation.records import Record
+from rag.evaluation.report.page import html_report
+from rag.evaluation.summary import Summary, summarise
+from rag.messages import Language
 from rag.ui import markup
-from rag.ui.history import History
 from rag.ui.markup import label
-from rag.ui.views.frame import Visit
+from rag.ui.views.visit import Visit
 
 _VERDICTS = {
-    Verdict.BETTER: ("verdict_better", "verified"),
-    Verdict.WORSE: ("verdict_worse", "unsupported"),
-    Verdict.MIXED: ("verdict_mixed", "weak"),
-    Verdict.NONE: ("verdict_none", "plain"),
+    Verdict.BETTER: ("page.verdict_better", "verified"),
+    Verdict.WORSE: ("page.verdict_worse", "unsupported"),
+    Verdict.MIXED: ("page.verdict_mixed", "weak"),
+    Verdict.NONE: ("page.verdict_none", "plain"),
 }
 _MOST_FLIPS = 100
 
 
 def show(visit: Visit) -> None:
     """Draw the page."""
-    st.title(visit.say("evaluation_title"))
-    history = History(visit.workspace.options.runs)
-    names = history.names()
+    st.title(visit.text("page.evaluation_title"))
+    folder = RunHistory(visit.workspace.options.runs)
+    names = folder.names()
     if not names:
-        st.html(markup.note(visit.say("no_runs", folder=str(history.folder))))
+        st.html(markup.note(visit.text("page.no_runs", folder=str(folder.path))))
         return
-    one, two = st.tabs([visit.say("summary"), visit.say("comparison")])
+    one, two = st.tabs([visit.text("page.summary"), visit.text("page.comparison")])
     with one:
-        _single(visit, history, names)
+        _single(visit, folder, names)
     with two:
-        _compared(visit, history, names)
+        _compared(visit, folder, names)
 
 
-def _single(visit: Visit, history: History, names: list[str]) -> None:
-    name = str(st.selectbox(visit.say("run"), names, key="run", format_func=label))
+def _single(visit: Visit, folder: RunHistory, names: list[str]) -> None:
+    name = str(st.selectbox(visit.text("page.run"), names, key="run", format_func=label))
     try:
-        run, summary = history.run(name), history.summary(name)
+        run, summary = folder.run(name), folder.summary(name)
     except RagError as error:
         st.error(label(str(error)))
         return
-    st.caption(f"{visit.say('run_questions')}: {len(run.records):,}")
+    st.caption(visit.text("page.run_questions", count=len(run.records)))
     rows = [
         [_metric_name(METRICS[key]), _value(METRICS[key], f.value), _interval(METRICS[key], f), f"{f.n:,}"]
         for key, f in summary.figures.items()
     ]
-    head = [visit.say("metric"), visit.say("value"), visit.say("interval"), "n"]
+    head = [visit.text("page.metric"), visit.text("page.value"), visit.text("page.interval"), "n"]
     st.html(markup.table(head, rows, numbers=(1, 2, 3)))
-    with st.expander(visit.say("run_settings"), icon=":material/tune:"):
+    with st.expander(visit.text("page.run_settings"), icon=":material/tune:"):
         pairs = [[markup.text(str(k)), markup.text(str(v))] for k, v in run.settings.items()]
-        st.html(markup.table([visit.say("setting"), visit.say("value")], pairs))
-    _report(visit, history, name, None)
+        st.html(markup.table([visit.text("page.setting"), visit.text("page.value")], pairs))
+    _report(visit, folder, name, None)
 
 
-def _compared(visit: Visit, history: History, names: list[str]) -> None:
+def _compared(visit: Visit, folder: RunHistory, names: list[str]) -> None:
     left, right = st.columns(2)
     # by default the newest against the one before it
     before = str(
         left.selectbox(
-            visit.say("run_before"), names, index=min(1, len(names) - 1), key="before", format_func=label
+            visit.text("page.run_before"),
+            names,
+            index=min(1, len(names) - 1),
+            key="before",
+            format_func=label,
         )
     )
-    after = str(right.selectbox(visit.say("run_after"), names, index=0, key="after", format_func=label))
+    after = str(right.selectbox(visit.text("page.run_after"), names, index=0, key="after", format_func=label))
     if before == after:
-        st.caption(visit.say("choose_two"))
+        st.caption(visit.text("page.choose_two"))
         return
     try:
-        comparison = history.compare(before, after)
+        comparison = folder.compare(before, after)
     except RagError as error:
         st.error(label(str(error)))
         return
     _verdict(visit, comparison)
     _changes(visit, comparison)
     _flips(visit, comparison)
-    _report(visit, history, after, before)
+    _report(visit, folder, after, before)
 
 
 def _verdict(visit: Visit, comparison: Comparison) -> None:
     key, kind = _VERDICTS[comparison.verdict]
-    words = markup.element("strong", visit.say("verdict"), ": ")
-    st.html(markup.element("p", words, markup.badge(visit.say(key), kind), class_="pq-verdict"))
-    lines = [visit.say("compared", count=comparison.questions), *comparison.notes]
+    words = markup.element("strong", visit.text("page.verdict"), ": ")
+    st.html(markup.element("p", words, markup.badge(visit.text(key), kind), class_="pq-verdict"))
+    lines = [visit.text("page.compared", count=comparison.questions), *comparison.notes]
     st.html("".join(markup.note(line) for line in lines))
     if comparison.settings:
         rows = [[markup.text(str(v)) for v in (k, *pair)] for k, pair in comparison.settings.items()]
-        with st.expander(visit.say("changed_settings"), icon=":material/tune:"):
-            st.html(markup.table([visit.say(k) for k in ("setting", "before", "after")], rows))
+        with st.expander(visit.text("page.changed_settings"), icon=":material/tune:"):
+            st.html(markup.table([visit.text(f"page.{k}") for k in ("setting", "before", "after")], rows))
 
 
 def _changes(visit: Visit, comparison: Comparison) -> None:
-    head = [visit.say(k) for k in ("metric", "before", "after", "difference", "verdict")]
+    head = [visit.text(f"page.{k}") for k in ("metric", "before", "after", "difference", "verdict")]
     first = [change for change in comparison.changes if change.metric.headline]
     rest = [change for change in comparison.changes if not change.metric.headline]
     st.html(markup.table(head, [_change(visit, c) for c in first], numbers=(1, 2, 3)))
-    with st.expander(visit.say("all_metrics"), icon=":material/table_rows:"):
+    with st.expander(visit.text("page.all_metrics"), icon=":material/table_rows:"):
         st.html(markup.table(head, [_change(visit, c) for c in rest], numbers=(1, 2, 3)))
 
 
@@ -113,26 +122,26 @@ def _change(visit: Visit, change: Change) -> list[str]:
         _value(metric, change.before.value),
         _value(metric, change.after.value),
         f"{difference}<br><small>{_interval(metric, change.difference, signed=True)}</small>",
-        markup.badge(visit.say(key), kind),
+        markup.badge(visit.text(key), kind),
     ]
 
 
 def _flips(visit: Visit, comparison: Comparison) -> None:
-    st.subheader(f"{visit.say('flips')} ({len(comparison.flips)})")
+    st.subheader(visit.text("page.flips", count=len(comparison.flips)))
     if not comparison.flips:
-        st.caption(visit.say("no_flips"))
+        st.caption(visit.text("page.no_flips"))
     for flip in comparison.flips[:_MOST_FLIPS]:
         _flip(visit, flip)
 
 
 def _flip(visit: Visit, flip: Flip) -> None:
-    mark, word = ("✓", visit.say("gained")) if flip.gained else ("✗", visit.say("lost"))
+    mark, word = ("✓", visit.text("page.gained")) if flip.gained else ("✗", visit.text("page.lost"))
     asked = flip.after.question
     with st.expander(f"{mark} {word} · {label(asked.question)}"):
-        gold = ", ".join(asked.answers) if asked.answerable else visit.say("no_answer")
-        st.html(markup.note(f"{visit.say('right_answer')}: {gold}"))
+        gold = ", ".join(asked.answers) if asked.answerable else visit.text("page.no_answer")
+        st.html(markup.note(visit.text("page.right_answer", answer=gold)))
         sides = [
-            markup.element("div", markup.element("h4", visit.say(key)), _given(visit, record))
+            markup.element("div", markup.element("h4", visit.text(f"page.{key}")), _given(visit, record))
             for key, record in (("before", flip.before), ("after", flip.after))
         ]
         st.html(markup.element("div", *sides, class_="pq-pair"))
@@ -141,19 +150,21 @@ def _flip(visit: Visit, flip: Flip) -> None:
 def _given(visit: Visit, record: Record) -> str:
     """What a run answered, or why it did not."""
     if record.failed:
-        return markup.note(visit.say("answer_failed", error=record.error))
+        return markup.note(visit.text("page.answer_failed", error=record.error))
     if record.answer is None:
-        return markup.note(visit.say("searched_only"))
+        return markup.note(visit.text("page.searched_only"))
     if not record.answer.answered:
-        return markup.note(f"{visit.say('answer_declined')}. {record.answer.reason}")
-    places = ", ".join(f"{c.file} {visit.say('page', page=c.page)}" for c in record.answer.citations)
+        return markup.note(visit.text("page.answer_declined", reason=record.answer.reason))
+    places = ", ".join(
+        f"{c.file} {visit.text('page.page_short', page=c.page)}" for c in record.answer.citations
+    )
     return markup.answer(record.answer, visit.language) + markup.note(places)
 
 
-def _report(visit: Visit, history: History, name: str, earlier: str | None) -> None:
+def _report(visit: Visit, folder: RunHistory, name: str, earlier: str | None) -> None:
     st.download_button(
-        visit.say("report"),
-        data=lambda: history.report(name, earlier, visit.language),
+        visit.text("page.report"),
+        data=lambda: folder.report(name, earlier, visit.language),
         file_name=f"{name.replace('/', '-')}.html",
         mime="application/octet-stream",
         key=f"report-{earlier is not None}",
@@ -186,3 +197,73 @@ def _interval(metric: Metric, figure: Interval, *, signed: bool = False) -> str:
     if math.isnan(figure.low) or math.isnan(figure.high):
         return ""
     return f"{_value(metric, figure.low, signed=signed)} … {_value(metric, figure.high, signed=signed)}"
+
+
+# -- the folder of runs -------------------------------------------------------------------------------------------
+
+
+_DEPTH = 2
+"""Levels of folders that runs are looked for in: a sweep has a folder of its own around its runs."""
+
+Stamp = tuple[int, int]
+"""When the files of a run were last written: what takes long is computed once for each."""
+
+
+class RunHistory:
+    """The runs below a folder."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def names(self) -> list[str]:
+        """The runs by their path below the folder, the newest first."""
+        found = [
+            path.parent
+            for depth in range(1, _DEPTH + 1)
+            for path in self.path.glob("/".join([*"*" * depth, MANIFEST]))
+        ]
+        found.sort(key=lambda run: -(run / MANIFEST).stat().st_mtime_ns)
+        return [run.relative_to(self.path).as_posix() for run in found]
+
+    def run(self, name: str) -> Run:
+        """A run with its records. Raises UsageError when there is none of that name, RagError when it is damaged."""
+        return _run(*self._find(name))
+
+    def summary(self, name: str) -> Summary:
+        """The figures of a run."""
+        return _summary(*self._find(name))
+
+    def compare(self, before: str, after: str) -> Comparison:
+        """Two runs side by side. Raises UsageError when they share no question."""
+        return _comparison(*self._find(before), *self._find(after))
+
+    def report(self, name: str, earlier: str | None, language: Language) -> str:
+        """The HTML report of a run, against an earlier one when that is named."""
+        comparison = None if earlier is None else self.compare(earlier, name)
+        return html_report(self.run(name), self.summary(name), comparison=comparison, language=language)
+
+    def _find(self, name: str) -> tuple[Path, Stamp]:
+        # the name comes back from a browser: only what was offered is opened
+        if name not in self.names():
+            raise UsageError(f"There is no run {name} in {self.path}.")
+        path = self.path / name
+        return path, (_written(path / MANIFEST), _written(path / RECORDS))
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@lru_cache(maxsize=8)
+def _run(path: Path, _stamp: Stamp) -> Run:
+    return load_run(path)
+
+
+@lru_cache(maxsize=32)
+def _summary(path: Path, stamp: Stamp) -> Summary:
+    return summarise(_run(path, stamp).records, slices=False)
+
+
+@lru_cache(maxsize=16)
+def _comparison(before: Path, b_stamp: Stamp, after: Path, a_stamp: Stamp) -> Comparison:
+    return compare(_run(before, b_stamp), _run(after, a_stamp))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag.store import open_index
-from rag.ui import pool as pool_module
-from rag.ui.options import UiOptions
+from rag.ui import workspace as workspace_module
+from rag.ui.server import UiOptions
 from rag.ui.workspace import Workspace
 
 
@@ -33,7 +33,7 @@ def test_visitors_with_the_same_settings_share_a_pipeline(workspace: Workspace) 
 def test_a_question_keeps_its_state_and_the_next_one_gets_the_newest(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module, "_RENEW_AFTER", 0.0)
+    monkeypatch.setattr(workspace_module, "_RENEW_AFTER", 0.0)
     with workspace.pool.lend({}) as before:
         file = before.index.sources()[0].file
         with open_index(workspace.settings.index) as writing, writing.writer() as writer:
@@ -50,8 +50,8 @@ def test_without_an_index_asking_says_what_to_do(tmp_path: Path) -> None:
     workspace = Workspace(UiOptions(flags={"index": str(tmp_path / "none")}))
     session = workspace.session(None)
     assert session.begin("Anything?", workspace.ask)
-    assert session.asking is not None
-    assert session.asking.wait(30)
+    assert session.running is not None
+    assert session.running.wait(30)
     session.settle()
     assert "rag ingest" in session.problem
     assert not (tmp_path / "none").exists()

@@ -1,4 +1,4 @@
-"""What stands before Streamlit: a password when there is one, the host that was meant, headers that forbid the rest.
+"""Who may reach the page: a password when one is set, the host name of the request, and headers for the browser.
 
 Plain ASGI. Without the cookie of a login nothing behind it is reached: neither pages, nor media files, uploads or
 the socket. The policy in the headers makes the browser refuse anything from another server, whatever a document says.
@@ -18,7 +18,7 @@ from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
 from string import Template
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -50,8 +50,8 @@ HEADERS = (
 )
 
 
-class Gate:
-    """ASGI middleware. `password` None lets everybody in who asks for a loopback name."""
+class AccessControl:
+    """ASGI middleware. With `password` None every request for a loopback name is let in."""
 
     def __init__(self, app: App, password: str | None = None) -> None:
         self._app = app
@@ -62,19 +62,24 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif self._password is None and not _meant_for_loopback(scope):
+        elif self._password is None and not _for_loopback(scope):
             # a page elsewhere whose name was made to resolve to 127.0.0.1 (DNS rebinding)
             await _refuse(scope, send, 421, "This page is served to this machine only.")
         elif self._password is not None and scope["type"] == "http" and scope["path"] == LOGIN:
             await self._login(scope, receive, _with_headers(send))
-        elif self._password is None or self._known(scope):
+        elif self._password is None or self._logged_in(scope):
             await self._app(scope, receive, _with_headers(send))
         elif (
             scope["type"] == "http" and scope["method"] == "GET" and "text/html" in _header(scope, b"accept")
         ):
             query = scope.get("query_string", b"").decode("latin-1")
             target = scope["path"] + (f"?{query}" if query else "")
-            await _answer(_with_headers(send), 303, b"", (b"location", f"{LOGIN}?{_quoted(target)}".encode()))
+            await _answer(
+                _with_headers(send),
+                303,
+                b"",
+                (b"location", f"{LOGIN}?{urlencode({'next': target})}".encode()),
+            )
         else:
             await _refuse(scope, send, 401, "Log in first.")
 
@@ -87,7 +92,7 @@ class Gate:
             return
         form = parse_qs((await _body(receive)).decode("utf-8", "replace"))
         given, target = form.get("password", [""])[0], form.get("next", ["/"])[0]
-        if self._throttled():
+        if len(self._failures) == TRIES and time.monotonic() - self._failures[0] < 60:
             await self._form(send, 429, target, "wait")
             return
         if not hmac.compare_digest(given.encode(), (self._password or "").encode()):
@@ -95,8 +100,10 @@ class Gate:
             await asyncio.sleep(0.5)
             await self._form(send, 403, target, "wrong")
             return
+        expiry = str(int(time.time()) + LIFETIME)
         secure = "; Secure" if scope.get("scheme") == "https" else ""
-        cookie = f"{COOKIE}={self._token()}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LIFETIME}{secure}"
+        attributes = f"Path=/; HttpOnly; SameSite=Strict; Max-Age={LIFETIME}{secure}"
+        cookie = f"{COOKIE}={expiry}.{self._sign(expiry)}; {attributes}"
         location = (b"location", _local_target(target).encode())
         await _answer(send, 303, b"", (b"set-cookie", cookie.encode()), location)
 
@@ -110,17 +117,10 @@ class Gate:
         )
         await _answer(send, status, body.encode(), (b"content-type", b"text/html; charset=utf-8"))
 
-    def _throttled(self) -> bool:
-        return len(self._failures) == TRIES and time.monotonic() - self._failures[0] < 60
-
-    def _token(self) -> str:
-        expiry = str(int(time.time()) + LIFETIME)
-        return f"{expiry}.{self._sign(expiry)}"
-
     def _sign(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
-    def _known(self, scope: Scope) -> bool:
+    def _logged_in(self, scope: Scope) -> bool:
         try:
             cookies = SimpleCookie(_header(scope, b"cookie"))
         except CookieError:
@@ -132,7 +132,7 @@ class Gate:
         return genuine and time.time() < int(expiry)
 
 
-def _meant_for_loopback(scope: Scope) -> bool:
+def _for_loopback(scope: Scope) -> bool:
     host = _header(scope, b"host")
     try:
         name = urlsplit(f"//{host}").hostname or ""
@@ -150,12 +150,6 @@ def _local_target(target: str) -> str:
     """A path on this server; anything else would make the login a springboard to another."""
     plain = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if plain and target.isascii() and " " not in target else "/"
-
-
-def _quoted(target: str) -> str:
-    from urllib.parse import urlencode
-
-    return urlencode({"next": target})
 
 
 def _with_headers(send: Send) -> Send:

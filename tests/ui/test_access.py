@@ -1,4 +1,4 @@
-"""The gate before the page: nothing is reached without the password, and answers forbid what is not ours."""
+"""Access to the page: nothing is reached without the password, and headers forbid what is not ours."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from rag.ui.gate import COOKIE, TRIES, Gate
+from rag.ui.access import COOKIE, TRIES, AccessControl
 
 PASSWORD = "정원의 열쇠 1"
 
 
 async def _behind(scope: Any, receive: Any, send: Any) -> None:
-    """What the gate guards: it answers everything."""
+    """What is behind the access control: it answers everything."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.accept"})
         return
@@ -24,10 +24,10 @@ async def _behind(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Visitor:
-    """Speaks ASGI to a gate, and keeps cookies as a browser does."""
+    """Speaks ASGI to the access control, and keeps cookies as a browser does."""
 
-    def __init__(self, gate: Gate, host: str = "localhost:8501") -> None:
-        self.gate, self.host = gate, host
+    def __init__(self, access: AccessControl, host: str = "localhost:8501") -> None:
+        self.access, self.host = access, host
         self.cookies: dict[str, str] = {}
 
     def get(self, path: str, accept: str = "*/*") -> tuple[int, dict[str, str], bytes]:
@@ -56,7 +56,7 @@ class Visitor:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        asyncio.run(self.gate(scope, receive, send))
+        asyncio.run(self.access(scope, receive, send))
         if kind == "websocket":
             return (101 if sent[0]["type"] == "websocket.accept" else 403), {}, b""
         got = {k.decode().lower(): v.decode() for k, v in sent[0]["headers"]}
@@ -73,28 +73,28 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(_: float) -> None:
         return None
 
-    monkeypatch.setattr("rag.ui.gate.asyncio.sleep", at_once)
+    monkeypatch.setattr("rag.ui.access.asyncio.sleep", at_once)
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/documents", "/_stcore/health", "/media/abc.png", "/_stcore/upload_file/1/2"]
 )
 def test_nothing_is_reached_without_the_password(path: str) -> None:
-    status, headers, body = Visitor(Gate(_behind, PASSWORD)).get(path)
+    status, headers, body = Visitor(AccessControl(_behind, PASSWORD)).get(path)
     assert status == 401
     assert b"inside" not in body
     assert "x-inside" not in headers
 
 
 def test_the_socket_is_not_reached_without_the_password() -> None:
-    visitor = Visitor(Gate(_behind, PASSWORD))
+    visitor = Visitor(AccessControl(_behind, PASSWORD))
     assert visitor.send("GET", "/_stcore/stream", kind="websocket")[0] == 403
     visitor.log_in(PASSWORD)
     assert visitor.send("GET", "/_stcore/stream", kind="websocket")[0] == 101
 
 
 def test_a_browser_is_led_to_the_login_and_back() -> None:
-    visitor = Visitor(Gate(_behind, PASSWORD))
+    visitor = Visitor(AccessControl(_behind, PASSWORD))
     status, headers, _ = visitor.get("/documents?session=abc", accept="text/html")
     assert (status, headers["location"]) == (303, "/login?next=%2Fdocuments%3Fsession%3Dabc")
     status, _, form = visitor.get(headers["location"])
@@ -112,20 +112,20 @@ def test_a_browser_is_led_to_the_login_and_back() -> None:
 
 @pytest.mark.parametrize("wrong", ["", "정원의 열쇠", PASSWORD + " ", "x" * 5000])
 def test_another_password_opens_nothing(wrong: str) -> None:
-    visitor = Visitor(Gate(_behind, PASSWORD))
+    visitor = Visitor(AccessControl(_behind, PASSWORD))
     assert visitor.log_in(wrong)[0] == 403
     assert visitor.get("/")[0] == 401
 
 
 @pytest.mark.parametrize("cookie", ["", "99999999999.", "99999999999.00ff", "abc", "1.2.3", "\u00e9.x"])
 def test_a_made_up_cookie_opens_nothing(cookie: str) -> None:
-    visitor = Visitor(Gate(_behind, PASSWORD))
+    visitor = Visitor(AccessControl(_behind, PASSWORD))
     visitor.cookies[COOKIE] = cookie
     assert visitor.get("/")[0] == 401
 
 
 def test_a_cookie_with_a_later_expiry_opens_nothing() -> None:
-    visitor = Visitor(Gate(_behind, PASSWORD))
+    visitor = Visitor(AccessControl(_behind, PASSWORD))
     visitor.log_in(PASSWORD)
     expiry, _, signature = visitor.cookies[COOKIE].partition(".")
     visitor.cookies[COOKIE] = f"{int(expiry) + 1}.{signature}"
@@ -136,35 +136,35 @@ def test_a_cookie_with_a_later_expiry_opens_nothing() -> None:
     "target", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nset-cookie: x"]
 )
 def test_the_login_leads_nowhere_else(target: str) -> None:
-    assert Visitor(Gate(_behind, PASSWORD)).log_in(PASSWORD, target)[1]["location"] == "/"
+    assert Visitor(AccessControl(_behind, PASSWORD)).log_in(PASSWORD, target)[1]["location"] == "/"
 
 
 def test_markup_in_the_address_shows_as_text() -> None:
-    form = Visitor(Gate(_behind, PASSWORD)).get('/login?next=/"><script>alert(1)</script>')[2]
+    form = Visitor(AccessControl(_behind, PASSWORD)).get('/login?next=/"><script>alert(1)</script>')[2]
     assert b"<script>" not in form
 
 
 def test_guessing_is_slowed_down() -> None:
-    visitor = Visitor(Gate(_behind, PASSWORD))
+    visitor = Visitor(AccessControl(_behind, PASSWORD))
     assert [visitor.log_in("guess")[0] for _ in range(TRIES)] == [403] * TRIES
     assert visitor.log_in(PASSWORD)[0] == 429
 
 
 @pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST"])
 def test_without_a_password_this_machine_is_served(host: str) -> None:
-    assert Visitor(Gate(_behind), host).get("/")[2] == b"inside"
+    assert Visitor(AccessControl(_behind), host).get("/")[2] == b"inside"
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example:8501", "localhost.evil.example", "192.168.0.7:8501", "", "[::1"]
 )
 def test_without_a_password_other_names_are_refused(host: str) -> None:
-    assert Visitor(Gate(_behind), host).get("/")[0] == 421
-    assert Visitor(Gate(_behind), host).send("GET", "/_stcore/stream", kind="websocket")[0] == 403
+    assert Visitor(AccessControl(_behind), host).get("/")[0] == 421
+    assert Visitor(AccessControl(_behind), host).send("GET", "/_stcore/stream", kind="websocket")[0] == 403
 
 
 def test_every_answer_forbids_other_servers() -> None:
-    visitor = Visitor(Gate(_behind, PASSWORD))
+    visitor = Visitor(AccessControl(_behind, PASSWORD))
     visitor.log_in(PASSWORD)
     for path in ("/", "/login"):
         policy = visitor.get(path)[1]["content-security-policy"]

@@ -15,7 +15,7 @@ from rag.settings import load_settings
 from rag.store import Index, IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
 from rag.types import Document, Page, Source, Span, Status
-from rag.ui.evidence import Exhibit, Pictures, original_of, view_page
+from rag.ui.pages import CitedPage, Pictures, original_of, view_page
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 PDF = SAMPLE / "calder-moss-travel-and-expenses-policy.pdf"
@@ -51,7 +51,7 @@ def test_an_index_from_elsewhere_opens_no_other_file(tmp_path: Path) -> None:
     secret.write_text("the key", encoding="utf-8")
     with _index(tmp_path / "index", secret, content=b"unkown") as index:
         assert original_of(index, "a.pdf") is None
-        view = view_page(index, Exhibit("a.pdf", 1), 1, Pictures())
+        view = view_page(index, CitedPage("a.pdf", 1), 1, Pictures())
         assert view.picture is None
         assert view.problem == "changed"
         assert view.text == "Page 1 has a quote."
@@ -59,13 +59,13 @@ def test_an_index_from_elsewhere_opens_no_other_file(tmp_path: Path) -> None:
 
 def test_a_page_is_drawn_with_its_marks(tmp_path: Path) -> None:
     with _index(tmp_path / "index", PDF) as index:
-        view = view_page(index, Exhibit("a.pdf", 2, (Span(2, 0, 6),)), 2, Pictures(scale=0.5))
+        view = view_page(index, CitedPage("a.pdf", 2, (Span(2, 0, 6),)), 2, Pictures(scale=0.5))
         assert view.picture is not None
         assert view.picture.startswith(b"\x89PNG")
         assert (view.number, view.pages, view.ranges) == (2, 3, ((0, 6),))
-        assert view_page(index, Exhibit("a.pdf", 2, (Span(2, 0, 6),)), 3, Pictures(scale=0.5)).ranges == ()
+        assert view_page(index, CitedPage("a.pdf", 2, (Span(2, 0, 6),)), 3, Pictures(scale=0.5)).ranges == ()
         with pytest.raises(RagError, match="no page 9"):
-            view_page(index, Exhibit("a.pdf", 9), 9, Pictures())
+            view_page(index, CitedPage("a.pdf", 9), 9, Pictures())
 
 
 def test_a_picture_is_drawn_once(tmp_path: Path) -> None:

@@ -12,18 +12,18 @@ from rag.errors import RagError
 from rag.types import Usage
 from rag.ui import markup
 from rag.ui.markup import label
-from rag.ui.views.frame import Visit
+from rag.ui.views.visit import Visit
 
 _MOST_PASSAGES = 40
-_ROLES = {"system": "role_system", "human": "role_human", "ai": "role_ai"}
+_ROLES = {"system": "page.role_system", "human": "page.role_human", "ai": "page.role_ai"}
 
 
 def show(visit: Visit) -> None:
     """Draw the page."""
-    st.title(visit.say("settings_title"))
+    st.title(visit.text("page.settings_title"))
     _answers(visit)
     _filters(visit)
-    visit.keep()
+    visit.save()
     _preview(visit)
     _cost(visit)
     _in_force(visit)
@@ -35,18 +35,18 @@ def _change(visit: Visit, **changes: Any) -> None:
 
 def _answers(visit: Visit) -> None:
     choices = visit.session.choices
-    st.subheader(visit.say("answers"))
+    st.subheader(visit.text("page.answers"))
     _model(visit)
     names = list(dict.fromkeys([choices.prompt, *visit.workspace.templates()]))
     described = visit.workspace.descriptions()
     prompt = st.selectbox(
-        visit.say("template"),
+        visit.text("page.template"),
         names,
         index=0,
         format_func=lambda name: f"{name} – {described[name]}" if name in described else name,
     )
-    k = st.slider(visit.say("passages_number"), 1, max(_MOST_PASSAGES, choices.k), choices.k)
-    strict = st.toggle(visit.say("strict"), choices.strict)
+    k = st.slider(visit.text("page.k"), 1, max(_MOST_PASSAGES, choices.k), choices.k)
+    strict = st.toggle(visit.text("page.strict"), choices.strict)
     left, middle, right = st.columns(3)
     with left:
         temperature = _own(visit, "temperature", choices.temperature, 0.0, 2.0, 0.2, 0.1)
@@ -64,11 +64,11 @@ def _model(visit: Visit) -> None:
     workspace, chosen = visit.workspace, visit.session.choices.model
     names = list(dict.fromkeys([*([chosen] if chosen else []), *workspace.models()]))
     model = st.selectbox(
-        visit.say("model"),
+        visit.text("page.model"),
         names,
         index=names.index(chosen or workspace.model),
         accept_new_options=not workspace.options.public,
-        help=visit.say("model_help"),
+        help=visit.text("page.model_help"),
     )
     _change(visit, model=None if model in (None, workspace.model) else str(model))
 
@@ -77,25 +77,30 @@ def _own(
     visit: Visit, name: str, chosen: float | None, low: float, high: float, usual: float, step: float
 ) -> float | None:
     """A number that follows the template, or the calibration, until it is set."""
-    if st.checkbox(visit.say(f"own_{name}"), chosen is None, key=f"own-{name}"):
+    if st.checkbox(visit.text(f"page.own_{name}"), chosen is None, key=f"own-{name}"):
         return None
-    return float(st.number_input(visit.say(name), low, high, usual if chosen is None else chosen, step=step))
+    return float(
+        st.number_input(visit.text(f"page.{name}"), low, high, usual if chosen is None else chosen, step=step)
+    )
 
 
 def _filters(visit: Visit) -> None:
     choices = visit.session.choices
-    st.subheader(visit.say("filters"))
-    index = visit.workspace.library.index()
+    st.subheader(visit.text("page.filters"))
+    index = visit.index
     known = [] if index is None else [s.file for s in index.sources() if s.status.searchable]
     files = st.multiselect(
-        visit.say("only_files"),
+        visit.text("page.only_files"),
         known,
         default=[file for file in choices.files if file in known],
         format_func=label,
-        placeholder=visit.say("choose"),
+        placeholder=visit.text("page.choose"),
     )
     written = st.text_area(
-        visit.say("conditions"), "\n".join(choices.conditions), help=visit.say("conditions_help"), height=90
+        visit.text("page.conditions"),
+        "\n".join(choices.conditions),
+        help=visit.text("page.conditions_help"),
+        height=90,
     )
     conditions = tuple(line.strip() for line in written.splitlines() if line.strip())
     try:
@@ -107,11 +112,13 @@ def _filters(visit: Visit) -> None:
 
 
 def _preview(visit: Visit) -> None:
-    st.subheader(visit.say("preview"))
-    turns = visit.session.turns
+    st.subheader(visit.text("page.preview"))
+    earlier = visit.session.exchanges
     with st.form("preview"):
-        question = st.text_input(visit.say("preview_question"), turns[-1].answer.question if turns else "")
-        sent = st.form_submit_button(visit.say("preview_button"), icon=":material/visibility:")
+        question = st.text_input(
+            visit.text("page.preview_question"), earlier[-1].answer.question if earlier else ""
+        )
+        sent = st.form_submit_button(visit.text("page.preview_button"), icon=":material/visibility:")
     if not sent or not question.strip():
         return
     try:
@@ -119,28 +126,28 @@ def _preview(visit: Visit) -> None:
     except RagError as error:
         st.error(label(str(error)))
         return
-    st.html(markup.note(visit.say("preview_tokens", tokens=f"{sum(counts):,}", context=f"{context:,}")))
-    for message, count in zip(messages, counts, strict=True):
-        st.caption(f"{visit.say(_ROLES.get(message.type, 'role_human'))} · {count:,}")
-        st.code(message.text, language=None, wrap_lines=True)
+    st.html(markup.note(visit.text("page.preview_tokens", tokens=sum(counts), context=context)))
+    for one, count in zip(messages, counts, strict=True):
+        st.caption(f"{visit.text(_ROLES.get(one.type, 'page.role_human'))} · {count:,}")
+        st.code(one.text, language=None, wrap_lines=True)
 
 
 # -- money --------------------------------------------------------------------------------------------------------
 
 
 def _cost(visit: Visit) -> None:
-    st.subheader(visit.say("cost"))
+    st.subheader(visit.text("page.cost"))
     here, meter = visit.session.usage, visit.workspace.meter
     columns = st.columns(3)
-    columns[0].metric(visit.say("cost_session"), _price(visit, here))
-    columns[1].metric(visit.say("cost_server"), _price(visit, meter.usage))
-    columns[2].metric(visit.say("cost_cap"), f"${meter.cap:g}")
-    st.caption(visit.say("cost_cap_note"))
-    lines = visit.workspace.receipts()
+    columns[0].metric(visit.text("page.cost_session"), _price(visit, here))
+    columns[1].metric(visit.text("page.cost_server"), _price(visit, meter.usage))
+    columns[2].metric(visit.text("page.cost_cap"), f"${meter.cap:g}")
+    st.caption(visit.text("page.cost_cap_note"))
+    lines = visit.workspace.usage_by_model()
     if lines:
-        rows = [_receipt(visit, line) for line in lines]
-        head = [visit.say(k) for k in ("model", "calls", "input_tokens", "output_tokens", "cost")]
-        with st.expander(visit.say("receipts"), icon=":material/receipt_long:"):
+        rows = [_usage_row(visit, line) for line in lines]
+        head = [visit.text(f"page.{k}") for k in ("model", "calls", "input_tokens", "output_tokens", "cost")]
+        with st.expander(visit.text("page.usage_log"), icon=":material/receipt_long:"):
             st.html(markup.table(head, rows, numbers=(1, 2, 3, 4)))
 
 
@@ -149,10 +156,10 @@ def _price(visit: Visit, usage: Usage) -> str:
     return markup.price(usage.cost_usd, visit.language)
 
 
-def _receipt(visit: Visit, line: Any) -> list[str]:
+def _usage_row(visit: Visit, line: Any) -> list[str]:
     cost = f"${line.cost_usd:.4f}"
     if line.unpriced_calls:
-        cost += f" + {visit.say('unpriced', count=line.unpriced_calls)}"
+        cost += f" + {visit.text('page.unpriced', count=line.unpriced_calls)}"
     counts = [f"{n:,}" for n in (line.calls, line.input_tokens, line.output_tokens)]
     return [markup.text(line.key), *counts, markup.text(cost)]
 
@@ -164,9 +171,14 @@ def _in_force(visit: Visit) -> None:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
-            shown = visit.say("hidden")
+            shown = visit.text("page.hidden")
         else:
-            shown = visit.say("unset") if value is None else str(value)
+            shown = visit.text("page.unset") if value is None else str(value)
         rows.append([markup.text(name), markup.text(shown), markup.text(settings.origin(name))])
-    with st.expander(visit.say("in_force"), icon=":material/fact_check:"):
-        st.html(markup.table([visit.say("setting"), visit.say("value"), visit.say("origin")], rows))
+    with st.expander(visit.text("page.in_force"), icon=":material/fact_check:"):
+        st.html(
+            markup.table(
+                [visit.text("page.setting"), visit.text("page.value"), visit.text("page.origin")],
+                rows,
+            )
+        )

@@ -1,4 +1,4 @@
-"""What a citation is checked against: the page's picture with the quote marked, its text, and the document itself."""
+"""The page that a citation points to: its picture with the quote marked, its text, and the document itself."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from rag.ui.draw_process import CANNOT, SECONDS
 
 SCALE = 2.0
 _PICTURES = 64
-"""Pictures that are kept, a few hundred kilobytes each."""
+"""Pictures that are cached, a few hundred kilobytes each."""
 _AT_ONCE = 2
 _WAIT = SECONDS + 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Exhibit:
-    """A place in a document with the words to be marked there."""
+class CitedPage:
+    """A page of a document with the words to be marked on it."""
 
     file: str
     page: int
@@ -35,11 +35,11 @@ class Exhibit:
     """The printed page label of the page it starts with."""
 
     @classmethod
-    def of_citation(cls, citation: Citation) -> Exhibit:
+    def of_citation(cls, citation: Citation) -> CitedPage:
         return cls(citation.file, citation.page, citation.spans, citation.page_label)
 
     @classmethod
-    def of_passage(cls, passage: Passage) -> Exhibit:
+    def of_passage(cls, passage: Passage) -> CitedPage:
         return cls(passage.file, passage.page, passage.spans, passage.page_label)
 
     def ranges(self, page: int, text: str) -> list[tuple[int, int]]:
@@ -53,7 +53,7 @@ class Exhibit:
 
 
 @dataclass(frozen=True, slots=True)
-class PageView:
+class DrawnPage:
     """One page as it is shown."""
 
     number: int
@@ -65,17 +65,17 @@ class PageView:
     """Why there is no picture."""
 
 
-def view_page(index: Index, exhibit: Exhibit, number: int, pictures: Pictures) -> PageView:
-    """Page `number` of the exhibit's document, with what is cited marked when it stands there.
+def view_page(index: Index, cited: CitedPage, number: int, pictures: Pictures) -> DrawnPage:
+    """Page `number` of the cited document, with the quote marked when it is there.
 
     Raises RagError when the index has no such page.
     """
-    page, count = index.page(exhibit.file, number), len(index.pages(exhibit.file))
+    page, count = index.page(cited.file, number), len(index.pages(cited.file))
     if page is None:
-        raise RagError(f"The index has no page {number} of {exhibit.file} any more.")
-    ranges = tuple(exhibit.ranges(number, page.text))
+        raise RagError(f"The index has no page {number} of {cited.file} any more.")
+    ranges = tuple(cited.ranges(number, page.text))
     quotes = [page.text[start:end] for start, end in ranges]
-    original = original_of(index, exhibit.file)
+    original = original_of(index, cited.file)
     picture, problem = None, ""
     if original is None:
         problem = "changed"
@@ -86,7 +86,7 @@ def view_page(index: Index, exhibit: Exhibit, number: int, pictures: Pictures) -
             picture = pictures.draw(original, number, quotes)
         except RagError as error:
             problem = str(error)
-    return PageView(number, count, page.text, ranges, picture, problem)
+    return DrawnPage(number, count, page.text, ranges, picture, problem)
 
 
 def original_of(index: Index, file: str) -> Path | None:
@@ -130,34 +130,34 @@ def _is_pdf(path: Path) -> bool:
 
 @dataclass(slots=True)
 class Pictures:
-    """Draws pages in processes of their own, a few at a time, and keeps the last ones."""
+    """Draws pages in processes of their own, a few at a time, and caches the last ones."""
 
     scale: float = SCALE
-    _kept: OrderedDict[tuple[object, ...], bytes] = field(default_factory=OrderedDict)
+    _cache: OrderedDict[tuple[object, ...], bytes] = field(default_factory=OrderedDict)
     _changing: threading.Lock = field(default_factory=threading.Lock)
-    _places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
+    _slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
 
     def draw(self, path: Path, page: int, quotes: Sequence[str]) -> bytes:
         """The PNG of a page with the quotes marked. Raises RagError when it cannot be drawn."""
         key = (path, path.stat().st_mtime_ns, page, tuple(quotes), self.scale)
         with self._changing:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        with self._places:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        with self._slots:
             png = self._run(path, page, quotes)
         with self._changing:
-            self._kept[key] = png
-            while len(self._kept) > _PICTURES:
-                self._kept.popitem(last=False)
+            self._cache[key] = png
+            while len(self._cache) > _PICTURES:
+                self._cache.popitem(last=False)
         return png
 
     def _run(self, path: Path, page: int, quotes: Sequence[str]) -> bytes:
-        wanted = {"path": str(path), "page": page, "quotes": list(quotes), "scale": self.scale}
+        job = {"path": str(path), "page": page, "quotes": list(quotes), "scale": self.scale}
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "rag.ui.draw_process"],
-                input=json.dumps(wanted).encode(),
+                input=json.dumps(job).encode(),
                 capture_output=True,
                 timeout=_WAIT,
                 check=False,

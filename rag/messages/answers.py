@@ -1,0 +1,129 @@
+"""What is said with an answer: on the command line, on the web page and in `--json`."""
+
+MESSAGES: dict[str, tuple[str, str]] = {
+    # the answer
+    "answer.declined": ("These documents do not hold the answer.", "이 문서들에는 답이 없습니다."),
+    "answer.nearest": ("The nearest passages:", "가장 가까운 구절:"),
+    "answer.searched_for": ("Searched for: {question}", "검색한 질문: {question}"),
+    "answer.evidence": ("evidence {score:.2f}", "근거 점수 {score:.2f}"),
+    "answer.tokens": ("{input:,} + {output:,} tokens", "토큰 {input:,} + {output:,}"),
+    "answer.price_unknown": ("price unknown", "가격 정보 없음"),
+    "answer.cached": ("{count:,} from the cache", "캐시 {count:,}건"),
+    "answer.seconds": ("{seconds:.1f} s", "{seconds:.1f}초"),
+    # sentences
+    "answer.verified": ("verified", "확인됨"),
+    "answer.weak": ("weakly supported", "근거 약함"),
+    "answer.unsupported": ("not supported by a quote", "근거 없음"),
+    "answer.derived": ("derived", "계산한 값"),
+    "answer.facts_missing": ("not in the quotes: {facts}", "인용문에 없음: {facts}"),
+    # citations
+    "answer.page": ("page {page}", "{page}쪽"),
+    "answer.page_printed": ("page {page} (printed as {label})", "{page}쪽(인쇄된 번호 {label})"),
+    "answer.quote_found": ("found on the page", "페이지에서 확인됨"),
+    "answer.quote_moved": (
+        "found on another page; the page number is corrected",
+        "다른 페이지에서 확인됨(쪽 번호를 바로잡음)",
+    ),
+    "answer.quote_altered": ("altered: the page says otherwise", "변형됨: 페이지 내용과 다름"),
+    "answer.quote_missing": ("not found in the documents", "문서에서 찾을 수 없음"),
+    "answer.ocr": ("read by OCR", "OCR로 읽음"),
+    "answer.no_such_passage": (
+        "Cites passage {number}, which does not exist.",
+        "구절 {number}을(를) 인용했지만 그런 구절은 없습니다.",
+    ),
+    "answer.other_file": (
+        "Cited as {claimed_file}, page {claimed}; found in {file}, page {page}.",
+        "{claimed_file} {claimed}쪽으로 인용했지만 {file} {page}쪽에 있습니다.",
+    ),
+    "answer.other_page": (
+        "Cited as page {claimed}; found on page {page}.",
+        "{claimed}쪽으로 인용했지만 {page}쪽에 있습니다.",
+    ),
+    "answer.altered": ("The page says this in other words.", "페이지에는 다르게 적혀 있습니다."),
+    "answer.missing": (
+        "These words are on none of the retrieved pages.",
+        "검색된 페이지 어디에도 없는 문구입니다.",
+    ),
+    "answer.no_quote": ("Cited without a quote.", "인용문 없이 출처만 표시했습니다."),
+    # why there is no answer
+    "answer.nothing_found": (
+        "Nothing in the index comes near the question.",
+        "색인에 질문과 관련된 내용이 없습니다.",
+    ),
+    "answer.asks_nothing": (
+        "The question names nothing to look for: say what it is about.",
+        "질문에 검색할 키워드가 없습니다. 무엇에 관한 질문인지 적어 주세요.",
+    ),
+    "answer.empty_index": (
+        "The index is empty: `rag ingest FOLDER` fills it.",
+        "색인이 비어 있습니다. `rag ingest 폴더`로 문서를 추가하세요.",
+    ),
+    "answer.nothing_allowed": (
+        "No page matches {where}: `rag status` lists the files.",
+        "{where} 조건에 맞는 페이지가 없습니다. 파일 목록은 `rag status`로 볼 수 있습니다.",
+    ),
+    "answer.too_weak": (
+        "What was found does not answer the question closely enough.",
+        "찾은 내용만으로는 질문에 답하기에 근거가 부족합니다.",
+    ),
+    "answer.missing_words": (
+        "Words of the question that are not in it: {words}.",
+        "찾은 내용에 없는 질문의 키워드: {words}.",
+    ),
+    "answer.model_declined": (
+        "The model read the passages and found no answer in them.",
+        "모델이 구절을 읽었지만 답을 찾지 못했습니다.",
+    ),
+    "answer.empty_reply": (
+        "The model replied with nothing: it may need a higher --max-tokens.",
+        "모델이 빈 답을 보냈습니다. --max-tokens를 늘려 보세요.",
+    ),
+    "answer.no_sentence": (
+        "No sentence of the passages answers the question.",
+        "구절 가운데 질문에 답하는 문장이 없습니다.",
+    ),
+    "answer.no_quote_verified": (
+        "An answer was given, but none of its quotes could be found in the documents.",
+        "답변은 나왔지만 그 인용문을 문서에서 하나도 찾지 못했습니다.",
+    ),
+    "answer.no_sentence_verified": (
+        "No sentence of the answer could be verified in full, and only such sentences may be shown (--strict).",
+        "답변에 완전히 확인된 문장이 없습니다(--strict에서는 확인된 문장만 표시합니다).",
+    ),
+    # notes
+    "answer.withheld": (
+        "Withheld because they could not be verified: {withheld} of {all} sentences.",
+        "확인되지 않아 표시하지 않은 문장: {all}개 중 {withheld}개.",
+    ),
+    "answer.also_declined": (
+        "The model also said that the documents do not hold the answer.",
+        "모델은 문서에 답이 없다고도 했습니다.",
+    ),
+    "answer.fewer_passages": (
+        "Only {used} of {found} passages fit into the model's context.",
+        "모델의 문맥 길이 때문에 구절 {found}개 중 {used}개만 사용했습니다.",
+    ),
+    "answer.estimated": (
+        "The server did not report the tokens; they are estimated.",
+        "서버가 토큰 수를 알려 주지 않아 추정한 값입니다.",
+    ),
+    "answer.cut_reply": (
+        "The reply reached its longest allowed length and may be incomplete (--max-tokens).",
+        "답변이 최대 길이에 도달해 끝이 잘렸을 수 있습니다(--max-tokens).",
+    ),
+    "answer.not_searchable": (
+        "{files:,} of {all_files:,} files and {pages:,} of {all_pages:,} pages are not searchable:"
+        " `rag status --failed` says why.",
+        "파일 {all_files:,}개 중 {files:,}개, {all_pages:,}쪽 중 {pages:,}쪽은 검색할 수 없습니다."
+        " 이유는 `rag status --failed`로 볼 수 있습니다.",
+    ),
+    "answer.files_not_searchable": (
+        "{files:,} of {all_files:,} files are not searchable: `rag status --failed` says why.",
+        "파일 {all_files:,}개 중 {files:,}개는 검색할 수 없습니다."
+        " 이유는 `rag status --failed`로 볼 수 있습니다.",
+    ),
+    "answer.pages_not_searchable": (
+        "{pages:,} of {all_pages:,} pages are not searchable: `rag status --failed` says why.",
+        "{all_pages:,}쪽 중 {pages:,}쪽은 검색할 수 없습니다. 이유는 `rag status --failed`로 볼 수 있습니다.",
+    ),
+}
