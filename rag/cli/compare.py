@@ -50,7 +50,7 @@ def command(
     comparison = compare(load_run(before), load_run(after))
     language = report_language(settings, comparison.after)
     if html is not None:
-        from rag.evaluation.report.page import html_report
+        from rag.evaluation.report.html import html_report
         from rag.evaluation.summary import summarise
 
         summary = summarise(comparison.after.records)

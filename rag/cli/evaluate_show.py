@@ -32,8 +32,8 @@ def report_language(settings: Settings, run: Run) -> Language:
 
 def write_reports(run: Run, settings: Settings, comparison: Comparison | None = None) -> Summary:
     """Sum a run up and write `summary.json`, `report.html` and `report.md` into its folder."""
+    from rag.evaluation.report.html import html_report
     from rag.evaluation.report.markdown import comparison_markdown, run_markdown
-    from rag.evaluation.report.page import html_report
     from rag.evaluation.summary import summarise
 
     language = report_language(settings, run)
@@ -50,7 +50,8 @@ def write_reports(run: Run, settings: Settings, comparison: Comparison | None = 
 
 def write_sweep(runs: Mapping[str, Run], out: Path, metric: str | None, settings: Settings) -> Sweep:
     """Rank the runs and write the sweep's own reports."""
-    from rag.evaluation.report.sweeps import sweep_html, sweep_markdown
+    from rag.evaluation.report.html import sweep_html
+    from rag.evaluation.report.markdown import sweep_markdown
     from rag.evaluation.sweep import sweep_table
 
     sweep = sweep_table(runs, metric)
@@ -77,10 +78,10 @@ def show_run(run: Run, summary: Summary, comparison: Comparison | None, *, as_js
         print_json(form | ({"comparison": comparison.as_dict()} if comparison else {}))
         return
     from rag.evaluation.catalogue import METRICS
-    from rag.evaluation.report.figures import number, spread
+    from rag.evaluation.report.formatting import interval_text, number
 
     rows = [
-        (name, number(METRICS[name], figure.value), spread(METRICS[name], figure), str(figure.n))
+        (name, number(METRICS[name], figure.value), interval_text(METRICS[name], figure), str(figure.n))
         for name, figure in summary.figures.items()
     ]
     print_table(("metric", "value", "95 % interval", "n"), rows, right=(1, 2, 3))
@@ -96,14 +97,14 @@ def show_sweep(sweep: Sweep, out: Path, *, as_json: bool) -> None:
         print_json({"run": str(out), **sweep.as_dict()})
         return
     from rag.evaluation.catalogue import METRICS
-    from rag.evaluation.report.figures import number, spread
+    from rag.evaluation.report.formatting import interval_text, number
 
     metric, cost, seconds = (METRICS[name] for name in (sweep.metric, "cost_usd", "seconds_p50"))
     rows = [
         (
             entry.name,
             number(metric, entry.quality.value),
-            spread(metric, entry.quality),
+            interval_text(metric, entry.quality),
             number(cost, entry.cost),
             number(seconds, entry.seconds),
             "best" if entry.best else "not worse, and cheaper or faster" if entry.cheaper else "",
@@ -117,7 +118,7 @@ def show_sweep(sweep: Sweep, out: Path, *, as_json: bool) -> None:
 def show_comparison(comparison: Comparison) -> None:
     """Print the verdict, the metrics that decide or differ, and the first questions that flipped."""
     from rag.evaluation.compare import Verdict
-    from rag.evaluation.report.figures import number, signed, visible
+    from rag.evaluation.report.formatting import number, signed, smallest_visible_change
 
     colour = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.MIXED: "yellow"}.get(comparison.verdict)
     click.echo(click.style(f"Verdict: {comparison.verdict.value}", fg=colour, bold=True))
@@ -125,9 +126,9 @@ def show_comparison(comparison: Comparison) -> None:
         click.echo(safe_text(f"  {name}: {before} -> {after}"))
     for note in comparison.notes:
         click.echo(safe_text(note))
-    smallest = visible(comparison)
+    smallest = smallest_visible_change(comparison)
     if smallest is not None:
-        click.echo(message(f"report.{smallest[0]}", "en", **smallest[1]))
+        click.echo(message(smallest[0], "en", **smallest[1]))
     click.echo()
     rows = []
     for change in comparison.changes:

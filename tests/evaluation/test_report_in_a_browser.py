@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rag.evaluation.compare import compare
-from rag.evaluation.report.page import html_report
-from rag.evaluation.report.questions import failures
+from rag.evaluation.report.html import failures, html_report
 from rag.evaluation.summary import summarise
 from tests.evaluation.test_reports import hostile_run
 from tests.evaluation.trials import as_run, noisy_run, spoil

@@ -1,4 +1,4 @@
-"""Plots as inline SVG. Colours and fonts come from the style sheet, so they follow the theme."""
+"""The plots of a report as inline SVG. Colours and fonts come from the style sheet, so they follow the theme."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rag.evaluation.metrics.intervals import Interval
-from rag.evaluation.report.markup import Markup, element
-from rag.evaluation.report.strings import TEXTS
+import numpy as np
+from markupsafe import Markup, escape
+
+from rag.evaluation import scores
+from rag.evaluation.catalogue import METRICS, risk_coverage, values
+from rag.evaluation.metrics.intervals import Interval, interval
+from rag.evaluation.metrics.statistics import Ratio
+from rag.evaluation.records import Record
+from rag.evaluation.report.formatting import without_controls
+from rag.evaluation.summary import Summary
+from rag.evaluation.sweep import Sweep
+from rag.messages import texts
 
 Point = tuple[float, float]
 
 _WIDTH, _HEIGHT = 480, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 24, 14, 44
 _ROW = 26  # height of a bar with its gap
+_CURVE_RESAMPLES = 400
+_MAX_KINDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,81 @@ class Axis:
     show: Callable[[float], str] = "{:g}".format
 
 
+def run_plots(records: Sequence[Record], summary: Summary) -> list[Markup]:
+    """Those of a run's plots for which it has data."""
+    drawn = [_retrieval(records), _risk(records), _latency(records), _kinds(summary)]
+    return [plot for plot in drawn if plot is not None]
+
+
+def _retrieval(records: Sequence[Record]) -> Markup | None:
+    deepest = min(20, max((len(record.found) for record in records), default=0))
+    if deepest < 2 or "page_hit@1" not in METRICS or np.all(np.isnan(values(scores.page_hit(1), records))):
+        return None
+    hits, recalls = [], []
+    for k in range(1, deepest + 1):
+        statistic = Ratio.mean(values(scores.page_hit(k), records))
+        hits.append((k, interval(statistic, len(records), method="percentile", count=_CURVE_RESAMPLES)))
+        recalls.append((float(k), float(np.nanmean(values(scores.page_recall(k), records)))))
+    band = [(k, figure.low, figure.high) for k, figure in hits if not math.isnan(figure.low)]
+    series = [Series("legend_page_hit", [(k, figure.value) for k, figure in hits], band)]
+    if any(len(scores.gold_pages(record)) > 1 for record in records):
+        series.append(Series("legend_page_recall", recalls))
+    ticks = [k for k in (1, 3, 5, 10, 15) if k < deepest] + [deepest]
+    axis = Axis(1, deepest, ticks, "plot_retrieval_x")
+    return line_chart(series, axis, share_axis(), "plot_retrieval")
+
+
+def _risk(records: Sequence[Record]) -> Markup | None:
+    statistic = risk_coverage(records)
+    if statistic.size < 2:
+        return None
+    coverage, risk = statistic.curve()
+    points = list(zip(coverage.tolist(), risk.tolist(), strict=True))
+    series = [Series("plot_risk_y", points)]
+    y = share_axis(high=max(0.1, float(risk.max())))
+    return line_chart(series, share_axis("plot_risk_x"), y, "plot_risk")
+
+
+def _latency(records: Sequence[Record]) -> Markup | None:
+    times = np.sort([value for record in records if (value := scores.seconds(record)) is not None])
+    if len(times) < 2 or times[-1] <= 0:
+        return None
+    # one outlier would flatten the curve of all the others
+    shown = float(np.quantile(times, 0.99)) * 1.05
+    inside = times[times <= shown]
+    points = [(float(t), (i + 1) / len(times)) for i, t in enumerate(inside)]
+    series = [Series("plot_latency_y", [(0.0, 0.0), *points], steps=True)]
+    x = value_axis([shown], "plot_latency_x")
+    return line_chart(series, x, share_axis(), "plot_latency")
+
+
+def _kinds(summary: Summary) -> Markup | None:
+    kinds = summary.slices.get("kind") or summary.slices.get("language") or {}
+    rows = [(name, figures["answer_right"]) for name, figures in kinds.items() if "answer_right" in figures]
+    if len(rows) < 2:
+        return None
+    largest = sorted(rows, key=lambda row: -row[1].n)[:_MAX_KINDS]
+    return bars(sorted(largest, key=lambda row: -row[1].value), "plot_kinds")
+
+
+def sweep_plot(sweep: Sweep) -> Markup | None:
+    """Quality against cost, or against time where nothing was paid; None with fewer than two runs to show."""
+    metric = METRICS[sweep.metric]
+    priced = [entry for entry in sweep.entries if not math.isnan(entry.cost) and entry.cost > 0]
+    timed = [entry for entry in sweep.entries if not math.isnan(entry.seconds)]
+    shown = priced or timed
+    if len(shown) < 2:
+        return None
+    across = [entry.cost if priced else entry.seconds for entry in shown]
+    x = value_axis(across, "plot_sweep_x" if priced else "plot_sweep_seconds")
+    y = share_axis() if metric.unit == "share" else value_axis([e.quality.high for e in shown])
+    points = [
+        (value, entry.quality, entry.name, "best" if entry.best else "cheaper" if entry.cheaper else "plain")
+        for value, entry in zip(across, shown, strict=True)
+    ]
+    return scatter(points, x, y, "plot_sweep")
+
+
 def share_axis(text: str = "", high: float = 1.0) -> Axis:
     """An axis in per cent, from 0 to `high` rounded up to a tick."""
     step = 0.2 if high > 0.5 else 0.1 if high > 0.2 else 0.05
@@ -57,28 +143,28 @@ def value_axis(values: Sequence[float], text: str = "", show: Callable[[float], 
 
 def line_chart(series: Sequence[Series], x: Axis, y: Axis, title: str) -> Markup:
     """Lines over a grid, each with a legend entry when there are several."""
-    frame = _Frame(x, y)
-    parts = frame.grid()
+    area = _PlotArea(x, y)
+    parts = area.grid()
     for number, one in enumerate(series, start=1):
         if one.band:
-            upper = [frame.at(px, high) for px, _, high in one.band]
-            lower = [frame.at(px, low) for px, low, _ in reversed(one.band)]
+            upper = [area.at(px, high) for px, _, high in one.band]
+            lower = [area.at(px, low) for px, low, _ in reversed(one.band)]
             parts.append(element("polygon", points=_points([*upper, *lower]), class_=f"band c{number}"))
         line = _stairs(one.points) if one.steps else list(one.points)
         parts.append(
-            element("polyline", points=_points([frame.at(*p) for p in line]), class_=f"line c{number}")
+            element("polyline", points=_points([area.at(*p) for p in line]), class_=f"line c{number}")
         )
         if len(one.points) <= 24:
-            parts += [_dot(frame, point, x, y, f"c{number}") for point in one.points]
+            parts += [_dot(area, point, x, y, f"c{number}") for point in one.points]
     return _figure(title, series, parts, _HEIGHT)
 
 
 def scatter(points: Sequence[tuple[float, Interval, str, str]], x: Axis, y: Axis, title: str) -> Markup:
     """Points of (x, y with interval, name, class), each named and with its interval upright."""
-    frame = _Frame(x, y)
-    parts = frame.grid()
+    area = _PlotArea(x, y)
+    parts = area.grid()
     for px, figure, name, class_ in sorted(points, key=lambda one: one[0]):
-        (cx, top), (_, bottom), (_, cy) = (frame.at(px, v) for v in (figure.high, figure.low, figure.value))
+        (cx, top), (_, bottom), (_, cy) = (area.at(px, v) for v in (figure.high, figure.low, figure.value))
         if not math.isnan(top) and not math.isnan(bottom):
             parts.append(
                 element(
@@ -154,7 +240,7 @@ def gauge(figure: Interval) -> Markup:
     )
 
 
-class _Frame:
+class _PlotArea:
     """The plotting area and its two axes."""
 
     def __init__(self, x: Axis, y: Axis) -> None:
@@ -206,22 +292,29 @@ class _Frame:
                     class_="t axis",
                     lang=language,
                 )
-                for language, text in TEXTS[self.x.text].items()
+                for language, text in texts(f"report.{self.x.text}").items()
             ]
         return parts
 
 
 def _figure(title: str, series: Sequence[Series], parts: Sequence[Markup], height: int) -> Markup:
-    heading = [element("span", text, class_="t", lang=lang) for lang, text in TEXTS[title].items()]
+    heading = [
+        element("span", text, class_="t", lang=lang) for lang, text in texts(f"report.{title}").items()
+    ]
     legend = [
         element(
             "li",
             element("span", class_=f"swatch c{number}"),
-            [element("span", text, class_="t", lang=lang) for lang, text in TEXTS[one.text].items()],
+            *(
+                element("span", text, class_="t", lang=lang)
+                for lang, text in texts(f"report.{one.text}").items()
+            ),
         )
         for number, one in enumerate(series, start=1)
     ]
-    svg = element("svg", *parts, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=TEXTS[title]["en"])
+    svg = element(
+        "svg", *parts, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=texts(f"report.{title}")["en"]
+    )
     return element(
         "figure",
         element("figcaption", *heading),
@@ -230,8 +323,8 @@ def _figure(title: str, series: Sequence[Series], parts: Sequence[Markup], heigh
     )
 
 
-def _dot(frame: _Frame, point: Point, x: Axis, y: Axis, class_: str) -> Markup:
-    cx, cy = frame.at(*point)
+def _dot(area: _PlotArea, point: Point, x: Axis, y: Axis, class_: str) -> Markup:
+    cx, cy = area.at(*point)
     tip = element("title", f"{x.show(point[0])}: {y.show(point[1])}")
     return element("circle", tip, cx=f"{cx:.1f}", cy=f"{cy:.1f}", r=3, class_=f"dot {class_}")
 
@@ -249,3 +342,15 @@ def _points(points: Sequence[Point]) -> str:
 
 def _shorten(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def element(tag: str, *children: object, **attributes: object) -> Markup:
+    """An element with escaped children; `class_` becomes `class`, `text_anchor` `text-anchor`, None is left out."""
+    names = {name: name.rstrip("_").replace("_", "-") for name in attributes}
+    given = "".join(
+        f' {names[name]}="{escape(without_controls(value))}"'
+        for name, value in attributes.items()
+        if value is not None
+    )
+    inside = "".join(escape(without_controls(child)) for child in children if child is not None)
+    return Markup(f"<{tag}{given}>{inside}</{tag}>")  # noqa: S704 - every value in it is escaped

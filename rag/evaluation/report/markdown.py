@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rag.evaluation.catalogue import METRICS
 from rag.evaluation.compare import Change, Comparison, Flip, Verdict
 from rag.evaluation.folder import Run
 from rag.evaluation.records import Record
-from rag.evaluation.report.figures import number, signed, spread, visible
-from rag.evaluation.report.strings import TEXTS, Language, metric_texts
+from rag.evaluation.report.formatting import (
+    difference_interval,
+    interval_text,
+    metric_texts,
+    number,
+    signed,
+    smallest_visible_change,
+)
 from rag.evaluation.scores import given
 from rag.evaluation.summary import Summary
+from rag.evaluation.sweep import Entry, Sweep
+from rag.messages import Language, message
 
 _LONGEST = 160
 _MOST_FLIPS = 20
@@ -22,23 +30,22 @@ _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 def run_markdown(run: Run, summary: Summary, language: Language = "en") -> str:
     """The metrics of a run as a table."""
-    say = _speaker(language)
     rows = [
         [
             _metric(name, language),
             number(METRICS[name], figure.value),
-            spread(METRICS[name], figure),
+            interval_text(METRICS[name], figure),
             str(figure.n),
         ]
         for name, figure in summary.figures.items()
     ]
     return "\n".join(
         [
-            f"## {say('title')}: {plain(run.name)}",
+            f"## {message('report.title', language)}: {plain(run.name)}",
             "",
-            say("questions_count").format(n=len(run.records)) + _settings(run),
+            message("report.questions_count", language, n=len(run.records)) + _settings(run),
             "",
-            *table([say("metric"), say("value"), say("interval"), say("n")], rows),
+            *table(_columns(("metric", "value", "interval", "n"), language), rows),
             "",
         ]
     )
@@ -46,14 +53,13 @@ def run_markdown(run: Run, summary: Summary, language: Language = "en") -> str:
 
 def comparison_markdown(comparison: Comparison, language: Language = "en") -> str:
     """The verdict, the metrics that decide or differ, and the questions that flipped."""
-    say = _speaker(language)
     shown = [c for c in comparison.changes if c.metric.headline or c.verdict is not Verdict.NONE]
-    columns = [say(key) for key in ("metric", "before", "after", "difference", "interval", "verdict")]
+    columns = _columns(("metric", "before", "after", "difference", "interval", "verdict"), language)
     lines = [
-        f"## {plain(comparison.after.name)}: {say('verdict_' + comparison.verdict.value)}",
+        f"## {plain(comparison.after.name)}: {message('report.verdict_' + comparison.verdict.value, language)}",
         "",
-        say("comparison").format(name=plain(comparison.before.name)) + ". "
-        + say("questions_count").format(n=comparison.questions) + ".",
+        message("report.comparison", language, name=plain(comparison.before.name)) + ". "
+        + message("report.questions_count", language, n=comparison.questions) + ".",
         "",
         *_visible(comparison, language),
         *_changed(comparison, language),
@@ -71,8 +77,8 @@ def plain(text: str, longest: int = _LONGEST) -> str:
     return _ACTIVE.sub(r"\\\1", short).replace("://", ":\u200b//")
 
 
-def _speaker(language: Language) -> Callable[[str], str]:
-    return lambda key: TEXTS[key][language]
+def _columns(keys: Sequence[str], language: Language) -> list[str]:
+    return [message(f"report.{key}", language) for key in keys]
 
 
 def _metric(name: str, language: Language) -> str:
@@ -96,14 +102,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _change_row(change: Change, language: Language) -> list[str]:
     metric = change.metric
-    low, high = (signed(metric, bound) for bound in (change.difference.low, change.difference.high))
-    verdict = TEXTS[f"verdict_{change.verdict.value}"][language]
+    verdict = message(f"report.verdict_{change.verdict.value}", language)
     return [
         _metric(metric.name, language),
         number(metric, change.before.value),
         number(metric, change.after.value),
         signed(metric, change.difference.value),
-        f"{low} … {high}",
+        difference_interval(metric, change.difference),
         f"**{verdict}**" if change.verdict is not Verdict.NONE else verdict,
     ]
 
@@ -113,31 +118,58 @@ def _changed(comparison: Comparison, language: Language) -> list[str]:
         f"- {plain(name)}: {plain(str(before))} → {plain(str(after))}"
         for name, (before, after) in comparison.settings.items()
     ]
-    return [f"{TEXTS['changed_settings'][language]}:", "", *lines, ""] if lines else []
+    return [f"{message('report.changed_settings', language)}:", "", *lines, ""] if lines else []
 
 
 def _visible(comparison: Comparison, language: Language) -> list[str]:
-    found = visible(comparison)
-    return [] if found is None else [TEXTS[found[0]][language].format(**found[1]), ""]
+    found = smallest_visible_change(comparison)
+    return [] if found is None else [message(found[0], language, **found[1]), ""]
 
 
 def _flips(flips: Sequence[Flip], language: Language) -> list[str]:
     if not flips:
-        return ["", TEXTS["no_flips"][language]]
-    lines = ["", f"### {TEXTS['flips'][language]} ({len(flips)})", ""]
-    columns = [TEXTS[key][language] for key in ("question", "before", "after")]
+        return ["", message("report.no_flips", language)]
+    lines = ["", f"### {message('report.flips', language)} ({len(flips)})", ""]
+    columns = _columns(("question", "before", "after"), language)
     rows = [_flip_row(flip, language) for flip in flips[:_MOST_FLIPS]]
     head, rule, *body = table(columns, rows)
     return [*lines, head, rule.replace("---:", "---"), *body]
 
 
 def _flip_row(flip: Flip, language: Language) -> list[str]:
-    direction = TEXTS["flip_gained" if flip.gained else "flip_lost"][language]
+    direction = message("report.flip_gained" if flip.gained else "report.flip_lost", language)
     question = f"{plain(flip.after.question.question)} ({direction})"
     return [question, _answer(flip.before, language), _answer(flip.after, language)]
 
 
 def _answer(record: Record, language: Language) -> str:
     if record.failed:
-        return plain(TEXTS["failed"][language].format(error=record.error))
-    return plain(given(record)) or TEXTS["declined"][language]
+        return plain(message("report.failed", language, error=record.error))
+    return plain(given(record)) or message("report.declined", language)
+
+
+def sweep_markdown(sweep: Sweep, language: Language = "en") -> str:
+    """The runs of a sweep as a table."""
+    metric = METRICS[sweep.metric]
+    head = [
+        message("report.run", language),
+        metric_texts(sweep.metric)[language],
+        message("report.interval", language),
+        *(metric_texts(name)[language] for name in ("cost_usd", "seconds_p50")),
+    ]
+    rows = [
+        [
+            plain(entry.name) + _sweep_note(entry, language),
+            number(metric, entry.quality.value),
+            interval_text(metric, entry.quality),
+            number(METRICS["cost_usd"], entry.cost),
+            number(METRICS["seconds_p50"], entry.seconds),
+        ]
+        for entry in sweep.entries
+    ]
+    return "\n".join([f"## {message('report.sweep', language)}", "", *table(head, rows), ""])
+
+
+def _sweep_note(entry: Entry, language: Language) -> str:
+    key = "report.sweep_best" if entry.best else "report.sweep_cheaper" if entry.cheaper else ""
+    return f" (**{message(key, language)}**)" if key else ""

@@ -14,7 +14,7 @@ from rag.evaluation.compare import Change, Comparison, Flip, Verdict, compare
 from rag.evaluation.folder import MANIFEST, RECORDS, Run, load_run
 from rag.evaluation.metrics.intervals import Interval
 from rag.evaluation.records import Record
-from rag.evaluation.report.page import html_report
+from rag.evaluation.report.html import html_report
 from rag.evaluation.summary import Summary, summarise
 from rag.messages import Language
 from rag.ui import markup
