@@ -86,7 +86,7 @@ def command(
 def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool) -> int:
     from rag.cli.forms import answer_form
     from rag.cli.render import answer_text, language_for
-    from rag.evaluation.questions import load_questions
+    from rag.evaluation.question_sets import load_questions
 
     for item in track(load_questions(path), "Asking"):
         answer = pipeline.ask(item.question, **given)

@@ -15,7 +15,7 @@ from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:
     from rag.evaluation.compare import Comparison
-    from rag.evaluation.folder import Run
+    from rag.evaluation.runs import Run
     from rag.evaluation.summary import Summary
     from rag.evaluation.sweep import Sweep
     from rag.messages import Language
@@ -147,7 +147,7 @@ def show_comparison(comparison: Comparison) -> None:
 
 
 def _show_flips(comparison: Comparison) -> None:
-    from rag.evaluation.scores import given
+    from rag.evaluation.catalogue import given
 
     gained = sum(flip.gained for flip in comparison.flips)
     lost = len(comparison.flips) - gained

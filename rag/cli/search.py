@@ -54,7 +54,7 @@ def command(
         if query is not None:
             _search(query, None, pipeline, where, as_json)
             return EXIT_DONE
-        from rag.evaluation.questions import load_questions
+        from rag.evaluation.question_sets import load_questions
 
         assert questions is not None
         for one in track(load_questions(questions), "Searching"):

@@ -14,15 +14,14 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rag.evaluation import scores
+from rag.evaluation import catalogue
 from rag.evaluation.catalogue import METRICS
-from rag.evaluation.compare import Change, Comparison, Verdict
-from rag.evaluation.folder import Run
+from rag.evaluation.compare import Comparison, MetricChange, Verdict
 from rag.evaluation.metrics.citations import on_gold
-from rag.evaluation.metrics.intervals import Interval
 from rag.evaluation.metrics.retrieval import distinct_pages, gold_found
-from rag.evaluation.records import Record
+from rag.evaluation.metrics.statistics import Interval
 from rag.evaluation.report import charts, formatting
+from rag.evaluation.runs import Record, Run
 from rag.evaluation.summary import Summary
 from rag.evaluation.sweep import Sweep
 from rag.messages import Language, texts
@@ -52,9 +51,9 @@ def html_report(
         {
             "record": record,
             "failures": failures(record) + (["flipped"] if record.id in flips else []),
-            "right": scores.is_right(record),
+            "right": catalogue.is_right(record),
             "flip": flips.get(record.id),
-            "gold": scores.gold_pages(record),
+            "gold": catalogue.gold_pages(record),
             "pages": _pages(record),
         }
         for record in run.records
@@ -89,8 +88,8 @@ def failures(record: Record) -> list[str]:
     answer, answerable = record.answer, record.question.answerable
     answered = answer is not None and answer.answered
     found = {
-        "wrong": scores.is_right(record) is False,
-        "missed": scores.page_hit(_PAGE_HIT_DEPTH)(record) == 0.0,
+        "wrong": catalogue.is_right(record) is False,
+        "missed": catalogue.page_hit(_PAGE_HIT_DEPTH)(record) == 0.0,
         "unproven": answer is not None and not all(c.verified for c in answer.citations),
         "declined": answerable and answer is not None and not answered,
         "invented": not answerable and answered,
@@ -102,7 +101,7 @@ def failures(record: Record) -> list[str]:
 def _pages(record: Record) -> list[tuple[Any, bool]]:
     """The first distinct pages that were found, each with whether it is a gold page."""
     pages = distinct_pages(record.found)[:_MAX_PAGES]
-    gold = gold_found(pages, scores.gold_pages(record))
+    gold = gold_found(pages, catalogue.gold_pages(record))
     return [(page, bool(found)) for page, found in zip(pages, gold, strict=True)]
 
 
@@ -128,7 +127,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
     return flat
 
 
-def _split_changes(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+def _split_changes(changes: Sequence[MetricChange]) -> tuple[list[MetricChange], list[MetricChange]]:
     """The changes that decide or differ, and the others."""
     matters = [c.metric.headline or c.verdict is not Verdict.NONE for c in changes]
     return (

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag.evaluation.catalogue import METRICS
-from rag.evaluation.compare import Change, Comparison, Flip, Verdict
-from rag.evaluation.folder import Run
-from rag.evaluation.records import Record
+from rag.evaluation.catalogue import METRICS, given
+from rag.evaluation.compare import Comparison, Flip, MetricChange, Verdict
 from rag.evaluation.report.formatting import (
     difference_interval,
     interval_text,
@@ -17,9 +15,9 @@ from rag.evaluation.report.formatting import (
     signed,
     smallest_visible_change,
 )
-from rag.evaluation.scores import given
+from rag.evaluation.runs import Record, Run
 from rag.evaluation.summary import Summary
-from rag.evaluation.sweep import Entry, Sweep
+from rag.evaluation.sweep import Sweep, SweepEntry
 from rag.messages import Language, message
 
 _LONGEST = 160
@@ -100,7 +98,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
-def _change_row(change: Change, language: Language) -> list[str]:
+def _change_row(change: MetricChange, language: Language) -> list[str]:
     metric = change.metric
     verdict = message(f"report.verdict_{change.verdict.value}", language)
     return [
@@ -170,6 +168,6 @@ def sweep_markdown(sweep: Sweep, language: Language = "en") -> str:
     return "\n".join([f"## {message('report.sweep', language)}", "", *table(head, rows), ""])
 
 
-def _sweep_note(entry: Entry, language: Language) -> str:
+def _sweep_note(entry: SweepEntry, language: Language) -> str:
     key = "report.sweep_best" if entry.best else "report.sweep_cheaper" if entry.cheaper else ""
     return f" (**{message(key, language)}**)" if key else ""

@@ -10,11 +10,10 @@ import streamlit as st
 
 from rag.errors import RagError, UsageError
 from rag.evaluation.catalogue import METRICS, Metric
-from rag.evaluation.compare import Change, Comparison, Flip, Verdict, compare
-from rag.evaluation.folder import MANIFEST, RECORDS, Run, load_run
-from rag.evaluation.metrics.intervals import Interval
-from rag.evaluation.records import Record
+from rag.evaluation.compare import Comparison, Flip, MetricChange, Verdict, compare
+from rag.evaluation.metrics.statistics import Interval
 from rag.evaluation.report.html import html_report
+from rag.evaluation.runs import MANIFEST, RECORDS, Record, Run, load_run
 from rag.evaluation.summary import Summary, summarise
 from rag.messages import Language
 from rag.ui import markup
@@ -113,7 +112,7 @@ def _changes(visit: Visit, comparison: Comparison) -> None:
         st.html(markup.table(head, [_change(visit, c) for c in rest], numbers=(1, 2, 3)))
 
 
-def _change(visit: Visit, change: Change) -> list[str]:
+def _change(visit: Visit, change: MetricChange) -> list[str]:
     key, kind = _VERDICTS[change.verdict]
     metric = change.metric
     difference = _value(metric, change.difference.value, signed=True)

@@ -1,1 +1,0 @@
-"""Drafts of question sets, made from the pages of an index for a person to edit."""
