@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from rag.errors import RagError
-from rag.pipeline.query import History, Query, QueryState, as_query
+from rag.pipeline.query import Query, QueryFields, QueryState, as_query
 from rag.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rag.pipeline.chain import AnswerChain
     from rag.providers.embedding import EmbeddingProvider
-    from rag.store import Filter, Index
+    from rag.store import Index
     from rag.types import Answer, Passage
     from rag.usage.meter import Meter
 
@@ -32,11 +32,11 @@ class Pipeline:
     """
 
     def __init__(
-        self, chain: AnswerChain, meter: Meter, command: str, notify: Notify, *, receipts: bool = False
+        self, chain: AnswerChain, meter: Meter, command: str, notify: Notify, *, log_each: bool = False
     ) -> None:
-        """`receipts`: keep one after each question; without it only `close` does, for who keeps them by itself."""
+        """`log_each`: write the usage log after each question; otherwise only `close` writes it."""
         self.runnable = chain
-        self._receipts = receipts
+        self._log_each = log_each
         self.meter = meter
         self._command = command
         self._notify = notify
@@ -57,7 +57,7 @@ class Pipeline:
 
         `flags` are settings by name, such as `model="openai:gpt-4o-mini"`, over environment and `.env`; give
         them or ready `settings`. `notify` gets sentences about what was repaired on the way. `command` is the
-        name under which receipts are kept. `meter` is a running bill with its cap, to be shared with other
+        name in the usage log. `meter` is running usage with its cap, to be shared with other
         pipelines; by default this one has its own. `follow`: each question sees what was published before it;
         otherwise all are answered from the state at opening.
 
@@ -80,9 +80,9 @@ class Pipeline:
         from rag.providers.registry import new_meter
 
         apply_offline(settings)
-        bill = meter or new_meter(settings)
-        steps = open_steps(settings, bill, notify, follow=follow)
-        return cls(AnswerChain(steps), bill, command, notify, receipts=True)
+        meter = meter or new_meter(settings)
+        steps = open_steps(settings, meter, notify, follow=follow)
+        return cls(AnswerChain(steps), meter, command, notify, log_each=True)
 
     @property
     def settings(self) -> Settings:
@@ -107,97 +107,71 @@ class Pipeline:
         return self.runnable.steps.embeddings
 
     def ask(
-        self,
-        question: str,
-        *,
-        history: History = (),
-        where: Sequence[str] | Filter | None = None,
-        prompt: str | None = None,
-        k: int | None = None,
-        strict: bool | None = None,
-        variables: Mapping[str, str] | None = None,
-        config: RunnableConfig | None = None,
+        self, question: str | Query, *, config: RunnableConfig | None = None, **fields: Unpack[QueryFields]
     ) -> Answer:
-        """The answer, proven sentence by sentence.
+        """The answer, checked sentence by sentence.
 
-        `history` are earlier (question, answer) pairs, `where` conditions such as `folder=reports`, `variables`
-        values for the template's own. `config` is LangChain's: callbacks, tags, metadata.
+        `fields` are those of `Query`: `history` (earlier question and answer pairs), `where` (conditions such as
+        `folder=reports`), `prompt`, `k`, `strict`, `variables`. `config` is LangChain's: callbacks, tags, metadata.
 
         Raises ProviderError, BudgetReached, NetworkRefused, UsageError.
         """
-        with self._receipted():
-            return self.runnable.invoke(_ask(question, history, where, prompt, k, strict, variables), config)
+        with self._usage_logged():
+            return self.runnable.invoke(as_query(question, **fields), config)
 
     def stream(
-        self,
-        question: str,
-        *,
-        history: History = (),
-        where: Sequence[str] | Filter | None = None,
-        prompt: str | None = None,
-        k: int | None = None,
-        strict: bool | None = None,
-        variables: Mapping[str, str] | None = None,
-        config: RunnableConfig | None = None,
+        self, question: str | Query, *, config: RunnableConfig | None = None, **fields: Unpack[QueryFields]
     ) -> Iterator[str | Answer]:
-        """The model's words as they come, which nothing has proven yet, then the answer. As `ask` otherwise."""
-        return self._stream(_ask(question, history, where, prompt, k, strict, variables), config)
+        """The model's words as they come, not checked yet, then the answer. Otherwise as `ask`."""
+        query = as_query(question, **fields)
 
-    def _stream(self, ask: Query, config: RunnableConfig | None) -> Iterator[str | Answer]:
-        with self._receipted():
-            yield from self.runnable.stream(ask, config)
+        def parts() -> Iterator[str | Answer]:
+            with self._usage_logged():
+                yield from self.runnable.stream(query, config)
 
-    def search(
-        self, query: str, *, where: Sequence[str] | Filter | None = None, k: int | None = None
-    ) -> list[Passage]:
+        return parts()
+
+    def search(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[Passage]:
         """The passages for a query, best first. A model is asked only when the settings have it help the search."""
-        turn = self._found(_ask(query, (), where, None, k))
-        for note in turn.notes:
+        state = self._retrieved(as_query(question, **fields))
+        for note in state.notes:
             self._notify(note)
-        return list(turn.passages)
+        return list(state.passages)
 
-    def render(
-        self,
-        question: str,
-        *,
-        prompt: str | None = None,
-        where: Sequence[str] | Filter | None = None,
-        k: int | None = None,
-        variables: Mapping[str, str] | None = None,
-    ) -> list[BaseMessage]:
+    def render(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
         from rag.pipeline.generation import prompt_for
 
-        turn = self._found(_ask(question, (), where, prompt, k, None, variables))
-        made = prompt_for(turn, self.settings, self.runnable.steps.reader)
-        return made.messages(made.pack(turn.passages, made.room(), self.index))
+        state = self._retrieved(as_query(question, **fields))
+        made = prompt_for(state, self.settings, self.runnable.steps.reader)
+        return made.messages(made.pack(state.passages, made.room(), self.index))
 
     def close(self) -> None:
-        """Keep the receipt of what was spent and not kept yet, and let go of the index."""
+        """Log the usage that is not logged yet, and close the index."""
         try:
-            self._keep_receipt()
+            self._log_usage()
         except (RagError, OSError) as error:
-            self._notify(f"The receipt could not be kept: {error}")
+            self._notify(f"The usage could not be logged: {error}")
         finally:
             self.index.close()
 
-    def _found(self, ask: Query) -> QueryState:
+    def _retrieved(self, query: Query) -> QueryState:
         steps = self.runnable.steps
-        with self._receipted():
+        with self._usage_logged():
             steps.refresh()
-            return steps.retrieve(QueryState(ask, standalone=ask.question))
+            return steps.retrieve(QueryState(query, standalone=query.question))
 
     @contextmanager
-    def _receipted(self) -> Iterator[None]:
-        """Keep the receipt of the block's question at once, so that a process that is killed later loses none."""
+    def _usage_logged(self) -> Iterator[None]:
+        """Log the usage of the block's question at once, so that a process that is killed later loses none."""
         try:
             yield
         finally:
-            if self._receipts:
+            if self._log_each:
                 with suppress(RagError, OSError):  # `close` tries again, and says why it cannot
-                    self._keep_receipt()
+                    self._log_usage()
 
-    def _keep_receipt(self) -> None:
+    def _log_usage(self) -> None:
         from rag.usage.log import FILE_NAME, UsageLog
 
         with self.meter.keeping() as tally:
@@ -211,24 +185,3 @@ class Pipeline:
     ) -> None:
         self.close()
 
-
-def _ask(
-    question: str,
-    history: History,
-    where: Sequence[str] | Filter | None,
-    prompt: str | None,
-    k: int | None,
-    strict: bool | None = None,
-    variables: Mapping[str, str] | None = None,
-) -> Query:
-    return as_query(
-        {
-            "question": question,
-            "history": history,
-            "where": where,
-            "prompt": prompt,
-            "k": k,
-            "strict": strict,
-            "variables": variables or {},
-        }
-    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from rag.errors import UsageError
 from rag.usage.meter import UsageTotal, counting_usage
@@ -39,26 +39,49 @@ class Query:
     """Values for the template's own variables."""
 
 
-def as_query(given: str | Mapping[str, Any] | Query) -> Query:
-    """A question, or a map with `question` and any other field of `Query`.
+class QueryFields(TypedDict, total=False):
+    """The fields of a `Query` beside the question, as keyword arguments of `Pipeline.ask` and the like."""
+
+    history: History
+    where: Sequence[str] | Filter | None
+    prompt: str | None
+    k: int | None
+    strict: bool | None
+    variables: Mapping[str, str]
+
+
+def as_query(given: str | Mapping[str, Any] | Query, **fields: Unpack[QueryFields]) -> Query:
+    """A query from a question with `fields`, from a map of them all, or a ready `Query` with `fields` changed.
 
     Raises UsageError for an empty question or an unknown field.
     """
-    if isinstance(given, str):
-        given = Query(given)
-    elif not isinstance(given, Query):
+    if isinstance(given, Query):
+        query = replace(given, **_checked(fields))
+    elif isinstance(given, str):
+        query = Query(given, **_checked(fields))
+    else:
         unknown = set(given) - set(Query.__dataclass_fields__)
         if unknown or "question" not in given:
             raise UsageError(
                 f"A question is a text or a map with `question`; {', '.join(sorted(unknown)) or 'it'} is not known."
             )
-        history = tuple((str(asked), str(answered)) for asked, answered in given.get("history") or ())
-        where = given.get("where")
-        conditions = tuple(where) if isinstance(where, list | tuple) else where
-        given = Query(**{**given, "history": history, "where": conditions or None})
-    if not any(letter.isalnum() for letter in given.question):
+        query = Query(**_checked({**given, **fields}))
+    if not any(letter.isalnum() for letter in query.question):
         raise UsageError("The question is empty: write what you want to know.")
-    return given
+    return query
+
+
+def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as a `Query` holds them: sequences as tuples, None for no condition."""
+    checked = dict(fields)
+    if "history" in checked:
+        history = checked["history"] or ()
+        checked["history"] = tuple((str(asked), str(answered)) for asked, answered in history)
+    if isinstance(checked.get("where"), list | tuple):
+        checked["where"] = tuple(checked["where"]) or None
+    if checked.get("variables", 0) is None:
+        del checked["variables"]
+    return checked
 
 
 @dataclass(slots=True)
