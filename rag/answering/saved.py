@@ -1,8 +1,8 @@
-"""Saved answers that can be proven again later, without a model.
+"""Saved answers that can be verified again later, without a model.
 
-A receipt (`rag ask --save FILE`) is JSON: the question, the answer's sentences, each quote with the hash of the page
-text it was found in, and the fingerprints of the template and the model. `verify_saved_answer` looks every quote up in
-the index as it is now and judges every sentence anew; nothing that the file says about itself is believed.
+A saved answer (`rag ask --save FILE`) is JSON: the question, the answer's sentences, each quote with the hash of the
+page text it was found in, and the fingerprints of the template and the model. `verify_saved_answer` looks every quote
+up in the index as it is now and checks every sentence again; nothing that the file says about itself is believed.
 """
 
 from __future__ import annotations
