@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from ingest.options import ReadOptions
 from ingest.progress import ProgressReporter
 from rag.errors import IndexMissing
+from rag.providers.registry import default_specs, embedding_model, new_meter
 from rag.settings import Settings
+from rag.store import IndexSpec, open_index
+from rag.text.keywords import TOKENISER_ID
 from rag.types import Usage
 
 if TYPE_CHECKING:
@@ -34,8 +37,6 @@ class IngestTarget:
 
     def open(self, *, rebuild: bool) -> Index:
         """Open the index, or make it. An index keeps its embeddings unless others are asked for."""
-        from rag.store import open_index
-
         existing = None if rebuild else self._existing()
         if existing is not None and not self._asks_otherwise(existing.spec):
             self.made_with = existing.spec
@@ -59,8 +60,6 @@ class IngestTarget:
         return replace(options, chunk_tokens=tokens, chunk_overlap=overlap)
 
     def _existing(self) -> Index | None:
-        from rag.store import open_index
-
         try:
             return open_index(self.settings.index, notify=self._teller.note)
         except IndexMissing:
@@ -80,9 +79,6 @@ class IngestTarget:
         )
 
     def _wanted_spec(self) -> IndexSpec:
-        from rag.store import IndexSpec
-        from rag.text.keywords import TOKENISER_ID
-
         return IndexSpec(
             embedding_model=self.provider.spec,
             embedding_id=self.provider.id,
@@ -97,8 +93,6 @@ class IngestTarget:
     @property
     def embedding_spec(self) -> str:
         """The embedding model's name, as it is written in settings."""
-        from rag.providers.registry import default_specs
-
         return default_specs(self.settings)[1] if self.made_with is None else self.made_with.embedding_model
 
     @cached_property
@@ -106,8 +100,6 @@ class IngestTarget:
         """The embedding model, opened when there is something to embed."""
         if self.embedder is not None:
             return self.embedder
-        from rag.providers.registry import embedding_model
-
         dimension = None if self.made_with is None else self.made_with.dimension
         return embedding_model(
             self.embedding_spec,
@@ -120,8 +112,6 @@ class IngestTarget:
     @cached_property
     def meter(self) -> Meter:
         """The bill of this run."""
-        from rag.providers.registry import new_meter
-
         return new_meter(self.settings)
 
     def usage(self) -> Usage:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.raw import Line, LineKind, RawDocument
-from ingest.readers.text import marked
+from ingest.readers.text import marked, paginate
 from rag.errors import MissingExtra
 
 
@@ -21,8 +21,6 @@ def read_docx(path: Path) -> RawDocument:
         from docx.opc.exceptions import PackageNotFoundError
     except ImportError as error:
         raise MissingExtra("python-docx", "docx", "Reading DOCX") from error
-    from ingest.readers.text import paginate
-
     try:
         document = docx.Document(str(path))
     except (PackageNotFoundError, KeyError, ValueError) as error:

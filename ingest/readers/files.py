@@ -11,6 +11,9 @@ from typing import Any
 from ingest.discovery import Format
 from ingest.options import ReadOptions
 from ingest.raw import LineKind, RawDocument
+from ingest.readers.docx import read_docx
+from ingest.readers.html import HtmlReader, declared_charset
+from ingest.readers.markdown import markdown_lines
 from ingest.readers.text import Decoded, decode, marked, paginate, typed_lines
 from rag.types import Status
 
@@ -24,8 +27,6 @@ def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
     Raises OSError, MissingExtra for DOCX without its package, ValueError for a damaged file.
     """
     if kind is Format.DOCX:
-        from ingest.readers.docx import read_docx
-
         return read_docx(path)
     if path.stat().st_size > options.max_characters:
         limit = options.max_characters
@@ -48,14 +49,10 @@ def _read_text(_path: Path, _data: bytes, decoded: Decoded, _options: ReadOption
 
 
 def _read_markdown(_path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions) -> RawDocument:
-    from ingest.readers.markdown import markdown_lines
-
     return RawDocument(paginate(markdown_lines(decoded.text)))
 
 
 def _read_html(_path: Path, data: bytes, decoded: Decoded, options: ReadOptions) -> RawDocument:
-    from ingest.readers.html import HtmlReader, declared_charset
-
     text = decoded.text
     charset = declared_charset(data)
     if charset and decoded.encoding not in ("utf-8", "utf-8-sig", "cp949"):

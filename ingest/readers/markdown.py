@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from markdown_it import MarkdownIt
+
 from ingest.raw import Line, LineKind
+from ingest.readers.html import HtmlReader
 from ingest.readers.text import marked
 
 if TYPE_CHECKING:
@@ -14,8 +17,6 @@ if TYPE_CHECKING:
 
 def markdown_lines(text: str) -> list[Line]:
     """One line for every heading, paragraph, list item, table row and line of code."""
-    from markdown_it import MarkdownIt
-
     reader = _Reader()
     for token in MarkdownIt("commonmark").enable("table").parse(_without_front_matter(text)):
         reader.take(token)
@@ -65,8 +66,6 @@ def _words(children: Sequence[Token]) -> str:
 
 
 def _html_lines(content: str) -> list[Line]:
-    from ingest.readers.html import HtmlReader
-
     reader = HtmlReader(keep_hidden=False)
     reader.feed(content)
     reader.close()

@@ -7,6 +7,7 @@ the whole table. Cost, tokens and time are reported beside it and never decide.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -145,8 +146,6 @@ def compare(before: Run, after: Run, *, alpha: float = ALPHA, seed: int = 0) -> 
 
 def requirements(texts: Iterable[str]) -> dict[str, float]:
     """`["page_hit@5=0.6"]` as metrics with limits. Raises UsageError, naming the nearest metric."""
-    import difflib
-
     limits = {}
     for text in texts:
         name, _, value = text.partition("=")

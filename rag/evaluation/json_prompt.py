@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from rag.errors import TemplateError
 
@@ -41,10 +44,6 @@ class JsonPrompt:
 
 def load_prompt(name_or_path: str | Path, variables: Iterable[str]) -> JsonPrompt:
     """A shipped prompt by name, or a file. Raises TemplateError for a missing part or an unknown variable."""
-    import hashlib
-
-    import yaml
-
     path = Path(name_or_path)
     shipped = files("rag.evaluation.templates").joinpath(f"{name_or_path}.yaml")
     try:

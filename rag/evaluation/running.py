@@ -8,14 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import rag
 from rag.errors import AuthenticationFailed, BudgetReached, MissingCapability, ModelNotFound, ProviderError
 from rag.evaluation.question_sets import Question
 from rag.evaluation.runs import Found, Record, Run, RunFolder, load_run, results_of
+from rag.prompting.catalogue import load_template
+from rag.store import Filter
 from rag.types import Answer, Page, Passage
 from rag.usage.journal import forget, recording_paid_work
 
@@ -205,10 +208,6 @@ class EvaluatedPipeline:
     def _conditions(self, question: Question) -> Sequence[str] | Filter | None:
         if not question.leave_out:
             return self._where or None
-        from dataclasses import replace
-
-        from rag.store import Filter
-
         with self._lock:
             if self._files is None:
                 self._files = tuple(source.file for source in self._pipeline.index.sources())
@@ -220,8 +219,6 @@ def describe(
     pipeline: Pipeline, *, prompt: str | None = None, k: int | None = None, where: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Everything that the answers of a pipeline depend on, flat: what `run.json` keeps and a resume compares."""
-    from rag.prompting.catalogue import load_template
-
     settings, index = pipeline.settings, pipeline.index
     template = None
     if pipeline.model != "extractive":
@@ -254,8 +251,6 @@ def describe(
 
 def model_fingerprint(spec: str, settings: Settings) -> str:
     """SHA-256 of what is known of a model: its name, its server, and the file of a local one."""
-    import rag
-
     provider, _, name = spec.partition(":")
     parts = [spec, rag.__version__ if provider == "extractive" else ""]
     if provider == "gguf":

@@ -14,6 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
+
 from rag.errors import RagError, UsageError
 from rag.evaluation.question_sets import Question, fingerprint
 from rag.types import Answer, Passage
@@ -80,8 +83,6 @@ def _plain(value: object) -> Any:
 
 @lru_cache(maxsize=1)
 def _adapter() -> TypeAdapter[Record]:
-    from pydantic import TypeAdapter
-
     return TypeAdapter(Record)
 
 
@@ -131,8 +132,6 @@ class RunFolder:
         return self.path / PAID
 
     def __enter__(self) -> RunFolder:
-        from filelock import FileLock, Timeout
-
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.path / ".lock")
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rag.answering.calibration import Calibration
 from rag.answering.evidence import GATE, THRESHOLD
 from rag.errors import IndexMismatch
 from rag.pipeline.chain import Steps
@@ -41,8 +42,6 @@ def load_calibration(index: Index, notify: Callable[[str], None] = lambda _: Non
 
     `notify` gets a sentence in the latter case.
     """
-    from rag.answering.calibration import Calibration
-
     form = read_state_file(index.location, _FILE)
     if not isinstance(form, dict) or form.get("format") != _FORMAT:
         return None

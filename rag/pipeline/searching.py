@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from rag.answering.context import neutralise
 from rag.errors import MissingCapability
+from rag.retrieval.expansion import AssistedRetriever, Expander
 from rag.retrieval.glossary import load_glossary
 from rag.retrieval.hybrid import HybridRetriever, Retrieval
+from rag.retrieval.model_calls import PromptedModel
+from rag.retrieval.reranking import open_reranker
 
 if TYPE_CHECKING:
     from rag.providers.chat import GuardedChat
@@ -33,10 +36,6 @@ def open_retriever(
     )
     if not settings.expand and settings.rerank is None:
         return base
-    from rag.retrieval.expansion import AssistedRetriever
-    from rag.retrieval.model_calls import PromptedModel
-    from rag.retrieval.reranking import open_reranker
-
     asker = PromptedModel(chat, settings.prompts_dir) if chat is not None else None
     return AssistedRetriever(
         base=base,
@@ -51,8 +50,6 @@ def open_retriever(
 
 
 def _expander(settings: Settings, asker: PromptedModel | None) -> Expander:
-    from rag.retrieval.expansion import Expander
-
     if asker is None:
         raise MissingCapability(
             "--expand needs a chat model, and `extractive` cannot write: name one with --model."

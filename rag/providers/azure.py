@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_openai import AzureChatOpenAI, AzureOpenAIEmbeddings
+
 from rag.errors import AuthenticationFailed, SettingsError
 from rag.providers.failures import CallSite
 from rag.providers.openai import DIMENSIONS, Requester, client_options
@@ -15,16 +17,12 @@ _KEY = "AZURE_OPENAI_API_KEY"
 
 def connect_chat(model: str, settings: Settings) -> ChatConnection:
     """Raises SettingsError or AuthenticationFailed naming the variable that is missing."""
-    from langchain_openai import AzureChatOpenAI
-
     place = _place(model, settings)
     return ChatConnection(AzureChatOpenAI(**_options(model, settings), stream_usage=True), place)
 
 
 def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
     """Raises SettingsError or AuthenticationFailed naming the variable that is missing."""
-    from langchain_openai import AzureOpenAIEmbeddings
-
     place = _place(model, settings)
     embeddings = AzureOpenAIEmbeddings(**_options(model, settings), check_embedding_ctx_length=False)
     return EmbeddingConnection(Requester(embeddings), place, dimension=DIMENSIONS.get(model))

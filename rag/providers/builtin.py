@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from rag.providers.e5 import E5Embeddings
 from rag.providers.embedding import EmbeddingProvider, OnBatch
 from rag.providers.specs import BUILTIN_EMBEDDINGS
 from rag.settings import Settings
@@ -27,8 +30,6 @@ class BuiltinEmbeddings(EmbeddingProvider):
 
     def __init__(self, settings: Settings, notify: Callable[[str], None] | None = None) -> None:
         """`notify` gets one line when the model has to be converted first."""
-        from rag.providers.e5 import E5Embeddings
-
         options = {} if notify is None else {"notify": notify}
         self._model = E5Embeddings(threads=settings.threads, cache_dir=settings.cache_dir, **options)
 
@@ -48,8 +49,6 @@ class BuiltinEmbeddings(EmbeddingProvider):
         return self._model.count_tokens(text)
 
     def embed(self, texts: Sequence[str], on_batch: OnBatch | None = None) -> NDArray[np.float32]:
-        import numpy as np
-
         result = np.zeros((len(texts), self.dimension), np.float32)
         filled = [position for position, text in enumerate(texts) if text.strip()]
         for start in range(0, len(filled), _BATCH):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_openai import OpenAIEmbeddings
+from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
 
 from rag.errors import SettingsError
@@ -33,8 +35,6 @@ def connect_embeddings(model: str, settings: Settings, *, ollama: bool = False) 
 
 def connect_embeddings_at(url: str, model: str, spec: str, settings: Settings) -> EmbeddingConnection:
     """An embedding model served at `url`."""
-    from langchain_openai import OpenAIEmbeddings
-
     embeddings = OpenAIEmbeddings(**_options(url, model, settings), check_embedding_ctx_length=False)
     local = is_loopback(url)
     # a server on this machine has one or two cores to share: more requests at once only wait inside it
@@ -53,8 +53,6 @@ def connect_chat_at(
 ) -> ChatConnection:
     """A chat model served at `url`."""
     # the plain class: ChatOpenAI would rename max_tokens, which many servers then ignore
-    from langchain_openai.chat_models.base import BaseChatOpenAI
-
     model_ = BaseChatOpenAI(**_options(url, model, settings), stream_usage=True, use_responses_api=False)
     return ChatConnection(
         model_, _place(url, spec, settings), context_tokens=context_tokens, local=is_loopback(url)

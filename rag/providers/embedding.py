@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from rag.errors import BadResponse, ContextTooLong
@@ -138,8 +139,6 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        import numpy as np
-
         if not text.strip():
             return np.zeros(self.dimension, np.float32).tolist()
         asked = self._prefixes.query + text
@@ -154,8 +153,6 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         return vector
 
     def embed(self, texts: Sequence[str], on_batch: OnBatch | None = None) -> Vectors:
-        import numpy as np
-
         places: dict[str, list[int]] = {}
         for position, text in enumerate(texts):
             if text.strip():  # servers refuse blank texts
@@ -247,8 +244,6 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
 
     def _checked(self, vectors: Vectors) -> Vectors:
         """The vectors scaled to length 1. Raises BadResponse when they are not what the index expects."""
-        import numpy as np
-
         with self._lock:
             if vectors.ndim == 2 and self._dimension is None:
                 self._dimension = int(vectors.shape[1])

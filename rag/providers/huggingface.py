@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
@@ -61,8 +62,6 @@ def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
         raise _not_loaded(model, error, settings) from None
 
     def request(texts: Any) -> Embedded:
-        import numpy as np
-
         return Embedded(np.asarray(made.embed_documents(list(texts)), dtype=np.float32), None)
 
     return EmbeddingConnection(request, _place(model, settings), batch_texts=32, parallel=1, local=True)

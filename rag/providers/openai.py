@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from openai import BadRequestError, DefaultAsyncHttpxClient, DefaultHttpxClient
+
 from rag.errors import AuthenticationFailed, BadResponse
 from rag.providers.failures import CallSite
 from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, is_loopback
@@ -19,8 +23,6 @@ _KEY = "OPENAI_API_KEY"
 
 def connect_chat(model: str, settings: Settings) -> ChatConnection:
     """Raises AuthenticationFailed when no key is set."""
-    from langchain_openai import ChatOpenAI
-
     place = _place(model, settings)
     # kinds of parameters that the stubs of pydantic's aliases do not know
     options: dict[str, Any] = {
@@ -35,8 +37,6 @@ def connect_chat(model: str, settings: Settings) -> ChatConnection:
 
 def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
     """Raises AuthenticationFailed when no key is set."""
-    from langchain_openai import OpenAIEmbeddings
-
     place = _place(model, settings)
     options: dict[str, Any] = {
         "model": model,
@@ -60,8 +60,6 @@ def client_options(base_url: str | None, settings: Settings) -> dict[str, Any]:
     """Options of every client: our own retries instead of the library's, and no proxy before loopback."""
     options: dict[str, Any] = {"timeout": settings.timeout, "max_retries": 0}
     if base_url is not None and is_loopback(base_url):
-        from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
-
         options["http_client"] = DefaultHttpxClient(trust_env=False, timeout=settings.timeout)
         options["http_async_client"] = DefaultAsyncHttpxClient(trust_env=False, timeout=settings.timeout)
     return options
@@ -75,8 +73,6 @@ class Requester:
         self._as_floats = False
 
     def __call__(self, texts: Sequence[str]) -> Embedded:
-        from openai import BadRequestError
-
         try:
             return self._send(texts)
         except BadRequestError as error:
@@ -87,8 +83,6 @@ class Requester:
             return self._send(texts)
 
     def _send(self, texts: Sequence[str]) -> Embedded:
-        import numpy as np
-
         options: dict[str, Any] = {"encoding_format": "float"} if self._as_floats else {}
         answer = self._embeddings.client.create(input=list(texts), model=self._embeddings.model, **options)
         items = sorted(answer.data, key=lambda item: item.index)

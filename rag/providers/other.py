@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from langchain.chat_models import init_chat_model
+from langchain.embeddings import init_embeddings
+
 from rag.errors import ProviderError, SettingsError
 from rag.providers.failures import CallSite, scrub
 from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, nearest_provider
@@ -13,8 +17,6 @@ from rag.settings import Settings
 
 def connect_chat(model: str, settings: Settings, *, provider: str) -> ChatConnection:
     """Raises SettingsError for an unknown provider or one whose package is not installed."""
-    from langchain.chat_models import init_chat_model
-
     chat = _opened(
         lambda: init_chat_model(model, model_provider=provider, timeout=settings.timeout, max_retries=0),
         provider,
@@ -26,8 +28,6 @@ def connect_chat(model: str, settings: Settings, *, provider: str) -> ChatConnec
 
 def connect_embeddings(model: str, settings: Settings, *, provider: str) -> EmbeddingConnection:
     """Raises SettingsError for an unknown provider or one whose package is not installed."""
-    from langchain.embeddings import init_embeddings
-
     made = _opened(lambda: init_embeddings(model, provider=provider), provider, model, settings)
     return EmbeddingConnection(
         lambda texts: _embedded(made.embed_documents(list(texts))),
@@ -38,8 +38,6 @@ def connect_embeddings(model: str, settings: Settings, *, provider: str) -> Embe
 
 
 def _embedded(vectors: list[list[float]]) -> Embedded:
-    import numpy as np
-
     return Embedded(np.asarray(vectors, dtype=np.float32), None)
 
 

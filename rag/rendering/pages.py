@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
 from rag.errors import RagError
 from rag.text.matching import MatchIndex
 
@@ -27,8 +31,6 @@ _LEVEL = 6
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     """The PNG file (ISO/IEC 15948) of `pixels`, uint8 [height, width, 3] in the order red, green, blue."""
-    import numpy as np
-
     height, width, _ = pixels.shape
     # Every row is preceded by its filter; "up" (2) makes the white of a page compress to nearly nothing.
     rows = np.full((height, 1 + 3 * width), 2, np.uint8)
@@ -81,11 +83,9 @@ def boxes_on(page: Any, quotes: Sequence[str]) -> list[Rect]:
     A quote comes from the stored text, which was cleaned: columns put in order, words repaired. Where the page's raw
     characters do not hold it in one piece, its lines are looked for one by one, or its halves.
     """
-    import pypdfium2.raw as pdfium
-
     textpage = page.get_textpage()
     try:
-        codes = [pdfium.FPDFText_GetUnicode(textpage, i) for i in range(textpage.count_chars())]
+        codes = [pdfium_c.FPDFText_GetUnicode(textpage, i) for i in range(textpage.count_chars())]
         index = MatchIndex("".join(map(_character, codes)))
         ranges = [found for quote in quotes for found in _ranges(index, quote)]
         return [rect for start, end in ranges for rect in _lines(textpage, start, end)]
@@ -191,8 +191,6 @@ def _corners(rect: Rect, convert: Any) -> tuple[int, int, int, int]:
 
 def _mark(pixels: NDArray[np.uint8], corners: tuple[int, int, int, int]) -> None:
     """Tint a rectangle: white turns yellow, black letters stay black."""
-    import numpy as np
-
     left, top, right, bottom = corners
     area = pixels[top:bottom, left:right]
     area[:] = (area * np.array(_YELLOW)).astype(np.uint8)
@@ -209,8 +207,6 @@ def _open(path: str | Path, page: int, passwords: Sequence[str]) -> Iterator[Any
 
 
 def _opened(path: Path, page: int, passwords: Sequence[str]) -> Iterator[Any]:
-    import pypdfium2 as pdfium
-
     document = _document(path, page, passwords)
     try:
         if not 1 <= page <= len(document):
@@ -228,8 +224,6 @@ def _opened(path: Path, page: int, passwords: Sequence[str]) -> Iterator[Any]:
 
 def _document(path: Path, page: int, passwords: Sequence[str]) -> Any:
     """The open PDF. PDFium takes any password for a file that needs none."""
-    import pypdfium2 as pdfium
-
     reason = "it is not a PDF that can be read"
     for password in passwords or (None,):
         try:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from rag.retrieval.glossary import Glossary
+from rag.store import Filter
 from rag.text.keywords import searched_terms
 from rag.types import Passage
 
@@ -150,8 +151,6 @@ def _keep_pages(scores: dict[PageKey, float], hits: Iterable[PageHit]) -> None:
 
 def _narrowed(where: Filter | None, routes: Mapping[str, float]) -> Filter | None:
     """The caller's filter, narrowed to the files named best; None when none is named clearly."""
-    from rag.store import Filter
-
     named = [file for file, bonus in routes.items() if bonus >= CLEARLY_NAMED]
     if not named or (where is not None and where.files):
         return None  # the caller's own choice of files is narrow enough

@@ -11,6 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from rag.errors import SettingsError
 
 
@@ -58,8 +60,6 @@ def _shipped() -> Glossary:
 
 
 def _parse(text: str, name: str) -> tuple[GlossaryEntry, ...]:
-    import yaml
-
     try:
         rows = yaml.safe_load(text) or []
         return tuple(_entry(row) for row in rows)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from langchain_core.runnables.config import ContextThreadPoolExecutor
+
 from rag.errors import UsageError
 from rag.messages import Language, message
 from rag.prompting.catalogue import load_template
@@ -254,8 +256,6 @@ class PromptedModel:
 
     def at_once(self, work: Callable[[S], T], items: Sequence[S]) -> list[T]:
         """`work` for each item, in order, as many at once as the model bears; calls are booked where this is."""
-        from langchain_core.runnables.config import ContextThreadPoolExecutor
-
         # a model in this process shares its cores between calls, and each would only come nearer to its time limit
         parallel = 1 if parse_spec(self.model.spec).provider in ("gguf", "hf") else _PARALLEL
         with ContextThreadPoolExecutor(max_workers=parallel) as pool:

@@ -26,6 +26,7 @@ from rag.errors import (
     SettingsError,
 )
 from rag.messages import Language, message
+from rag.providers.e5.model_files import cache_root
 from rag.providers.failures import scrub
 from rag.retrieval.model_calls import ModelStep, PromptedModel, measured, model_step_note, read_ratings
 from rag.settings import Settings
@@ -318,8 +319,6 @@ def load_flashrank(name: str, settings: Settings) -> FlashReranker:
 
 
 def _cache(settings: Settings) -> Path:
-    from rag.providers.e5.model_files import cache_root
-
     root = Path(settings.cache_dir).expanduser() if settings.cache_dir else cache_root()
     return root / "flashrank"
 

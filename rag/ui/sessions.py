@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from rag.answering.citations import PageSource
 from rag.answering.saved import SavedAnswer, saved_answer_of, verify_saved_answer
 from rag.errors import UsageError
@@ -160,8 +162,6 @@ def read_session(content: bytes, pages: PageSource | None, identity: str | None 
 
     Raises UsageError when it is no session.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     try:
         saved = TypeAdapter(SessionFile).validate_json(_unpacked(content))
     except ValidationError as error:

