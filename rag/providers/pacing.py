@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from tenacity import AsyncRetrying, Retrying, retry_if_exception, stop_after_attempt
-
 from rag.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -35,6 +33,8 @@ class Retry:
 
     def run(self, call: Callable[[], Result]) -> Result:
         """The result of `call`; raises its last failure."""
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
         return Retrying(
             stop=stop_after_attempt(self.retries + 1),
             wait=self._pause,
@@ -44,6 +44,8 @@ class Retry:
 
     async def arun(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """`run` for coroutines."""
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
         return await AsyncRetrying(
             stop=stop_after_attempt(self.retries + 1),
             wait=self._pause,
