@@ -6,6 +6,7 @@ import ctypes
 import re
 import struct
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +92,22 @@ class Characters:
         self._kept = kept
         self.text = "".join(self.text[position] for position in kept)
         return ways
+
+    def fonts(self) -> Iterator[int | None]:
+        """The font handle of each character in turn, None where PDFium knows none. Slow: two calls a character."""
+        fonts: dict[int | None, int | None] = {None: None}
+        for position in range(len(self.text)):
+            drawn = self._object_at(self._page, self._index(position))
+            if drawn not in fonts:
+                fonts[drawn] = self._font_of(drawn)
+            yield fonts[drawn]
+
+    def replace(self, positions: Sequence[int], by: str) -> None:
+        """Replace single characters, each by the one character `by`."""
+        characters = list(self.text)
+        for position in positions:
+            characters[position] = by
+        self.text = "".join(characters)
 
     def lines(self) -> list[PlacedLine]:
         """The lines that are not empty, in the order of the page's content."""
