@@ -16,7 +16,7 @@ from itertools import islice, pairwise
 from statistics import median
 
 from ingest.clean.lines import LineJoiner
-from ingest.clean.numbering import continued
+from ingest.clean.numbering import continued, numbered
 from ingest.raw import Line, LineKind
 from rag.text.normalise import SOFT_HYPHENS
 from rag.text.sentences import is_finished
@@ -26,62 +26,9 @@ _LONGEST_NUMBERED = 80
 """A longer line with a number and no larger type is text: titles seldom have more than a dozen words."""
 _MOST_WORDS = 16
 _LARGER = 1.13
-_NUMBERED = re.compile(
-    r"(?:(?:item|part|chapter|section|article|clause|appendix|note|annex|schedule)\s+(?:\d{1,3}(?:\.\d{1,3})*[A-Z]?|[IVXLC]+)\b"
-    r"|§\s?\d{1,3}(?:\.\d{1,3})*|\d{1,2}(?:\.\d{1,2}){1,3}(?=\.?\s)"
-    r"|제\s?\d{1,3}\s?(?:조|장|절|관|편)(?:의\s?\d{1,2})?(?=[\s\[(（【〔:.]|$)"
-    r"|(?:부칙|별표|별지|붙임)(?=\s|\d|$)|[IVX]{1,4}(?=\.\s)|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ](?=\.?\s))",
-    re.IGNORECASE,
-)
-_BRACKETED = re.compile(
-    r"\s?(?:\([^()]{1,60}\)|\[[^\[\]]{1,60}\]|（[^（）]{1,60}）|【[^【】]{1,60}】|〔[^〔〕]{1,60}〕)"
-)
-_MARK = re.compile(r"\s?[.:)]|\s[–—-](?=\s)")
-_RUN_IN = re.compile(r"([A-Z][^.:;!?]{1,60})[.:]\s+(?=[\"“(]?[A-Z])")
-_RUN_IN_WORDS = 6
-"""Most words of a title that ends with a full stop in the line of its text; a longer one is a sentence."""
-_AMENDED = re.compile(r"(?:[<〈\[][^<>〈〉\[\]]*[>〉\]]\s*)+")
-"""What stands behind a title and is no text of the clause: <개정 2020. 1. 1.>"""
 _ENDS_SENTENCE = re.compile(r"[.;,。]$|(?:다|요|니까)[.]?$")
-_KOREAN_SENTENCE = re.compile(r"(?:다|요|음|함|것)\.$")
 _LETTERS = re.compile(r"[^\W\d_]")
 _LEADERS = re.compile(r"\.{4,}|(?:\. ){3,}|…{2,}")
-
-
-@dataclass(frozen=True, slots=True)
-class Numbered:
-    """How a line with a section number is made up."""
-
-    title: int
-    """Characters of the number together with its title, as far as the line itself shows where the title ends."""
-    body: bool
-    """Whether text of the clause follows the title on the same line."""
-    titled: bool
-    """Whether the title is told from the text by brackets or a full stop."""
-
-
-def numbered(text: str) -> Numbered | None:
-    """The number and title that a line begins with, or None when it begins with none.
-
-    "Section 7 of the Act" and "제5조에 따라" are references, not numbers of their own.
-    """
-    number = _NUMBERED.match(text)
-    if number is None:
-        return None
-    mark = _MARK.match(text, number.end())
-    at = mark.end() if mark else number.end()
-    if title := _BRACKETED.match(text, at):
-        rest = text[title.end() :]
-        if rest and not rest[0].isspace():
-            return None
-        return Numbered(title.end(), bool(_AMENDED.sub("", rest).strip()), titled=True)
-    rest = text[at:].lstrip()
-    if rest[:1].islower() or (rest and not mark and not text[at].isspace()):
-        return None
-    title = _RUN_IN.match(rest)
-    if title and len(title[1].split()) <= _RUN_IN_WORDS:
-        return Numbered(len(text) - len(rest) + title.end(1), body=True, titled=True)
-    return Numbered(at, bool(_KOREAN_SENTENCE.search(rest)), titled=False)
 
 
 class HeadingRule:
@@ -128,7 +75,7 @@ _MOST_LABEL_WORDS = 14
 """A row's label is shorter; a longer line that ends in figures is prose."""
 _AMOUNT = re.compile(r"\d")
 _BULLET = re.compile(r"[•●○◦▪▫■□◆◇▶►➢✓※·ㆍ∙*–-]\s|[①-⑳㉠-㉻]")
-_BLOCKS_NUMBERED = re.compile(
+_ITEM_NUMBER = re.compile(
     r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[가나다라마바사아자차카타파하])[.)]\s"
     r"|(?:[QA]|문|답|질문|답변)\s?\d{0,3}[.:)]\s"
 )
@@ -217,7 +164,7 @@ def _name_table_heads(blocks: list[Block], rule: HeadingRule) -> None:
 
 def starts_item(text: str) -> bool:
     """Whether a text begins with a bullet, or the number of a list item or clause."""
-    return bool(_BULLET.match(text) or _BLOCKS_NUMBERED.match(text)) or numbered(text) is not None
+    return bool(_BULLET.match(text) or _ITEM_NUMBER.match(text)) or numbered(text) is not None
 
 
 def _is_unfinished(above: str, line: str) -> bool:
@@ -421,11 +368,11 @@ class _Layout:
         if _BULLET.match(line.text) or position in self._continued:
             return True
         finished = not _is_unfinished(above.text, line.text) or not self.full(position - 1)
-        return finished and (_BLOCKS_NUMBERED.match(line.text) or numbered(line.text)) is not None
+        return finished and (_ITEM_NUMBER.match(line.text) or numbered(line.text)) is not None
 
     def _hangs(self, position: int) -> bool:
         text = self._lines[position].text
-        return bool(_BULLET.match(text) or _BLOCKS_NUMBERED.match(text) or numbered(text))
+        return bool(_BULLET.match(text) or _ITEM_NUMBER.match(text) or numbered(text))
 
     def _around(self, position: int) -> Sequence[Line]:
         """The lines near one with no gap between: a column's edge is not that of the full page above it."""
