@@ -85,6 +85,8 @@ _HYPHENS = (*SOFT_HYPHENS, "-", "‐")
 _COLUMN_HEAD = 12
 """Characters up to which a bold line before a table is a column's head also with space between."""
 _NEIGHBOURS = 6
+_INLINE_SIZE = 1.35
+"""Ratio of the heights of two fonts of one type size: a typewriter face in the text has other boxes than its own."""
 _FEW_NEAR = 3
 """So many lines by themselves do not show how wide their column is."""
 _COMMON_WORD = 8
@@ -162,6 +164,13 @@ def _name_table_heads(blocks: list[Block], rule: HeadingRule) -> None:
             block.kind = BlockKind.ROW
 
 
+def _may_be_inline(above: Line, line: Line) -> bool:
+    """Whether a line in other type may go on a sentence: it begins with a small letter, or in a word set apart."""
+    if line.text[:1].islower():
+        return True
+    return above.bold == line.bold and 1 / _INLINE_SIZE <= above.size / line.size <= _INLINE_SIZE
+
+
 def starts_item(text: str) -> bool:
     """Whether a text begins with a bullet, or the number of a list item or clause."""
     return bool(_BULLET.match(text) or _ITEM_NUMBER.match(text)) or numbered(text) is not None
@@ -213,7 +222,7 @@ def _belongs(block: Block, kind: BlockKind, above: Line, line: Line, layout: _La
     """Whether `line` goes on with the block whose last line is `above`."""
     if block.kind is not kind or line.mark is not LineKind.UNKNOWN or kind is BlockKind.ROW:
         return False
-    if layout.starts_item(above, line, position):
+    if layout.starts_item(above, line, position) or _LEADERS.search(above.text):
         return False
     if kind is BlockKind.HEADING:
         return (
@@ -278,7 +287,7 @@ class _Layout:
     def flows(self, above: Line, line: Line, position: int) -> bool:
         """Whether prose runs on from one line to the next."""
         unfinished = _is_unfinished(above.text, line.text)
-        if not self.same_type(above, line) and not (unfinished and line.text[:1].islower()):
+        if not self.same_type(above, line) and not (unfinished and _may_be_inline(above, line)):
             return False
         if above.text.endswith(_HYPHENS) and line.text[:1].islower():
             return True

@@ -75,7 +75,7 @@ def numbered(text: str) -> Numbered | None:
 
 
 def continued(texts: Sequence[str]) -> set[int]:
-    """Positions of the lines whose number follows the last one of its form: `2.` after `1.`, `제6조` after `제5조`."""
+    """Positions of the lines whose number follows the last one of its form: `2.` after `1.`."""
     last: dict[str, int] = {}
     found: set[int] = set()
     for position, text in enumerate(texts):

@@ -122,17 +122,20 @@ class Characters:
         return lines
 
     def _line(self, words: str, first: int) -> Line:
-        begin, end = self.box(first), self.box(first + len(words) - 1)
+        last = first + len(words) - 1
+        begin, end = self.box(first), self.box(last)
         if begin is None or end is None:
             return Line(words)
+        # A bullet comes from a font of symbols, whose boxes have heights of their own.
+        size = begin[3] - begin[1] if words[0].isalnum() else end[3] - end[1]
         return Line(
             words,
             min(begin[0], end[0]),
             max(begin[2], end[2]),
             begin[1],
             begin[3],
-            size=round(begin[3] - begin[1], 2),
-            bold=self._bold(first),
+            size=round(size, 2),
+            bold=self._bold(first) and self._bold(last),
         )
 
     def box(self, position: int) -> Box | None:

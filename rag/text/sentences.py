@@ -204,6 +204,10 @@ def _is_final(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     rest = text[match.end() : min(end, match.end() + 60)].lstrip()
     if not rest:
         return True
+    if match["stop"] == "." and (
+        rest.startswith(". ") or (before[-1:].isspace() and before.rstrip().endswith("."))
+    ):
+        return False  # a leader between a title and its page: "Fees. . . . 8"
     if match["close"] and _REPORTED.match(rest):
         return False
     if rest[0].islower() or (match["stop"] in ("…", "...") and not match["close"] and not rest[0].isupper()):
