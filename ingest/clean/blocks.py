@@ -74,6 +74,10 @@ _NUMERIC = re.compile(r"[(\-–—+]?[$€£¥₩]?[(\-–—]?\d(?:[\d,.]*\d)?[
 _MOST_LABEL_WORDS = 14
 """A row's label is shorter; a longer line that ends in figures is prose."""
 _AMOUNT = re.compile(r"\d")
+_LEADS = re.compile(
+    r"^(?:at|of|by|to|was|were|is|are|than|in|from|and|or|for|with|about|over|under|between)$"
+    r"|[가-힣](?:은|는|을|를|보다|에|로|에서|부터|까지)$"
+)
 _BULLET = re.compile(r"[•●○◦▪▫■□◆◇▶►➢✓※·ㆍ∙*–-]\s|[①-⑳㉠-㉻]")
 _ITEM_NUMBER = re.compile(
     r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[가나다라마바사아자차카타파하])[.)]\s"
@@ -181,16 +185,33 @@ def _is_unfinished(above: str, line: str) -> bool:
     return not _SENTENCE_END.search(above) or (above.endswith(".") and not is_finished(above, line))
 
 
-def is_row(text: str) -> bool:
-    """Whether a line looks like a row of a table: it ends in two or more figures, or is all figures."""
-    words = text.split()
+def _figures_at_end(words: Sequence[str]) -> tuple[int, int]:
+    """How many words stand before the figures that a line ends in, and how many of those are amounts."""
     figures = amounts = 0
     for word in reversed(words):
         if not _NUMERIC.fullmatch(word):
             break
         figures += 1
         amounts += bool(_AMOUNT.search(word)) or word in {"—", "–", "-"}
-    label = len(words) - figures
+    return len(words) - figures, amounts
+
+
+def _amounts(text: str) -> int:
+    """How many amounts a line ends in."""
+    return _figures_at_end(text.split())[1]
+
+
+def _leads_to_figure(text: str) -> bool:
+    """Whether the words before the figure at a line's end ask for one, as the label of a row does not."""
+    words = text.split()
+    label, _ = _figures_at_end(words)
+    return label > 0 and _LEADS.search(words[label - 1]) is not None
+
+
+def is_row(text: str) -> bool:
+    """Whether a line looks like a row of a table: it ends in two or more figures, or is all figures."""
+    words = text.split()
+    label, amounts = _figures_at_end(words)
     if amounts >= 2:
         return label <= _MOST_LABEL_WORDS or amounts >= 4
     # A label and one amount; a year or a bare count may end a line of prose.
@@ -273,8 +294,7 @@ class _Layout:
             self.same_type(line, following)
             and not self.gap_above(line, following)
             and self.full(position)
-            and not _BULLET.match(following.text)
-            and numbered(following.text) is None
+            and not starts_item(following.text)
         )
 
     def runs_in(self, position: int) -> bool:
@@ -341,12 +361,16 @@ class _Layout:
 
     def is_prose(self, position: int) -> bool:
         """Whether a line that ends in a figure is part of a sentence: one runs into it, or from it to an end."""
-        if self.runs_in(position) and not is_row(self._lines[position - 1].text):
+        if _amounts(self._lines[position].text) > 1:
+            return False
+        if self.runs_in(position) and not _amounts(self._lines[position - 1].text):
             return True
         if not self.runs_on(position):
             return False
         below = self._lines[position + 1].text
-        return not is_row(below) and (below[:1].islower() or _STOP.search(below) is not None)
+        return not _amounts(below) and bool(
+            _STOP.search(below) or _leads_to_figure(self._lines[position].text)
+        )
 
     def reaches_edge(self, position: int) -> bool:
         """Whether a common word would not have fitted behind this line."""
