@@ -18,16 +18,16 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, zip_longest
 from pathlib import PurePosixPath
 
-from ingest.clean.blocks import BlockKind
+from ingest.clean.blocks import BlockKind, starts_item
 from ingest.clean.document import CleanDocument, CleanPage, TextBlock
 from ingest.clean.lines import LineJoiner
 from ingest.discovery import Format
 from ingest.raw import RawDocument, count_visible
 from rag.text.language import language_of
-from rag.text.sentences import sentences
+from rag.text.sentences import is_finished, sentences
 from rag.types import Chunk, Span
 
 _WORDS = re.compile("[A-Za-z\u00c0-\u024f]+")
@@ -181,7 +181,6 @@ def _says(text: str, other: str) -> bool:
     return all(word in words for word in other.casefold().split())
 
 
-_SENTENCE_END = re.compile(r"[.!?。！？:;][\"'”’)\]」』》〉]*$|(?:다|요|까)[\"'”’)\]]*$")
 _SPLIT_WORD = re.compile(r"\S+")
 _TABLE_HEAD_LINES = 3
 _LONGEST_HEAD = 300
@@ -236,14 +235,16 @@ def _units(document: CleanDocument, limit: int) -> Iterator[Unit]:
     """Units in reading order; the head of a sentence that a page end cuts waits for its tail."""
     heading = ""
     waiting: Unit | None = None
-    for page in document.pages:
-        units, heading = _page_units(page, heading, limit)
+    for clean, following in zip_longest(document.pages, document.pages[1:]):
+        page = clean
         if waiting is not None:
-            if units and _continues(waiting, units[0], page):
-                waiting = _merged(waiting, units.pop(0))
+            tail, page = _tail(waiting, clean, document)
+            waiting = _merged(waiting, tail)
+        units, heading = _page_units(page, heading, limit)
+        if waiting is not None and units:
             yield waiting
             waiting = None
-        if units and _unfinished(units[-1], page) and page is not document.pages[-1]:
+        if units and following is not None and _runs_over(units[-1], clean, following):
             waiting = units.pop()
         yield from units
     if waiting is not None:
@@ -253,7 +254,7 @@ def _units(document: CleanDocument, limit: int) -> Iterator[Unit]:
 def _page_units(clean: CleanPage, heading: str, limit: int) -> tuple[list[Unit], str]:
     units: list[Unit] = []
     page, text = clean.page.number, clean.page.text
-    blocks = [block for block in clean.blocks if block.kind is not BlockKind.HEADER_FOOTER]
+    blocks = _body(clean)
     table_head = ""
     for position, block in enumerate(blocks):
         words = text[block.start : block.end]
@@ -269,6 +270,8 @@ def _page_units(clean: CleanPage, heading: str, limit: int) -> tuple[list[Unit],
             cut = _CUT_AT_PARAGRAPH if first else _CUT_IN_TABLE
             units += _pieces(page, block, text, heading, cut, limit, table_head)
         else:
+            if block.title:
+                heading = text[block.start : block.start + block.title]
             units += _sentence_units(page, block, text, heading, limit)
     return _kept_with_heading(units), heading
 
@@ -276,7 +279,7 @@ def _page_units(clean: CleanPage, heading: str, limit: int) -> tuple[list[Unit],
 def _sentence_units(page: int, block: TextBlock, text: str, heading: str, limit: int) -> list[Unit]:
     units: list[Unit] = []
     for start, end in sentences(text[block.start : block.end]):
-        cut = _CUT_AT_SENTENCE if units else _CUT_AT_PARAGRAPH
+        cut = _CUT_AT_SENTENCE if units else _CUT_AT_HEADING if block.title else _CUT_AT_PARAGRAPH
         part = TextBlock(block.kind, block.start + start, block.start + end)
         units += _pieces(page, part, text, heading, cut, limit, "")
     return units
@@ -336,19 +339,41 @@ def _table_head(blocks: Sequence[TextBlock], position: int, text: str) -> str:
     return "\n".join([*lines, first])[:_LONGEST_HEAD]
 
 
-def _unfinished(unit: Unit, clean: CleanPage) -> bool:
-    last = unit.spans[-1]
-    return unit.kind is BlockKind.PARAGRAPH and not _SENTENCE_END.search(
-        clean.page.text[last.start : last.end]
-    )
+def _body(clean: CleanPage) -> list[TextBlock]:
+    return [block for block in clean.blocks if block.kind is not BlockKind.HEADER_FOOTER]
 
 
-def _continues(head: Unit, tail: Unit, clean: CleanPage) -> bool:
-    """Whether the first unit of the next page goes on with a sentence that the page end cut."""
-    if tail.kind is not BlockKind.PARAGRAPH or tail.heading != head.heading:
+def _runs_over(unit: Unit, clean: CleanPage, following: CleanPage) -> bool:
+    """Whether the last sentence of a page goes on at the top of the next."""
+    last, first = _body(clean)[-1:], _body(following)[:1]
+    if (
+        not last
+        or not first
+        or unit.kind is not BlockKind.PARAGRAPH
+        or first[0].kind is not BlockKind.PARAGRAPH
+    ):
         return False
-    first = clean.page.text[tail.spans[0].start]
-    return first.islower() or "가" <= first <= "힣" or first.isdigit() or first in "(“‘\"'"
+    if following.page.number != clean.page.number + 1 or not last[0].open or first[0].title:
+        return False
+    head = clean.page.text[unit.spans[-1].start : unit.spans[-1].end]
+    tail = following.page.text[first[0].start : first[0].end]
+    if starts_item(tail):
+        return False
+    return not is_finished(head, tail) and not head.endswith((":", ";"))
+
+
+def _tail(head: Unit, clean: CleanPage, document: CleanDocument) -> tuple[Unit, CleanPage]:
+    """The rest of a sentence at the top of a page, and the page without it."""
+    before = next(page for page in document.pages if page.page.number == head.spans[-1].page).page.text
+    text, block = clean.page.text, _body(clean)[0]
+    begun, words = before[head.spans[-1].start : head.spans[-1].end], text[block.start : block.end]
+    joined = document.joiner.join(begun, words)
+    end = sentences(joined)[0][1] - (len(joined) - len(words))
+    end = end if end > 0 else len(words)
+    tail = _unit(clean.page.number, block.start, block.start + end, text, block.kind, head.heading, head.cut)
+    start = block.start + end + len(words[end:]) - len(words[end:].lstrip())
+    rest = [replace(b, start=start) if b is block else b for b in clean.blocks]
+    return tail, CleanPage(clean.page, tuple(b for b in rest if b.start < b.end))
 
 
 def _merged(head: Unit, tail: Unit) -> Unit:

@@ -1,28 +1,31 @@
-"""Puts lines together to paragraphs, and leaves headings, list items and table rows on lines of their own."""
+"""Puts lines together to paragraphs, and leaves headings, list items and table rows on lines of their own.
+
+A clause of a contract or of company rules often runs on in the line of its heading: `제5조(수습기간) 신규로 ...`,
+`Article 5 (Probation) Every ...`. There the heading ends where its number and title end; the line is body text.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
 
+from ingest.clean.lines import LineJoiner
+from ingest.clean.numbering import continued, numbered
 from ingest.raw import Line, LineKind
 from rag.text.normalise import SOFT_HYPHENS
+from rag.text.sentences import is_finished
 
 _LONGEST = 110
+_LONGEST_NUMBERED = 80
+"""A longer line with a number and no larger type is text: titles seldom have more than a dozen words."""
 _MOST_WORDS = 16
 _LARGER = 1.13
-_NUMBERED = re.compile(
-    r"^(?:(?:item|part|chapter|section|article|appendix|note|annex|schedule)\s+(?:\d{1,3}[A-Z]?|[IVXLC]+)\b[.:]?"
-    r"|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z가-힣]"
-    r"|제\s?\d{1,3}\s?(?:조|장|절|관|편)(?:의\s?\d+)?(?:\s?[\[(（].{1,40}[\])）]|\s|$)"
-    r"|(?:부칙|별표|별지|붙임)\b|[IVX]{1,4}\.\s|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ]\.?\s)",
-    re.IGNORECASE,
-)
 _ENDS_SENTENCE = re.compile(r"[.;,。]$|(?:다|요|니까)[.]?$")
 _LETTERS = re.compile(r"[^\W\d_]")
 _LEADERS = re.compile(r"\.{4,}|(?:\. ){3,}|…{2,}")
@@ -42,18 +45,25 @@ class HeadingRule:
         self._bold_means_something = bold < 0.3 * max(1, total)
 
     def is_heading(self, line: Line) -> bool:
-        """Whether a line is a section heading."""
+        """Whether a line by itself is a section heading.
+
+        One that is not set apart may still be the first line of a clause: what stands around it tells.
+        """
         text = line.text
         if len(text) > _LONGEST or len(text.split()) > _MOST_WORDS or len(_LETTERS.findall(text)) < 2:
             return False
         if _LEADERS.search(text) or text[:1].islower():
             return False  # an entry of a table of contents; the middle of a sentence
-        numbered = bool(_NUMBERED.match(text))
-        if _ENDS_SENTENCE.search(text) and not (numbered and len(text) < 60):
+        number = numbered(text)
+        if _ENDS_SENTENCE.search(text) and (number is None or number.body or len(text) >= 60):
             return False
-        if self.is_larger(line):
+        if self.is_set_apart(line):
             return True
-        return (line.bold and self._bold_means_something) or (numbered and len(text) <= 80)
+        return number is not None and not number.body and len(text) <= _LONGEST_NUMBERED
+
+    def is_set_apart(self, line: Line) -> bool:
+        """Whether a line is set in larger or bolder type than the running text."""
+        return self.is_larger(line) or (line.bold and self._bold_means_something)
 
     def is_larger(self, line: Line) -> bool:
         """Whether a line is set in larger type than the running text."""
@@ -64,14 +74,44 @@ _NUMERIC = re.compile(r"[(\-–—+]?[$€£¥₩]?[(\-–—]?\d(?:[\d,.]*\d)?[
 _MOST_LABEL_WORDS = 14
 """A row's label is shorter; a longer line that ends in figures is prose."""
 _AMOUNT = re.compile(r"\d")
+_LEADS = re.compile(
+    r"^(?:at|of|by|to|was|were|is|are|than|in|from|and|or|for|with|about|over|under|between)$"
+    r"|[가-힣](?:은|는|을|를|보다|에|로|에서|부터|까지)$"
+)
 _BULLET = re.compile(r"[•●○◦▪▫■□◆◇▶►➢✓※·ㆍ∙*–-]\s|[①-⑳㉠-㉻]")
-_BLOCKS_NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[가나다라마바사아자차카타파하])[.)]\s")
+_ITEM_NUMBER = re.compile(
+    r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[가나다라마바사아자차카타파하])[.)]\s"
+    r"|(?:[QA]|문|답|질문|답변)\s?\d{0,3}[.:)]\s"
+)
 _SENTENCE_END = re.compile(r"[.!?。:;][\"'”’)\]」』》〉]*$")
+_STOP = re.compile(r"[.!?。][\"'”’)\]」』]*(?:\s|$)")
 _HYPHENS = (*SOFT_HYPHENS, "-", "‐")
 _COLUMN_HEAD = 12
 """Characters up to which a bold line before a table is a column's head also with space between."""
 _NEIGHBOURS = 6
+_INLINE_SIZE = 1.35
+"""Ratio of the heights of two fonts of one type size: a typewriter face in the text has other boxes than its own."""
+_FEW_NEAR = 3
+"""So many lines by themselves do not show how wide their column is."""
+_COMMON_WORD = 8
+"""Characters of a word and its space, as most words have at most."""
+_WIDE_LINES = 3
+"""The edge of a column is that of its third widest line: the title of a page may be wider than its columns."""
 _HANGUL = re.compile(r"[가-힣]")
+_TWO = re.compile(r"[가-힣][가-힣\s]")
+"""A line's beginning of which the first syllable alone could stand on the line above: no mark clings to it."""
+_ONE_SYLLABLE = 1.2
+"""Widths of a syllable, measured roughly, that a line leaves free at its end when it may break after any."""
+_JUSTIFIED = 0.15
+"""Likewise what a line leaves that is the widest, or one of justified text: where it may break does not show."""
+_RAGGED = {True: math.log(0.63 / 0.08), False: math.log(0.37 / 0.92)}
+"""Log-odds of "between words" by whether a line leaves a syllable's width: most such lines do, few others."""
+_LIKELY = {True: math.log(0.85 / 0.4), False: math.log(0.15 / 0.6)}
+"""Likewise by whether the spacing model takes both sides for words: it errs in one of seven; three of five breaks
+anywhere fall inside a word."""
+_SURE = math.log(20)
+_MOST_BREAKS = 300
+"""Breaks looked at: more change no decision."""
 
 
 class BlockKind(StrEnum):
@@ -88,6 +128,10 @@ class Block:
     kind: BlockKind
     lines: list[Line] = field(default_factory=list)
     gap: bool = False
+    title: int = 0
+    """Characters of the first line that are the number and title of a clause whose text follows them."""
+    open: bool = True
+    """Whether its last line reaches the edge of the column, as a line does from which text runs on."""
 
 
 def build_blocks(lines: Sequence[Line], rule: HeadingRule) -> list[Block]:
@@ -95,16 +139,18 @@ def build_blocks(lines: Sequence[Line], rule: HeadingRule) -> list[Block]:
     layout = _Layout(lines)
     blocks: list[Block] = []
     for position, line in enumerate(lines):
-        kind = _kind(line, rule)
+        kind = _kind(line, rule, layout, position)
         previous = lines[position - 1] if position else None
         if blocks and previous is not None and _belongs(blocks[-1], kind, previous, line, layout, position):
             blocks[-1].lines.append(line)
         else:
             gap = previous is not None and layout.gap_above(previous, line)
-            blocks.append(Block(kind, [line], gap))
+            blocks.append(Block(kind, [line], gap, _title(line) if kind is BlockKind.PARAGRAPH else 0))
     _name_table_heads(blocks, rule)
     for block in blocks:
         block.gap = block.gap or block.kind is not BlockKind.ROW
+    if blocks:
+        blocks[-1].open = layout.reaches_edge(len(lines) - 1)
     return blocks
 
 
@@ -122,16 +168,50 @@ def _name_table_heads(blocks: list[Block], rule: HeadingRule) -> None:
             block.kind = BlockKind.ROW
 
 
-def is_row(text: str) -> bool:
-    """Whether a line looks like a row of a table: it ends in two or more figures, or is all figures."""
-    words = text.split()
+def _may_be_inline(above: Line, line: Line) -> bool:
+    """Whether a line in other type may go on a sentence: it begins with a small letter, or in a word set apart."""
+    if line.text[:1].islower():
+        return True
+    return above.bold == line.bold and 1 / _INLINE_SIZE <= above.size / line.size <= _INLINE_SIZE
+
+
+def starts_item(text: str) -> bool:
+    """Whether a text begins with a bullet, or the number of a list item or clause."""
+    return bool(_BULLET.match(text) or _ITEM_NUMBER.match(text)) or numbered(text) is not None
+
+
+def _is_unfinished(above: str, line: str) -> bool:
+    """Whether the sentence of a line goes on in the next."""
+    return not _SENTENCE_END.search(above) or (above.endswith(".") and not is_finished(above, line))
+
+
+def _figures_at_end(words: Sequence[str]) -> tuple[int, int]:
+    """How many words stand before the figures that a line ends in, and how many of those are amounts."""
     figures = amounts = 0
     for word in reversed(words):
         if not _NUMERIC.fullmatch(word):
             break
         figures += 1
         amounts += bool(_AMOUNT.search(word)) or word in {"—", "–", "-"}
-    label = len(words) - figures
+    return len(words) - figures, amounts
+
+
+def _amounts(text: str) -> int:
+    """How many amounts a line ends in."""
+    return _figures_at_end(text.split())[1]
+
+
+def _leads_to_figure(text: str) -> bool:
+    """Whether the words before the figure at a line's end ask for one, as the label of a row does not."""
+    words = text.split()
+    label, _ = _figures_at_end(words)
+    return label > 0 and _LEADS.search(words[label - 1]) is not None
+
+
+def is_row(text: str) -> bool:
+    """Whether a line looks like a row of a table: it ends in two or more figures, or is all figures."""
+    words = text.split()
+    label, amounts = _figures_at_end(words)
     if amounts >= 2:
         return label <= _MOST_LABEL_WORDS or amounts >= 4
     # A label and one amount; a year or a bare count may end a line of prose.
@@ -140,21 +220,30 @@ def is_row(text: str) -> bool:
     )
 
 
-def _kind(line: Line, rule: HeadingRule) -> BlockKind:
+def _kind(line: Line, rule: HeadingRule, layout: _Layout, position: int) -> BlockKind:
     if line.mark is not LineKind.UNKNOWN:
         return BlockKind(line.mark.value)
-    if is_row(line.text):
+    if is_row(line.text) and not layout.is_prose(position):
         return BlockKind.ROW
-    return (
-        BlockKind.HEADING if rule.is_heading(line) and not _BULLET.match(line.text) else BlockKind.PARAGRAPH
-    )
+    if _BULLET.match(line.text):
+        return BlockKind.PARAGRAPH
+    if not rule.is_heading(line):
+        return BlockKind.PARAGRAPH
+    text = not rule.is_set_apart(line) and (layout.runs_on(position) or layout.runs_in(position))
+    return BlockKind.PARAGRAPH if text else BlockKind.HEADING
+
+
+def _title(line: Line) -> int:
+    """Length of the number and title that a line of text begins with; a number alone tells nothing."""
+    found = numbered(line.text)
+    return found.title if found and found.titled else 0
 
 
 def _belongs(block: Block, kind: BlockKind, above: Line, line: Line, layout: _Layout, position: int) -> bool:
     """Whether `line` goes on with the block whose last line is `above`."""
     if block.kind is not kind or line.mark is not LineKind.UNKNOWN or kind is BlockKind.ROW:
         return False
-    if layout.starts_item(above, line, position):
+    if layout.starts_item(above, line, position) or _LEADERS.search(above.text):
         return False
     if kind is BlockKind.HEADING:
         return (
@@ -169,6 +258,7 @@ class _Layout:
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines
         self._full: dict[int, bool] = {}
+        self._edges: dict[tuple[int, int, bool], float] = {}
         steps = [a.middle - b.middle for a, b in pairwise(lines) if a.placed and b.placed]
         sizes = [line.size for line in lines if line.size > 0]
         self._size = median(sizes) if sizes else 0.0
@@ -176,6 +266,11 @@ class _Layout:
         # The lower quartile: lines within paragraphs are nearer to each other than paragraphs are.
         self._leading = sorted(usual)[len(usual) // 4] if usual else 1.2 * self._size
         self._apart = [True, *(self.gap_above(a, b) for a, b in pairwise(lines))]
+        self._continued = continued([line.text for line in lines])
+
+    def line(self, position: int) -> Line:
+        """The line at a position."""
+        return self._lines[position]
 
     def gap_above(self, above: Line, line: Line) -> bool:
         """Whether more than the usual space lies between two lines (or the next column begins)."""
@@ -190,10 +285,29 @@ class _Layout:
             return True
         return 0.87 <= above.size / line.size <= 1.15 and above.bold == line.bold
 
+    def runs_on(self, position: int) -> bool:
+        """Whether the next line goes on with this one, as far as white space and type tell."""
+        if position + 1 >= len(self._lines):
+            return False
+        line, following = self._lines[position], self._lines[position + 1]
+        return (
+            self.same_type(line, following)
+            and not self.gap_above(line, following)
+            and self.full(position)
+            and not starts_item(following.text)
+        )
+
+    def runs_in(self, position: int) -> bool:
+        """Whether an unfinished sentence of the line above runs into this one."""
+        if position == 0 or position in self._continued:
+            return False
+        above, line = self._lines[position - 1], self._lines[position]
+        return _is_unfinished(above.text, line.text) and self.flows(above, line, position)
+
     def flows(self, above: Line, line: Line, position: int) -> bool:
         """Whether prose runs on from one line to the next."""
-        unfinished = not _SENTENCE_END.search(above.text)
-        if not self.same_type(above, line) and not (unfinished and line.text[:1].islower()):
+        unfinished = _is_unfinished(above.text, line.text)
+        if not self.same_type(above, line) and not (unfinished and _may_be_inline(above, line)):
             return False
         if above.text.endswith(_HYPHENS) and line.text[:1].islower():
             return True
@@ -208,6 +322,7 @@ class _Layout:
         if (
             indent > 0.8 * self._size
             and above.x0 <= line.x0 - 0.8 * self._size
+            and not unfinished
             and not self._hangs(position - 1)
         ):
             return False
@@ -229,29 +344,68 @@ class _Layout:
             return len(line.text) + 1 + first > 0.92 * longest and len(line.text) > 20
         edge = max(other.x1 for other in near if other.placed and other.x0 < line.x1 and other.x1 > line.x0)
         advance = (line.x1 - line.x0) / max(1, len(line.text))
-        return line.x1 + (first + 1.5) * advance >= edge
+        reach = line.x1 + (first + 1.5) * advance
+        if reach < edge or len(near) > _FEW_NEAR or following.text[:1].islower():
+            return reach >= edge
+        # Two or three lines by themselves may all be short: those of the column tell how wide it is.
+        return reach >= self._column_edge(line)
+
+    def _column_edge(self, line: Line) -> float:
+        """The right edge of the lines of this type that begin where this one does; 0 when they are few."""
+        key = (round(line.x0), round(line.size), line.bold)
+        if key not in self._edges:
+            like = [o for o in self._lines if o.placed and abs(o.x0 - line.x0) < 0.5 * self._size]
+            ends = sorted(o.x1 for o in like if self.same_type(o, line))
+            self._edges[key] = ends[-_WIDE_LINES] if len(ends) >= 2 * _WIDE_LINES else 0.0
+        return self._edges[key]
+
+    def is_prose(self, position: int) -> bool:
+        """Whether a line that ends in a figure is part of a sentence: one runs into it, or from it to an end."""
+        if _amounts(self._lines[position].text) > 1:
+            return False
+        if self.runs_in(position) and not _amounts(self._lines[position - 1].text):
+            return True
+        if not self.runs_on(position):
+            return False
+        below = self._lines[position + 1].text
+        return not _amounts(below) and bool(
+            _STOP.search(below) or _leads_to_figure(self._lines[position].text)
+        )
+
+    def reaches_edge(self, position: int) -> bool:
+        """Whether a common word would not have fitted behind this line."""
+        line, near = self._lines[position], self._around(position)
+        if not line.placed:
+            return len(line.text) > max(20.0, 0.85 * max(len(other.text) for other in near))
+        advance = (line.x1 - line.x0) / max(1, len(line.text))
+        return line.x1 + _COMMON_WORD * advance >= self._edge(line, near)
 
     def slack(self, position: int) -> float:
         """White space at the end of a line, in widths of its characters."""
         line = self._lines[position]
-        near = [o for o in self._around(position) if o.placed and o.x0 < line.x1 and o.x1 > line.x0]
         wide = len(_HANGUL.findall(line.text)) + 0.5 * (len(line.text) - len(_HANGUL.findall(line.text)))
-        return (max((o.x1 for o in near), default=line.x1) - line.x1) * wide / max(1.0, line.x1 - line.x0)
+        edge = self._edge(line, self._around(position))
+        return (edge - line.x1) * wide / max(1.0, line.x1 - line.x0)
+
+    def _edge(self, line: Line, near: Sequence[Line]) -> float:
+        """The right edge of the column, as far as the lines near this one and those that begin like it tell."""
+        ends = [o.x1 for o in near if o.placed and o.x0 < line.x1 and o.x1 > line.x0]
+        return max([*ends, self._column_edge(line)], default=line.x1)
 
     def _left(self, position: int) -> float:
         line = self._lines[position]
         return min(other.x0 for other in self._around(position) if other.placed and other.x0 < line.x1)
 
     def starts_item(self, above: Line, line: Line, position: int) -> bool:
-        """Whether a list item begins. A sentence may end in "다. " or "2. " at the start of a line, too."""
-        if _BULLET.match(line.text):
+        """Whether a list item or clause begins. A sentence may end in "다. " or "2. " at a line's start, too."""
+        if _BULLET.match(line.text) or position in self._continued:
             return True
-        finished = bool(_SENTENCE_END.search(above.text)) or not self.full(position - 1)
-        return finished and _BLOCKS_NUMBERED.match(line.text) is not None
+        finished = not _is_unfinished(above.text, line.text) or not self.full(position - 1)
+        return finished and (_ITEM_NUMBER.match(line.text) or numbered(line.text)) is not None
 
     def _hangs(self, position: int) -> bool:
         text = self._lines[position].text
-        return bool(_BULLET.match(text) or _BLOCKS_NUMBERED.match(text))
+        return bool(_BULLET.match(text) or _ITEM_NUMBER.match(text) or numbered(text))
 
     def _around(self, position: int) -> Sequence[Line]:
         """The lines near one with no gap between: a column's edge is not that of the full page above it."""
@@ -263,19 +417,30 @@ class _Layout:
         return self._lines[first : last + 1]
 
 
-def breaks_between_words(pages: Sequence[Sequence[Block]]) -> bool:
-    """Whether a Korean document breaks its lines between words only: then lines end raggedly.
+def breaks_between_words(pages: Sequence[Sequence[Block]], joiner: LineJoiner, *, typed: bool) -> bool:
+    """Whether a Korean document breaks its lines between words only.
 
-    Lines that may break at any syllable leave less than one syllable's width at the end.
+    Two signs, weighed as odds (naive Bayes): such lines end raggedly, where lines that may break at any syllable
+    leave less than one syllable's width; and the words on both sides of its breaks are likely words. `typed` says
+    that the format has no page layout: lines that somebody typed end between words, until much speaks against it.
     """
-    ragged = total = 0
+    breaks = list(islice(_korean_breaks(pages), _MOST_BREAKS))
+    slack = [layout.slack(position) for layout, position in breaks]
+    evidence = _SURE if typed else 0.0
+    for layout, position in breaks:
+        evidence += _LIKELY[joiner.are_words(layout.line(position).text, layout.line(position + 1).text)]
+    evidence += sum(_RAGGED[width > _ONE_SYLLABLE] for width in slack if width > _JUSTIFIED)
+    return evidence > 0
+
+
+def _korean_breaks(pages: Sequence[Sequence[Block]]) -> Iterator[tuple[_Layout, int]]:
+    """The line breaks inside paragraphs that have Hangul on both sides, each by the position of its first line."""
     for blocks in pages:
+        layout, at = _Layout([line for block in blocks for line in block.lines]), 0
         for block in blocks:
-            if block.kind is not BlockKind.PARAGRAPH or len(block.lines) < 3:
-                continue
-            layout = _Layout(block.lines)
-            for position, line in enumerate(block.lines[:-1]):
-                if line.placed and _HANGUL.search(line.text):
-                    total += 1
-                    ragged += layout.slack(position) > 1.5
-    return total >= 8 and ragged > 0.3 * total
+            last = at + len(block.lines) - 1
+            for position in range(at, last if block.kind is BlockKind.PARAGRAPH else at):
+                line = layout.line(position)
+                if line.placed and _HANGUL.search(line.text) and _TWO.match(layout.line(position + 1).text):
+                    yield layout, position
+            at = last + 1

@@ -143,6 +143,10 @@ class TextBlock:
     kind: BlockKind
     start: int
     end: int
+    title: int = 0
+    """Characters from `start` that are the number and title of a clause whose text follows them."""
+    open: bool = True
+    """Whether it ends a page with a line that reaches the edge, as one does from which text runs on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ def clean(pages: Sequence[RawPage], *, headers_footers: bool = True) -> CleanDoc
     rule = HeadingRule(line for lines in body for line in lines)
     blocks = [build_blocks(lines, rule) for lines in body]
     joiner = LineJoiner(lambda: (line.text for lines in body for line in lines))
-    words_kept = breaks_between_words(blocks)
+    words_kept = breaks_between_words(blocks, joiner, typed=not headers_footers)
     written = [
         _write(page, found, edges.get(page.number, set()), joiner, words_kept=words_kept)
         for page, found in zip(pages, blocks, strict=True)
@@ -203,7 +207,7 @@ def _write(
             parts.append(separator)
             length += len(separator)
         parts.append(text)
-        placed.append(TextBlock(block.kind, length, length + len(text)))
+        placed.append(TextBlock(block.kind, length, length + len(text), block.title, block.open))
         length += len(text)
     stored = Page(
         number=page.number,

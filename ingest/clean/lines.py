@@ -93,6 +93,9 @@ _CLOSERS = {
     **dict.fromkeys("의며된", 0.75),
     **dict.fromkeys("에로와고서도", 0.55),
     **dict.fromkeys("이가과다한할인게만년월일", 0.45),
+    "0": 0.15,  # a unit or particle follows a figure without a space
+    "제": 0.05,
+    **dict.fromkeys(("^및", "^더", "^수"), 0.9),
 }
 _OPENERS = {
     **dict.fromkeys("는을를은었였겠습됐했됩니", 0.02),
@@ -100,6 +103,8 @@ _OPENERS = {
     **dict.fromkeys("로와고다서", 0.12),
     **dict.fromkeys("된되하한할", 0.25),
     **dict.fromkeys("그또및것수", 0.6),
+    **dict.fromkeys("0a", 0.85),  # Hangul before a figure or a Latin word is a word of its own
+    **dict.fromkeys(("수$", "및$", "등$", "때$", "더$", "중$"), 0.95),
 }
 
 
@@ -150,6 +155,8 @@ class SpacingModel:
         for place, word in enumerate(words):
             text = word[0]
             for at in range(1, len(text)):
+                if text[at - 1] == text[at] and text[at] in "0a":
+                    continue  # no line is broken inside a figure or a Latin word
                 self._goes_on.update(_tails(text[:at]))
                 self._inside.update(_heads(text[at:]))
             # The outer words of a line may be halves themselves: their outer edges teach nothing.
@@ -164,7 +171,8 @@ class SpacingModel:
 def _log_odds(
     space: Counter[str], no_space: Counter[str], contexts: list[str], prior: dict[str, float]
 ) -> float:
-    share = prior.get(contexts[0], _SPACES) if contexts else _SPACES
+    known = (prior[context] for context in reversed(contexts) if context in prior)
+    share = next(known, _SPACES)
     for context in contexts:
         yes, no = space[context], no_space[context]
         share = (yes + _SMOOTHING * share) / (yes + no + _SMOOTHING)
@@ -201,6 +209,9 @@ _WORD_START = re.compile(r"^[^\W\d_]+")
 _WORDS = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _NO_SPACE_AFTER = tuple("([{“‘《〈「『【")
 _NO_SPACE_BEFORE = tuple(")]}”’》〉」』】,.!?;:%…。、，")
+_STOPPED = re.compile(r"[.,!?;:][\"'”’]?$")
+"""No Korean word goes on behind these marks, but a figure does: 12. / 5 is one."""
+_FIGURES = re.compile(r"\d\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
 
@@ -231,6 +242,10 @@ class LineJoiner:
             left = left.rstrip(SOFT_HYPHENS)
         return left + self.between(left, right, words_kept=words_kept) + right
 
+    def are_words(self, left: str, right: str) -> bool:
+        """Whether the last word of a line and the first of the next, both Korean, are likely two words."""
+        return self._spacing.space_between(left[-_LONGEST_WORD:].rpartition(" ")[2], right.partition(" ")[0])
+
     def between(self, left: str, right: str, *, words_kept: bool = False) -> str:
         """A space or nothing, for a line break without a hyphen."""
         if not left or not right or left.endswith(_NO_SPACE_AFTER) or right.startswith(_NO_SPACE_BEFORE):
@@ -238,6 +253,8 @@ class LineJoiner:
         if _CJK.match(left[-1]) and _CJK.match(right[0]):
             return ""
         last, first = left[-_LONGEST_WORD:].rpartition(" ")[2], right.partition(" ")[0]
+        if _STOPPED.search(last) and not _FIGURES.search(last[-2:-1] + first[:1]):
+            return " "
         if words_kept or not last or not first or not (contains_hangul(last) or contains_hangul(first)):
             return " "
         return " " if self._spacing.space_between(last, first) else ""

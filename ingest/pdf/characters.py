@@ -6,6 +6,7 @@ import ctypes
 import re
 import struct
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +93,22 @@ class Characters:
         self.text = "".join(self.text[position] for position in kept)
         return ways
 
+    def fonts(self) -> Iterator[int | None]:
+        """The font handle of each character in turn, None where PDFium knows none. Slow: two calls a character."""
+        fonts: dict[int | None, int | None] = {None: None}
+        for position in range(len(self.text)):
+            drawn = self._object_at(self._page, self._index(position))
+            if drawn not in fonts:
+                fonts[drawn] = self._font_of(drawn)
+            yield fonts[drawn]
+
+    def replace(self, positions: Sequence[int], by: str) -> None:
+        """Replace single characters, each by the one character `by`."""
+        characters = list(self.text)
+        for position in positions:
+            characters[position] = by
+        self.text = "".join(characters)
+
     def lines(self) -> list[PlacedLine]:
         """The lines that are not empty, in the order of the page's content."""
         lines: list[PlacedLine] = []
@@ -105,17 +122,20 @@ class Characters:
         return lines
 
     def _line(self, words: str, first: int) -> Line:
-        begin, end = self.box(first), self.box(first + len(words) - 1)
+        last = first + len(words) - 1
+        begin, end = self.box(first), self.box(last)
         if begin is None or end is None:
             return Line(words)
+        # A bullet comes from a font of symbols, whose boxes have heights of their own.
+        size = begin[3] - begin[1] if words[0].isalnum() else end[3] - end[1]
         return Line(
             words,
             min(begin[0], end[0]),
             max(begin[2], end[2]),
             begin[1],
             begin[3],
-            size=round(begin[3] - begin[1], 2),
-            bold=self._bold(first),
+            size=round(size, 2),
+            bold=self._bold(first) and self._bold(last),
         )
 
     def box(self, position: int) -> Box | None:

@@ -19,6 +19,7 @@ import pypdfium2.raw as c
 
 from ingest.clean.lines import plain, readable_count, unify_line_ends, unreadable_share
 from ingest.options import ReadOptions
+from ingest.pdf.fonts import FontJudge
 from ingest.pdf.pages import FEW, PageStatistics, read_page
 from ingest.plan import OCR_TRIED
 from ingest.raw import Line, RawDocument, RawPage
@@ -154,10 +155,13 @@ def _alarm(seconds: float) -> Iterator[None]:
 _GARBLED = 0.3
 _SYMBOLS = 0.5
 _BETTER = 1.2
-_SAMPLE = 1_500
+_FEW_SYMBOLS = 20
+_WORDS = 0.2
+"""Letters of words for each symbol: a listing has more, a font without a character map hardly any."""
 _STAMP = 16
 """A scan may bear a stamped page number as text; so few characters do not make it readable."""
 _SYMBOL = re.compile(r"[^\w\s.\-–—|·•…]|_")
+_WORD = re.compile(r"(?<![^\W_])(?=[^\W\d_]*[aeiouyAEIOUY])[A-Za-z]{3,}(?![^\W_])|[가-힣]{2,}|[^\W\d_]{4,}")
 _WORD_CHARACTER = re.compile(r"[^\W_]")
 _MANY_SHAPES = 40
 _SMALL = 3
@@ -247,8 +251,9 @@ def _read_with_pdfium(
         return _too_many_pages(count, options)
     read = RawDocument()
     characters = 0
+    fonts = FontJudge()
     for number in range(1, count + 1):
-        page = _page(document, number, second, options, tell)
+        page = _page(document, number, fonts, second, options, tell)
         read.pages.append(page)
         characters += page.characters
         if characters > options.max_characters:
@@ -260,10 +265,15 @@ def _read_with_pdfium(
 
 
 def _page(
-    document: pdfium.PdfDocument, number: int, second: PypdfReader | None, options: ReadOptions, tell: Tell
+    document: pdfium.PdfDocument,
+    number: int,
+    fonts: FontJudge,
+    second: PypdfReader | None,
+    options: ReadOptions,
+    tell: Tell,
 ) -> RawPage:
     try:
-        view = read_page(document, number, keep_hidden=options.keep_hidden_text)
+        view = read_page(document, number, fonts, keep_hidden=options.keep_hidden_text)
     except pdfium.PdfiumError:
         page = RawPage(number, status=Status.DAMAGED, reason="the page cannot be loaded")
         _improve(page, second, tell, force=True)
@@ -296,11 +306,13 @@ def _judge(view: PageStatistics) -> None:
 
 
 def _is_garbled(text: str) -> bool:
+    """Whether a page is mostly characters by mistake: unreadable ones, or symbols with few words between them."""
     if unreadable_share(text) > _GARBLED:
         return True
-    sample = text[:_SAMPLE]
-    symbols = len(_SYMBOL.findall(sample))
-    return symbols >= 20 and symbols > _SYMBOLS * (symbols + len(_WORD_CHARACTER.findall(sample)))
+    symbols = len(_SYMBOL.findall(text))
+    if symbols < _FEW_SYMBOLS or symbols <= _SYMBOLS * (symbols + len(_WORD_CHARACTER.findall(text))):
+        return False
+    return sum(map(len, _WORD.findall(text))) < _WORDS * symbols
 
 
 def _improve(page: RawPage, second: PypdfReader | None, tell: Tell, *, force: bool) -> None:

@@ -13,7 +13,9 @@ import pypdfium2.raw as c
 
 from ingest.pdf.characters import Characters, Frame
 from ingest.pdf.columns import split_columns
+from ingest.pdf.fonts import FontJudge
 from ingest.pdf.hidden import HidingMethod, PageObjects, describe, inspect
+from ingest.pdf.spacing import restore_spaces
 from ingest.raw import RawPage, count_visible
 
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
@@ -39,8 +41,10 @@ class PageStatistics:
     """Characters of the text objects, counted only where the text page gave few."""
 
 
-def read_page(document: pdfium.PdfDocument, number: int, *, keep_hidden: bool) -> PageStatistics:
-    """Read physical page `number` (from 1).
+def read_page(
+    document: pdfium.PdfDocument, number: int, fonts: FontJudge, *, keep_hidden: bool
+) -> PageStatistics:
+    """Read physical page `number` (from 1). `fonts` knows those of the pages before.
 
     Raises pdfium.PdfiumError when PDFium cannot load the page.
     """
@@ -48,7 +52,7 @@ def read_page(document: pdfium.PdfDocument, number: int, *, keep_hidden: bool) -
     try:
         textpage = page.get_textpage()
         try:
-            return _read(document, page, textpage, number, keep_hidden=keep_hidden)
+            return _read(document, page, textpage, number, fonts, keep_hidden=keep_hidden)
         finally:
             textpage.close()
     finally:
@@ -74,7 +78,9 @@ def _has_fields(page: Any) -> bool:
     return False
 
 
-def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: bool) -> PageStatistics:
+def _read(
+    document: Any, page: Any, textpage: Any, number: int, fonts: FontJudge, *, keep_hidden: bool
+) -> PageStatistics:
     box = page.get_bbox()
     objects = inspect(page, textpage, box)
     frame = Frame(box, page.get_rotation())
@@ -85,7 +91,9 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
         ways = text.drop(objects.hidden)
     if invisible := invisible_characters(text.text):
         ways[HidingMethod.ZERO_WIDTH] += invisible
+    garbled = fonts.mark(text)
     lines = split_columns(text.lines(), frame.width, lambda line, at: text.box(line.start + at))
+    restore_spaces(lines, text.box)
     raw = RawPage(
         number,
         [placed.line for placed in lines],
@@ -97,6 +105,8 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
     if ways:
         verb = "kept" if keep_hidden else "left out"
         raw.note = f"hidden text {verb}: {sum(ways.values())} characters ({describe(ways)})"
+    elif garbled:
+        raw.note = f"unreadable text: {garbled} characters (fonts that do not say which letters they draw)"
     visible = count_visible(text.text)
     drawn = _drawn_characters(page.raw, textpage.raw) if visible < FEW else visible
     return PageStatistics(raw, objects, visible, drawn)

@@ -19,6 +19,14 @@ _BULLET = re.compile(
 _NUMBERED = re.compile(
     r"\s*(?:\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,5}|[가-하])[.)]\s|[①-⑳㉠-㉻➀-➓]|제\s?\d+\s?[조항장절호관]|(?:\d+\.){2,}\d*\s)"
 )
+_PREFIX = re.compile(
+    _NUMBERED.pattern
+    + r"|\s*(?:(?:section|article|clause|item|part|chapter|note|annex|schedule)\s+(?:\d{1,3}[A-Z]?|[IVXLC]+)[.:]?\s"
+    r"|(?:\d{1,2}\.)+\d{1,2}\.?\s|[QA]\s?\d{0,3}[.:)]\s|(?:문|답|질문|답변)\s?\d{0,3}[.:)]\s)",
+    re.IGNORECASE,
+)
+"""The number that the first sentence of a unit keeps; no full stop in it ends a sentence."""
+_TITLE = re.compile(r"\s?[\[(【（〔][^\[\](){}【】（）〔〕]{1,60}[\])】）〕]\s")
 _CELL = r"[$€£¥₩(\-–—−]*\d(?:[\d,.]*\d)?\s?[%)]*|[—–-]"
 _ROW_END = re.compile(rf"(?:^|\s)(?:{_CELL})(?:\s+[$€£¥₩%])*(?:\s+[$€£¥₩]?\s?(?:{_CELL}))+\s*$")
 _ONE_CELL = re.compile(rf"\S\s+[$€£¥₩]?\s?(?:{_CELL})\s*$")
@@ -62,6 +70,10 @@ _SELDOM_FINAL = frozenset(
 )
 _LAST_WORD = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]+$")
 _BRACKETS = {"(": ")", "[": "]", "“": "”", "「": "」", "『": "』"}
+_QUOTE = '"'
+"""Opens a quotation after white space or a bracket and closes it elsewhere; after a figure it may mean inches."""
+_BRACKET_MARK = re.compile(r"[()\[\]“”「」『』\"]")
+_LOOK_BACK = 80
 _BRACKETED_LIMIT = 300
 """Farthest a closing bracket is looked for; an unclosed one must not swallow the page."""
 
@@ -72,6 +84,16 @@ def sentences(text: str) -> list[Range]:
     The ranges do not overlap, hold no white space at either end, and leave out bullets.
     """
     return [span for unit in _units(text) for span in _split(text, *unit)]
+
+
+def is_finished(before: str, after: str) -> bool:
+    """Whether `before` ends a sentence, when `after` is the next text. "by J." before "R. Whitcombe" does not."""
+    head = before[-_LOOK_BACK:].rstrip()
+    text = f"{head} {after[:_LOOK_BACK]}"
+    for match in _TERMINATOR.finditer(text, max(0, len(head) - 12)):
+        if match.end() >= len(head):
+            return match.start() < len(head) and _is_final(text, 0, match, len(text))
+    return False
 
 
 def _units(text: str) -> Iterator[Range]:
@@ -128,8 +150,7 @@ def _split(text: str, start: int, end: int) -> Iterator[Range]:
     bullet = _BULLET.match(text, start, end)
     start = bullet.end() if bullet else start
     begin = start
-    numbered = _NUMBERED.match(text, start, end)
-    at = numbered.end() if numbered else start
+    at = _after_numbers(text, start, end)
     while match := _TERMINATOR.search(text, at, end):
         at = match.end()
         closing = _closing_bracket(text, begin, match.end("stop"), end)
@@ -141,6 +162,16 @@ def _split(text: str, start: int, end: int) -> Iterator[Range]:
     yield from _trimmed(text, begin, end)
 
 
+def _after_numbers(text: str, start: int, end: int) -> int:
+    """Where the words begin after numbers and a bracketed title: `제3조 [대금] 1. `, `Section 7. `, `Q1. `."""
+    at = start
+    while match := _PREFIX.match(text, at, end):
+        at = match.end()
+        title = _TITLE.match(text, at, end)
+        at = title.end() if title else at
+    return at
+
+
 def _trimmed(text: str, start: int, end: int) -> Iterator[Range]:
     piece = text[start:end]
     if piece.strip():
@@ -150,11 +181,14 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[Range]:
 def _closing_bracket(text: str, begin: int, at: int, end: int) -> int | None:
     """Where the bracket that is open at `at` closes, if it does soon; None when none is open."""
     expected: list[str] = []
-    for character in text[max(begin, at - _BRACKETED_LIMIT) : at]:
-        if character in _BRACKETS:
-            expected.append(_BRACKETS[character])
-        elif expected and character == expected[-1]:
+    for match in _BRACKET_MARK.finditer(text, max(begin, at - _BRACKETED_LIMIT), at):
+        mark, place = match[0], match.start()
+        if expected and mark == expected[-1]:
             expected.pop()
+        elif mark in _BRACKETS:
+            expected.append(_BRACKETS[mark])
+        elif mark == _QUOTE and (place == begin or text[place - 1].isspace() or text[place - 1] in _BRACKETS):
+            expected.append(_QUOTE)
     if not expected:
         return None
     found = text.find(expected[0], at, min(end, at + _BRACKETED_LIMIT))
@@ -170,6 +204,10 @@ def _is_final(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     rest = text[match.end() : min(end, match.end() + 60)].lstrip()
     if not rest:
         return True
+    if match["stop"] == "." and (
+        rest.startswith(". ") or (before[-1:].isspace() and before.rstrip().endswith("."))
+    ):
+        return False  # a leader between a title and its page: "Fees. . . . 8"
     if match["close"] and _REPORTED.match(rest):
         return False
     if rest[0].islower() or (match["stop"] in ("…", "...") and not match["close"] and not rest[0].isupper()):

@@ -100,7 +100,8 @@ def test_a_sentence_longer_than_the_limit_is_cut_between_words() -> None:
 
 def test_a_sentence_over_the_page_end_stays_whole_and_nothing_else_crosses() -> None:
     head, tail = "The board resolved that the pier", "would be rebuilt before the winter. A new page began."
-    texts, pieces = _pieces(_paragraphs(_prose(6), head), _paragraphs(tail, _prose(6, seed=1)))
+    last = Line(head, 72.0, 500.0, 90.0, 100.0, size=10.0)
+    texts, pieces = _pieces([*_paragraphs(_prose(6)), last], _paragraphs(tail, _prose(6, seed=1)))
     (crossing,) = [piece for piece in pieces if piece.chunk.page != piece.chunk.page_end]
     assert "the pier would be rebuilt before the winter." in crossing.chunk.text
     assert "A new page began" not in crossing.chunk.text

@@ -1,0 +1,100 @@
+"""The numbers that sections, clauses and list items begin with, and where a clause's number and title end.
+
+A clause often runs on in the line of its heading: `제5조(수습기간) 신규로 ...`, `Article 5 (Probation) Every ...`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_NUMBERED = re.compile(
+    r"(?:(?:item|part|chapter|section|article|clause|appendix|note|annex|schedule)\s+(?:\d{1,3}(?:\.\d{1,3})*[A-Z]?|[IVXLC]+)\b"
+    r"|§\s?\d{1,3}(?:\.\d{1,3})*|\d{1,2}(?:\.\d{1,2}){1,3}(?=\.?\s)"
+    r"|제\s?\d{1,3}\s?(?:조|장|절|관|편)(?:의\s?\d{1,2})?(?=[\s\[(（【〔:.]|$)"
+    r"|(?:부칙|별표|별지|붙임)(?=\s|\d|$)|[IVX]{1,4}(?=\.\s)|[ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ](?=\.?\s))",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(
+    r"\s?(?:\([^()]{1,60}\)|\[[^\[\]]{1,60}\]|（[^（）]{1,60}）|【[^【】]{1,60}】|〔[^〔〕]{1,60}〕)"
+)
+_MARK = re.compile(r"\s?[.:)]|\s[–—-](?=\s)")
+_RUN_IN = re.compile(r"([A-Z][^.:;!?]{1,60})[.:]\s+(?=[\"“(]?[A-Z])")
+_RUN_IN_WORDS = 6
+"""Most words of a title that ends with a full stop in the line of its text; a longer one is a sentence."""
+_AMENDED = re.compile(r"(?:[<〈\[][^<>〈〉\[\]]*[>〉\]]\s*)+")
+"""What stands behind a title and is no text of the clause: <개정 2020. 1. 1.>"""
+_KOREAN_SENTENCE = re.compile(r"(?:다|요|음|함|것)\.$")
+_ORDINAL = re.compile(
+    r"(?P<head>\(?|제\s?|(?:\d{1,2}\.){1,3}|(?:section|article|clause|item|note)\s)"
+    r"(?:(?P<number>\d{1,3})|(?P<letter>[a-z])|(?P<syllable>[가나라마바사아자차카타파하]))"
+    r"(?P<tail>[.)](?=\s)|\s?조(?=[\s(\[【（〔]|의\s?\d)|\s(?=\S))",
+    re.IGNORECASE,
+)
+"""다 is left out: "…하였 / 다. 그리고" is the end of a sentence."""
+_SYLLABLES = "가나다라마바사아자차카타파하"
+_STEPS = (1, 2)
+"""The next number; or the one after that, where the next was 다 or stood inside a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """How a line with a section number is made up."""
+
+    title: int
+    """Characters of the number together with its title, as far as the line itself shows where the title ends."""
+    body: bool
+    """Whether text of the clause follows the title on the same line."""
+    titled: bool
+    """Whether the title is told from the text by brackets or a full stop."""
+
+
+def numbered(text: str) -> Numbered | None:
+    """The number and title that a line begins with, or None when it begins with none.
+
+    "Section 7 of the Act" and "제5조에 따라" are references, not numbers of their own.
+    """
+    number = _NUMBERED.match(text)
+    if number is None:
+        return None
+    mark = _MARK.match(text, number.end())
+    at = mark.end() if mark else number.end()
+    if title := _BRACKETED.match(text, at):
+        rest = text[title.end() :]
+        if rest and not rest[0].isspace():
+            return None
+        return Numbered(title.end(), bool(_AMENDED.sub("", rest).strip()), titled=True)
+    rest = text[at:].lstrip()
+    if rest[:1].islower() or (rest and not mark and not text[at].isspace()):
+        return None
+    title = _RUN_IN.match(rest)
+    if title and len(title[1].split()) <= _RUN_IN_WORDS:
+        return Numbered(len(text) - len(rest) + title.end(1), body=True, titled=True)
+    return Numbered(at, bool(_KOREAN_SENTENCE.search(rest)), titled=False)
+
+
+def continued(texts: Sequence[str]) -> set[int]:
+    """Positions of the lines whose number follows the last one of its form: `2.` after `1.`."""
+    last: dict[str, int] = {}
+    found: set[int] = set()
+    for position, text in enumerate(texts):
+        match = _ORDINAL.match(text)
+        if match is None or (match["tail"].isspace() and not match["head"].strip("( ")):
+            continue
+        form, value = _form(match), _value(match)
+        if value - last.get(form, value) in _STEPS:
+            found.add(position)
+        last[form] = value
+    return found
+
+
+def _form(match: re.Match[str]) -> str:
+    kind = "1" if match["number"] else "a" if match["letter"] else "가"
+    return f"{match['head'].strip().lower()}{kind}{match['tail'].strip()}"
+
+
+def _value(match: re.Match[str]) -> int:
+    if match["number"]:
+        return int(match["number"])
+    return ord(match["letter"].lower()) if match["letter"] else _SYLLABLES.index(match["syllable"])
