@@ -170,7 +170,7 @@ class Pipeline:
 
         turn = self._found(_ask(question, (), where, prompt, k, None, variables))
         made = prompt_for(turn, self.settings, self.runnable.steps.reader)
-        return made.messages(made.pack(turn.passages, made.room(), self.index))
+        return made.messages(made.pack(turn.passages, made.room(), turn.snapshot))
 
     def close(self) -> None:
         """Keep the receipt of what was spent and not kept yet, and let go of the index."""
@@ -184,8 +184,7 @@ class Pipeline:
     def _found(self, ask: Query) -> QueryState:
         steps = self.runnable.steps
         with self._receipted():
-            steps.refresh()
-            return steps.retrieve(QueryState(ask, standalone=ask.question))
+            return steps.retrieve(QueryState(ask, steps.snapshot(), standalone=ask.question))
 
     @contextmanager
     def _receipted(self) -> Iterator[None]:
