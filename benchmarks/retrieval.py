@@ -109,7 +109,7 @@ def run(location: Path, question_file: Path) -> dict[str, dict[str, float]]:
     questions = [q for q in load_questions(question_file) if q.answerable and q.evidence]
     vectors = E5Embeddings().embed_array([q.question for q in questions], kind="query")
     with open_index(location) as index:
-        Router(index.sources())  # loads what is lazy before the first timing
+        Router(index.documents())  # loads what is lazy before the first timing
         return {name: measure(index, questions, vectors, search) for name, search in VARIANTS.items()}
 
 

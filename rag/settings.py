@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
-from rag import places
+from rag import index_location
 from rag.errors import SettingsError
 
 Origin = Literal["flag", "environment", ".env", "default"]
@@ -128,17 +128,17 @@ class Settings(BaseModel):
         """The values that must never be written anywhere, for scrubbing messages."""
         values = (getattr(self, name) for name in type(self).model_fields)
         keys = [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
-        return keys + places.passwords_of(self.index)
+        return keys + index_location.passwords_in(self.index)
 
     @property
     def folder(self) -> Path:
         """The folder for what is kept beside the index: its own, or one of the user's for a database."""
-        return places.state_folder(self.index)
+        return index_location.state_folder(self.index)
 
     @property
     def shown_index(self) -> str:
         """The index without a password."""
-        return places.shown(self.index)
+        return index_location.redacted(self.index)
 
 
 def variable_of(name: str) -> str:

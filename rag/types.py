@@ -89,7 +89,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DocumentRecord:
     """A file as the ledger knows it."""
 
     file: str
@@ -111,7 +111,7 @@ class Source:
 class Document:
     """A finished file: what one transaction writes."""
 
-    source: Source
+    record: DocumentRecord
     pages: tuple[Page, ...]
     chunks: tuple[Chunk, ...]
 

@@ -79,13 +79,13 @@ class ChatLog:
     @classmethod
     def resume(cls, index: str, name: str | None = None) -> ChatLog:
         """The chat `name`, or the newest one. Raises UsageError when there is none, or it cannot be read."""
+        from rag.index_location import redacted
         from rag.pipeline.state import read_state_file, state_file_names
-        from rag.places import shown
 
         names = [Path(found).stem for found in state_file_names(index, _FOLDER)]
         if not names:
             raise UsageError(
-                f"There is no session of the index {shown(index)} to resume: begin one with `rag chat`."
+                f"There is no session of the index {redacted(index)} to resume: begin one with `rag chat`."
             )
         chosen = names[0] if name is None else name
         if chosen not in names or not _NAME.fullmatch(chosen):

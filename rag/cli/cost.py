@@ -105,7 +105,7 @@ def usage_logged(settings: Settings, command: str) -> Iterator[UsageTotal]:
     A log that cannot be written is a notice: it must never take the place of the command's own outcome.
     """
     from rag.errors import RagError
-    from rag.places import in_database
+    from rag.index_location import is_url
     from rag.usage.meter import UsageTotal, counting_usage
 
     with counting_usage(UsageTotal()) as tally:
@@ -115,7 +115,7 @@ def usage_logged(settings: Settings, command: str) -> Iterator[UsageTotal]:
             log = _usage_log(settings)
             try:
                 if tally.by_model:
-                    if not in_database(settings.index) and not log.path.parent.is_dir():
+                    if not is_url(settings.index) and not log.path.parent.is_dir():
                         raise RagError("there is no index beside which to write it")
                     log.record(command, tally)
             except (RagError, OSError) as error:

@@ -213,7 +213,7 @@ def _rechunked(plan: Plan, settings: Settings) -> str:
         if index.spec.chunk_tokens == settings.chunk_tokens:
             return plan.settings.index
         embeddings, generation = index.spec.embedding_model, index.generation
-        roots = sorted({str(Path(source.path.removesuffix(source.file))) for source in index.sources()})
+        roots = sorted({str(Path(source.path.removesuffix(source.file))) for source in index.documents()})
     location = plan.out / "indexes" / f"chunk_tokens={settings.chunk_tokens}"
     # a second ingest would only raise the generation, and a run over the earlier one could not go on
     mark = location / "made-from.json"

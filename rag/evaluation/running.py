@@ -210,7 +210,7 @@ class EvaluatedPipeline:
             return self._where or None
         with self._lock:
             if self._files is None:
-                self._files = tuple(source.file for source in self._pipeline.index.sources())
+                self._files = tuple(source.file for source in self._pipeline.index.documents())
         kept = tuple(glob.escape(file) for file in self._files if file not in question.leave_out)
         return replace(Filter.parse(self._where) or Filter(), files=kept)
 
@@ -277,5 +277,5 @@ def _sampled(path: Path) -> str:
 
 def pages_of(index: Index) -> dict[str, list[Page]]:
     """The pages of the files that can be searched, by file."""
-    files = [source.file for source in index.sources() if source.status.searchable]
+    files = [source.file for source in index.documents() if source.status.searchable]
     return {file: index.pages(file) for file in files}

@@ -23,7 +23,7 @@ from rag.pipeline.query import Query, QueryState, as_query
 from rag.pipeline.searching import model_step_forms, model_step_seconds
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
-from rag.store import Filter, Index
+from rag.store import Filter, Index, Snapshot
 from rag.text.keywords import has_search_terms
 from rag.text.language import language_of
 from rag.text.tokens import count_tokens
@@ -52,8 +52,8 @@ class Steps:
     model: str
     threshold: float
     """Evidence below it is not enough to answer."""
-    follow: bool = True
-    """Move on to the newest published generation of the index before each question."""
+    fixed: Snapshot | None = None
+    """What every question reads; None for the newest published generation of the index at its beginning."""
 
     @property
     def reader(self) -> ModelLimits:
@@ -63,16 +63,18 @@ class Steps:
         free = None if self.embeddings.paid else self.embeddings.embed
         return ModelLimits(count_tokens, Capabilities().context_tokens, free)
 
-    def refresh(self) -> None:
-        """See what was published since the last question; costs one read when that is nothing.
+    def snapshot(self) -> Snapshot:
+        """The state of the index that a question beginning now reads to its end.
 
         Raises IndexMismatch when the index was made again with other embeddings.
         """
-        if self.follow and self.index.refresh() and self.index.spec.embedding_id != self.embeddings.id:
+        snapshot = self.fixed or self.index.snapshot()
+        if snapshot.spec.embedding_id != self.embeddings.id:
             raise IndexMismatch(
-                f"The index {self.index.location} was made again with {self.index.spec.embedding_id} while it was"
+                f"The index {snapshot.location} was made again with {snapshot.spec.embedding_id} while it was"
                 " open: open it again."
             )
+        return snapshot
 
     def _language(self, turn: QueryState) -> Language:
         """In which language the reader is told about the answer."""
@@ -80,8 +82,7 @@ class Steps:
 
     def condense(self, ask: Query, config: RunnableConfig) -> QueryState:
         """Make the question understandable without the chat."""
-        self.refresh()
-        turn = QueryState(ask)
+        turn = QueryState(ask, self.snapshot())
         # at once, so that a wrong template is told also when nothing would come of it
         prompt_for(turn, self.settings, self.reader).values(passages="")
         with turn.stage("condense"):
@@ -100,7 +101,7 @@ class Steps:
         with turn.stage("retrieve"):
             wanted = turn.ask.k or self.settings.k
             turn.retrieval = self.retriever.retrieve(
-                turn.standalone, k=wanted, where=as_filter(turn.ask.where)
+                turn.standalone, k=wanted, where=as_filter(turn.ask.where), snapshot=turn.snapshot
             )
         turn.notes.extend(turn.retrieval.notes)
         turn.seconds.update(model_step_seconds(turn.retrieval))
@@ -110,11 +111,11 @@ class Steps:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
         passages = turn.passages
         with turn.stage("gate"):
-            assessment = assess(turn.standalone, passages, embedding=self.index.spec.embedding_model)
+            assessment = assess(turn.standalone, passages, embedding=turn.snapshot.spec.embedding_model)
         turn.evidence = assessment.score
         language = self._language(turn)
         if not passages:
-            turn.declined = self.no_passage_reason(turn.ask.where, language)
+            turn.declined = self.no_passage_reason(turn.snapshot, turn.ask.where, language)
         elif not has_search_terms(turn.standalone):
             turn.declined = message("answer.asks_nothing", language)
         elif turn.evidence < self.threshold:
@@ -125,10 +126,13 @@ class Steps:
                 )
         return turn
 
-    def no_passage_reason(self, where: tuple[str, ...] | Filter | None, language: Language) -> str:
+    @staticmethod
+    def no_passage_reason(
+        snapshot: Snapshot, where: tuple[str, ...] | Filter | None, language: Language
+    ) -> str:
         """Why a search found no passage: every question finds some where there are some to be found."""
         allowed = as_filter(where)
-        if not self.index.counts().chunks:
+        if not snapshot.counts().chunks:
             return message("answer.empty_index", language)
         if allowed is not None and not allowed.empty:
             return message("answer.nothing_allowed", language, where=f"--where {allowed}")
@@ -175,7 +179,7 @@ class Steps:
             turn.passages,
             embed=embed,
             query_vector=vector,
-            pages=self.index,
+            pages=turn.snapshot,
             max_sentences=self._sentences(turn),
         )
 
@@ -193,7 +197,7 @@ class Steps:
             given = turn.packed.passages if turn.packed is not None else turn.passages
             with turn.stage("verify"):
                 turn.proof = verification.check_draft(
-                    turn.draft, given, self.index, language=self._language(turn)
+                    turn.draft, given, turn.snapshot, language=self._language(turn)
                 )
         return turn
 

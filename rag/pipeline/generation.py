@@ -125,7 +125,6 @@ class Generator:
 
     model: GuardedChat
     settings: Settings
-    pages: PageSource
     embed: Callable[[Sequence[str]], Any] | None = None
     """As in `ModelLimits`."""
 
@@ -198,7 +197,7 @@ class Generator:
         """Inputs of the chain, each with half as many tokens of passages as the one before."""
         room = prompt.room()
         while True:
-            turn.packed = prompt.pack(turn.passages, room, self.pages)
+            turn.packed = prompt.pack(turn.passages, room, turn.snapshot)
             yield prompt.values(passages=turn.packed.block)
             room = turn.packed.tokens // 2
 

@@ -55,7 +55,7 @@ def load_calibration(index: Index, notify: Callable[[str], None] = lambda _: Non
 def open_steps(
     settings: Settings, meter: Meter, notify: Callable[[str], None], *, follow: bool = True
 ) -> Steps:
-    """Everything opened that the settings name; `follow` as in `Steps`.
+    """Everything opened that the settings name; `follow` as in `Pipeline.open`.
 
     Raises the errors of the index and of the providers.
     """
@@ -67,13 +67,14 @@ def open_steps(
         generator = None
         if model != EXTRACTIVE:
             free = None if embeddings.paid else embeddings.embed
-            generator = Generator(chat_model(model, settings, meter=meter), settings, index, free)
+            generator = Generator(chat_model(model, settings, meter=meter), settings, free)
         chat = generator.model if generator is not None else None
         retriever = open_retriever(index, embeddings, settings, chat)
         threshold = GATE if generator is not None else _fitted(index, settings, notify)
         if settings.abstain is not None:
             threshold = settings.abstain
-        return Steps(index, retriever, embeddings, settings, generator, model, threshold, follow)
+        fixed = None if follow else index.snapshot()
+        return Steps(index, retriever, embeddings, settings, generator, model, threshold, fixed)
     except BaseException:
         index.close()
         raise

@@ -144,7 +144,7 @@ class Pipeline:
 
         state = self._retrieved(as_query(question, **fields))
         made = prompt_for(state, self.settings, self.runnable.steps.reader)
-        return made.messages(made.pack(state.passages, made.room(), self.index))
+        return made.messages(made.pack(state.passages, made.room(), state.snapshot))
 
     def close(self) -> None:
         """Log the usage that is not logged yet, and close the index."""
@@ -158,8 +158,7 @@ class Pipeline:
     def _retrieved(self, query: Query) -> QueryState:
         steps = self.runnable.steps
         with self._usage_logged():
-            steps.refresh()
-            return steps.retrieve(QueryState(query, standalone=query.question))
+            return steps.retrieve(QueryState(query, steps.snapshot(), standalone=query.question))
 
     @contextmanager
     def _usage_logged(self) -> Iterator[None]:

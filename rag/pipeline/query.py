@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rag.answering.reply import Draft
     from rag.answering.verification import CheckedDraft
     from rag.retrieval.hybrid import Retrieval
-    from rag.store import Filter
+    from rag.store import Filter, Snapshot
     from rag.types import Passage
 
 
@@ -89,6 +89,8 @@ class QueryState:
     """The state of one question on its way. Each step fills in its part; nothing is shared between questions."""
 
     ask: Query
+    snapshot: Snapshot
+    """The state of the index that the whole question reads."""
     standalone: str = ""
     """What is searched for: the question, made understandable without the chat."""
     retrieval: Retrieval | None = None

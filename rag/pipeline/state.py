@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rag.places import in_database, own_folder
+from rag.index_location import is_url, user_folder
 
 LAST_ANSWER = "last-answer.json"
 _LARGEST = 32 * 1024 * 1024  # bytes; an index that came from elsewhere may hold anything under these names
@@ -48,8 +48,8 @@ def state_file_names(index: str, folder: str) -> list[str]:
 
 
 def _folders(index: str) -> tuple[Path, ...]:
-    own = own_folder(index)
-    if in_database(index):
+    own = user_folder(index)
+    if is_url(index):
         return (own,)
     folder = Path(index)
     return (folder, own) if folder.is_dir() else (own,)

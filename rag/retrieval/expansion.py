@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +32,7 @@ from rag.retrieval.model_calls import (
     read_queries,
 )
 from rag.retrieval.reranking import DEPTH, Reranker, rerank
-from rag.store import Filter
+from rag.store import Filter, Snapshot
 from rag.text.language import language_of
 from rag.types import Passage
 
@@ -119,34 +120,47 @@ class AssistedRetriever(BaseRetriever):
     rerank_depth: int = DEPTH
     language: str = "auto"
 
-    def retrieve(self, question: str, *, k: int | None = None, where: Filter | None = None) -> Retrieval:
+    def retrieve(
+        self,
+        question: str,
+        *,
+        k: int | None = None,
+        where: Filter | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> Retrieval:
         """The `k` best passages for `question`, within `where`, with notes on what helped and what it took.
+
+        `snapshot`: what to search; the newest state of the index when None.
 
         Raises what the calls of the models raise: ProviderError, BudgetReached.
         """
+        state = snapshot or self.base.index.snapshot()
         wanted = k or self.base.k
         depth = max(wanted, self.rerank_depth if self.reranker is not None else 0)
         if self.expand is None:
-            found = self.base.retrieve(question, k=depth, where=where)
+            found = self.base.retrieve(question, k=depth, where=where, snapshot=state)
         else:
-            found = self._expanded(self.expand(question), question, depth, where)
+            found = self._expanded(self.expand(question), question, depth, where, state)
         if self.reranker is not None:
             found = self._reranked(self.reranker, found)
         return replace(found, passages=found.passages[:wanted])
 
-    def _expanded(self, expansion: Expansion, question: str, depth: int, where: Filter | None) -> Retrieval:
+    def _expanded(
+        self, expansion: Expansion, question: str, depth: int, where: Filter | None, state: Snapshot
+    ) -> Retrieval:
         depth = max(depth, LEAST_DEPTH)
-        whole = self.base.retrieve(question, k=depth, where=where)
-        others = [self.base.retrieve(query, k=depth, where=where) for query in expansion.queries]
+        search = partial(self.base.retrieve, k=depth, where=where, snapshot=state)
+        whole = search(question)
+        others = [search(query) for query in expansion.queries]
         if expansion.hypothetical:
             vector = self._towards(expansion.hypothetical, whole.query_vector)
             words = f"{question} {expansion.hypothetical}"
-            others.append(self.base.retrieve(words, k=depth, where=where, vector=vector))
-        parts = [self.base.retrieve(part, k=depth, where=where) for part in expansion.parts]
+            others.append(search(words, vector=vector))
+        parts = [search(part) for part in expansion.parts]
         needs = [[whole, *others], *([part] for part in parts)]
         return replace(
             whole,
-            passages=tuple(self._merged(needs, whole, depth)),
+            passages=tuple(self._merged(needs, whole, depth, state)),
             notes=_notes(expansion, self._language(question)),
             model_steps=expansion.model_steps,
         )
@@ -156,7 +170,9 @@ class AssistedRetriever(BaseRetriever):
         made = np.asarray(self.embed_passages([hypothetical]), dtype=np.float32)[0]
         return unit(unit(made) + question)
 
-    def _merged(self, needs: Sequence[Sequence[Retrieval]], whole: Retrieval, depth: int) -> list[Passage]:
+    def _merged(
+        self, needs: Sequence[Sequence[Retrieval]], whole: Retrieval, depth: int, state: Snapshot
+    ) -> list[Passage]:
         """The passages of all searches by their merged scores, near-duplicates behind, cosines to the question."""
         scores = merge([[search.passages for search in searches] for searches in needs])
         best = list(scores)[:depth]
@@ -167,7 +183,7 @@ class AssistedRetriever(BaseRetriever):
                     known.setdefault(passage.chunk_id, passage)
         if not best:
             return []
-        vectors = self.base.index.vectors(best)
+        vectors = state.vectors(best)
         cosines = vectors @ whole.query_vector
         order = without_near_duplicates(range(len(best)), vectors)
         return [

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.store import Filter, Hit, Index, PageHit
+    from rag.store import Filter, ScoredChunk, ScoredPage, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Candidates:
 
 
 def gather(
-    index: Index,
+    index: Snapshot,
     question: SearchTerms,
     vector: NDArray[np.float32],
     routes: Mapping[str, float],
@@ -118,7 +118,7 @@ def gather(
 
 
 def _search(
-    index: Index,
+    index: Snapshot,
     question: SearchTerms,
     vector: NDArray[np.float32],
     where: Filter | None,
@@ -139,12 +139,12 @@ def _search(
                 found.whole.update(((hit.file, hit.page), None) for hit in hits[:COMPLETED])
 
 
-def _keep(scores: dict[int, float], hits: Iterable[Hit]) -> None:
+def _keep(scores: dict[int, float], hits: Iterable[ScoredChunk]) -> None:
     for hit in hits:
         scores.setdefault(hit.chunk_id, hit.score)
 
 
-def _keep_pages(scores: dict[PageKey, float], hits: Iterable[PageHit]) -> None:
+def _keep_pages(scores: dict[PageKey, float], hits: Iterable[ScoredPage]) -> None:
     for hit in hits:
         scores.setdefault((hit.file, hit.page), hit.score)
 
@@ -163,7 +163,7 @@ def _literal(file: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in file)
 
 
-def _complete(index: Index, vector: NDArray[np.float32], found: Candidates) -> None:
+def _complete(index: Snapshot, vector: NDArray[np.float32], found: Candidates) -> None:
     """Add the chunks of pages that only a page search saw, the places, and the cosines still missing."""
     of_pages = (chunk for chunks in index.chunks_of_pages(list(found.whole)).values() for chunk in chunks)
     found.places = index.locate(list(dict.fromkeys((*found.dense, *found.keywords, *of_pages))))

@@ -34,7 +34,7 @@ from rag.retrieval.fusion import (
 )
 from rag.retrieval.glossary import Glossary, load_glossary
 from rag.retrieval.routing import Router
-from rag.store import Filter, Index
+from rag.store import Filter, Index, Snapshot
 from rag.text.keywords import indexed_tokens
 from rag.types import Passage
 
@@ -118,26 +118,30 @@ class HybridRetriever(BaseRetriever):
         k: int | None = None,
         where: Filter | None = None,
         vector: Vector | None = None,
+        snapshot: Snapshot | None = None,
     ) -> Retrieval:
-        """The `k` best passages for `question`, within `where`. The same index and question give the same list.
+        """The `k` best passages for `question`, within `where`. The same snapshot and question give the same list.
 
-        `vector` stands in for the embedding of the question.
+        `vector` stands in for the embedding of the question. `snapshot`: what to search; the newest state of the
+        index when None.
         """
+        state = snapshot or self.index.snapshot()
         wanted = k or self.k
         read = search_terms(question, self.glossary or load_glossary())
         vector = unit(self.embed_query(question) if vector is None else vector)
-        routes = self._routes(question)
-        found = gather(self.index, read, vector, routes, where or self.where, wanted)
+        routes = self._routes(state, question)
+        found = gather(state, read, vector, routes, where or self.where, wanted)
         weights = self.weights or weights_for(read)
-        passages = _ranked(self.index, found, weights, read.terms, wanted)
+        passages = _ranked(state, found, weights, read.terms, wanted)
         return Retrieval(question, tuple(passages), vector, routes)
 
-    def _routes(self, question: str) -> Mapping[str, float]:
-        """Routing by the names of one generation's sources, built when a generation is first asked."""
-        generation = self.index.generation
-        if self._router is None or self._router[0] != generation:
-            self._router = (generation, Router(s for s in self.index.sources() if s.status.searchable))
-        return self._router[1].route(question)
+    def _routes(self, state: Snapshot, question: str) -> Mapping[str, float]:
+        """Routing by the names of one generation's documents, built when a generation is first asked."""
+        known = self._router
+        if known is None or known[0] != state.generation:
+            router = Router(source for source in state.documents() if source.status.searchable)
+            known = self._router = (state.generation, router)
+        return known[1].route(question)
 
     def _get_relevant_documents(
         self,
@@ -165,7 +169,7 @@ def as_document(passage: Passage) -> Document:
 
 
 def _ranked(
-    index: Index, found: Candidates, weights: Weights, terms: Mapping[str, float], k: int
+    index: Snapshot, found: Candidates, weights: Weights, terms: Mapping[str, float], k: int
 ) -> list[Passage]:
     """The `k` best, ties by chunk id, near-duplicates behind the rest.
 

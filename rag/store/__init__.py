@@ -1,5 +1,5 @@
-"""The index: in a folder, where SQLite is the truth and FAISS and Tantivy are derived from it, or in a PostgreSQL
-database with pgvector (`rag.store.postgres`). `open_index` opens either, behind one facade.
+"""The index: in a folder, where SQLite is the truth and FAISS and Tantivy are derived from it, or in PostgreSQL with
+pgvector (`rag.store.postgres`). `open_index` opens either; `Index.snapshot()` is what one question reads.
 
 Nothing heavy is imported until a name is used.
 """
@@ -10,26 +10,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rag.store.cache import EmbeddingCache, open_cache
     from rag.store.copying import CopyReport, copy_index
     from rag.store.filters import Filter
-    from rag.store.index import Hit, Index, PageHit, open_index
-    from rag.store.ledger import LedgerEntry, PageProblem, Totals
+    from rag.store.index import Index, open_cache, open_index
+    from rag.store.snapshot import DocumentStatus, PageProblem, ScoredChunk, ScoredPage, Snapshot, Totals
     from rag.store.spec import FORMAT_VERSION, IndexSpec
-    from rag.store.writer import IndexWriter
+    from rag.store.writer import EmbeddingCache, IndexWriter
 
 __all__ = [
     "FORMAT_VERSION",
     "CopyReport",
+    "DocumentStatus",
     "EmbeddingCache",
     "Filter",
-    "Hit",
     "Index",
     "IndexSpec",
     "IndexWriter",
-    "LedgerEntry",
-    "PageHit",
     "PageProblem",
+    "ScoredChunk",
+    "ScoredPage",
+    "Snapshot",
     "Totals",
     "copy_index",
     "open_cache",
@@ -38,19 +38,20 @@ __all__ = [
 
 _HOMES = {
     "CopyReport": "copying",
-    "EmbeddingCache": "cache",
+    "EmbeddingCache": "writer",
     "FORMAT_VERSION": "spec",
     "Filter": "filters",
-    "Hit": "index",
+    "ScoredChunk": "snapshot",
     "Index": "index",
     "IndexSpec": "spec",
     "IndexWriter": "writer",
-    "LedgerEntry": "ledger",
-    "PageHit": "index",
-    "PageProblem": "ledger",
-    "Totals": "ledger",
+    "DocumentStatus": "snapshot",
+    "ScoredPage": "snapshot",
+    "PageProblem": "snapshot",
+    "Snapshot": "snapshot",
+    "Totals": "snapshot",
     "copy_index": "copying",
-    "open_cache": "cache",
+    "open_cache": "index",
     "open_index": "index",
 }
 

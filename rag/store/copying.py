@@ -9,15 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from rag import places
+from rag import index_location
 from rag.errors import UsageError
 from rag.store import rows
-from rag.store.index import Notify, open_index
-from rag.store.snapshot import Snapshot
-from rag.store.sql import Database
-from rag.store.stored import StoredIndex
-from rag.store.writer import IndexWriter
-from rag.types import Document, Source
+from rag.store.index import open_index
+from rag.store.rows import Database
+from rag.store.snapshot import GenerationRows
+from rag.store.writer import IndexWriter, Notify
+from rag.types import Document, DocumentRecord
 
 BATCH = 1000
 """Embeddings read and written at a time."""
@@ -69,51 +68,48 @@ def copy_index(
     track: Track[Any] = lambda items, _: items,
     notify: Notify | None = None,
 ) -> CopyReport:
-    """Copy the ledger, pages, chunks and vectors of `origin`, and its whole embedding cache, to `target`.
+    """Copy the documents, pages, chunks and vectors of `origin`, and its whole embedding cache, to `target`.
 
     What the target has already is left out, so a second run goes on where the first one was stopped. Both are read
-    once more at the end, and files that are not the same are copied again. Chunk ids are given anew, in the
+    once more at the end, and files that are not the same are copied again. Chunk ids are given again, in the
     same order.
 
     Raises UsageError when the target holds files that the origin does not; IndexMismatch when it was made
     otherwise; IndexMissing, IndexLocked, IndexReadOnly.
     """
-    with _opened(open_index(origin, notify=notify)) as old:
-        made = open_index(target, create=old.spec, notify=notify)
-        with _opened(made) as new, new.writer(on_wait=notify) as writer:
-            _require_no_others(old.snapshot, writer.latest, str(target))
+    with open_index(origin, notify=notify) as opened:
+        old = opened.snapshot()
+        with (
+            open_index(target, create=old.spec, notify=notify) as new,
+            new.writer(on_wait=notify) as writer,
+        ):
+            _require_no_others(old, writer.latest, str(target))
             embeddings = _copy_embeddings(old.database, writer, track)
-            files = _copy_files(old.snapshot, writer, track, _changed(old.snapshot, writer.latest))
+            files = _copy_files(old, writer, track, _changed(old, writer.latest))
             writer.publish()
-            wanted = _read(old.snapshot, None, track)
+            wanted = _read(old, None, track)
             held = _read(writer.latest, None, track)
-            otherwise = {file for file, digest in wanted.items() if held.get(file) != digest}
-            if otherwise:  # an equal row of the ledger over another content
-                files += _copy_files(old.snapshot, writer, track, otherwise)
+            differing = {file for file, digest in wanted.items() if held.get(file) != digest}
+            if differing:  # an equal record over another content
+                files += _copy_files(old, writer, track, differing)
                 writer.publish()
-                held |= _read(writer.latest, otherwise, track)
+                held |= _read(writer.latest, differing, track)
             models = _models(old.database)
-            report = CopyReport(
+            return CopyReport(
                 files,
                 embeddings,
                 _contents(wanted, _cached(old.database, models)),
                 _contents(held, _cached_of(new.database, old.database, models)),
             )
-    return report
 
 
-def _opened(index: Any) -> StoredIndex:
-    assert isinstance(index, StoredIndex)
-    return index
-
-
-def _require_no_others(old: Snapshot, new: Snapshot, target: str) -> None:
-    known = {source.file for source in old.ledger.sources()}
-    others = [source.file for source in new.ledger.sources() if source.file not in known]
+def _require_no_others(old: GenerationRows, new: GenerationRows, target: str) -> None:
+    known = {record.file for record in old.documents()}
+    others = [record.file for record in new.documents() if record.file not in known]
     if others:
         raise UsageError(
-            f"{places.shown(target)} holds other files already ({len(others):,}, such as {others[0]}): copy to an "
-            "empty place, or prune them first."
+            f"{index_location.redacted(target)} holds other files already ({len(others):,}, such as {others[0]}): "
+            "copy to an empty place, or prune them first."
         )
 
 
@@ -157,27 +153,27 @@ def _embeddings(database: Database, model: int) -> Iterator[list[tuple[bytes, by
 # -- files --------------------------------------------------------------------------------------------------
 
 
-def _changed(old: Snapshot, new: Snapshot) -> set[str]:
-    """The files that the target lacks or has otherwise, by the rows of the ledger and the counts."""
-    there = {entry.source.file: entry for entry in new.ledger.entries()}
-    return {entry.source.file for entry in old.ledger.entries() if there.get(entry.source.file) != entry}
+def _changed(old: GenerationRows, new: GenerationRows) -> set[str]:
+    """The files that the target lacks or has otherwise, by their records and counts."""
+    there = {entry.record.file: entry for entry in new.document_statuses()}
+    return {entry.record.file for entry in old.document_statuses() if there.get(entry.record.file) != entry}
 
 
-def _copy_files(old: Snapshot, writer: IndexWriter, track: Track[Any], files: set[str]) -> int:
+def _copy_files(old: GenerationRows, writer: IndexWriter, track: Track[Any], files: set[str]) -> int:
     """Copy these files. Returns how many."""
     wanted = [item for item in old.contents() if item[0].file in files]
-    for source, content in track(wanted, "files"):
-        _copy_file(old, writer, source, content)
+    for record, content in track(wanted, "files"):
+        _copy_file(old, writer, record, content)
         writer.publish_if_due()
     return len(wanted)
 
 
-def _copy_file(old: Snapshot, writer: IndexWriter, source: Source, content: int | None) -> None:
+def _copy_file(old: GenerationRows, writer: IndexWriter, record: DocumentRecord, content: int | None) -> None:
     if content is None:
-        writer.prune([source.file])  # of a failed file an earlier version would stay
-        writer.put_source(source)
+        writer.prune([record.file])  # of a failed file an earlier version would stay
+        writer.put_record(record)
         return
-    document, vectors = old.document(source, content)
+    document, vectors = old.load_document(record, content)
     writer.put(document, vectors)
 
 
@@ -192,18 +188,18 @@ class _File(NamedTuple):
     digest: bytes
 
 
-def _read(snapshot: Snapshot, files: set[str] | None, track: Track[Any]) -> dict[str, _File]:
+def _read(snapshot: GenerationRows, files: set[str] | None, track: Track[Any]) -> dict[str, _File]:
     """What is copied of each file, or of these files; in the order of names, which no kind of index
     decides."""
     wanted = [item for item in snapshot.contents() if files is None or item[0].file in files]
     found = {}
-    for source, content in track(sorted(wanted, key=lambda item: item[0].file), "checking files"):
+    for record, content in track(sorted(wanted, key=lambda item: item[0].file), "checking files"):
         document, vectors = (
-            (Document(source, (), ()), None) if content is None else snapshot.document(source, content)
+            (Document(record, (), ()), None) if content is None else snapshot.load_document(record, content)
         )
-        digest = hashlib.sha256(json.dumps(_plain(document), ensure_ascii=True).encode())
+        digest = hashlib.sha256(json.dumps(_as_list(document), ensure_ascii=True).encode())
         digest.update(b"" if vectors is None else vectors.astype("<f4").tobytes())
-        found[source.file] = _File(len(document.pages), len(document.chunks), digest.digest())
+        found[record.file] = _File(len(document.pages), len(document.chunks), digest.digest())
     return found
 
 
@@ -243,9 +239,9 @@ def _cached_of(new: Database, old: Database, models: list[Model]) -> Iterator[li
             ]
 
 
-def _plain(document: Document) -> list[Any]:
+def _as_list(document: Document) -> list[Any]:
     return [
-        rows.source_row(document.source),
+        rows.record_row(document.record),
         [rows.page_row(page) for page in document.pages],
         [rows.chunk_row(0, 0, chunk) for chunk in document.chunks],
     ]

@@ -1,4 +1,10 @@
-"""Connections to index.db: opened with care, one transaction at a time, errors in a person's words."""
+"""index.db: its tables by version, connections that trust nothing in the file, and errors as one sentence.
+
+A *content* is what was read from one version of one file: its pages and chunks. *Sources* are the records of the
+documents and point at a content, so a rename or a new status writes one small row. Both carry the generation that
+added and the one that removed them; a reader at generation g sees
+`added <= g AND (removed IS NULL OR removed > g)`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +17,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexMissing, IndexReadOnly
-from rag.store.schema import MIGRATIONS, check_schema, migrate
-from rag.store.sql import Database, Parameters, T
+from rag.store.rows import Database, Parameters, T
 
 PAGE_SIZE = 8192
 """Five float32 vectors of 384 numbers fill 95 % of 8 KiB; of SQLite's default, 4 KiB, two fill 76 %."""
@@ -25,7 +31,7 @@ MAX_VALUE_BYTES = 64 * 2**20
 """Longest text or blob of a row: a bomb in a tampered file is refused by SQLite itself."""
 
 BUSY_SECONDS = 30.0
-MEND = "`rag ingest --rebuild PATH` makes the index anew and keeps the paid embeddings it can still read"
+_FIX = "`rag ingest --rebuild PATH` makes the index again and keeps the paid embeddings it can still read"
 
 _CODES: dict[int, type[IndexError_]] = {
     sqlite3.SQLITE_CORRUPT: IndexDamaged,
@@ -42,6 +48,92 @@ _CODES: dict[int, type[IndexError_]] = {
 }
 
 
+MIGRATIONS: tuple[str, ...] = (
+    """
+CREATE TABLE state (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    instance TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    published INTEGER NOT NULL,
+    working INTEGER NOT NULL,
+    purged INTEGER NOT NULL
+) STRICT;
+CREATE TABLE embedding_models (
+    id INTEGER PRIMARY KEY,
+    embedding_id TEXT NOT NULL UNIQUE,
+    dimension INTEGER NOT NULL
+) STRICT;
+CREATE TABLE embeddings (
+    id INTEGER PRIMARY KEY,
+    model INTEGER NOT NULL REFERENCES embedding_models (id),
+    digest BLOB NOT NULL,
+    vector BLOB NOT NULL,
+    UNIQUE (model, digest)
+) STRICT;
+CREATE TABLE contents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pages INTEGER NOT NULL,
+    searchable_pages INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    first_chunk INTEGER NOT NULL,
+    last_chunk INTEGER NOT NULL,
+    added INTEGER NOT NULL,
+    removed INTEGER
+) STRICT;
+CREATE INDEX contents_added ON contents (added);
+CREATE INDEX contents_removed ON contents (removed) WHERE removed IS NOT NULL;
+CREATE TABLE sources (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    file TEXT NOT NULL,
+    path TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    title TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    content INTEGER REFERENCES contents (id),
+    added INTEGER NOT NULL,
+    removed INTEGER
+) STRICT;
+CREATE UNIQUE INDEX sources_current ON sources (file) WHERE removed IS NULL;
+CREATE INDEX sources_file ON sources (file);
+CREATE INDEX sources_content ON sources (content);
+CREATE INDEX sources_added ON sources (added);
+CREATE INDEX sources_removed ON sources (removed) WHERE removed IS NOT NULL;
+CREATE TABLE pages (
+    id INTEGER PRIMARY KEY,
+    content INTEGER NOT NULL REFERENCES contents (id),
+    number INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    label TEXT NOT NULL,
+    characters INTEGER NOT NULL,
+    furniture TEXT NOT NULL,
+    UNIQUE (content, number)
+) STRICT;
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    content INTEGER NOT NULL REFERENCES contents (id),
+    ordinal INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    page_end INTEGER NOT NULL,
+    spans TEXT NOT NULL,
+    text TEXT NOT NULL,
+    header TEXT NOT NULL,
+    heading TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    embedding INTEGER NOT NULL REFERENCES embeddings (id),
+    UNIQUE (content, ordinal)
+) STRICT;
+CREATE INDEX chunks_page ON chunks (content, page, page_end);
+""",
+)
+"""Entry n brings version n to version n + 1 (`PRAGMA user_version`)."""
+
+
 @contextmanager
 def readable_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors, and rows that do not decode, into one sentence about the file at `path`."""
@@ -49,13 +141,13 @@ def readable_errors(path: Path) -> Iterator[None]:
         yield
     except IndexDamaged as error:
         text = str(error)
-        raise (error if str(path) in text else IndexDamaged(f"{path} is damaged: {text}; {MEND}.")) from error
+        raise (error if str(path) in text else IndexDamaged(f"{path} is damaged: {text}; {_FIX}.")) from error
     except (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.IntegrityError):
         raise  # a mistake of the caller, not of the file
     except sqlite3.Error as error:
         raise _translated(path, error) from error
     except (ValueError, TypeError, KeyError, UnicodeError) as error:
-        raise IndexDamaged(f"{path} is damaged: a row cannot be read ({error}); {MEND}.") from error
+        raise IndexDamaged(f"{path} is damaged: a row cannot be read ({error}); {_FIX}.") from error
 
 
 def _translated(path: Path, error: sqlite3.Error) -> IndexError_:
@@ -70,7 +162,7 @@ def _translated(path: Path, error: sqlite3.Error) -> IndexError_:
         return IndexLocked(f"{path} is in use by another program ({error}): try again when it has finished.")
     if kind is IndexReadOnly:
         return IndexReadOnly(f"{path} may be read but not written: choose another place with --index.")
-    return IndexDamaged(f"{path} is damaged ({error}); {MEND}.")
+    return IndexDamaged(f"{path} is damaged ({error}); {_FIX}.")
 
 
 def _require_regular_file(path: Path, *, needed: bool) -> None:
@@ -117,7 +209,7 @@ class SqliteDatabase(Database):
             _configure(connection, writable=True)
             database = cls(connection, path, writable=True)
             with database.transaction():
-                migrate(connection)
+                _migrate(connection)
         return database
 
     @classmethod
@@ -162,7 +254,7 @@ class SqliteDatabase(Database):
         wal = Path(f"{path}-wal")
         copy = None
         if wal.exists() and wal.stat().st_size:
-            # A writer was killed: the newest commits stand in the WAL, and only a copy can be recovered.
+            # A writer was killed: the newest commits are in the WAL, and only a copy can be recovered.
             copy = tempfile.TemporaryDirectory(prefix="pagequote-")
             for name in (path, wal):
                 shutil.copy(name, Path(copy.name) / name.name)
@@ -183,14 +275,14 @@ class SqliteDatabase(Database):
                 f"{path} was made by a newer pagequote (format {version}, this reads {len(MIGRATIONS)}): "
                 "upgrade pagequote, or run `rag ingest --rebuild PATH`."
             )
-        check_schema(self._connection, version)
+        _check_schema(self._connection, version)
         if version < len(MIGRATIONS):
             if not self.writable:
                 raise IndexMismatch(
                     f"{path} has the older index format {version}: run `rag ingest PATH` once."
                 )
             with self.transaction():
-                migrate(self._connection)
+                _migrate(self._connection)
 
     # -- use ------------------------------------------------------------------------------------------------
 
@@ -233,7 +325,7 @@ class SqliteDatabase(Database):
     def readable_errors(self) -> AbstractContextManager[None]:
         return readable_errors(self.path)
 
-    # -- what is spelt differently --------------------------------------------------------------------------
+    # -- what differs between databases ------------------------------------------------------------------------
 
     def one_of(self, column: str, name: str) -> str:
         return f"{column} IN (SELECT value FROM json_each(:{name}))"
@@ -307,3 +399,45 @@ def _configure(connection: sqlite3.Connection, *, writable: bool) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync() stops at the drive's cache
     connection.execute(f"PRAGMA journal_size_limit = {64 * 2**20}")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest version, inside the caller's transaction."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        # executescript() would commit the transaction that makes the migration all or nothing.
+        for statement in script.split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _entries(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return frozenset(tuple(row) for row in rows if not row[1].startswith("sqlite_"))
+
+
+@cache
+def _expected(version: int) -> frozenset[tuple[str, str, str]]:
+    connection = sqlite3.connect(":memory:")
+    try:
+        for script in MIGRATIONS[:version]:
+            connection.executescript(script)
+        return _entries(connection)
+    finally:
+        connection.close()
+
+
+def _check_schema(connection: sqlite3.Connection, version: int) -> None:
+    """Raise IndexDamaged unless the file holds exactly the tables and indexes of `version`.
+
+    Triggers, views and expressions in altered definitions are the ways a database file can make its reader do
+    something; all would be in `sqlite_schema`, which is compared word for word before any other query.
+    """
+    found, expected = _entries(connection), _expected(version)
+    foreign = sorted(f"{kind} {name}" for kind, name, _ in found - expected)
+    if foreign:
+        raise IndexDamaged(f"it holds what pagequote did not put there ({', '.join(foreign)[:200]})")
+    missing = sorted(f"{kind} {name}" for kind, name, _ in expected - found)
+    if missing:
+        raise IndexDamaged(f"it lacks {', '.join(missing)[:200]}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag.errors import UsageError
-from rag.store.sql import Database
+from rag.store.rows import Database
 
 _PAGES = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?\Z")
 _FORMS = (

@@ -1,19 +1,21 @@
-"""How values of `rag.types` become rows and come back."""
+"""The rows of an index: the SQL that every database shares, how values become rows and come back, and checks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.types import Chunk, Page, Passage, Source, Span, Status
+from rag.types import Chunk, DocumentRecord, Page, Passage, Span, Status
 
-SOURCE_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
+RECORD_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
 PAGE_COLUMNS = "number, text, status, reason, label, characters, furniture"
 VISIBLE = "{0}.added <= :g AND ({0}.removed IS NULL OR {0}.removed > :g)"
 """SQL: whether the row of this table is there at generation `g`."""
@@ -21,6 +23,76 @@ VISIBLE = "{0}.added <= :g AND ({0}.removed IS NULL OR {0}.removed > :g)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Vectors = NDArray[np.float32]
+Parameters = Sequence[Any] | dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The part of an index that a filter allows."""
+
+    contents: NDArray[np.int64]
+    """Ids of the contents, ascending."""
+    ranges: NDArray[np.int64]
+    """First and last chunk id of each content, shape [n, 2]."""
+    first_page: int | None = None
+    last_page: int | None = None
+
+    @property
+    def by_page(self) -> bool:
+        return self.first_page is not None or self.last_page is not None
+
+
+class Database(Protocol):
+    """An open SQL database, safe to use from several threads.
+
+    Statements take their values as `?` or as `:name`. Globs, lists of numbers and the like differ between
+    databases; for those the methods at the end give the SQL.
+    """
+
+    writable: bool
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run one statement."""
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each row."""
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """Do `work` in one transaction: all of it happens, or nothing. It may be called a second time."""
+
+    def readable_errors(self) -> AbstractContextManager[None]:
+        """Turn the database's errors, and rows that do not decode, into one sentence about this database."""
+
+    def close(self) -> None:
+        """Close files and connections."""
+
+    def one_of(self, column: str, name: str) -> str:
+        """SQL: the column is one of the numbers bound as `:name`."""
+
+    def numbers(self, values: Sequence[int]) -> object:
+        """Numbers as they are bound for `one_of`."""
+
+    def matches_glob(self, column: str, name: str) -> str:
+        """SQL: the column matches the pattern bound as `:name`."""
+
+    def glob(self, pattern: str) -> str:
+        """A glob (`*`, `?`, `[...]`) as it is bound for `matches_glob`."""
+
+    def has_field(self, key: str, values: Sequence[str]) -> str:
+        """SQL: the metadata of `sources s` has, for the key bound as `:key`, one of the values bound by name.
+
+        The values are case-folded.
+        """
+
+    def page_list(self, name: str) -> str:
+        """SQL: a table with the columns file and page from JSON `[[file, page], ...]` bound as `:name`."""
+
+    def new_chunk_ids(self, count: int) -> int:
+        """The first of `count` consecutive chunk ids that were never given before."""
 
 
 def digest_of(text: str) -> bytes:
@@ -52,22 +124,22 @@ def storable(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
-def source_row(source: Source) -> tuple[Any, ...]:
-    """In the order of SOURCE_COLUMNS."""
-    metadata = json.dumps(dict(source.metadata), ensure_ascii=False, sort_keys=True)
+def record_row(record: DocumentRecord) -> tuple[Any, ...]:
+    """In the order of RECORD_COLUMNS."""
+    metadata = json.dumps(dict(record.metadata), ensure_ascii=False, sort_keys=True)
     return (
-        storable(source.file), storable(source.path), source.content_hash, source.size, source.mtime_ns,
-        source.status.value, storable(source.reason), storable(source.title), storable(metadata),
+        storable(record.file), storable(record.path), record.content_hash, record.size, record.mtime_ns,
+        record.status.value, storable(record.reason), storable(record.title), storable(metadata),
     )  # fmt: skip
 
 
-def source_of(row: Sequence[Any]) -> Source:
-    """From a row of SOURCE_COLUMNS."""
+def record_of(row: Sequence[Any]) -> DocumentRecord:
+    """From a row of RECORD_COLUMNS."""
     file, path, content_hash, size, mtime_ns, status, reason, title, metadata = row
     fields = json.loads(metadata)
     if not isinstance(fields, dict):
         raise ValueError("metadata is not an object")
-    return Source(
+    return DocumentRecord(
         file, path, content_hash, size, mtime_ns, Status(status), reason, title,
         {str(key): str(value) for key, value in fields.items()},
     )  # fmt: skip
@@ -128,3 +200,83 @@ def passage_of(row: Sequence[Any]) -> Passage:
         identity, file, page, page_end, text, spans_of(spans), page_label=label or "", heading=heading,
         header=header, title=title, ocr=status == Status.OCR.value,
     )  # fmt: skip
+
+
+# -- reading what several parts need ----------------------------------------------------------------------------
+
+
+def vectors_of_chunks(database: Database, chunk_ids: Sequence[int], dimension: int) -> Vectors:
+    """The embeddings of chunks, shape [n, dimension], in order. Raises LookupError for an unknown chunk."""
+    found = dict(
+        database.rows(
+            "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding "
+            f"WHERE {database.one_of('c.id', 'ids')}",
+            {"ids": database.numbers(chunk_ids)},
+        )
+    )
+    vectors = np.empty((len(chunk_ids), dimension), dtype=np.float32)
+    with database.readable_errors():
+        for place, chunk in enumerate(chunk_ids):
+            if chunk not in found:
+                raise LookupError(f"there is no chunk {chunk} in the index")
+            vectors[place] = np.frombuffer(found[chunk], dtype=np.float32)
+    return vectors
+
+
+def chunks_on_pages(database: Database, selection: Selection) -> NDArray[np.int64]:
+    """Ids of the selected contents' chunks that touch the selected pages."""
+    first = selection.first_page if selection.first_page is not None else -(2**62)
+    last = selection.last_page if selection.last_page is not None else 2**62
+    found = database.rows(
+        f"SELECT id FROM chunks WHERE {database.one_of('content', 'ids')} "
+        "AND page <= :last AND page_end >= :first",
+        {"ids": database.numbers(selection.contents.tolist()), "first": first, "last": last},
+    )
+    return np.array(found, dtype=np.int64).reshape(-1)
+
+
+def holds_contents(database: Database, generation: int) -> bool:
+    """False for a generation without a single content: then nothing derived from it is expected."""
+    sql = f"SELECT EXISTS (SELECT 1 FROM contents c WHERE {VISIBLE.format('c')})"
+    return bool(database.rows(sql, {"g": generation})[0][0])
+
+
+# -- checks -----------------------------------------------------------------------------------------------------
+
+_ROW_CHECKS = (
+    (
+        "SELECT count(*) FROM chunks c WHERE NOT EXISTS (SELECT 1 FROM contents t WHERE t.id = c.content)",
+        "chunks belong to no file",
+    ),
+    (
+        "SELECT count(*) FROM pages p WHERE NOT EXISTS (SELECT 1 FROM contents t WHERE t.id = p.content)",
+        "pages belong to no file",
+    ),
+    (
+        "SELECT count(*) FROM chunks c WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.id = c.embedding)",
+        "chunks have no embedding",
+    ),
+    (
+        "SELECT count(*) FROM contents t WHERE t.removed IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.content = t.id AND s.removed IS NULL)",
+        "contents belong to no file",
+    ),
+    (
+        "SELECT count(*) FROM contents t "
+        "WHERE t.chunks != (SELECT count(*) FROM chunks WHERE content = t.id) "
+        "OR t.pages != (SELECT count(*) FROM pages WHERE content = t.id)",
+        "files have not all their pages and chunks",
+    ),
+    (
+        "SELECT count(*) FROM chunks c JOIN embeddings e ON e.id = c.embedding "
+        "JOIN embedding_models m ON m.id = e.model WHERE length(e.vector) != 4 * m.dimension",
+        "chunks have an embedding of the wrong size",
+    ),
+)
+
+
+def row_faults(database: Database, name: str) -> Iterator[str]:
+    """One sentence for each way in which rows contradict each other."""
+    for sql, what in _ROW_CHECKS:
+        if count := database.rows(sql)[0][0]:
+            yield f"{name}: {count} {what}"

@@ -1,49 +1,158 @@
-"""The pages and chunks as they stood at one generation."""
+"""A read-only view of one generation of an index: its documents, pages and chunks, and searching them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rag.errors import IndexMismatch
 from rag.store import rows
 from rag.store.filters import Filter
-from rag.store.ledger import Ledger
-from rag.store.sql import Database
-from rag.types import Document, Page, Passage, Source
+from rag.store.keywords import KeywordField
+from rag.store.rows import Database, Selection
+from rag.store.spec import IndexSpec, IndexState
+from rag.types import Document, DocumentRecord, Page, Passage, Status
 
-FILTERS_KEPT = 16
-"""Filters whose contents a snapshot remembers: a question asks each engine within the same one."""
+FILTERS_CACHED = 16
+"""Filters whose contents a snapshot remembers: a question asks each search within the same one."""
+PAGES_CROSSED = 3
+"""A chunk runs over a page's end only to finish a sentence; looking so many pages back for its beginning is ample,
+and spares a walk through all earlier chunks of the file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """The part of the index that a search may answer from, as both engines want it."""
+class ScoredChunk:
+    """A chunk that a search found."""
 
-    contents: NDArray[np.int64]
-    """Ids of the contents, ascending."""
-    ranges: NDArray[np.int64]
-    """First and last chunk id of each content, shape [n, 2]."""
-    first_page: int | None = None
-    last_page: int | None = None
+    chunk_id: int
+    score: float
 
 
-class Snapshot:
-    """What a reader at `generation` sees of the database. Every method answers from that generation alone."""
+@dataclass(frozen=True, slots=True)
+class ScoredPage:
+    """A page that a keyword search found."""
 
-    def __init__(self, database: Database, generation: int) -> None:
+    file: str
+    page: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentStatus:
+    """A document with what became of its pages."""
+
+    record: DocumentRecord
+    pages: int
+    searchable_pages: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageProblem:
+    """A page that is not plainly ok."""
+
+    file: str
+    page: int
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The index in numbers."""
+
+    files: Mapping[Status, int]
+    pages: int
+    searchable_pages: int
+    chunks: int
+
+
+class GenerationRows:
+    """The rows of the database as of one generation. Every method answers from that generation alone."""
+
+    def __init__(self, database: Database, spec: IndexSpec, generation: int) -> None:
         self.database = database
+        self.spec = spec
         self.generation = generation
-        self.ledger = Ledger(database, generation)
-        self._allowed: dict[Filter, Allowed] = {}
+
+    # -- documents ------------------------------------------------------------------------------------------
+
+    def document(self, file: str) -> DocumentRecord | None:
+        """The record of a document, or None."""
+        found = self._records("s.file = :file", {"file": rows.storable(file)})
+        return found[0] if found else None
+
+    def documents(self) -> list[DocumentRecord]:
+        """The records of all documents, by file name."""
+        return self._records("1 = 1", {})
+
+    def _records(self, condition: str, parameters: Mapping[str, Any]) -> list[DocumentRecord]:
+        found = self.database.rows(
+            f"SELECT {rows.RECORD_COLUMNS} FROM sources s "
+            f"WHERE {condition} AND {rows.VISIBLE.format('s')} ORDER BY file",
+            {**parameters, "g": self.generation},
+        )
+        with self.database.readable_errors():
+            return [rows.record_of(row) for row in found]
+
+    def document_statuses(self) -> list[DocumentStatus]:
+        """All documents with the counts of their pages and chunks, by file name."""
+        found = self.database.rows(
+            f"SELECT {rows.RECORD_COLUMNS}, coalesce(c.pages, 0), coalesce(c.searchable_pages, 0), "
+            "coalesce(c.chunks, 0) FROM sources s LEFT JOIN contents c ON c.id = s.content "
+            f"WHERE {rows.VISIBLE.format('s')} ORDER BY file",
+            {"g": self.generation},
+        )
+        with self.database.readable_errors():
+            return [DocumentStatus(rows.record_of(row[:-3]), *row[-3:]) for row in found]
+
+    def page_problems(self) -> list[PageProblem]:
+        """The pages with another status than ok or with a reason, by file name and number, without their texts."""
+        found = self.database.rows(
+            "SELECT s.file, p.number, p.status, p.reason FROM sources s JOIN pages p ON p.content = s.content "
+            f"WHERE {rows.VISIBLE.format('s')} AND (p.status <> :ok OR p.reason <> '') ORDER BY s.file, p.number",
+            {"g": self.generation, "ok": Status.OK.value},
+        )
+        with self.database.readable_errors():
+            return [PageProblem(file, page, Status(status), reason) for file, page, status, reason in found]
+
+    def characters(self) -> dict[str, int]:
+        """Characters extracted, by file; files without pages are left out."""
+        found = self.database.rows(
+            "SELECT s.file, sum(p.characters) FROM sources s JOIN pages p ON p.content = s.content "
+            f"WHERE {rows.VISIBLE.format('s')} GROUP BY s.file",
+            {"g": self.generation},
+        )
+        return dict(found)
+
+    def counts(self) -> Totals:
+        """Documents by status, pages, searchable pages and chunks."""
+        found = self.database.rows(
+            "SELECT s.status, count(*), sum(c.pages), sum(c.searchable_pages), sum(c.chunks) FROM sources s "
+            f"LEFT JOIN contents c ON c.id = s.content WHERE {rows.VISIBLE.format('s')} GROUP BY s.status",
+            {"g": self.generation},
+        )
+        with self.database.readable_errors():
+            files = {Status(row[0]): int(row[1]) for row in found}
+        pages, searchable, chunks = (sum(row[column] or 0 for row in found) for column in (2, 3, 4))
+        return Totals(files, pages, searchable, chunks)
 
     # -- pages ----------------------------------------------------------------------------------------------
 
-    def pages(self, file: str, number: int | None = None) -> list[Page]:
-        """The stored pages of a file (or the one with `number`), in order."""
+    def page(self, file: str, number: int) -> Page | None:
+        """A page, or None."""
+        return next(iter(self._pages(file, number)), None)
+
+    def pages(self, file: str) -> list[Page]:
+        """All pages of a file, in order."""
+        return self._pages(file, None)
+
+    def _pages(self, file: str, number: int | None) -> list[Page]:
         one = "" if number is None else "AND number = :number"
         found = self.database.rows(
             f"SELECT {rows.PAGE_COLUMNS} FROM pages WHERE content = (SELECT content FROM sources s "
@@ -53,7 +162,7 @@ class Snapshot:
         with self.database.readable_errors():
             return [rows.page_of(row) for row in found]
 
-    def files_of_contents(self, contents: Sequence[int]) -> dict[int, str]:
+    def _files_of_contents(self, contents: Sequence[int]) -> dict[int, str]:
         """The file of each visible content."""
         found = self.database.rows(
             "SELECT s.content, s.file FROM sources s "
@@ -74,7 +183,7 @@ class Snapshot:
             by_id = {row[0]: rows.passage_of(row) for row in found}
         return [by_id[chunk] for chunk in chunk_ids if chunk in by_id]
 
-    def neighbours(self, chunk_id: int, before: int, after: int) -> list[Passage]:
+    def neighbours(self, chunk_id: int, before: int = 1, after: int = 1) -> list[Passage]:
         """The chunks up to `before` before and `after` after this one in its file, in order, with itself."""
         found = self.database.rows(
             rows.PASSAGE_QUERY + "JOIN chunks o ON o.id = :id AND o.content = c.content "
@@ -99,9 +208,7 @@ class Snapshot:
         found = self.database.rows(
             f"SELECT s.file, w.page, c.id FROM {self.database.page_list('pages')} AS w "
             "JOIN sources s ON s.file = w.file JOIN chunks c ON c.content = s.content "
-            # a chunk runs over a page's end only to finish a sentence: looking 3 pages back is ample, and
-            # spares a walk through all earlier chunks of the file
-            "AND c.page BETWEEN w.page - 3 AND w.page AND c.page_end >= w.page "
+            f"AND c.page BETWEEN w.page - {PAGES_CROSSED} AND w.page AND c.page_end >= w.page "
             f"WHERE {rows.VISIBLE.format('s')} ORDER BY c.ordinal",
             {"g": self.generation, "pages": json.dumps([(rows.storable(f), int(p)) for f, p in pages])},
         )
@@ -119,36 +226,23 @@ class Snapshot:
         )
         return {chunk: (file, first, last) for chunk, file, first, last in found}
 
-    def vectors(self, chunk_ids: Sequence[int], dimension: int) -> rows.Vectors:
-        """The embeddings of chunks, shape [n, dimension], in order. Raises LookupError for an unknown chunk."""
-        found = dict(
-            self.database.rows(
-                "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding "
-                f"WHERE {self.database.one_of('c.id', 'ids')}",
-                {"ids": self.database.numbers(chunk_ids)},
-            )
-        )
-        vectors = np.empty((len(chunk_ids), dimension), dtype=np.float32)
-        with self.database.readable_errors():
-            for place, chunk in enumerate(chunk_ids):
-                if chunk not in found:
-                    raise LookupError(f"there is no chunk {chunk} in the index")
-                vectors[place] = np.frombuffer(found[chunk], dtype=np.float32)
-        return vectors
+    def vectors(self, chunk_ids: Sequence[int]) -> rows.Vectors:
+        """Unit embeddings of chunks, shape [n, dimension], in order. Raises LookupError for an unknown chunk."""
+        return rows.vectors_of_chunks(self.database, chunk_ids, self.spec.dimension)
 
-    # -- whole files ----------------------------------------------------------------------------------------
+    # -- whole documents ----------------------------------------------------------------------------------------
 
-    def contents(self) -> list[tuple[Source, int | None]]:
-        """The ledger with the content that each file has, in the order in which the contents were made."""
+    def contents(self) -> list[tuple[DocumentRecord, int | None]]:
+        """All documents with the content that each has, in the order in which the contents were made."""
         found = self.database.rows(
-            f"SELECT {rows.SOURCE_COLUMNS}, s.content FROM sources s WHERE {rows.VISIBLE.format('s')} "
+            f"SELECT {rows.RECORD_COLUMNS}, s.content FROM sources s WHERE {rows.VISIBLE.format('s')} "
             "ORDER BY coalesce(s.content, 0), s.file",
             {"g": self.generation},
         )
         with self.database.readable_errors():
-            return [(rows.source_of(row[:-1]), row[-1]) for row in found]
+            return [(rows.record_of(row[:-1]), row[-1]) for row in found]
 
-    def document(self, source: Source, content: int) -> tuple[Document, rows.Vectors]:
+    def load_document(self, record: DocumentRecord, content: int) -> tuple[Document, rows.Vectors]:
         """A file's pages and chunks, and the vectors of the chunks, shape [chunks, dimension]."""
         pages = self.database.rows(
             f"SELECT {rows.PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number", (content,)
@@ -159,28 +253,15 @@ class Snapshot:
             (content,),
         )
         with self.database.readable_errors():
-            stored = [rows.chunk_of(row[:-1]) for row in chunks]
             vectors = np.frombuffer(b"".join(row[-1] for row in chunks), dtype=np.float32)
             table = vectors.reshape(len(chunks), -1) if chunks else np.empty((0, 0), np.float32)
-            return Document(source, tuple(map(rows.page_of, pages)), tuple(stored)), table
-
-    def holds_anything(self) -> bool:
-        """False for an index without a single visible content: then nothing derived from it is expected."""
-        sql = f"SELECT EXISTS (SELECT 1 FROM contents c WHERE {rows.VISIBLE.format('c')})"
-        return bool(self.database.rows(sql, {"g": self.generation})[0][0])
+            parts = tuple(rows.chunk_of(row[:-1]) for row in chunks)
+            return Document(record, tuple(map(rows.page_of, pages)), parts), table
 
     # -- what a search may answer from ----------------------------------------------------------------------
 
-    def allowed(self, where: Filter) -> Allowed:
-        """What the filter lets through, looked up once: a snapshot does not change."""
-        found = self._allowed.get(where)
-        if found is None:
-            if len(self._allowed) >= FILTERS_KEPT:
-                self._allowed.clear()  # whole, so that threads need no lock for an order of use
-            found = self._allowed[where] = self._read_allowed(where)
-        return found
-
-    def _read_allowed(self, where: Filter) -> Allowed:
+    def selection(self, where: Filter) -> Selection:
+        """What the filter allows."""
         condition, parameters = where.source_condition(self.database)
         found = self.database.rows(
             "SELECT c.id, c.first_chunk, c.last_chunk FROM sources s JOIN contents c ON c.id = s.content "
@@ -188,29 +269,114 @@ class Snapshot:
             {**parameters, "g": self.generation},
         )
         table = np.array(found, dtype=np.int64).reshape(-1, 3)
-        return Allowed(table[:, 0], table[:, 1:], where.first_page, where.last_page)
+        return Selection(table[:, 0], table[:, 1:], where.first_page, where.last_page)
 
-    def chunks_on_pages(self, allowed: Allowed) -> NDArray[np.int64]:
-        """Ids of the allowed contents' chunks that touch the allowed pages."""
-        first = allowed.first_page if allowed.first_page is not None else -(2**62)
-        last = allowed.last_page if allowed.last_page is not None else 2**62
-        found = self.database.rows(
-            f"SELECT id FROM chunks WHERE {self.database.one_of('content', 'ids')} "
-            "AND page <= :last AND page_end >= :first",
-            {"ids": self.database.numbers(allowed.contents.tolist()), "first": first, "last": last},
-        )
-        return np.array(found, dtype=np.int64).reshape(-1)
 
-    def hidden(self, base: int, stamp: int) -> Allowed:
-        """Contents that a derived index with this base and stamp holds but this generation does not show.
+class GenerationReader(Protocol):
+    """What a kind of index gives a snapshot: one published generation, and the searches over it.
 
-        Such an index holds every content with `added <= stamp` that was not removed up to `base`.
+    The rows of the generation are not deleted as long as the reader exists and is not closed.
+    """
+
+    @property
+    def state(self) -> IndexState:
+        """The state that is read; its `published` is the generation."""
+
+    @property
+    def database(self) -> Database:
+        """The rows of all generations."""
+
+    def prepare(self) -> bool:
+        """Open what searches need now rather than at the first one. False when that is not there as it should be."""
+
+    def nearest(self, vector: rows.Vectors, k: int, selection: Selection | None) -> list[tuple[int, float]]:
+        """The `k` chunks nearest to a unit vector as (chunk id, cosine), best first, equal scores by id."""
+
+    def match(
+        self, field: KeywordField, weights: Mapping[str, float], k: int, selection: Selection | None
+    ) -> list[tuple[int, int, float]]:
+        """The `k` best by BM25 as (content, chunk id or page number, score), best first, equal scores by ids."""
+
+
+class Snapshot(GenerationRows):
+    """One published generation of an index, safe to read from several threads.
+
+    It never changes: whatever is ingested meanwhile, the searches, passages and pages of one snapshot belong
+    together. Take one for each question with `Index.snapshot()` and pass it on.
+    """
+
+    def __init__(self, location: str, reader: GenerationReader) -> None:
+        super().__init__(reader.database, reader.state.spec, reader.state.published)
+        self.location = location
+        self._reader = reader
+        self._selections: dict[Filter, Selection] = {}
+
+    def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[ScoredChunk]:
+        """The `k` chunks nearest to `vector` (shape [dimension]) by cosine; equal scores by chunk id.
+
+        Raises IndexMismatch when the vector has another dimension.
         """
-        found = self.database.rows(
-            "SELECT id, first_chunk, last_chunk FROM contents WHERE added > :g AND added <= :stamp "
-            "UNION SELECT id, first_chunk, last_chunk FROM contents WHERE removed > :base AND removed <= :g "
-            "ORDER BY id",
-            {"g": self.generation, "base": base, "stamp": stamp},
+        query = self._unit_query(vector)
+        selection = self._selected(where)
+        if k <= 0 or (selection is not None and not len(selection.contents)):
+            return []
+        return [ScoredChunk(chunk, score) for chunk, score in self._reader.nearest(query, k, selection)]
+
+    def search_keywords(
+        self, terms: Sequence[str] | Mapping[str, float], k: int, where: Filter | None = None
+    ) -> list[ScoredChunk]:
+        """The `k` best chunks by BM25 for tokens of `rag.text.keywords`, or for tokens with weights."""
+        return [ScoredChunk(chunk, score) for _, chunk, score in self._match("chunk", terms, k, where)]
+
+    def search_pages(
+        self,
+        terms: Sequence[str] | Mapping[str, float],
+        k: int,
+        where: Filter | None = None,
+        *,
+        head: bool = False,
+    ) -> list[ScoredPage]:
+        """The `k` best pages by BM25 over their whole text, or over their beginnings alone."""
+        found = self._match("head" if head else "page", terms, k, where)
+        files = self._files_of_contents([content for content, _, _ in found])
+        return [ScoredPage(files[content], page, score) for content, page, score in found if content in files]
+
+    def _match(
+        self,
+        field: KeywordField,
+        terms: Sequence[str] | Mapping[str, float],
+        k: int,
+        where: Filter | None,
+    ) -> list[tuple[int, int, float]]:
+        # BM25 adds a repeated term up.
+        weights = (
+            dict(terms) if isinstance(terms, Mapping) else {t: float(n) for t, n in Counter(terms).items()}
         )
-        table = np.array(found, dtype=np.int64).reshape(-1, 3)
-        return Allowed(table[:, 0], table[:, 1:])
+        selection = self._selected(where)
+        if not weights or k <= 0 or (selection is not None and not len(selection.contents)):
+            return []
+        return self._reader.match(field, weights, k, selection)
+
+    def _selected(self, where: Filter | None) -> Selection | None:
+        """What the filter allows, looked up once; None for everything."""
+        if where is None or where.empty:
+            return None
+        found = self._selections.get(where)
+        if found is None:
+            if len(self._selections) >= FILTERS_CACHED:
+                self._selections.clear()  # whole, so that threads need no lock for an order of use
+            found = self._selections[where] = self.selection(where)
+        return found
+
+    def _unit_query(self, vector: Any) -> rows.Vectors:
+        query = np.asarray(vector, dtype=np.float32).reshape(-1)
+        if query.size != self.spec.dimension:
+            raise IndexMismatch(
+                f"{self.location} holds embeddings of {self.spec.dimension} numbers "
+                f"({self.spec.embedding_model}) and the question came as {query.size}: "
+                "ask with the same embeddings, or run `rag ingest --rebuild PATH`."
+            )
+        length = float(np.linalg.norm(query))
+        if not np.isfinite(length):
+            raise ValueError("the embedding of the question holds values that are not finite numbers")
+        return query / np.float32(length) if length else query

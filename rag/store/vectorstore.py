@@ -17,16 +17,18 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from rag.errors import UsageError
+from rag.store.backend import OpenIndex, open_backend
 from rag.store.filters import Filter
-from rag.store.index import Hit, Index, open_index
+from rag.store.snapshot import ScoredChunk, Snapshot
 from rag.store.spec import IndexSpec
-from rag.types import Chunk, Document, Page, Passage, Source, Span, Status
+from rag.text.keywords import TOKENISER_ID
+from rag.types import Chunk, Document, DocumentRecord, Page, Passage, Span, Status
 
 PREFIX = "langchain:"
 """Begins the file name of a text that came through this interface and has no file."""
 
 _METADATA = "langchain_metadata"
-"""Key of `Source.metadata` that keeps a text's own metadata with its JSON types."""
+"""Key of `DocumentRecord.metadata` that keeps a text's own metadata with its JSON types."""
 
 FilterLike = Filter | str | Sequence[str] | Mapping[str, object] | None
 
@@ -39,7 +41,7 @@ class IndexVectorStore(VectorStore):
     `filter=` takes a `Filter`, a condition such as "page=3-10", a list of them, or a mapping of metadata.
     """
 
-    def __init__(self, index: Index, embedding: Embeddings | None = None) -> None:
+    def __init__(self, index: OpenIndex, embedding: Embeddings | None = None) -> None:
         self.index = index
         self._embedding = embedding or index.embeddings
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -94,8 +96,9 @@ class IndexVectorStore(VectorStore):
         Raises UsageError for chunks of ingested files, which leave with their file only.
         """
         wanted = [PREFIX + name for name in ids or ()]
-        known = {source.file for source in self.index.sources()}
-        chunks = [name for name in ids or () if PREFIX + name not in known and self._chunk_passage(name)]
+        snapshot = self.index.snapshot()
+        known = {record.file for record in snapshot.documents()}
+        chunks = [n for n in ids or () if PREFIX + n not in known and _chunk_passage(snapshot, n)]
         if chunks:
             raise UsageError(
                 f"chunk {chunks[0]} belongs to a file: remove the file and run `rag ingest --prune`."
@@ -106,18 +109,12 @@ class IndexVectorStore(VectorStore):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[LangChainDocument]:
         """Documents by id, in this order; unknown ids are left out."""
-        found = []
+        snapshot, found = self.index.snapshot(), []
         for name in ids:
-            chunks = self.index.chunks_of_page(PREFIX + name, 1)
-            passages = self.index.passages(chunks) if chunks else self._chunk_passage(name)
-            found += [self._to_document(passage) for passage in passages]
+            chunks = snapshot.chunks_of_page(PREFIX + name, 1)
+            passages = snapshot.passages(chunks) if chunks else _chunk_passage(snapshot, name)
+            found += [_to_document(snapshot, passage) for passage in passages]
         return found
-
-    def _chunk_passage(self, name: str) -> list[Passage]:
-        if not (name.isascii() and name.isdigit() and len(name) < 19):
-            return []
-        passages = self.index.passages([int(name)])
-        return [passage for passage in passages if not passage.file.startswith(PREFIX)]
 
     # -- searching ------------------------------------------------------------------------------------------
 
@@ -132,16 +129,18 @@ class IndexVectorStore(VectorStore):
     ) -> list[tuple[LangChainDocument, float]]:
         """The `k` nearest documents with their cosine, the largest first."""
         vector = self._required_embeddings().embed_query(query)
-        hits = self.index.search_dense(vector, k, _filter(filter))
-        scores = {hit.chunk_id: hit.score for hit in hits}
-        return [(self._to_document(p), scores[p.chunk_id]) for p in self._passages(hits)]
+        snapshot = self.index.snapshot()
+        hits = snapshot.search_dense(vector, k, _filter(filter))
+        found = _passages(snapshot, hits)
+        return [(_to_document(snapshot, p), hit.score) for p, hit in zip(found, hits, strict=True)]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, filter: FilterLike = None, **_: Any
     ) -> list[LangChainDocument]:
         """The `k` documents nearest to an embedding."""
-        hits = self.index.search_dense(embedding, k, _filter(filter))
-        return [self._to_document(passage) for passage in self._passages(hits)]
+        snapshot = self.index.snapshot()
+        hits = snapshot.search_dense(embedding, k, _filter(filter))
+        return [_to_document(snapshot, passage) for passage in _passages(snapshot, hits)]
 
     def max_marginal_relevance_search(
         self,
@@ -166,28 +165,17 @@ class IndexVectorStore(VectorStore):
         **_: Any,
     ) -> list[LangChainDocument]:
         """As `max_marginal_relevance_search`, for an embedding (Carbonell and Goldstein, SIGIR 1998)."""
-        hits = self.index.search_dense(embedding, max(k, fetch_k), _filter(filter))
-        vectors = self.index.vectors([hit.chunk_id for hit in hits])
+        snapshot = self.index.snapshot()
+        hits = snapshot.search_dense(embedding, max(k, fetch_k), _filter(filter))
+        vectors = snapshot.vectors([hit.chunk_id for hit in hits])
         order = maximal_marginal_relevance(
             np.array(embedding, dtype=np.float32), list(vectors), lambda_mult, k
         )
-        return [self._to_document(passage) for passage in self._passages([hits[place] for place in order])]
-
-    def _passages(self, hits: Sequence[Hit]) -> list[Passage]:
-        return self.index.passages([hit.chunk_id for hit in hits])
+        best = _passages(snapshot, [hits[place] for place in order])
+        return [_to_document(snapshot, passage) for passage in best]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda cosine: (1.0 + cosine) / 2.0
-
-    def _to_document(self, passage: Passage) -> LangChainDocument:
-        if passage.file.startswith(PREFIX):
-            source = self.index.source(passage.file)
-            metadata = json.loads(source.metadata.get(_METADATA, "{}")) if source is not None else {}
-            name = passage.file.removeprefix(PREFIX)
-            return LangChainDocument(id=name, page_content=passage.text, metadata=metadata)
-        fields = ("file", "page", "page_end", "page_label", "heading", "title")
-        metadata = {field: getattr(passage, field) for field in fields}
-        return LangChainDocument(id=str(passage.chunk_id), page_content=passage.text, metadata=metadata)
 
     # -- making ---------------------------------------------------------------------------------------------
 
@@ -203,8 +191,6 @@ class IndexVectorStore(VectorStore):
         **_: Any,
     ) -> IndexVectorStore:
         """Make or extend the index at `location` (a temporary folder when None) with texts."""
-        from rag.text.keywords import TOKENISER_ID
-
         temporary = tempfile.TemporaryDirectory(prefix="pagequote-") if location is None else None
         model = getattr(embedding, "model", None) or type(embedding).__name__
         spec = IndexSpec(
@@ -216,20 +202,41 @@ class IndexVectorStore(VectorStore):
             tokeniser=TOKENISER_ID,
         )
         place = temporary.name if temporary is not None else str(location)
-        index = open_index(place, embeddings=embedding, create=spec)
-        store = cls(index, embedding)
+        store = cls(OpenIndex(open_backend(place, create=spec), embedding), embedding)
         store._temporary = temporary
         store.add_texts(texts, metadatas, ids=ids)
         return store
+
+
+def _passages(snapshot: Snapshot, hits: Sequence[ScoredChunk]) -> list[Passage]:
+    return snapshot.passages([hit.chunk_id for hit in hits])
+
+
+def _to_document(snapshot: Snapshot, passage: Passage) -> LangChainDocument:
+    if passage.file.startswith(PREFIX):
+        record = snapshot.document(passage.file)
+        metadata = json.loads(record.metadata.get(_METADATA, "{}")) if record is not None else {}
+        name = passage.file.removeprefix(PREFIX)
+        return LangChainDocument(id=name, page_content=passage.text, metadata=metadata)
+    fields = ("file", "page", "page_end", "page_label", "heading", "title")
+    metadata = {field: getattr(passage, field) for field in fields}
+    return LangChainDocument(id=str(passage.chunk_id), page_content=passage.text, metadata=metadata)
+
+
+def _chunk_passage(snapshot: Snapshot, name: str) -> list[Passage]:
+    """The chunk of an ingested file with this id."""
+    if not (name.isascii() and name.isdigit() and len(name) < 19):
+        return []
+    return [passage for passage in snapshot.passages([int(name)]) if not passage.file.startswith(PREFIX)]
 
 
 def _document(name: str, text: str, metadata: Mapping[str, Any]) -> Document:
     fields = {str(key): str(value) for key, value in metadata.items()}
     fields[_METADATA] = json.dumps(dict(metadata), ensure_ascii=False)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    source = Source(PREFIX + name, "", digest, len(text), 0, Status.OK, metadata=fields)
+    record = DocumentRecord(PREFIX + name, "", digest, len(text), 0, Status.OK, metadata=fields)
     page = Page(1, text, characters=len(text))
-    return Document(source, (page,), (Chunk(0, (Span(1, 0, len(text)),), text),))
+    return Document(record, (page,), (Chunk(0, (Span(1, 0, len(text)),), text),))
 
 
 def _filter(value: FilterLike) -> Filter | None:

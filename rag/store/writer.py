@@ -1,40 +1,111 @@
-"""Writing an index: one transaction for each finished file, then publishing what was written."""
+"""Writing an index: one transaction for each finished file, publishing, and the cache of paid embeddings."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+
+from rag.errors import IndexDamaged
 from rag.store import rows
-from rag.store.cache import EmbeddingCache
-from rag.store.snapshot import Snapshot
-from rag.store.sql import Database
-from rag.store.state import State, read_state
-from rag.types import Chunk, Document, Page, Source, Status
+from rag.store.rows import Database
+from rag.store.snapshot import GenerationRows
+from rag.store.spec import IndexState, read_state
+from rag.types import Chunk, Document, DocumentRecord, Page, Status
 
+Notify = Callable[[str], None]
 PUBLISHING_SHARE = 0.05
 """Share of the time that `publish_if_due` may spend on publishing."""
+CACHE_LOOKUPS = 500
+"""Texts looked up in one statement, below SQLite's limit of bound values."""
 
 
-class Publisher(ABC):
+class Publisher(Protocol):
     """What an index keeps besides its rows, and how it lets readers in. Used under the writer's lock only."""
 
-    @abstractmethod
-    def source_added(self, identity: int, source: Source) -> None:
-        """A row of the ledger was inserted, in the transaction that goes on."""
+    def document_added(self, identity: int, record: DocumentRecord) -> None:
+        """The record of a document was inserted, in the current transaction."""
 
-    @abstractmethod
     def content_added(
         self, identity: int, pages: Sequence[Page], chunks: Sequence[tuple[int, Chunk]]
     ) -> None:
-        """Pages and chunks with their ids were inserted, in the transaction that goes on."""
+        """Pages and chunks with their ids were inserted, in the current transaction."""
 
-    @abstractmethod
     def publish(self, on_publish: Callable[[], object]) -> None:
         """Make everything written visible, then call `on_publish`, then tidy up."""
+
+
+class EmbeddingCache:
+    """Unit vectors by text, of one model: that of the index, unless a copy is being made.
+
+    Entries are only ever added, and the same text twice is one entry, so that several processes may use the
+    cache at once, also while another one holds the writer's lock.
+    """
+
+    def __init__(self, database: Database, embedding_id: str, dimension: int) -> None:
+        self._database = database
+        self._dimension = dimension
+        self.model = self._model_id(embedding_id)
+        """Number of the model in the database."""
+
+    def cached_vectors(self, texts: Sequence[str]) -> dict[int, rows.Vectors]:
+        """The unit vectors of the texts that this model has embedded before, by position in `texts`."""
+        places: dict[bytes, list[int]] = {}
+        for place, text in enumerate(texts):
+            places.setdefault(rows.digest_of(text), []).append(place)
+        found: dict[int, rows.Vectors] = {}
+        for digest, blob in self._entries("digest, vector", list(places)):
+            found |= dict.fromkeys(places[digest], self._vector_of(blob))
+        return found
+
+    def _entries(self, columns: str, digests: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(digests), CACHE_LOOKUPS):
+            part = digests[start : start + CACHE_LOOKUPS]
+            marks = ", ".join("?" * len(part))
+            sql = f"SELECT {columns} FROM embeddings WHERE model = ? AND digest IN ({marks})"
+            yield from self._database.rows(sql, (self.model, *part))
+
+    def cache_vectors(self, texts: Sequence[str], vectors: Any) -> None:
+        """Keep embeddings (shape [n, dimension]) for good; they are on the disk when this returns."""
+        unit = rows.unit_vectors(vectors, len(texts), self._dimension)
+        digests = [rows.digest_of(text) for text in texts]
+        self._database.atomically(lambda: self.insert(digests, unit))
+
+    def insert(self, digests: Sequence[bytes], unit: Iterable[rows.Vectors]) -> None:
+        """As `cache_vectors`, for digests and unit vectors, inside the caller's transaction."""
+        entries = ((digest, vector.tobytes()) for digest, vector in zip(digests, unit, strict=True))
+        self._database.execute_many(
+            "INSERT INTO embeddings (model, digest, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            # In one order for all: two processes with the same new texts wait for each other's rows, and in opposite
+            # orders each would wait for the other. Of the same text twice the first vector counts, as it is given.
+            ((self.model, *entry) for entry in sorted(entries, key=itemgetter(0))),
+        )
+
+    def insert_missing(self, entries: Sequence[tuple[bytes, bytes]]) -> int:
+        """Keep digests and vectors of another cache as they are; returns how many were not there."""
+        known = {digest for (digest,) in self._entries("digest", [digest for digest, _ in entries])}
+        missing = [(digest, self._vector_of(blob)) for digest, blob in entries if digest not in known]
+        self._database.atomically(lambda: self.insert([d for d, _ in missing], [v for _, v in missing]))
+        return len(missing)
+
+    def _vector_of(self, blob: bytes) -> rows.Vectors:
+        vector = np.frombuffer(blob, dtype=np.float32)
+        with self._database.readable_errors():
+            if vector.size != self._dimension:
+                raise IndexDamaged("a stored embedding has another dimension than the index")
+        return vector
+
+    def _model_id(self, embedding_id: str) -> int:
+        self._database.execute(
+            "INSERT INTO embedding_models (embedding_id, dimension) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (embedding_id, self._dimension),
+        )
+        sql = "SELECT id FROM embedding_models WHERE embedding_id = ?"
+        return int(self._database.rows(sql, (embedding_id,))[0][0])
 
 
 class IndexWriter:
@@ -44,25 +115,25 @@ class IndexWriter:
         self._database = database
         self._publisher = publisher
         self._on_publish = on_publish
-        self._state: State = read_state(database)
+        self._state: IndexState = read_state(database)
         self._cache = EmbeddingCache(database, self._state.spec.embedding_id, self._state.spec.dimension)
         self._began = monotonic()
         self._publishing = 0.0
 
-    # -- what stands there now, published or not ------------------------------------------------------------
+    # -- what is there now, published or not ----------------------------------------------------------------
 
     @property
-    def latest(self) -> Snapshot:
-        """The database with everything written so far, also what readers do not see yet."""
-        return Snapshot(self._database, self._state.working)
+    def latest(self) -> GenerationRows:
+        """Everything written so far, also what readers do not see yet."""
+        return GenerationRows(self._database, self._state.spec, self._state.working)
 
-    def source(self, file: str) -> Source | None:
-        """The newest row of the ledger for a file."""
-        return self.latest.ledger.source(file)
+    def document(self, file: str) -> DocumentRecord | None:
+        """The newest record of a document."""
+        return self.latest.document(file)
 
-    def sources(self) -> list[Source]:
-        """The newest rows of the ledger, by file name."""
-        return self.latest.ledger.sources()
+    def documents(self) -> list[DocumentRecord]:
+        """The newest records of all documents, by file name."""
+        return self.latest.documents()
 
     # -- the embedding cache --------------------------------------------------------------------------------
 
@@ -92,11 +163,11 @@ class IndexWriter:
         def work() -> None:
             self._cache.insert(digests, unit)
             content = self._insert_content(document.pages, document.chunks, digests)
-            self._replace_source(document.source, content)
+            self._replace_record(document.record, content)
 
         self._database.atomically(work)
 
-    def put_source(self, source: Source, pages: Iterable[Page] = ()) -> None:
+    def put_record(self, record: DocumentRecord, pages: Iterable[Page] = ()) -> None:
         """Record what became of a file that was not indexed.
 
         With status FAILED (transient) an earlier version stays searchable; with any other it goes.
@@ -104,26 +175,26 @@ class IndexWriter:
         pages = tuple(pages)
 
         def work() -> None:
-            content = self._current_content(source.file) if source.status is Status.FAILED else None
+            content = self._current_content(record.file) if record.status is Status.FAILED else None
             if content is None and pages:
                 content = self._insert_content(pages, (), ())
-            self._replace_source(source, content)
+            self._replace_record(record, content)
 
         self._database.atomically(work)
 
-    def rename(self, old_file: str, new_source: Source) -> None:
+    def rename(self, old_file: str, new_record: DocumentRecord) -> None:
         """Give a file that was moved its new row; its chunks and embeddings stay as they are.
 
-        Raises KeyError when `old_file` is not in the ledger.
+        Raises KeyError for an unknown `old_file`.
         """
 
         def work() -> None:
-            if self.source(old_file) is None:
+            if self.document(old_file) is None:
                 raise KeyError(old_file)
             content = self._current_content(old_file)
-            if old_file != new_source.file:
-                self._end_source(old_file, keep=content)
-            self._replace_source(new_source, content)
+            if old_file != new_record.file:
+                self._end_record(old_file, keep=content)
+            self._replace_record(new_record, content)
 
         self._database.atomically(work)
 
@@ -133,19 +204,19 @@ class IndexWriter:
 
         def work() -> None:
             for file in files:
-                source = self.source(file)
-                if source is not None and source.status is not Status.REMOVED:
-                    self._replace_source(replace(source, status=Status.REMOVED), self._current_content(file))
+                record = self.document(file)
+                if record is not None and record.status is not Status.REMOVED:
+                    self._replace_record(replace(record, status=Status.REMOVED), self._current_content(file))
 
         self._database.atomically(work)
 
     def prune(self, files: Iterable[str]) -> None:
-        """Take files out of the index and the ledger. Their embeddings stay in the cache."""
+        """Take files out of the index. Their embeddings stay in the cache."""
         files = tuple(files)
 
         def work() -> None:
             for file in files:
-                self._end_source(file, keep=None)
+                self._end_record(file, keep=None)
 
         self._database.atomically(work)
 
@@ -154,7 +225,7 @@ class IndexWriter:
         found = self._database.rows(sql, (rows.storable(file),))
         return found[0][0] if found else None
 
-    def _end_source(self, file: str, keep: int | None) -> None:
+    def _end_record(self, file: str, keep: int | None) -> None:
         """End the current row of a file, and its content unless that is the one to keep."""
         working, content = self._state.working, self._current_content(file)
         self._database.execute(
@@ -164,14 +235,14 @@ class IndexWriter:
         if content is not None and content != keep:
             self._database.execute("UPDATE contents SET removed = ? WHERE id = ?", (working, content))
 
-    def _replace_source(self, source: Source, content: int | None) -> None:
-        self._end_source(source.file, keep=content)
+    def _replace_record(self, record: DocumentRecord, content: int | None) -> None:
+        self._end_record(record.file, keep=content)
         found = self._database.rows(
-            f"INSERT INTO sources ({rows.SOURCE_COLUMNS}, content, added) "
+            f"INSERT INTO sources ({rows.RECORD_COLUMNS}, content, added) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            (*rows.source_row(source), content, self._state.working),
+            (*rows.record_row(record), content, self._state.working),
         )
-        self._publisher.source_added(found[0][0], source)
+        self._publisher.document_added(found[0][0], record)
 
     def _insert_content(
         self, pages: Sequence[Page], chunks: Sequence[Chunk], digests: Sequence[bytes]

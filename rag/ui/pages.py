@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rag.errors import RagError
-from rag.store import Index
+from rag.store import Snapshot
 from rag.types import Citation, Passage, Span
 from rag.ui.draw_process import CANNOT, SECONDS
 
@@ -65,7 +65,7 @@ class DrawnPage:
     """Why there is no picture."""
 
 
-def view_page(index: Index, cited: CitedPage, number: int, pictures: Pictures) -> DrawnPage:
+def view_page(index: Snapshot, cited: CitedPage, number: int, pictures: Pictures) -> DrawnPage:
     """Page `number` of the cited document, with the quote marked when it is there.
 
     Raises RagError when the index has no such page.
@@ -89,13 +89,13 @@ def view_page(index: Index, cited: CitedPage, number: int, pictures: Pictures) -
     return DrawnPage(number, count, page.text, ranges, picture, problem)
 
 
-def original_of(index: Index, file: str) -> Path | None:
+def original_of(index: Snapshot, file: str) -> Path | None:
     """The document as it was indexed; None when it is gone or has other bytes now.
 
     The index may come from elsewhere and name any path. Only a file with the very bytes that were indexed is
     handed out, so that nobody learns from it what the index does not say already.
     """
-    source = index.source(file)
+    source = index.document(file)
     if source is None or not source.content_hash:
         return None
     path = Path(source.path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from rag.prompting.catalogue import list_templates, load_template
 from rag.providers.registry import default_specs, new_meter
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings, load_settings
-from rag.store import Filter, Index, open_index
+from rag.store import Filter, Index, Snapshot, open_index
 from rag.ui import uploads
 from rag.ui.jobs import IngestJob, IngestQueue
 from rag.ui.pages import Pictures
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 _MOST = 4
 """Pipelines of different settings that stay open; each holds an embedding model."""
-_RENEW_AFTER = 3.0
-"""Seconds that a pipeline serves at least: an ingest publishes often, and each renewal loads the model."""
 
 _SESSIONS = "ui-sessions"
 _WAIT_TO_REMOVE = 3.0
@@ -50,7 +47,6 @@ Opener = Callable[[Mapping[str, object]], "Pipeline"]
 class _OpenPipeline:
     key: Key
     pipeline: Pipeline
-    opened: float
     users: int = 0
     retired: bool = False
 
@@ -59,13 +55,13 @@ class _OpenPipeline:
 class PipelinePool:
     """Lends pipelines by the settings that differ from those in force.
 
-    A question keeps its pipeline, and so one state of the index, to its end; the next one gets a newer pipeline
-    when something was published in between.
+    Each question reads one snapshot of the index to its end. A pipeline stays open until the index is made again with
+    other embeddings.
     """
 
     open: Opener
-    generation: Callable[[], int]
-    """The newest published state of the index."""
+    embedding: Callable[[], str | None]
+    """Identity of the embeddings that the index is made with now; None without an index."""
     _entries: dict[Key, _OpenPipeline] = field(default_factory=dict)
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _opening: threading.Lock = field(default_factory=threading.Lock)
@@ -89,15 +85,13 @@ class PipelinePool:
 
     def _take(self, key: Key) -> _OpenPipeline:
         with self._opening:  # visitors who come together wait for one pipeline instead of opening ten
-            newest = self.generation()
+            embedding = self.embedding()
             with self._changing:
                 entry = self._entries.get(key)
-                if entry is not None:
-                    young = time.monotonic() - entry.opened < _RENEW_AFTER
-                    if young or entry.pipeline.index.generation == newest:
-                        entry.users += 1
-                        return entry
-            fresh = _OpenPipeline(key, self.open(dict(key)), time.monotonic(), users=1)
+                if entry is not None and entry.pipeline.embeddings.id == embedding:
+                    entry.users += 1
+                    return entry
+            fresh = _OpenPipeline(key, self.open(dict(key)), users=1)
             with self._changing:
                 self._retire(key)
                 self._entries[key] = fresh
@@ -127,25 +121,26 @@ class SharedIndex:
         self._index: Index | None = None
         self._opening = threading.Lock()
 
-    def index(self) -> Index | None:
-        """The open index, moved on to its newest state; None when there is none yet.
+    def opened(self) -> Index | None:
+        """The open index; None when there is none yet. Raises IndexDamaged, IndexMismatch."""
+        with self._opening:
+            if self._index is None:
+                with suppress(IndexMissing):
+                    self._index = open_index(self._location, notify=self._notify)
+            return self._index
+
+    def index(self) -> Snapshot | None:
+        """The newest published state of the index; None when there is none yet.
 
         Raises IndexDamaged, IndexMismatch.
         """
-        with self._opening:
-            if self._index is None:
-                try:
-                    self._index = open_index(self._location, notify=self._notify)
-                except IndexMissing:
-                    return None
-            else:
-                self._index.refresh()
-            return self._index
+        index = self.opened()
+        return None if index is None else index.snapshot()
 
-    def generation(self) -> int:
-        """The newest published state; -1 without an index."""
+    def embedding(self) -> str | None:
+        """Identity of the embeddings that the index is made with; None without an index."""
         index = self.index()
-        return -1 if index is None else index.generation
+        return None if index is None else index.spec.embedding_id
 
 
 class Workspace:
@@ -156,7 +151,7 @@ class Workspace:
         self.settings: Settings = load_settings(options.flags)
         self.meter = new_meter(self.settings)
         self.shared_index = SharedIndex(self.settings.index, _log.info)
-        self.pool = PipelinePool(self._open, self.shared_index.generation)
+        self.pool = PipelinePool(self._open, self.shared_index.embedding)
         self.jobs = IngestQueue(options.flags)
         self.pictures = Pictures()
         self.uploads = options.uploads_for(self.settings)
@@ -301,10 +296,11 @@ class Workspace:
 
     def remove(self, files: Sequence[str]) -> None:
         """Take documents out of the index, and uploaded ones off the disk. Raises IndexLocked."""
-        index = self.shared_index.index()
+        index = self.shared_index.opened()
         if index is None or not files:
             return
-        paths = [source.path for file in files if (source := index.source(file)) is not None]
+        snapshot = index.snapshot()
+        paths = [source.path for file in files if (source := snapshot.document(file)) is not None]
         with index.writer(wait=_WAIT_TO_REMOVE) as writer:
             writer.prune(files)
             # while the index is locked for writing: an ingest that starts later must not find them again

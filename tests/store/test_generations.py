@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from rag.store import Index, open_index, vectors
+from rag.store import Index, Snapshot, open_index, vectors
 from rag.types import Document
 from tests.kinds import BOTH_KINDS, stored_chunks
 from tests.store import corpus
@@ -23,12 +23,12 @@ def put(index: Index, *documents: Document) -> None:
             writer.put(item, vectors_of(item))
 
 
-def rounds_seen(index: Index) -> list[set[str]]:
+def rounds_seen(index: Snapshot) -> list[set[str]]:
     """Which rounds of `replace_all` each way of looking sees."""
     dense = index.passages([hit.chunk_id for hit in index.search_dense(question("wharf"), 50)])
     keyword = index.passages([hit.chunk_id for hit in index.search_keywords(["wharf"], 50)])
     pages = [index.page(hit.file, hit.page) for hit in index.search_pages(["wharf"], 50)]
-    stored = [page for source in index.sources() for page in index.pages(source.file)]
+    stored = [page for source in index.documents() for page in index.pages(source.file)]
     assert [len(dense), len(keyword), len(pages), len(stored)] == [9, 9, 9, 9]
     return [{item.text.split()[0] for item in found if item} for found in (dense, keyword, pages, stored)]
 
@@ -55,9 +55,9 @@ def test_readers_during_a_writing_process_see_one_round_only(location: Path | st
             assert worker.stdout.readline() == f"round {number}\n"
             assert look() == f"round{number}"
         assert rounds_seen(fixed) == first, "an open reader stays at its generation"
-        assert fixed.refresh()
-        assert rounds_seen(fixed) == [{f"round{rounds - 1}"}] * 4
-        assert not fixed.refresh()
+        newest = fixed.snapshot()
+        assert rounds_seen(newest) == [{f"round{rounds - 1}"}] * 4
+        assert fixed.snapshot() is newest
         assert fixed.verify() == []
     worker.communicate()
     assert worker.returncode == 0
@@ -93,10 +93,10 @@ def test_what_is_written_is_not_seen_before_it_is_published(index: Index) -> Non
     with index.writer() as writer:
         new = document("a.pdf", ["second wharf"])
         writer.put(new, vectors_of(new))
-        writer.put_source(document("b.pdf", []).source)
+        writer.put_record(document("b.pdf", []).record)
         assert [page.text for page in index.pages("a.pdf")] == ["first wharf"]
-        assert [s.file for s in index.sources()] == ["a.pdf"]
-        assert [s.file for s in writer.sources()] == ["a.pdf", "b.pdf"]
+        assert [s.file for s in index.documents()] == ["a.pdf"]
+        assert [s.file for s in writer.documents()] == ["a.pdf", "b.pdf"]
         assert index.search_keywords(["second"], 5) == []
         writer.publish()
         assert [page.text for page in index.pages("a.pdf")] == ["second wharf"]
@@ -117,6 +117,21 @@ def test_old_rows_are_deleted_once_nobody_reads_them(index: Index, location: Pat
     put(index)
     assert stored() == 2
     assert index.verify() == []
+
+
+def test_a_snapshot_outlives_writes_through_its_own_index(index: Index, location: Path | str) -> None:
+    put(index, document("a.pdf", ["first wharf"]))
+    snapshot = index.snapshot()
+    for text in ("second wharf", "third wharf"):
+        put(index, document("a.pdf", [text]))
+    for seen, text in ((snapshot, "first wharf"), (index.snapshot(), "third wharf")):
+        found = seen.passages([hit.chunk_id for hit in seen.search_dense(question("wharf"), 5)])
+        assert [passage.text for passage in found] == [text]
+        assert [page.text for page in seen.pages("a.pdf")] == [text]
+        assert len(seen.search_keywords([text.split()[0]], 5)) == 1
+    del seen, snapshot
+    put(index)
+    assert stored_chunks(location) == 1
 
 
 def test_the_order_of_writing_does_not_change_the_scores(new_location: Callable) -> None:

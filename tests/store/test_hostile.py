@@ -28,7 +28,7 @@ def use_all(location: Path) -> None:
     """Open and use the index in every way, reading and writing."""
     with open_index(location) as index:
         index.counts()
-        index.ledger()
+        index.document_statuses()
         index.pages("a.pdf")
         index.passages(range(5))
         index.neighbours(1)
@@ -179,9 +179,10 @@ def test_a_link_in_the_place_of_the_database_is_refused(
     [
         "vectors.faiss",
         "keywords",
-        "keywords/chunks",
-        "keywords/pages/meta.json",
-        "keywords/chunks/.tantivy-writer.lock",
+        "keywords/1",
+        "keywords/1/chunks",
+        "keywords/1/pages/meta.json",
+        "keywords/1/chunks/.tantivy-writer.lock",
     ],
 )
 def test_links_in_the_place_of_derived_files_are_replaced_not_followed(
@@ -206,6 +207,16 @@ def test_links_in_the_place_of_derived_files_are_replaced_not_followed(
         assert index.verify() == []
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"instance": 1, "generation": 1e999, "tokeniser": 0}', b"[" * 4000]
+)
+def test_a_nonsense_stamp_of_the_keywords_is_repaired(filled: Path, location: Path, content: bytes) -> None:
+    (location / "keywords/1/stamp.json").write_bytes(content)
+    use_all(location)
+    with open_index(location) as index:
+        assert index.verify() == []
+
+
 @pytest.mark.parametrize("name", ["writer.lock", "readers.lock", "writer.json"])
 def test_links_in_the_place_of_locks_are_not_followed(
     filled: Path, location: Path, tmp_path: Path, name: str
@@ -219,7 +230,7 @@ def test_links_in_the_place_of_locks_are_not_followed(
     assert target.read_text() == "precious"
 
 
-@pytest.mark.parametrize("name", ["index.db", "vectors.faiss", "keywords/chunks/meta.json"])
+@pytest.mark.parametrize("name", ["index.db", "vectors.faiss", "keywords/1/chunks/meta.json"])
 def test_a_pipe_does_not_hang(filled: Path, location: Path, name: str) -> None:
     (location / name).unlink()
     os.mkfifo(location / name)
@@ -238,7 +249,7 @@ def test_rebuilding_a_damaged_index_keeps_the_embeddings_that_can_be_read(
                 [f"Fees\n{corpus.ENGLISH[0]}", f"Fees\n{corpus.KOREAN[0]}", "other"]
             )
             assert sorted(known) == [0, 1]
-        assert index.sources() == []
+        assert index.documents() == []
         assert index.verify() == []
     assert len(notices) == 1
     assert "index.db.damaged" in notices[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.store import Filter, Index, dense, open_index
+from rag.store import Filter, Index, open_index, vectors
 from tests.store import corpus
 from tests.store.corpus import DIMENSION, document
 
@@ -21,7 +21,7 @@ FLAT = 1000
 @pytest.fixture(autouse=True, scope="module")
 def small_flat() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense, "FLAT_BYTES", FLAT * DIMENSION * 4)
+        patch.setattr(vectors, "FLAT_BYTES", FLAT * DIMENSION * 4)
         yield
 
 
@@ -98,7 +98,7 @@ def test_recall_after_growing_and_removing(large: Path) -> None:
         assert index.verify() == []
 
 
-def test_small_additions_keep_the_lists_and_great_ones_train_anew(index: Index, location: Path) -> None:
+def test_small_additions_keep_the_lists_and_great_ones_train_again(index: Index, location: Path) -> None:
     table = clustered(7000, seed=6)
     add(index, "a.pdf", table[:1100])
 
@@ -128,7 +128,7 @@ def test_two_builds_are_the_same(tmp_path: Path) -> None:
     for name in ("x", "y"):
         with open_index(tmp_path / name, create=corpus.spec()) as index:
             add(index, "a.pdf", clustered(2000, seed=8))
-        files.append((tmp_path / name / "vectors.faiss").read_bytes()[:-64])
+        files.append((tmp_path / name / "vectors.faiss").read_bytes()[: -vectors._FOOTER.size])
     assert files[0] == files[1]
 
 
@@ -144,25 +144,25 @@ def test_two_builds_are_the_same(tmp_path: Path) -> None:
         (90, struct.pack("<Q", 2**60)),
     ],
 )
-def test_hostile_lengths_are_mended(large: Path, offset: int, data: bytes) -> None:
+def test_hostile_lengths_are_repaired(large: Path, offset: int, data: bytes) -> None:
     path = large / "vectors.faiss"
     content = bytearray(path.read_bytes())
     content[offset : offset + len(data)] = data
     path.write_bytes(content)
-    check_mended(large)
+    check_repaired(large)
 
 
 @pytest.mark.parametrize("sizes", [[2**63, 2**63], [2**64 - 1], [0, 0, 0], [5_000]])
-def test_hostile_list_sizes_are_mended(large: Path, sizes: list[int]) -> None:
+def test_hostile_list_sizes_are_repaired(large: Path, sizes: list[int]) -> None:
     path = large / "vectors.faiss"
     content = bytearray(path.read_bytes())
     at = content.index(b"full") + 12
     content[at : at + 8 * len(sizes)] = struct.pack(f"<{len(sizes)}Q", *sizes)
     path.write_bytes(content)
-    check_mended(large)
+    check_repaired(large)
 
 
-def check_mended(location: Path) -> None:
+def check_repaired(location: Path) -> None:
     notices: list[str] = []
     with open_index(location, notify=notices.append) as index:
         assert recall(index, TABLE) >= 0.98
@@ -176,5 +176,5 @@ def test_reading_leaves_the_vectors_on_the_disk(made: Path) -> None:
 
     with open_index(made) as index:
         index.search_dense(TABLE[0], 5)
-        engine = index._derived.dense().engine  # type: ignore[attr-defined]
+        engine = index._reader._vectors  # type: ignore[attr-defined]
         assert isinstance(faiss.downcast_InvertedLists(engine.invlists), faiss.OnDiskInvertedLists)

@@ -72,8 +72,8 @@ def test_a_read_only_folder_is_read(unwritable: Path, other: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in unwritable.rglob("*")} == before
 
 
-@pytest.mark.parametrize("name", ["vectors.faiss", "keywords/chunks/meta.json"])
-def test_damage_in_a_read_only_folder_is_mended_in_memory(unwritable: Path, other: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["vectors.faiss", "keywords/1/chunks/meta.json"])
+def test_damage_in_a_read_only_folder_is_repaired_in_memory(unwritable: Path, other: Path, name: str) -> None:
     folder = (unwritable / name).parent
     folder.chmod(0o755)
     (unwritable / name).unlink()
@@ -111,7 +111,7 @@ def test_a_full_disk_is_one_sentence_and_the_index_stays_sound(tmp_path: Path, l
     assert "\n" not in outcome["text"]
     with open_index(location, create=corpus.spec()) as index:
         assert index.verify() == []
-        assert {entry.chunks for entry in index.ledger()} <= {8}
+        assert {entry.chunks for entry in index.document_statuses()} <= {8}
         with index.writer() as writer:
             for item in corpus.generated(60, pages=8):
                 writer.put(item, corpus.vectors_of(item))

@@ -37,7 +37,7 @@ def test_waiting_says_so_and_ends_when_the_lock_is_free(location: Path | str, ho
     with open_index(location) as index:
         with index.writer(on_wait=waiting) as writer:
             writer.prune(["a.pdf"])
-        assert index.sources() == []
+        assert index.documents() == []
     assert len(said) == 1
     assert re.match(rf"Waiting for process {holder.pid} ", said[0])
 

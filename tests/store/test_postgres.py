@@ -99,7 +99,7 @@ def test_scores_and_order_are_those_of_a_folder(location: str, tmp_path: Path) -
 def test_embeddings_longer_than_the_index_of_pgvector_takes(
     location: str, dimension: int, monkeypatch
 ) -> None:
-    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 50)
+    monkeypatch.setattr("rag.store.postgres.backend.INDEXED_ROWS", 50)
     spec = corpus.spec(embedding_id=f"long-{dimension}", dimension=dimension)
     vectors = np.random.default_rng(5).standard_normal((120, dimension)).astype(np.float32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -113,8 +113,8 @@ def test_embeddings_longer_than_the_index_of_pgvector_takes(
 
 
 def test_an_index_over_many_vectors_finds_enough_under_a_filter(location: str, monkeypatch) -> None:
-    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 500)
-    monkeypatch.setattr("rag.store.postgres.dense.EXACT_ROWS", 0)
+    monkeypatch.setattr("rag.store.postgres.backend.INDEXED_ROWS", 500)
+    monkeypatch.setattr("rag.store.postgres.search.EXACT_ROWS", 0)
     documents = corpus.generated(400, seed=8)
     with open_index(location, create=corpus.spec()) as index:
         put(index, *documents)
@@ -142,7 +142,7 @@ def test_words_of_any_length_and_pages_of_many_words(location: str) -> None:
         assert index.verify() == []
 
 
-def test_another_tokeniser_is_noticed_and_mended_without_reading_a_file(location: str) -> None:
+def test_another_tokeniser_is_noticed_and_fixed_without_reading_a_file(location: str) -> None:
     said: list[str] = []
     with open_index(location, create=corpus.spec(tokeniser="older")) as index:
         put(index, *corpus.generated(2))
@@ -157,7 +157,7 @@ def test_another_tokeniser_is_noticed_and_mended_without_reading_a_file(location
         assert "another tokeniser" in said[-1]
         assert "rag ingest" in said[-1]
         put(index, document("new.pdf", ["wharf"]))
-        assert "made them anew" in said[-1]
+        assert "made them again" in said[-1]
         assert len(index.search_keywords(["wharf", "entry"], 99)) == 9
         assert index.verify() == []
 
@@ -173,7 +173,7 @@ def test_a_reader_keeps_its_rows_and_a_writer_deletes_the_rest(location: str) ->
                 put(index, document("a.pdf", [text]))
             assert reader.pages("a.pdf")[0].text == "first wharf"
             assert len(reader.search_keywords(["first"], 5)) == 1
-            assert reader.refresh()
+            reader.snapshot()
             put(index, document("b.pdf", ["quay"]))
             with index.writer() as writer:
                 assert writer._database.rows("SELECT count(*) FROM contents") == [(2,)]
@@ -190,7 +190,7 @@ def test_reading_goes_on_after_a_restart(server: PostgresServer, location: str) 
         before = index.search_keywords(["harbour", "한강"], 5)
         server.restart()
         assert index.search_keywords(["harbour", "한강"], 5) == before
-        threads = [threading.Thread(target=index.sources) for _ in range(4)]
+        threads = [threading.Thread(target=index.documents) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -234,10 +234,10 @@ def test_a_server_that_stays_away_is_one_sentence(server: PostgresServer, locati
         server.stop()
         try:
             with pytest.raises(IndexError_, match=r"cannot be reached .*check that the server runs"):
-                index.sources()
+                index.documents()
         finally:
             server.start()
-        assert len(index.sources()) == 1
+        assert len(index.documents()) == 1
 
 
 # -- users --------------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_an_index_that_cannot_be_read_is_kept_aside_and_its_embeddings_saved(loc
         open_index(location, create=corpus.spec(), rebuild=True, notify=said.append) as index,
         index.writer() as writer,
     ):
-        assert writer.sources() == []
+        assert writer.documents() == []
         assert len(writer.cached_vectors([chunk.indexed_text for chunk in item.chunks])) == 4
     assert "_damaged" in said[0]
 
@@ -445,7 +445,7 @@ def test_a_reader_of_one_folder_gets_nothing_of_another(location: str, roles: Ca
             assert {hit.file for hit in index.search_pages(words, 99, head=head)} == {"handbook/mine.pdf"}
         assert index.search_keywords(["zanzibar"], 9) == []
         assert index.search_dense(question("quay"), 9, Filter.parse(["author=Lee"])) == []
-        assert [source.file for source in index.sources()] == ["handbook/mine.pdf"]
+        assert [source.file for source in index.documents()] == ["handbook/mine.pdf"]
         assert (index.counts().pages, index.counts().chunks) == (2, 2)
         assert index.page("secret/theirs.pdf", 1) is None
         assert index.pages("secret/theirs.pdf") == index.chunks_of_page("secret/theirs.pdf", 1) == []

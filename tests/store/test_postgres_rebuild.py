@@ -10,9 +10,9 @@ import pytest
 
 from rag.errors import IndexError_, IndexReadOnly, UsageError
 from rag.store import open_index
+from rag.store.postgres.connection import PostgresWriterLock
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import parse
-from rag.store.postgres.lock import PostgresWriterLock
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
@@ -158,7 +158,7 @@ def test_a_name_that_postgresql_would_cut_short_is_refused(postgres_server: Post
             open_index(postgres_server.url("색" * 22), create=create)
 
 
-def test_two_that_rebuild_at_once_set_aside_once(location: str, ask: Query) -> None:
+def test_two_that_rebuild_at_once_quarantine_once(location: str, ask: Query) -> None:
     texts = filled(location)
     damage(ask, location)
     said: list[str] = []
@@ -219,7 +219,7 @@ def test_all_of_it_happens_or_nothing(location: str, ask: Query, monkeypatch) ->
     assert ask(f"SELECT count(*) FROM {name}.chunks") == [(4,)]
 
 
-def test_who_may_not_set_aside_is_told(
+def test_who_may_not_quarantine_is_told(
     postgres_server: PostgresServer, location: str, ask: Query, stranger: str
 ) -> None:
     filled(location)
@@ -227,12 +227,12 @@ def test_who_may_not_set_aside_is_told(
     name = schema_of(location)
     ask(f"GRANT ALL ON SCHEMA {name} TO stranger; GRANT ALL ON ALL TABLES IN SCHEMA {name} TO stranger")
     ask("GRANT CREATE ON DATABASE index TO stranger")
-    with pytest.raises(IndexReadOnly, match=r"cannot be set aside by this user: use the owner"):
+    with pytest.raises(IndexReadOnly, match=r"cannot be quarantined by this user: use the owner"):
         rebuild(postgres_server.url(name, user=stranger, password=PASSWORD))
     assert schemas(ask, location) == [name]
 
 
-def test_policies_that_were_set_aside_leave_nothing_open(
+def test_policies_that_were_quarantined_leave_nothing_open(
     postgres_server: PostgresServer, location: str, ask: Query, stranger: str
 ) -> None:
     filled(location)
@@ -244,7 +244,7 @@ def test_policies_that_were_set_aside_leave_nothing_open(
     rebuild(location)
     filled(location)
     with open_index(postgres_server.url(name, user=stranger, password=PASSWORD)) as index:
-        file = index.sources()[0].file
+        file = index.documents()[0].file
         assert index.pages(file) == []
 
 
@@ -254,7 +254,7 @@ def test_policies_that_were_set_aside_leave_nothing_open(
 def test_what_was_granted_stays_with_embeddings_of_another_length(
     postgres_server: PostgresServer, location: str, ask: Query, stranger: str, monkeypatch
 ) -> None:
-    monkeypatch.setattr("rag.store.postgres.publish.INDEXED_ROWS", 2)
+    monkeypatch.setattr("rag.store.postgres.backend.INDEXED_ROWS", 2)
     filled(location)
     name = schema_of(location)
     ask(
@@ -284,7 +284,7 @@ def test_a_reader_of_the_old_embeddings_is_told_to_ask_anew(location: str) -> No
     filled(location)
     with open_index(location) as reader:
         rebuild(location, dimension=32, embedding_id="short")
-        assert reader.refresh()
-        assert reader.spec.dimension == 32
+        newest = reader.snapshot()
+        assert newest.spec.dimension == 32
         with pytest.raises(IndexError_, match="32 numbers"):
-            reader.search_dense(question("harbour"), 3)
+            newest.search_dense(question("harbour"), 3)

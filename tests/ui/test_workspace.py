@@ -1,4 +1,4 @@
-"""Pipelines are shared, renewed when the index changes, and closed when nobody uses them."""
+"""Pipelines are shared, opened again for other embeddings, and closed when nobody uses them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rag.store import open_index
-from rag.ui import workspace as workspace_module
 from rag.ui.server import UiOptions
 from rag.ui.workspace import Workspace
 
@@ -30,20 +29,19 @@ def test_visitors_with_the_same_settings_share_a_pipeline(workspace: Workspace) 
         assert other.meter is one.meter
 
 
-def test_a_question_keeps_its_state_and_the_next_one_gets_the_newest(
+def test_a_pipeline_is_shared_on_after_an_ingest_and_opened_again_for_other_embeddings(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workspace_module, "_RENEW_AFTER", 0.0)
     with workspace.pool.lend({}) as before:
-        file = before.index.sources()[0].file
+        file = before.index.documents()[0].file
         with open_index(workspace.settings.index) as writing, writing.writer() as writer:
             writer.prune([file])
         with workspace.pool.lend({}) as after:
-            assert after is not before
-            assert after.index.source(file) is None
-        assert before.index.source(file) is not None  # still open, still the state it began with
-    with workspace.pool.lend({}) as again:
-        assert again is after
+            assert after is before
+            assert after.index.snapshot().document(file) is None
+        monkeypatch.setattr(workspace.pool, "embedding", lambda: "other embeddings")
+        with workspace.pool.lend({}) as again:
+            assert again is not before
 
 
 def test_without_an_index_asking_says_what_to_do(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ingest.engines.ray.desk import Desk, Errand, Terms
 from ingest.engines.ray.journal import Event
 from rag import __version__
 from rag.errors import EngineError, ProviderError, RagError, UsageError
-from rag.places import in_database
+from rag.index_location import is_url
 from rag.settings import Settings
 from rag.types import Usage
 
@@ -33,7 +33,7 @@ class Office:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._work = work
-        at_desk = not in_database(settings.index)
+        at_desk = not is_url(settings.index)
         self._errand = _errand(settings, work, cluster, at_desk)
         spent = {} if work.target.embedder else dict(work.target.meter.tally.by_model)
         terms = Terms(

@@ -1,18 +1,149 @@
-"""Connections to the server: made with care, checked for what pagequote needs."""
+"""Connections to the server: types, checks, and advisory locks, which the server takes back from a client that dies.
+
+The locks say who is the one writer, and which generations are being read.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import socket
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from psycopg import sql
+from psycopg.adapt import Dumper, Loader
+from psycopg.pq import Format
+from psycopg.types import TypeInfo
+from psycopg.types.string import StrDumper
 
-from rag.errors import IndexError_
-from rag.store.postgres import failures, types
+from rag.errors import IndexError_, IndexLocked, IndexReadOnly, UsageError
+from rag.store.postgres import failures
 from rag.store.postgres.location import Location, announce
+from rag.store.rows import Database, Vectors
+
+NUL, STAND_IN = "\0", "\U0010ffff"
+"""PostgreSQL's texts cannot hold U+0000. U+10FFFF, a noncharacter that no document should hold, is kept in its
+place: one for one, so that spans stay right, and turned back when it is read."""
+
+SPARSE_DIMENSION = 1_000_000_000
+"""The most that pgvector's sparsevec allows; positions are ids, so nothing is allocated for it."""
+
+
+INT4, INT4_ARRAY = 23, 1007
+"""Numbers of PostgreSQL's own types, the same in every database."""
+
+
+@dataclass(frozen=True, slots=True)
+class DenseVector:
+    """A parameter of type `vector`."""
+
+    values: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """A parameter of type `integer[]`."""
+
+    values: Sequence[int] | NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """A parameter of type `sparsevec`: the positions of what is not nought, from 0 and rising, and its values."""
+
+    places: Sequence[int] | NDArray[np.int32]
+    values: Sequence[float] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVectors:
+    """A parameter of type `sparsevec[]`."""
+
+    values: Sequence[SparseVector]
+
+
+class _DenseDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: DenseVector) -> bytes:
+        values = np.ascontiguousarray(obj.values, dtype=">f4").reshape(-1)
+        return struct.pack(">HH", values.size, 0) + values.tobytes()
+
+
+class _SparseDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: SparseVector) -> bytes:
+        head = struct.pack(">iii", SPARSE_DIMENSION, len(obj.places), 0)
+        return head + np.asarray(obj.places, ">i4").tobytes() + np.asarray(obj.values, ">f4").tobytes()
+
+
+class _SparseListDumper(Dumper):
+    format = Format.BINARY
+    element_oid = 0
+
+    def dump(self, obj: SparseVectors) -> bytes:
+        one = _SparseDumper(SparseVector)
+        parts = [_array_head(self.element_oid, len(obj.values))]
+        for value in obj.values:
+            data = one.dump(value)
+            parts += (struct.pack(">i", len(data)), data)
+        return b"".join(parts)
+
+
+class _IntegersDumper(Dumper):
+    format = Format.BINARY
+    oid = INT4_ARRAY
+
+    def dump(self, obj: Integers) -> bytes:
+        table = np.empty((len(obj.values), 2), ">i4")
+        table[:, 0] = 4  # bytes of each element
+        table[:, 1] = obj.values
+        return _array_head(INT4, len(obj.values)) + table.tobytes()
+
+
+def _array_head(element: int, count: int) -> bytes:
+    """The beginning of an array in binary: one dimension, no NULLs, type of the elements, length, lower bound."""
+    return struct.pack(">iiIii", 1, 0, element, count, 1)
+
+
+class _TextDumper(StrDumper):
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace(NUL, STAND_IN) if NUL in obj else obj)
+
+
+class _TextLoader(Loader):
+    def load(self, data: Any) -> str:
+        text = bytes(data).decode()
+        return text.replace(STAND_IN, NUL) if STAND_IN in text else text
+
+
+def register(connection: psycopg.Connection[Any]) -> None:
+    """Teach a connection these types."""
+    adapters = connection.adapters
+    adapters.register_dumper(str, _TextDumper)
+    adapters.register_dumper(Integers, _IntegersDumper)
+    adapters.register_loader("text", _TextLoader)
+    dense, sparse = (TypeInfo.fetch(connection, name) for name in ("vector", "sparsevec"))
+    if dense is None or sparse is None:
+        return  # pgvector is missing or old, which is told where it matters
+    for python, dumper, oid in (
+        (DenseVector, _DenseDumper, dense.oid),
+        (SparseVector, _SparseDumper, sparse.oid),
+        (SparseVectors, _SparseListDumper, sparse.array_oid),
+    ):
+        known = type(dumper.__name__, (dumper,), {"oid": oid, "element_oid": sparse.oid})
+        adapters.register_dumper(python, known)
+
 
 MIN_SERVER = 13_00_00
 """PostgreSQL 13, the oldest that the tests' kind of SQL is written for; older ones are no longer maintained."""
@@ -69,6 +200,11 @@ def connect(location: Location) -> psycopg.Connection[Any]:
         )
     except psycopg.Error as error:
         raise failures.connecting(location, error) from None
+    except UnicodeError:  # psycopg reads a parameter that is no UTF-8
+        raise UsageError(
+            f"the address of {location.shown} holds bytes that are not UTF-8: percent-encode the password in it as "
+            "UTF-8, or leave it to PGPASSWORD or ~/.pgpass."
+        ) from None
     try:
         with failures.readable_errors(location):
             _configure(connection, location)
@@ -112,7 +248,7 @@ def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:
     names = [location.schema, *(row[0] for row in found)]
     path = sql.SQL(", ").join(sql.Identifier(name) for name in dict.fromkeys(names))
     connection.execute(sql.SQL("SET search_path = {}").format(path))
-    types.register(connection)
+    register(connection)
 
 
 def pgvector_version(connection: psycopg.Connection[Any]) -> tuple[int, ...] | None:
@@ -134,3 +270,132 @@ def require_pgvector(connection: psycopg.Connection[Any], location: Location) ->
             f"the database of {location.shown} has pgvector {'.'.join(map(str, version))}, and pagequote needs "
             f"{'.'.join(map(str, MIN_PGVECTOR))}: install it, then run `ALTER EXTENSION vector UPDATE`."
         )
+
+
+POLL_SECONDS = 0.1
+_HOLDER = re.compile(r"pagequote (\d+) (\S+) ([\dT:+-]+)\Z")
+
+Connection = psycopg.Connection[Any]
+
+
+def _key(location: Location) -> int:
+    """A number for the schema, from 0 to 2^31 - 1: advisory locks belong to the database already."""
+    return int.from_bytes(hashlib.sha256(location.schema.encode()).digest()[:4], "big") >> 1
+
+
+class PostgresWriterLock:
+    """The lock of the one writer, held by its connection."""
+
+    def __init__(
+        self, location: Location, *, wait: bool | float = True, on_wait: Callable[[str], None] | None = None
+    ) -> None:
+        self._location = location
+        self._wait = wait
+        self._on_wait = on_wait
+
+    def acquire(self, connection: Connection) -> None:
+        """Take the lock for this connection; `wait` is True (for ever), False (not at all) or seconds.
+
+        Raises IndexLocked, IndexReadOnly.
+        """
+        with failures.readable_errors(self._location):
+            self._require_primary(connection)
+            if self._taken(connection):
+                return
+            if self._wait is not False:
+                self._poll(connection)
+                return
+        raise self._locked(connection)
+
+    def _poll(self, connection: Connection) -> None:
+        if self._on_wait is not None:
+            self._on_wait(
+                f"Waiting for {self._holder(connection)}, which is writing the index {self._location.shown}."
+            )
+        until = None if self._wait is True else monotonic() + self._wait
+        while not self._taken(connection):
+            if until is not None and monotonic() > until:
+                raise self._locked(connection)
+            sleep(POLL_SECONDS)
+
+    def _locked(self, connection: Connection) -> IndexLocked:
+        return IndexLocked(
+            f"the index {self._location.shown} is being written by {self._holder(connection)}: "
+            "try again when it has finished."
+        )
+
+    def _taken(self, connection: Connection) -> bool:
+        found = connection.execute("SELECT pg_try_advisory_lock(%s)", (_key(self._location),)).fetchone()
+        return bool(found and found[0])
+
+    def _holder(self, connection: Connection) -> str:
+        found = connection.execute(
+            "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+            "WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid = 0 AND l.objid = %s AND l.granted "
+            "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            (_key(self._location),),
+        ).fetchone()
+        match = _HOLDER.match(found[0] or "") if found else None
+        return f"process {match[1]} on {match[2]} since {match[3]}" if match else "another process"
+
+    def _require_primary(self, connection: Connection) -> None:
+        found = connection.execute(
+            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+        ).fetchone()
+        if found and found[0]:
+            raise IndexReadOnly(
+                f"the index {self._location.shown} may be read but not written (a standby, or a read-only "
+                "session): use the primary server."
+            )
+
+
+class PinnedConnection:
+    """A reader's connection with a shared lock on the generation that it reads."""
+
+    def __init__(self, connection: Connection, location: Location) -> None:
+        self.connection = connection
+        self._location = location
+        self._pinned: int | None = None
+
+    def pin(self, generation: int | None) -> None:
+        """Hold `generation` in place of the one held before.
+
+        Raises IndexError_ when its rows may be gone, after the server was away.
+        """
+        if generation == self._pinned:
+            return
+        try:
+            with failures.readable_errors(self._location):
+                self._move(generation)
+        except BaseException:
+            self.connection.close()  # so that nothing is read through it with a lock that came too late, or none
+            raise
+
+    def _move(self, generation: int | None) -> None:
+        key, old, self._pinned = _key(self._location), self._pinned, None
+        if generation is not None:
+            self.connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (key, generation))
+        if old is not None:
+            self.connection.execute("SELECT pg_advisory_unlock_shared(%s, %s)", (key, old))
+        # A writer says what it will delete before it looks at these locks: one of the two sees the other.
+        found = self.connection.execute("SELECT purged FROM state").fetchone()
+        if generation is not None and found and found[0] > generation:
+            raise GenerationGone(
+                f"the index {self._location.shown} moved on while it could not be reached: ask again."
+            )
+        self._pinned = generation
+
+
+class GenerationGone(IndexError_):
+    """What a reader read is deleted."""
+
+
+def oldest_read(database: Database, location: Location) -> int | None:
+    """The oldest generation that any reader holds; None when nobody reads."""
+    found = database.rows(
+        "SELECT min(CAST(CAST(objid AS bigint) AS integer)) FROM pg_locks "
+        "WHERE locktype = 'advisory' AND objsubid = 2 AND classid = CAST(? AS oid) "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        (_key(location),),
+    )
+    return found[0][0] if found else None

@@ -1,25 +1,209 @@
-"""Making an index in a database, requiring that one was made the same way, and making it anew."""
+"""Making an index in a database, requiring that one was made the same way, and making it again.
+
+An index that cannot be read is quarantined in another schema, and its embeddings are saved: they may have been paid
+for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from typing import Any
 
-from psycopg import sql
+import psycopg
+from psycopg import errors, sql
 
-from rag.errors import IndexDamaged, IndexMismatch, UsageError
-from rag.store.generations import end_everything
-from rag.store.postgres import dense, failures, schema
-from rag.store.postgres.aside import set_aside
-from rag.store.postgres.connection import connect
+from rag.errors import IndexDamaged, IndexError_, IndexMismatch, IndexReadOnly, UsageError
+from rag.store.keywords import tokeniser_id
+from rag.store.postgres import failures, schema, search
+from rag.store.postgres.connection import (
+    PostgresWriterLock,
+    connect,
+    pgvector_version,
+    require_pgvector,
+    use_schema,
+)
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import Location
-from rag.store.postgres.lock import PostgresWriterLock
-from rag.store.postgres.tables import Connection, add_pgvector, make_tables, rights, schema_exists, taken
-from rag.store.spec import IndexSpec
-from rag.store.sql import Database
-from rag.store.state import read_state
+from rag.store.rows import Database
+from rag.store.spec import IndexSpec, read_state, remove_all
 
-MEND = "run `rag ingest --rebuild PATH` to make it anew, or use another --index"
+LONGEST_NAME = 63
+"""Bytes of a name that PostgreSQL keeps."""
+
+Connection = psycopg.Connection[Any]
+
+
+def require_name(location: Location) -> None:
+    """Raise UsageError when PostgreSQL would cut the name of the schema short, and so take it for another one."""
+    size = len(location.schema.encode())
+    if size > LONGEST_NAME:
+        raise UsageError(
+            f"the schema {location.schema} has a name of {size} bytes, and PostgreSQL keeps {LONGEST_NAME} (a Korean "
+            "letter takes 3): name a shorter one with ?schema=NAME."
+        )
+
+
+def taken(location: Location, why: str) -> UsageError:
+    return UsageError(
+        f"the schema {location.schema} of {location.shown} holds other tables ({why}), which pagequote leaves alone: "
+        "name another schema with ?schema=NAME."
+    )
+
+
+@contextmanager
+def rights(location: Location, done: str, fix: str) -> Iterator[None]:
+    """Say that rights are missing, and what to do."""
+    try:
+        yield
+    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
+        raise IndexReadOnly(f"the index {location.shown} cannot be {done} by this user: {fix}.") from None
+
+
+def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> None:
+    """Make the tables of an empty index, inside the caller's transaction."""
+    use_schema(connection, location)
+    try:
+        for statement in _statements(spec):
+            connection.execute(statement.encode())
+        connection.execute(schema.lookup(location.schema))
+    except (errors.DuplicateTable, errors.DuplicateObject) as error:
+        raise taken(location, str(error).partition("\n")[0]) from None
+    connection.execute(
+        "INSERT INTO state (only_row, format, instance, spec, published, working, purged, last_chunk) "
+        "VALUES (1, %s, %s, %s, 0, 1, 0, 0)",
+        (schema.FORMAT, uuid.uuid4().hex, replace(spec, tokeniser=tokeniser_id()).to_json()),
+    )
+
+
+def _statements(spec: IndexSpec) -> list[str]:
+    tables = [schema.KEYWORDS.format(table=field.table) for field in search.FIELDS]
+    scripts = [schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables]
+    return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
+
+
+def schema_exists(connection: Connection, name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
+    return found.fetchone() is not None
+
+
+def add_pgvector(connection: Connection, location: Location) -> None:
+    if pgvector_version(connection) is None:
+        try:
+            # Not into the schema of one index: others of the database need it too.
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public")
+        except (errors.InsufficientPrivilege, errors.InvalidSchemaName):
+            pass  # the sentence below says what an administrator must run
+        except psycopg.errors.FeatureNotSupported:
+            raise IndexError_(
+                f"the server of {location.shown} has no pgvector: install it (Debian: postgresql-17-pgvector), or "
+                "use a server that brings it."
+            ) from None
+    require_pgvector(connection, location)
+
+
+def _quarantine(
+    connection: Connection, location: Location, spec: IndexSpec, notify: Callable[[str], None]
+) -> None:
+    """Keep an index that cannot be read in another schema, and save its embeddings: they may have been paid for.
+
+    All of it happens, or nothing. Its tables are moved, and the schema stays: others may have put tables beside them.
+    """
+    with failures.readable_errors(location):
+        add_pgvector(connection, location)
+        fix = (
+            "use the owner of its tables, granted CREATE on the database, or another schema with ?schema=NAME"
+        )
+        with rights(location, "quarantined", fix), connection.transaction():
+            quarantined = _free_name(connection, location.schema)
+            protected = _move(connection, location.schema, quarantined)
+            make_tables(connection, location, spec)
+            for table in protected:  # from whoever is granted the new tables: the policies were moved
+                name = sql.Identifier(location.schema, table)
+                connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
+            saved = _save_embeddings(connection, location, quarantined)
+    notify(
+        f"The old index could not be read and was kept as the schema {quarantined}; {saved}. The tables are new: "
+        "what users were granted on the old ones must be granted again."
+    )
+
+
+def _free_name(connection: Connection, name: str) -> str:
+    """A name for what is quarantined: at most 63 bytes, and neither the index's own nor that of another schema."""
+    for number in count(1):
+        ending = "_damaged" if number == 1 else f"_damaged_{number}"
+        kept = name.encode()[: LONGEST_NAME - len(ending)].decode(errors="ignore")
+        if kept + ending != name and not schema_exists(connection, kept + ending):
+            return kept + ending
+    raise AssertionError("the numbers have no end")
+
+
+def _move(connection: Connection, origin: str, target: str) -> list[str]:
+    """Move the tables and the function of an index to a new schema; gives the tables with row-level security."""
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(target)))
+    tables = connection.execute(
+        "SELECT c.relname, c.relrowsecurity FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s) ORDER BY c.relname",
+        (origin, list(schema.TABLES)),
+    ).fetchall()
+    functions = connection.execute(
+        "SELECT CAST(CAST(p.oid AS regprocedure) AS text) FROM pg_proc p "
+        "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s AND p.proname = %s",
+        (origin, schema.LOOKUP),
+    ).fetchall()
+    to = sql.Identifier(target)
+    for table, _ in tables:
+        name = sql.Identifier(origin, table)
+        connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(name, to))
+    for (signature,) in functions:  # quoted by the server
+        connection.execute(
+            b"ALTER FUNCTION " + signature.encode() + b" SET SCHEMA " + to.as_bytes(connection)
+        )
+    return [table for table, protected in tables if protected]
+
+
+UNREADABLE = (
+    *(psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError, psycopg.InternalError),
+    *(psycopg.NotSupportedError, errors.IoError, errors.UndefinedFile),
+)
+"""Errors that say that rows cannot be read; after others, as when the disk is full, it helps to try again."""
+
+
+def _save_embeddings(connection: Connection, location: Location, quarantined: str) -> str:
+    """Copy the embeddings that a damaged index still gives up; says what became of them."""
+    tables = {
+        "new_models": sql.Identifier(location.schema, "embedding_models"),
+        "new": sql.Identifier(location.schema, "embeddings"),
+        "old_models": sql.Identifier(quarantined, "embedding_models"),
+        "old": sql.Identifier(quarantined, "embeddings"),
+    }
+    try:
+        with connection.transaction():
+            connection.execute(
+                sql.SQL(
+                    "INSERT INTO {new_models} (embedding_id, dimension) "
+                    "SELECT embedding_id, dimension FROM {old_models} ON CONFLICT DO NOTHING"
+                ).format(**tables)
+            )
+            saved = connection.execute(
+                sql.SQL(
+                    "INSERT INTO {new} (model, digest, vector) SELECT n.id, e.digest, e.vector FROM {old} e "
+                    "JOIN {old_models} o ON o.id = e.model JOIN {new_models} n ON n.embedding_id = o.embedding_id "
+                    "WHERE length(e.vector) = 4 * n.dimension AND length(e.digest) = 32 ON CONFLICT DO NOTHING"
+                ).format(**tables)
+            ).rowcount
+            found = connection.execute(sql.SQL("SELECT count(*) FROM {old}").format(**tables)).fetchone()
+    except UNREADABLE as error:
+        why = location.scrub(str(error).partition("\n")[0])
+        return f"its embeddings could not be taken over ({why}) and must be made again"
+    lost = found[0] - saved if found else 0
+    return f"{saved:,} embeddings were taken over" + (f", {lost:,} could not be" if lost else "")
+
+
+FIX = "run `rag ingest --rebuild PATH` to make it again, or use another --index"
 
 
 def ensure(location: Location, spec: IndexSpec, *, rebuild: bool, notify: Callable[[str], None]) -> None:
@@ -139,13 +323,13 @@ def _make(
     if not wanted():
         return False  # another process made it while this one waited
     if _is_index(connection, location):
-        set_aside(connection, location, spec, notify)
+        _quarantine(connection, location, spec, notify)
         return True
     _require_empty(connection, location)
     with failures.readable_errors(location):
         add_pgvector(connection, location)
-        mend = f"grant it CREATE on the database, or have the schema {location.schema} made for it"
-        with rights(location, "made", mend), connection.transaction():
+        fix = f"grant it CREATE on the database, or have the schema {location.schema} made for it"
+        with rights(location, "made", fix), connection.transaction():
             if not schema_exists(connection, location.schema):
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(location.schema)))
             make_tables(connection, location, spec)
@@ -166,18 +350,13 @@ def _empty(location: Location, spec: IndexSpec) -> None:
 def _end_rows(database: WritingDatabase, spec: IndexSpec) -> None:
     """End every row. With the same embeddings readers keep the old state until the next publication."""
     state = read_state(database)
-    same = (state.spec.embedding_id, state.spec.dimension) == (spec.embedding_id, spec.dimension)
 
     def work() -> None:
-        end_everything(database, state.working)
-        database.execute("UPDATE state SET spec = ?", (spec.to_json(),))
-        if not same:
-            # Vectors of two dimensions cannot be searched together: the old state ends at once.
-            database.execute("UPDATE state SET published = working, working = working + 1")
+        remove_all(database, spec)
         if state.spec.dimension != spec.dimension:
             # The table stays, with what was granted on it and the policies that say who may read which rows.
             database.execute("TRUNCATE vectors")
-            database.execute(f"DROP INDEX IF EXISTS {dense.INDEX}")
+            database.execute(f"DROP INDEX IF EXISTS {search.INDEX}")
             database.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE vector({spec.dimension})")
 
     database.atomically(work)

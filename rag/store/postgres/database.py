@@ -1,4 +1,4 @@
-"""The rows of an index in PostgreSQL: `rag.store.sql.Database` over psycopg."""
+"""The rows of an index in PostgreSQL: `rag.store.rows.Database` over psycopg."""
 
 from __future__ import annotations
 
@@ -16,16 +16,61 @@ import psycopg
 
 from rag.errors import IndexError_, IndexLocked
 from rag.store.postgres import failures
-from rag.store.postgres.connection import connect
-from rag.store.postgres.globs import regular_expression
+from rag.store.postgres.connection import PinnedConnection, connect
 from rag.store.postgres.location import Location
-from rag.store.postgres.lock import PinnedConnection
-from rag.store.sql import Database, Parameters, T
+from rag.store.rows import Database, Parameters, T
+
+_NOTHING = "$."
+"""A regular expression that nothing matches: a letter after the end."""
+
+
+def regular_expression(glob: str) -> str:
+    """SQLite's GLOB as a regular expression of PostgreSQL."""
+    parts, at = [], 0
+    while at < len(glob):
+        letter = glob[at]
+        at += 1
+        if letter == "[":
+            found, at = _set(glob, at)
+            if not found:
+                return _NOTHING
+            parts.append(found)
+        else:
+            parts.append({"*": ".*", "?": "."}.get(letter) or _literal(letter))
+    return f"^(?:{''.join(parts)})$"
+
+
+def _set(glob: str, at: int) -> tuple[str, int]:
+    """What is between brackets, from the place `at` behind the first, and the place behind the last.
+
+    The text is empty when the brackets are never closed: to SQLite such a glob matches nothing.
+    """
+    negated = glob[at : at + 1] == "^"
+    start = at = at + negated
+    allowed, before = "", ""
+    while at < len(glob) and (at == start or glob[at] != "]"):
+        letter = glob[at]
+        at += 1
+        if letter == "-" and before and at < len(glob) and glob[at] != "]":
+            if before < glob[at]:  # PostgreSQL refuses a range that runs backwards; in SQLite it is empty
+                allowed += f"{_literal(before)}-{_literal(glob[at])}"
+            before = ""
+            at += 1
+        else:
+            allowed += _literal(letter)
+            before = "" if letter == "]" else letter
+    return (f"[{'^' * negated}{allowed}]" if at < len(glob) else ""), at + 1
+
+
+def _literal(letter: str) -> str:
+    """The letter, also where it would mean something else, between brackets or outside."""
+    return letter if letter.isalnum() or ord(letter) > 127 else f"\\{letter}"
+
 
 Connection = psycopg.Connection[Any]
 _PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z]\w*)|\?|%")
-_IDLE = 8
-"""Connections that a reader keeps for its threads; more are made while more are needed."""
+_IDLE = 7
+"""Idle connections that a reader keeps for its threads; with the one that looks for new generations, eight."""
 
 RESTART_SECONDS = 20.0
 """How long a server that went away may take to come back."""
@@ -106,8 +151,8 @@ class PostgresDatabase(Database):
 class ReadingDatabase(PostgresDatabase):
     """A reader's connections, one for each thread that is at work.
 
-    Every connection holds a lock in the reader's name on the generation that it reads (`rag.store.postgres.lock`),
-    so that a writer knows which rows are still needed. When the server went away, a query is tried once more.
+    Every connection holds a lock in the reader's name on the generation that it reads, so that a writer knows which
+    rows are still needed (`rag.store.postgres.connection`). When the server went away, a query is tried once more.
     """
 
     writable = False
@@ -236,7 +281,7 @@ class WritingDatabase(PostgresDatabase):
         self.atomically(lambda: PostgresDatabase.execute_many(self, sql, listed))
 
     def atomically(self, work: Callable[[], T]) -> T:
-        """See `Database`. When the server goes away in the middle, the lock is taken anew and the work is done
+        """See `Database`. When the server goes away in the middle, the lock is taken again and the work is done
         again, unless the server says that it had been committed already."""
         with self._lock:
             if self._within:
@@ -269,7 +314,7 @@ class WritingDatabase(PostgresDatabase):
             )
 
     def _come_back(self) -> None:
-        """Connect anew, with the lock."""
+        """Connect again, with the lock."""
         self._connection.close()
         self._connection = reconnect(self.location)
         if self._take_lock is not None:

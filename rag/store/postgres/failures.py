@@ -12,7 +12,7 @@ from psycopg import errors
 from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMissing, IndexReadOnly
 from rag.store.postgres.location import Location
 
-MEND = "`rag ingest --rebuild PATH` makes the index anew and keeps the paid embeddings it can still read"
+FIX = "`rag ingest --rebuild PATH` makes the index again and keeps the paid embeddings it can still read"
 
 
 class ConnectionLost(IndexError_):
@@ -82,12 +82,12 @@ def readable_errors(location: Location) -> Iterator[None]:
     except IndexDamaged as error:
         text = str(error)
         raise (
-            error if location.shown in text else IndexDamaged(f"{location.shown} is damaged: {text}; {MEND}.")
+            error if location.shown in text else IndexDamaged(f"{location.shown} is damaged: {text}; {FIX}.")
         ) from None
     except psycopg.Error as error:
         raise translated(location, error) from None
     except (ValueError, TypeError, KeyError, UnicodeError) as error:
-        raise IndexDamaged(f"{location.shown} is damaged: a row cannot be read ({error}); {MEND}.") from error
+        raise IndexDamaged(f"{location.shown} is damaged: a row cannot be read ({error}); {FIX}.") from error
 
 
 def translated(location: Location, error: psycopg.Error) -> Exception:
@@ -106,7 +106,7 @@ def _of_statement(location: Location, error: psycopg.Error) -> Exception:
     if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
         return IndexMissing(f"there is no index at {location.shown}: run `rag ingest FOLDER` first.")
     if isinstance(error, errors.UndefinedColumn | errors.UndefinedFunction | errors.UndefinedObject):
-        return IndexDamaged(f"{location.shown} is damaged ({_brief(location, error)}); {MEND}.")
+        return IndexDamaged(f"{location.shown} is damaged ({_brief(location, error)}); {FIX}.")
     return error  # a mistake of the caller, not of the database
 
 

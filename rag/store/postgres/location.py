@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from rag import places
+from rag import index_location
 from rag.errors import MissingExtra, UsageError
 
 SCHEMES = ("postgresql", "postgres")
@@ -29,12 +29,12 @@ class Location:
 
     def parameters(self) -> set[str]:
         """The names of the parameters that the address gives."""
-        return {name for name, _ in places.parameters(self.url.partition("?")[2])}
+        return {name for name, _ in index_location.url_parameters(self.url.partition("?")[2])}
 
     def scrub(self, text: str) -> str:
         """The text without the password, however it was written."""
         for secret in _secrets(self.url):
-            text = text.replace(secret, places.HIDDEN)
+            text = text.replace(secret, index_location.HIDDEN)
         return text
 
 
@@ -45,14 +45,14 @@ def is_postgres(location: object) -> bool:
 
 def parse(url: str) -> Location:
     """Take an address apart. Raises UsageError."""
-    parts = places.plain(url)
+    parts = index_location.split_url(url)
     if parts is None:
         raise UsageError(
             "the address of the index cannot be read: percent-encode the password in it (%40 for @, %2F for /, "
             "%23 for #, %3F for ?), or leave it to PGPASSWORD or ~/.pgpass."
         )
     try:
-        fields = places.parameters(parts.query)
+        fields = index_location.url_parameters(parts.query)
     except ValueError:
         raise UsageError(
             "the address of the index cannot be read: write postgresql://USER@HOST:5432/DATABASE?schema=NAME."
@@ -62,12 +62,12 @@ def parse(url: str) -> Location:
     if not _NAME.match(schema) or schema.startswith("pg_"):
         raise UsageError(f"{schema!r} cannot be the schema of an index: use letters, digits and _.")
     kept = [(key, value) for key, value in fields if key != "schema"]
-    plain = f"postgresql://{parts.netloc}{parts.path}{places.query_of(kept)}"
-    return Location(plain, schema, places.shown(url))
+    plain = f"postgresql://{parts.netloc}{parts.path}{index_location.url_query(kept)}"
+    return Location(plain, schema, index_location.redacted(url))
 
 
 def _secrets(url: str) -> list[str]:
-    found = {*places.passwords_of(url), os.environ.get("PGPASSWORD", "")} - {""}
+    found = {*index_location.passwords_in(url), os.environ.get("PGPASSWORD", "")} - {""}
     found |= {quote(secret, safe="") for secret in found}
     return sorted(found, key=len, reverse=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from rag.errors import RagError, UsageError
-from rag.store import LedgerEntry
+from rag.store import DocumentStatus
 from rag.ui import markup
 from rag.ui.jobs import IngestJob, JobState
 from rag.ui.markup import label
@@ -156,7 +156,7 @@ def _failures(visit: Visit, job: IngestJob) -> None:
 def _indexed(visit: Visit) -> None:
     st.subheader(visit.text("page.indexed"))
     index = visit.index
-    entries = [] if index is None else index.ledger()
+    entries = [] if index is None else index.document_statuses()
     if not entries:
         st.caption(visit.text("page.indexed_none"))
         return
@@ -167,10 +167,10 @@ def _indexed(visit: Visit) -> None:
     head = [visit.text(f"page.{name}") for name in ("file", "status", "pages", "passages", "reason")]
     st.html(markup.table(head, rows, numbers=(2, 3)))
     st.caption(visit.text("page.more_files", shown=len(shown), all=len(entries)))
-    _remove(visit, [entry.source.file for entry in entries])
+    _remove(visit, [entry.record.file for entry in entries])
 
 
-def _filtered(visit: Visit, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+def _filtered(visit: Visit, entries: Sequence[DocumentStatus]) -> list[DocumentStatus]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(visit.text("page.find_file"), key="find-file")
         which = st.segmented_control(
@@ -185,12 +185,12 @@ def _filtered(visit: Visit, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]
     return [
         entry
         for entry in entries
-        if words.casefold() in entry.source.file.casefold() and entry.source.status.searchable in wanted
+        if words.casefold() in entry.record.file.casefold() and entry.record.status.searchable in wanted
     ]
 
 
-def _row(visit: Visit, entry: LedgerEntry) -> list[str]:
-    source = entry.source
+def _row(visit: Visit, entry: DocumentStatus) -> list[str]:
+    source = entry.record
     kind, word = (
         ("verified", "page.show_searchable")
         if source.status.searchable

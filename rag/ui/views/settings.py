@@ -88,7 +88,7 @@ def _filters(visit: Visit) -> None:
     choices = visit.session.choices
     st.subheader(visit.text("page.filters"))
     index = visit.index
-    known = [] if index is None else [s.file for s in index.sources() if s.status.searchable]
+    known = [] if index is None else [s.file for s in index.documents() if s.status.searchable]
     files = st.multiselect(
         visit.text("page.only_files"),
         known,

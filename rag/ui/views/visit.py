@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from rag.messages import Language, message
-from rag.store import Index
+from rag.store import Snapshot
 from rag.ui.sessions import Session
 from rag.ui.workspace import Workspace
 
@@ -23,7 +23,7 @@ class Visit:
     """The pages by name, for going from one to another."""
 
     @property
-    def index(self) -> Index | None:
+    def index(self) -> Snapshot | None:
         """The index at its newest state; None when there is none yet."""
         return self.workspace.shared_index.index()
 

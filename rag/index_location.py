@@ -21,16 +21,16 @@ _SECRET_PARAMETERS = (
 """What libpq takes as a secret; a `passfile` is only the name of a file."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
-_NEVER_PLAIN = re.compile(r"[\s\x00-\x1f\x7f#]")
+_AMBIGUOUS = re.compile(r"[\s\x00-\x1f\x7f#]")
 HIDDEN = "****"
 
 
-def in_database(index: str) -> bool:
+def is_url(index: str) -> bool:
     """Whether the index is named by a URL."""
     return "://" in index
 
 
-def plain(index: str) -> SplitResult | None:
+def split_url(index: str) -> SplitResult | None:
     """The URL taken apart; None unless it is certain where its password ends.
 
     A password with a `/`, `?`, `#` or `@` that was not escaped moves that end, and what follows it would pass for a
@@ -40,7 +40,7 @@ def plain(index: str) -> SplitResult | None:
     before = re.split("[/?]", rest, maxsplit=1)[0]
     if rest.count("@") > 1 or rest.count("@") != before.count("@"):
         return None
-    if _NEVER_PLAIN.search(index):  # a fragment; and urlsplit removes some control characters
+    if _AMBIGUOUS.search(index):  # a fragment; and urlsplit removes some control characters
         return None
     try:
         parts = urlsplit(index)
@@ -50,7 +50,7 @@ def plain(index: str) -> SplitResult | None:
     return parts if parts.scheme else None
 
 
-def parameters(query: str) -> list[tuple[str, str]]:
+def url_parameters(query: str) -> list[tuple[str, str]]:
     """The parameters of a URL as libpq reads them, to which `+` is no blank. Raises ValueError."""
     pairs = [piece.partition("=") for piece in query.split("&") if piece]
     if any(not equals for _, equals, _ in pairs):
@@ -62,20 +62,22 @@ def parameters(query: str) -> list[tuple[str, str]]:
     ]
 
 
-def query_of(pairs: Iterable[tuple[str, str]]) -> str:
+def url_query(pairs: Iterable[tuple[str, str]]) -> str:
     """Parameters as they are written in a URL, with their question mark; nothing when there are none."""
     written = urlencode(list(pairs), quote_via=quote, errors="surrogateescape")
     return f"?{written}" if written else ""
 
 
-def shown(index: str) -> str:
+def redacted(index: str) -> str:
     """The index as it may be shown and kept: a URL without its password, or only its kind when that is doubtful."""
-    if not in_database(index):
+    if not is_url(index):
         return index
-    parts = plain(index)
+    parts = split_url(index)
     try:
         query = (
-            [pair for pair in parameters(parts.query) if pair[0] not in _SECRET_PARAMETERS] if parts else []
+            [pair for pair in url_parameters(parts.query) if pair[0] not in _SECRET_PARAMETERS]
+            if parts
+            else []
         )
     except ValueError:
         parts = None
@@ -85,15 +87,15 @@ def shown(index: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     place = f"{user.partition(':')[0]}{at}{host}"
     # not urlunsplit, which leaves out the slashes of an empty host: a socket of this machine
-    return f"{parts.scheme}://{place}{parts.path}{query_of(query)}"
+    return f"{parts.scheme}://{place}{parts.path}{url_query(query)}"
 
 
-def passwords_of(index: str) -> list[str]:
+def passwords_in(index: str) -> list[str]:
     """The passwords in a URL, as they are written there and as they are meant.
 
     All from the first colon to the last `@` is taken for one: too much is hidden rather than too little.
     """
-    if not in_database(index):
+    if not is_url(index):
         return []
     rest = index.partition("://")[2]
     found = [rest.rpartition("@")[0].partition(":")[2]]
@@ -105,19 +107,19 @@ def passwords_of(index: str) -> list[str]:
     return [password for password in dict.fromkeys(found) if password]
 
 
-def own_folder(index: str) -> Path:
+def user_folder(index: str) -> Path:
     """The user's own folder for what belongs to an index that cannot be written beside it."""
-    name = _without_user(index) if in_database(index) else os.path.abspath(index)
+    name = _without_user(index) if is_url(index) else os.path.abspath(index)
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     return user_config_path("pagequote", appauthor=False, roaming=True) / "indexes" / digest
 
 
 def state_folder(index: str) -> Path:
     """The folder of receipts, kept replies, sessions and pictures: that of the index, or the user's own."""
-    return own_folder(index) if in_database(index) else Path(index)
+    return user_folder(index) if is_url(index) else Path(index)
 
 
 def _without_user(index: str) -> str:
     """The URL without who asks: a changed password or role finds the same receipts."""
-    parts = urlsplit(shown(index))
+    parts = urlsplit(redacted(index))
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

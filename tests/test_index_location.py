@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import pq
 
-from rag import places
+from rag import index_location
 from rag.errors import RagError, UsageError
 from rag.settings import load_settings
 from rag.store import open_index
@@ -26,18 +26,18 @@ URLS = [
 
 @pytest.mark.parametrize("url", URLS)
 def test_a_password_is_never_shown(url: str) -> None:
-    text = places.shown(url)
+    text = index_location.redacted(url)
     assert "ss" not in text.replace("sslmode", "")
     assert "db.example" in text
     assert "docs" in text
-    assert SECRET in places.passwords_of(url)
+    assert SECRET in index_location.passwords_in(url)
     assert SECRET in load_settings({"index": url}, env={}, dotenv_path=None).secrets()
 
 
 @pytest.mark.parametrize("url", URLS)
 def test_what_is_shown_leads_to_the_same_folder(url: str) -> None:
-    assert places.state_folder(places.shown(url)) == places.state_folder(url)
-    assert places.shown(places.shown(url)) == places.shown(url)
+    assert index_location.state_folder(index_location.redacted(url)) == index_location.state_folder(url)
+    assert index_location.redacted(index_location.redacted(url)) == index_location.redacted(url)
 
 
 def test_a_folder_is_its_own_place() -> None:
@@ -47,14 +47,14 @@ def test_a_folder_is_its_own_place() -> None:
 
 
 def test_who_asks_does_not_change_where_receipts_are_kept() -> None:
-    first = places.state_folder("postgresql://anna:one@db.example/docs")
-    assert places.state_folder("postgresql://anna:two@db.example/docs") == first
-    assert places.state_folder("postgresql://db.example/docs") == first
-    assert places.state_folder("postgresql://db.example/others") != first
+    first = index_location.state_folder("postgresql://anna:one@db.example/docs")
+    assert index_location.state_folder("postgresql://anna:two@db.example/docs") == first
+    assert index_location.state_folder("postgresql://db.example/docs") == first
+    assert index_location.state_folder("postgresql://db.example/others") != first
 
 
 def test_two_schemas_of_a_database_are_two_places() -> None:
-    assert places.state_folder("postgresql://h/d?schema=a") != places.state_folder(
+    assert index_location.state_folder("postgresql://h/d?schema=a") != index_location.state_folder(
         "postgresql://h/d?schema=b"
     )
 
@@ -80,8 +80,8 @@ UNESCAPED = [
 
 @pytest.mark.parametrize("url", UNESCAPED)
 def test_an_address_whose_password_may_end_anywhere_is_not_shown_and_not_used(url: str) -> None:
-    assert places.shown(url) == "postgresql://****"
-    assert any(found in url and "ssw0rt" in found for found in places.passwords_of(url))
+    assert index_location.redacted(url) == "postgresql://****"
+    assert any(found in url and "ssw0rt" in found for found in index_location.passwords_in(url))
     with pytest.raises(UsageError, match=r"percent-encode the password .*%40 for @, %2F for /") as caught:
         open_index(url)
     assert "ssw0rt" not in str(caught.value)
@@ -92,8 +92,14 @@ def test_an_address_whose_password_may_end_anywhere_is_not_shown_and_not_used(ur
 )
 def test_every_secret_parameter_is_hidden(name: str) -> None:
     url = f"postgresql://db.example/docs?{name}=hidden%20one&passfile=/home/me/pass"
-    assert places.shown(url) == "postgresql://db.example/docs?passfile=%2Fhome%2Fme%2Fpass"
-    assert places.passwords_of(url) == ["hidden%20one", "hidden one"]
+    assert index_location.redacted(url) == "postgresql://db.example/docs?passfile=%2Fhome%2Fme%2Fpass"
+    assert index_location.passwords_in(url) == ["hidden%20one", "hidden one"]
+
+
+def test_a_password_that_is_not_utf_8_is_one_sentence_without_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        open_index("postgresql://user:0%a0@127.0.0.1:1/db")
+    assert "0%a0" not in str(caught.value)
 
 
 @settings(max_examples=400)
@@ -113,7 +119,7 @@ def test_every_secret_parameter_is_hidden(name: str) -> None:
 def test_no_password_is_ever_shown_or_told(password: str, how: str, address: str) -> None:
     written = password if how == "written" else quote(password, safe="", errors="replace")
     url = address.format(written)
-    told = [places.shown(url)]
+    told = [index_location.redacted(url)]
     for attempt in (parse, open_index):
         try:
             attempt(url)

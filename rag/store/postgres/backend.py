@@ -1,0 +1,407 @@
+"""The index in a PostgreSQL database: reading one generation, publishing the next, and checking the rows."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from psycopg import errors
+
+from rag.errors import IndexDamaged, IndexReadOnly
+from rag.store import rows
+from rag.store.keywords import KeywordField, tokeniser_id
+from rag.store.postgres import creation, search
+from rag.store.postgres.connection import (
+    DenseVector,
+    GenerationGone,
+    PostgresWriterLock,
+    oldest_read,
+    require_pgvector,
+)
+from rag.store.postgres.creation import require_name
+from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, WritingDatabase
+from rag.store.postgres.location import Location, parse
+from rag.store.postgres.search import KeywordTable
+from rag.store.rows import PAGE_COLUMNS, Selection, page_of, storable
+from rag.store.spec import IndexSpec, IndexState, delete_removed, has_removed, has_unpublished, read_state
+from rag.store.writer import Notify, Publisher
+from rag.types import Chunk, DocumentRecord, Page
+
+_FIELDS = {"chunk": search.CHUNKS, "page": search.PAGES, "head": search.HEADS}
+
+
+class PostgresBackend:
+    """An open index in a database. See `rag.store.backend.Backend`."""
+
+    @classmethod
+    def open(cls, url: str, create: IndexSpec | None, *, rebuild: bool, notify: Notify) -> PostgresBackend:
+        """Connect, after making or emptying an index there when that is asked for."""
+        location = parse(url)
+        require_name(location)
+        if create is not None:
+            creation.ensure(location, create, rebuild=rebuild, notify=notify)
+        backend = cls(location, notify)
+        try:
+            with backend._database.connection() as connection:
+                require_pgvector(connection, location)
+            creation.check(backend._database, location)
+            if create is not None:
+                backend.state().spec.require_same_content(create, location.shown, creation.FIX)
+        except BaseException:
+            backend.close()
+            raise
+        return backend
+
+    def __init__(self, location: Location, notify: Notify) -> None:
+        self.location = location.shown
+        self.notify = notify
+        self._where = location
+        self._database = ReadingDatabase(location)
+        self._readers: weakref.WeakSet[PostgresReader] = weakref.WeakSet()
+
+    def state(self) -> IndexState:
+        return read_state(self._database)
+
+    def read(self, *, prepare: bool) -> PostgresReader:  # noqa: ARG002 - it is always ready to be searched
+        """A reader of the newest published generation, whose connections hold a lock on it."""
+        while True:
+            state = self.state()
+            with contextlib.suppress(GenerationGone):
+                reader = PostgresReader(self._where, state)
+                self._readers.add(reader)
+                self._check_tokeniser(reader)
+                return reader
+
+    def _check_tokeniser(self, reader: PostgresReader) -> None:
+        state = reader.state
+        if state.spec.tokeniser == tokeniser_id() or not rows.holds_contents(
+            reader.database, state.published
+        ):
+            return
+        self.notify(
+            f"The keywords of {self.location} were made with another tokeniser: run `rag ingest PATH` once."
+        )
+
+    @contextlib.contextmanager
+    def write(
+        self, *, wait: bool | float, on_wait: Notify | None
+    ) -> Iterator[tuple[WritingDatabase, PostgresPublisher]]:
+        """The database and what publishes it, under the lock of the one writer."""
+        if not may_write(self._database):
+            raise IndexReadOnly(
+                f"the index {self.location} may be read but not written by this user: choose another place with "
+                "--index, or use a user that may write it."
+            )
+        database = WritingDatabase(
+            self._where, PostgresWriterLock(self._where, wait=wait, on_wait=on_wait).acquire
+        )
+        try:
+            creation.renew(database)
+            yield database, PostgresPublisher(database, read_state(database).spec.dimension, self.notify)
+        finally:
+            database.close()
+
+    def faults(self) -> list[str]:
+        """One sentence for each fault; an empty list when the index is sound. Reads everything."""
+        return list(_faults(self._database))
+
+    def close(self) -> None:
+        for reader in list(self._readers):
+            reader.close()
+        self._database.close()
+
+
+class PostgresReader:
+    """One published generation, held by a lock on the server (`rag.store.postgres.connection`)."""
+
+    def __init__(self, location: Location, state: IndexState) -> None:
+        self.state = state
+        self.database = ReadingDatabase(location)
+        self._indexed = False
+        weakref.finalize(self, self.database.close)
+        self.database.repin(state.published)
+        self._indexed = search.has_index(self.database)
+
+    def prepare(self) -> bool:
+        """True: the rows are what is searched."""
+        return True
+
+    def nearest(self, vector: rows.Vectors, k: int, selection: Selection | None) -> list[tuple[int, float]]:
+        """The `k` chunks nearest to a unit vector as (chunk id, cosine), best first, equal scores by id."""
+        if not self._indexed:
+            # The HNSW index is made after the generation that first needs it was published; looking for it is cheaper
+            # than comparing every vector of a large index for ever.
+            self._indexed = search.has_index(self.database)
+        return search.search_vectors(
+            self.database, vector, k, selection, self._hidden(), indexed=self._indexed
+        )
+
+    def match(
+        self, field: KeywordField, weights: Mapping[str, float], k: int, selection: Selection | None
+    ) -> list[tuple[int, int, float]]:
+        """The `k` best by BM25 as (content, chunk id or page number, score), best first, equal scores by ids."""
+        return search.search_keywords(self.database, _FIELDS[field], weights, k, selection, self._hidden())
+
+    def _hidden(self) -> list[int]:
+        """Contents that other generations see and this one does not."""
+        found = self.database.rows(
+            "SELECT id FROM contents WHERE added > :g UNION SELECT id FROM contents WHERE removed <= :g ORDER BY id",
+            {"g": self.state.published},
+        )
+        return [content for (content,) in found]
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def may_write(database: PostgresDatabase) -> bool:
+    """Whether this user was granted writing."""
+    return bool(database.rows("SELECT has_table_privilege('state', 'UPDATE')")[0][0])
+
+
+# -- checking -----------------------------------------------------------------------------------------------------
+
+
+_DOCUMENTS = {
+    search.CHUNKS.table: "SELECT c.content, c.id AS key FROM chunks c",
+    search.PAGES.table: "SELECT p.content, p.number AS key FROM pages p WHERE p.text <> ''",
+    search.HEADS.table: "SELECT p.content, p.number AS key FROM pages p WHERE p.text <> ''",
+}
+
+
+def _faults(database: PostgresDatabase) -> Iterator[str]:
+    name = database.location.shown
+    yield from rows.row_faults(database, name)
+    yield from (f"{name}: {fault}" for fault in _vector_faults(database))
+    for field in search.FIELDS:
+        yield from (f"{name}: {fault}" for fault in _keyword_faults(database, field))
+
+
+def _vector_faults(database: PostgresDatabase) -> Iterator[str]:
+    # After other embeddings were chosen, what was removed before has no vectors any more.
+    missing = database.rows(
+        "SELECT count(*) FROM chunks c JOIN contents t ON t.id = c.content LEFT JOIN vectors v ON v.chunk = c.id "
+        "WHERE t.removed IS NULL AND (v.chunk IS NULL OR v.content <> c.content)"
+    )[0][0]
+    if missing:
+        yield f"{missing} chunks are not searched by vector"
+    stray = database.rows(
+        "SELECT count(*) FROM vectors v WHERE NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = v.chunk)"
+    )[0][0]
+    if stray:
+        yield f"{stray} vectors belong to no chunk"
+    found = database.stream(
+        "SELECT e.vector, vector_send(v.embedding) FROM vectors v JOIN chunks c ON c.id = v.chunk "
+        "JOIN embeddings e ON e.id = c.embedding"
+    )
+    other = sum(not _same(stored, searched) for stored, searched in found)
+    if other:
+        yield f"{other} chunks are searched by another vector than their own"
+    valid = database.rows(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(?)", (search.INDEX,)
+    )
+    if valid == [(False,)]:
+        yield f"the index {search.INDEX} is not valid"
+
+
+def _same(stored: bytes, searched: bytes) -> bool:
+    """A float32 blob and the binary form of a `vector`, which begins with its dimension."""
+    return bool(np.array_equal(np.frombuffer(stored, "<f4"), np.frombuffer(searched, ">f4", offset=4)))
+
+
+def _keyword_faults(database: PostgresDatabase, field: KeywordTable) -> Iterator[str]:
+    wanted = _DOCUMENTS[field.table]
+    differing = database.rows(
+        f"SELECT count(*) FROM ({wanted}) w FULL JOIN {field.table} d ON d.content = w.content AND d.key = w.key "
+        "WHERE w.key IS NULL OR d.key IS NULL"
+    )[0][0]
+    if differing:
+        yield f"{field.table} holds {differing} other documents than the rows"
+    wrong = database.rows(
+        f"SELECT count(*) FROM (SELECT e AS id, count(*) AS documents FROM {field.table} d, unnest(d.entries) e "
+        "GROUP BY e) f FULL JOIN (SELECT id, documents FROM keyword_terms WHERE field = :field AND documents <> 0) t "
+        "ON t.id = f.id WHERE t.documents IS DISTINCT FROM f.documents",
+        {"field": field.number},
+    )[0][0]
+    if wrong:
+        yield f"{field.table}: {wrong} words are counted wrongly"
+    lengths = database.rows(
+        f"SELECT count(*) FROM (SELECT norm, count(*) AS documents, sum(tokens) AS tokens FROM {field.table} "
+        "GROUP BY norm) f FULL JOIN (SELECT * FROM keyword_lengths WHERE field = :field AND documents <> 0) l "
+        "ON l.norm = f.norm WHERE l.documents IS DISTINCT FROM f.documents OR l.tokens IS DISTINCT FROM f.tokens",
+        {"field": field.number},
+    )[0][0]
+    if lengths:
+        yield f"{field.table}: {lengths} lengths are counted wrongly"
+
+
+INDEXED_ROWS = search.EXACT_ROWS
+"""The HNSW index is made when there are more vectors than this."""
+
+BUILD_MEMORY = "1GB"
+"""For building the index, unless the server is set to give more: beyond it pgvector goes on several times slower.
+1 GB holds about 500,000 vectors of 384 numbers."""
+
+NO_ROOM = (errors.OutOfMemory, errors.DiskFull, errors.InsufficientResources)
+"""How PostgreSQL says that there is too little memory; when shared memory is too small, it speaks of a full disk."""
+
+
+@dataclass(frozen=True)
+class PostgresPublisher(Publisher):
+    """See `Publisher`. Rows are searchable once their generation is published, so that is one UPDATE."""
+
+    database: WritingDatabase
+    dimension: int
+    notify: Notify
+
+    def document_added(self, identity: int, source: DocumentRecord) -> None:
+        """Keep the metadata as a filter compares it: folded by Python, as in every kind of index."""
+        self.database.execute_many(
+            "INSERT INTO source_fields (source, key, folded) VALUES (?, ?, ?)",
+            ((identity, key, value) for key, value in _folded(source).items()),
+        )
+
+    def content_added(
+        self, identity: int, pages: Sequence[Page], chunks: Sequence[tuple[int, Chunk]]
+    ) -> None:
+        """Make pages and chunks searchable."""
+        self._add_vectors(identity)
+        bodies = [(chunk, c.page, c.page_end, c.indexed_text) for chunk, c in chunks]
+        search.add_content(self.database, identity, pages, bodies)
+
+    def _add_vectors(self, content: int) -> None:
+        # Read back, because a text that was embedded before keeps its earlier vector.
+        found = self.database.rows(
+            "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding WHERE c.content = ? "
+            "ORDER BY c.id",
+            (content,),
+        )
+        self.database.execute_many(
+            "INSERT INTO vectors (chunk, content, embedding) VALUES (?, ?, ?)",
+            ((chunk, content, DenseVector(self._vector(blob))) for chunk, blob in found),
+        )
+
+    def _vector(self, blob: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        vector = np.frombuffer(blob, dtype="<f4")
+        with self.database.readable_errors():
+            if vector.size != self.dimension:
+                raise IndexDamaged("a stored embedding has another dimension than the index")
+        return vector
+
+    def publish(self, on_publish: Callable[[], object]) -> None:
+        state = read_state(self.database)
+        self._renew_tokens(state)
+        if has_unpublished(self.database, state):
+            self.database.execute("UPDATE state SET published = working, working = working + 1")
+        self.database.remember_state()
+        on_publish()
+        self._tidy(read_state(self.database))
+
+    def _renew_tokens(self, state: IndexState) -> None:
+        """After the tokeniser changed: make the tokens again from the pages and chunks in the database."""
+        name = tokeniser_id()
+        if state.spec.tokeniser == name:
+            return
+
+        def work() -> None:
+            search.delete_keywords(self.database)
+            for (content,) in self.database.rows("SELECT id FROM contents ORDER BY id"):
+                search.add_content(self.database, content, self._pages(content), self._bodies(content))
+            spec = replace(state.spec, tokeniser=name)
+            self.database.execute("UPDATE state SET spec = ?", (spec.to_json(),))
+
+        self.database.atomically(work)
+        if self.database.rows("SELECT 1 FROM contents LIMIT 1"):
+            self.notify(
+                f"The keywords of {self.database.location.shown} were made with another tokeniser: "
+                "made them again from the database."
+            )
+
+    def _pages(self, content: int) -> list[Page]:
+        sql = f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number"
+        found = self.database.rows(sql, (content,))
+        return [page_of(row) for row in found]
+
+    def _bodies(self, content: int) -> list[tuple[int, int, int, str]]:
+        sql = "SELECT id, page, page_end, header, text FROM chunks WHERE content = ? ORDER BY ordinal"
+        found = self.database.rows(sql, (content,))
+        return [
+            (c, first, last, f"{header}\n{text}" if header else text)
+            for c, first, last, header, text in found
+        ]
+
+    # -- tidying up -----------------------------------------------------------------------------------------
+
+    def _tidy(self, state: IndexState) -> None:
+        if self._has_grown():
+            for table in ("vectors", "chunks", "pages", "contents", "sources", "embeddings", "keyword_terms"):
+                self.database.execute(f"ANALYZE {table}")
+            for field in search.FIELDS:
+                self.database.execute(f"ANALYZE {field.table}")
+        for field in search.FIELDS:
+            self.database.execute(f"SELECT gin_clean_pending_list('{field.table}_entries')")
+        self._index_vectors()
+        self._purge(state)
+
+    def _has_grown(self) -> bool:
+        """True when the planner knows of many fewer chunks than there are."""
+        known, total = self.database.rows(
+            "SELECT (SELECT reltuples FROM pg_class WHERE oid = to_regclass('chunks')), "
+            "(SELECT coalesce(sum(chunks), 0) FROM contents)"
+        )[0]
+        return bool(total > 1.5 * max(known, 0))
+
+    def _index_vectors(self) -> None:
+        kind = search.VectorIndexKind(self.dimension)
+        if not kind.indexable or search.has_index(self.database):
+            return
+        count = self.database.rows("SELECT count(*) FROM vectors")[0][0]
+        if count <= INDEXED_ROWS:
+            return
+
+        def work() -> None:
+            self.database.execute(f"DROP INDEX IF EXISTS {search.INDEX}")
+            self.database.execute(
+                "SELECT set_config('maintenance_work_mem', ?, true) "
+                "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes(?)",
+                (BUILD_MEMORY, BUILD_MEMORY),
+            )
+            definition = kind.definition().encode()
+            with self.database.connection() as connection, self.database.readable_errors():
+                try:
+                    with connection.transaction():
+                        connection.execute(definition)
+                except NO_ROOM:
+                    # Parallel workers share memory that a container may not have.
+                    connection.execute("SET LOCAL max_parallel_maintenance_workers = 0")
+                    connection.execute(definition)
+
+        self.database.atomically(work)
+
+    def _purge(self, state: IndexState) -> None:
+        """Delete the rows that were removed before anything that a reader still reads."""
+        oldest = oldest_read(self.database, self.database.location)
+        bound = state.published if oldest is None else min(oldest, state.published)
+        if bound <= 0 or not has_removed(self.database, bound):
+            return
+        # Say first what goes, then look again: a reader that came in between sees it and moves on.
+        self.database.execute("UPDATE state SET purged = greatest(purged, ?)", (bound,))
+        oldest = oldest_read(self.database, self.database.location)
+        if oldest is None or oldest >= bound:
+            self.database.atomically(lambda: self._delete(bound))
+
+    def _delete(self, bound: int) -> None:
+        search.delete_removed(self.database, bound)
+        old = "(SELECT id FROM contents WHERE removed <= ?)"
+        self.database.execute(f"DELETE FROM vectors WHERE content IN {old}", (bound,))
+        delete_removed(self.database, bound)
+
+
+def _folded(source: DocumentRecord) -> dict[str, str]:
+    """The metadata by key, as it can be stored. Of keys that only lone surrogates tell apart the last one counts, as
+    in the ledger's row."""
+    fields = sorted((str(key), str(value)) for key, value in source.metadata.items())
+    return {storable(key): storable(value).casefold() for key, value in fields}
