@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rag.answering.saved import saved_answer_of, write_saved_answer
 from rag.cli.app import EXIT_ABSTAINED, EXIT_DONE
+from rag.cli.forms import answer_form
 from rag.cli.options import (
     ANSWERING,
     as_typed,
@@ -21,8 +23,12 @@ from rag.cli.options import (
     with_settings,
 )
 from rag.cli.output import print_json, tell, track
+from rag.cli.render import answer_text, language_for
 from rag.errors import ProviderError, RagError
+from rag.evaluation.question_sets import load_questions
 from rag.messages import message
+from rag.pipeline import Pipeline
+from rag.pipeline.state import LAST_ANSWER, write_state
 from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:
@@ -63,10 +69,6 @@ def command(
         raise click.UsageError("Give either a question or --questions FILE.")
     if questions is not None and save is not None:
         raise click.UsageError("--save writes one answer; with --questions, redirect --json into a file.")
-    from rag.cli.forms import answer_form
-    from rag.pipeline import Pipeline
-    from rag.pipeline.state import LAST_ANSWER, write_state
-
     given: dict[str, Any] = {"where": where, "variables": variables}
     with Pipeline.open(settings=settings, notify=tell, command="ask") as pipeline:
         if question is None:
@@ -84,10 +86,6 @@ def command(
 
 
 def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool) -> int:
-    from rag.cli.forms import answer_form
-    from rag.cli.render import answer_text, language_for
-    from rag.evaluation.question_sets import load_questions
-
     for item in track(load_questions(path), "Asking"):
         answer = pipeline.ask(item.question, **given)
         if as_json:
@@ -105,8 +103,6 @@ def show_stream(pipeline: Pipeline, question: str, given: Mapping[str, Any]) -> 
     form follows below. When the stream breaks off, the words stay with a sentence that nothing in them is verified.
     Elsewhere (a pipe, a file) nothing is shown before it is verified, so a reply that breaks off is asked for again.
     """
-    from rag.cli.render import answer_text, language_for
-
     live, begun = sys.stdout.isatty(), False
     language = language_for(question, pipeline.settings)
     try:
@@ -135,9 +131,6 @@ def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
 
     Raises RagError when the file cannot be written.
     """
-    from rag.answering.saved import saved_answer_of, write_saved_answer
-    from rag.cli.render import language_for
-
     fingerprints = {
         "model": answer.model,
         "prompt": str(answer.extra.get("prompt_fingerprint", "")),

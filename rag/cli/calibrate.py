@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rag.answering.calibration import calibrate, make_questions
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, tell, track
+from rag.pipeline import Pipeline
+from rag.pipeline.opening import save_calibration
 
 if TYPE_CHECKING:
     from rag.answering.calibration import Calibration
@@ -39,9 +42,6 @@ def command(settings: Settings, rate: float, count: int, seed: int, dry_run: boo
     Questions are made from the index by rule. Each is asked with its document and without it, and the threshold is
     the lowest at which at most --rate of the latter would be answered. No model is asked.
     """
-    from rag.pipeline import Pipeline
-    from rag.pipeline.opening import save_calibration
-
     settings = settings.model_copy(update={"model": "extractive"})
     with Pipeline.open(settings=settings, notify=tell, command="calibrate") as pipeline:
         found = _calibrate(pipeline, rate, count, seed)
@@ -60,8 +60,6 @@ def command(settings: Settings, rate: float, count: int, seed: int, dry_run: boo
 
 
 def _calibrate(pipeline: Pipeline, rate: float, count: int, seed: int) -> Calibration:
-    from rag.answering.calibration import calibrate, make_questions
-
     index = pipeline.index
     files = [source.file for source in index.documents() if source.status.searchable]
     questions = make_questions(

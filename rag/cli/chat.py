@@ -15,10 +15,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag.cli.app import EXIT_DONE
+from rag.cli.ask import save_answer, show_stream
+from rag.cli.forms import answer_form, citations_of
 from rag.cli.options import ANSWERING, examples, json_option, variables_option, where_option, with_settings
 from rag.cli.output import print_json, tell
+from rag.cli.render import citation_line, language_for, passage_line
+from rag.cli.show import draw_page, numbered, page_around, recheck
 from rag.errors import RagError, UsageError
+from rag.index_location import redacted
 from rag.messages import Language, message
+from rag.pipeline import Pipeline
+from rag.pipeline.state import LAST_ANSWER, read_state_file, state_file_names, write_state
+from rag.prompting.catalogue import load_template
 from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:
@@ -79,9 +87,6 @@ class ChatLog:
     @classmethod
     def resume(cls, index: str, name: str | None = None) -> ChatLog:
         """The chat `name`, or the newest one. Raises UsageError when there is none, or it cannot be read."""
-        from rag.index_location import redacted
-        from rag.pipeline.state import read_state_file, state_file_names
-
         names = [Path(found).stem for found in state_file_names(index, _FOLDER)]
         if not names:
             raise UsageError(
@@ -107,9 +112,6 @@ class ChatLog:
 
     def add(self, answer: Answer) -> bool:
         """Append an answer and write the file at once. False when it cannot be written."""
-        from rag.cli.forms import answer_form
-        from rag.pipeline.state import LAST_ANSWER, write_state
-
         self.answers.append(answer_form(answer) | {"at": time.time()})
         write_state(self.index, LAST_ANSWER, self.answers[-1])
         form = {"format": _FORMAT, "name": self.name, "turns": self.answers}
@@ -161,14 +163,10 @@ class Chat:
         return EXIT_DONE if typed else self._code
 
     def _opened(self, settings: Settings) -> Pipeline:
-        from rag.pipeline import Pipeline
-
         return Pipeline.open(settings=settings, notify=tell, command="chat")
 
     def _handle(self, line: str) -> None:
         """Answer one line, or run its command; neither an error nor Ctrl-C ends the chat."""
-        from rag.cli.render import language_for
-
         try:
             if not line.startswith("/"):
                 self._ask(line)
@@ -184,9 +182,6 @@ class Chat:
             tell(f"Error: {safe_text(str(error))}")
 
     def _ask(self, question: str) -> None:
-        from rag.cli.ask import show_stream
-        from rag.cli.forms import answer_form
-
         given = {**self._given, "history": self.log.history, "prompt": self.settings.prompt}
         if self._as_json:
             self._answer = self.pipeline.ask(question, **given)
@@ -203,8 +198,6 @@ class Chat:
         click.echo(text, err=self._as_json)
 
     def _show_sources(self, _: str) -> None:
-        from rag.cli.render import citation_line, passage_line
-
         citations, language = self._citations(), self._language()
         for citation in citations:
             self._print(citation_line(citation, language))
@@ -214,8 +207,6 @@ class Chat:
                 self._print(passage_line(rank, passage, language))
 
     def _open(self, number: str) -> None:
-        from rag.cli.show import draw_page, numbered, page_around, recheck
-
         chosen = numbered(self._citations(), number)
         index, language = self.pipeline.index, self._language()
         citation = recheck(index, chosen, language)
@@ -226,8 +217,6 @@ class Chat:
             click.launch(str(picture))
 
     def _use_prompt(self, name: str) -> None:
-        from rag.prompting.catalogue import load_template
-
         if name:
             load_template(
                 name, self.settings.prompts_dir
@@ -244,23 +233,17 @@ class Chat:
         self._print(f"Model: {self.pipeline.model}")
 
     def _save(self, file: str) -> None:
-        from rag.cli.ask import save_answer
-
         if self._answer is None:
             raise UsageError("There is no answer of this run to save: ask first.")
         path = Path(file or f"answer-{datetime.now():%Y-%m-%d-%H%M%S}.json")
         self._print(save_answer(self.pipeline, self._answer, path))
 
     def _citations(self) -> list[Citation]:
-        from rag.cli.forms import citations_of
-
         if not self.log.answers:
             raise UsageError("There is no answer yet: ask first.")
         return citations_of(self.log.answers[-1])
 
     def _language(self) -> Language:
-        from rag.cli.render import language_for
-
         return language_for(self.log.answers[-1]["question"], self.settings)
 
 

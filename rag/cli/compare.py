@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
+from rag.cli.evaluate_show import report_language, show_comparison
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, tell
+from rag.evaluation.compare import Verdict, compare, missed, requirements
+from rag.evaluation.report.html import html_report
+from rag.evaluation.report.markdown import comparison_markdown
+from rag.evaluation.runs import load_run
+from rag.evaluation.summary import summarise
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -42,17 +48,10 @@ def command(
     as_json: bool,
 ) -> int:
     """Compare the run AFTER with the run BEFORE, question by question."""
-    from rag.cli.evaluate_show import report_language, show_comparison
-    from rag.evaluation.compare import Verdict, compare, missed, requirements
-    from rag.evaluation.runs import load_run
-
     limits = requirements(fail_under)
     comparison = compare(load_run(before), load_run(after))
     language = report_language(settings, comparison.after)
     if html is not None:
-        from rag.evaluation.report.html import html_report
-        from rag.evaluation.summary import summarise
-
         summary = summarise(comparison.after.records)
         page = html_report(comparison.after, summary, comparison=comparison, language=language)
         Path(html).write_text(page, encoding="utf-8", errors="replace")
@@ -60,8 +59,6 @@ def command(
     if as_json:
         print_json(comparison.as_dict())
     elif markdown:
-        from rag.evaluation.report.markdown import comparison_markdown
-
         click.echo(comparison_markdown(comparison, language))
     else:
         show_comparison(comparison)

@@ -11,6 +11,10 @@ import click
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, print_table, tell
+from rag.errors import RagError
+from rag.index_location import is_url
+from rag.usage.log import FILE_NAME, UsageLog
+from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -93,8 +97,6 @@ def _price(known: float, unpriced: int, estimated: bool) -> str:
 
 
 def _usage_log(settings: Settings) -> UsageLog:
-    from rag.usage.log import FILE_NAME, UsageLog
-
     return UsageLog(settings.folder / FILE_NAME)
 
 
@@ -104,10 +106,6 @@ def usage_logged(settings: Settings, command: str) -> Iterator[UsageTotal]:
 
     A log that cannot be written is a notice: it must never take the place of the command's own outcome.
     """
-    from rag.errors import RagError
-    from rag.index_location import is_url
-    from rag.usage.meter import UsageTotal, counting_usage
-
     with counting_usage(UsageTotal()) as tally:
         try:
             yield tally

@@ -8,9 +8,22 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.app import EXIT_BUDGET, EXIT_DONE
+from rag.cli.cost import usage_logged
+from rag.cli.evaluate_run import Plan, carry_out
+from rag.cli.evaluate_show import show_run, write_reports
 from rag.cli.options import SEARCH_MODEL, examples, json_option, where_option, with_settings
 from rag.cli.output import print_json, print_table, tell
 from rag.errors import UsageError
+from rag.evaluation.compare import compare
+from rag.evaluation.drafts import draft_questions, model_writer
+from rag.evaluation.export import write_ragas
+from rag.evaluation.judge import judge_run
+from rag.evaluation.question_sets import write_questions
+from rag.evaluation.running import pages_of
+from rag.evaluation.runs import load_run
+from rag.providers.offline import apply_offline
+from rag.providers.registry import chat_model, default_specs
+from rag.store import open_index
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -97,8 +110,6 @@ def command() -> None:
 @with_settings(*SEARCH_MODEL, "temperature", "max_tokens", "max_cost", "abstain", "strict", "cache")
 def run_command(settings: Settings, questions: str, as_json: bool, **options: object) -> int:
     """Ask every question of QUESTIONS and measure retrieval, answers, citations and abstention."""
-    from rag.cli.evaluate_run import Plan, carry_out
-
     return carry_out(Plan.from_options(settings, questions, options), as_json=as_json)
 
 
@@ -140,13 +151,6 @@ def make(
     if Path(out).exists() and not force:
         raise UsageError(f"{out} exists and may hold your edits: choose another --out, or --force.")
     _check_writable(Path(out))
-    from rag.cli.cost import usage_logged
-    from rag.evaluation.drafts import draft_questions, model_writer
-    from rag.evaluation.question_sets import write_questions
-    from rag.evaluation.running import pages_of
-    from rag.providers.registry import default_specs
-    from rag.store import open_index
-
     spec = "extractive" if rules else default_specs(settings)[0]
     with open_index(settings.index, notify=tell) as index, usage_logged(settings, "eval make"):
         writer = None if spec == "extractive" else model_writer(_model(spec, settings))
@@ -189,10 +193,6 @@ def _check_writable(path: Path) -> None:
 @with_settings()
 def report(settings: Settings, run: str, against: str | None, as_json: bool) -> int:
     """Compute the figures of RUN again from its records, and write its reports again."""
-    from rag.cli.evaluate_show import show_run, write_reports
-    from rag.evaluation.compare import compare
-    from rag.evaluation.runs import load_run
-
     loaded = load_run(run)
     comparison = compare(load_run(against), loaded) if against else None
     show_run(loaded, write_reports(loaded, settings, comparison), comparison, as_json=as_json)
@@ -214,11 +214,6 @@ def judge(settings: Settings, run: str, judge_prompt: str, as_json: bool) -> int
 
     The agreement with the figures that need no judge says how far its judgement can be trusted.
     """
-    from rag.cli.cost import usage_logged
-    from rag.evaluation.judge import judge_run
-    from rag.evaluation.runs import load_run
-    from rag.providers.registry import default_specs
-
     spec = default_specs(settings)[0]
     if spec == "extractive":
         raise UsageError("Judging needs a chat model: give one with --model provider:model.")
@@ -241,9 +236,6 @@ def judge(settings: Settings, run: str, judge_prompt: str, as_json: bool) -> int
 @with_settings()
 def export(settings: Settings, run: str, out: str, as_json: bool) -> int:  # noqa: ARG001 - arms --offline
     """Write RUN as a RAGAS evaluation dataset (JSON Lines)."""
-    from rag.evaluation.export import write_ragas
-    from rag.evaluation.runs import load_run
-
     count = write_ragas(load_run(run).records, out)
     if as_json:
         print_json({"file": out, "answers": count})
@@ -253,9 +245,6 @@ def export(settings: Settings, run: str, out: str, as_json: bool) -> int:  # noq
 
 
 def _model(spec: str, settings: Settings) -> BaseChatModel:
-    from rag.providers.offline import apply_offline
-    from rag.providers.registry import chat_model
-
     apply_offline(settings)
     return chat_model(spec, settings)
 

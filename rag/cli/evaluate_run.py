@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,9 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from ingest.pipeline import ingest
 from rag.cli.app import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
+from rag.cli.evaluate_show import show_run, show_sweep, write_reports, write_sweep
 from rag.cli.output import tell, track
 from rag.errors import UsageError
+from rag.evaluation.catalogue import METRICS
+from rag.evaluation.compare import Verdict, compare, missed, requirements
+from rag.evaluation.question_sets import load_questions
+from rag.evaluation.running import EvaluatedPipeline, describe, evaluate
+from rag.evaluation.runs import load_run
+from rag.evaluation.sweep import grid
+from rag.pipeline import Pipeline
+from rag.providers.registry import new_meter
+from rag.store import open_index
 
 if TYPE_CHECKING:
     from rag.evaluation.question_sets import Question
@@ -46,10 +60,6 @@ class Plan:
     @classmethod
     def from_options(cls, settings: Settings, questions: str, options: Mapping[str, Any]) -> Plan:
         """Check the options before anything is asked. Raises UsageError and QuestionSetError."""
-        from rag.evaluation.catalogue import METRICS
-        from rag.evaluation.compare import requirements
-        from rag.evaluation.question_sets import load_questions
-
         if options["fail_if_worse"] and options["against"] is None:
             raise UsageError("--fail-if-worse needs --against RUN, the run to compare with.")
         metric = options["metric"]
@@ -95,8 +105,6 @@ def _axes(options: Mapping[str, Any], settings: Settings) -> dict[str, tuple[Any
 
 
 def _no_setting(name: str, known: Iterable[str]) -> str:
-    import difflib
-
     nearest = difflib.get_close_matches(name, [one for one in known if not _is_secret(one)], n=1)
     hint = f"did you mean {nearest[0]}?" if nearest else "`rag doctor` lists the settings."
     return f"--vary {name}: {name} is not a setting: {hint}"
@@ -116,9 +124,6 @@ def _default_out(questions: str, settings: Settings, axes: object, options: Mapp
 
 def carry_out(plan: Plan, *, as_json: bool) -> int:
     """Run every variant, write the reports, print the outcome, and return the exit code."""
-    from rag.evaluation.sweep import grid
-    from rag.providers.registry import new_meter
-
     variants = grid(plan.axes)
     shared = _Shared(new_meter(plan.settings))
     fixed = {name: options[0] for name, options in plan.axes.items() if len(set(options)) == 1}
@@ -138,8 +143,6 @@ def carry_out(plan: Plan, *, as_json: bool) -> int:
 
 def changed(settings: Settings, values: Mapping[str, Any], *, cache: bool = False) -> Settings:
     """Settings with other values, checked. Identical calls of a sweep are paid for once (`cache`)."""
-    from pydantic import ValidationError
-
     fields = settings.model_dump() | dict(values)
     if cache:
         fields["cache"] = True
@@ -169,9 +172,6 @@ class _Shared:
 def _run_variant(
     plan: Plan, settings: Settings, folder: Path, shared: _Shared, *, chunked: bool
 ) -> EvaluationOutcome:
-    from rag.evaluation.running import EvaluatedPipeline, describe, evaluate
-    from rag.pipeline import Pipeline
-
     if chunked:
         settings = changed(settings, {"index": _rechunked(plan, settings)})
     helped = asks_model(settings)
@@ -206,9 +206,6 @@ def asks_model(settings: Settings) -> bool:
 
 def _rechunked(plan: Plan, settings: Settings) -> str:
     """An index of the same documents with another chunk size, made beside the runs and brought up to date."""
-    from ingest.pipeline import ingest
-    from rag.store import open_index
-
     with open_index(plan.settings.index) as index:
         if index.spec.chunk_tokens == settings.chunk_tokens:
             return plan.settings.index
@@ -243,10 +240,6 @@ def _progress(total: int) -> Iterator[Any]:
 
 
 def _conclude(plan: Plan, outcomes: Mapping[str, EvaluationOutcome], as_json: bool) -> int:
-    from rag.cli.evaluate_show import show_run, show_sweep, write_reports, write_sweep
-    from rag.evaluation.compare import Verdict, compare, missed
-    from rag.evaluation.runs import load_run
-
     runs = {name: outcome.run for name, outcome in outcomes.items() if outcome.run.records}
     if not runs:
         return _budget(outcomes)

@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.output import print_json, print_table, tell
+from rag.evaluation.catalogue import METRICS, given
+from rag.evaluation.compare import Verdict
+from rag.evaluation.report.formatting import interval_text, number, signed, smallest_visible_change
+from rag.evaluation.report.html import html_report, sweep_html
+from rag.evaluation.report.markdown import comparison_markdown, run_markdown, sweep_markdown
+from rag.evaluation.summary import summarise
+from rag.evaluation.sweep import sweep_table
 from rag.messages import choose_language, message
 from rag.rendering.safe import safe_text
 
@@ -32,10 +39,6 @@ def report_language(settings: Settings, run: Run) -> Language:
 
 def write_reports(run: Run, settings: Settings, comparison: Comparison | None = None) -> Summary:
     """Sum a run up and write `summary.json`, `report.html` and `report.md` into its folder."""
-    from rag.evaluation.report.html import html_report
-    from rag.evaluation.report.markdown import comparison_markdown, run_markdown
-    from rag.evaluation.summary import summarise
-
     language = report_language(settings, run)
     summary = summarise(run.records)
     markdown = run_markdown(run, summary, language)
@@ -50,10 +53,6 @@ def write_reports(run: Run, settings: Settings, comparison: Comparison | None = 
 
 def write_sweep(runs: Mapping[str, Run], out: Path, metric: str | None, settings: Settings) -> Sweep:
     """Rank the runs and write the sweep's own reports."""
-    from rag.evaluation.report.html import sweep_html
-    from rag.evaluation.report.markdown import sweep_markdown
-    from rag.evaluation.sweep import sweep_table
-
     sweep = sweep_table(runs, metric)
     language = report_language(settings, next(iter(runs.values())))
     _write(out / "report.html", sweep_html(sweep, title=out.name, language=language))
@@ -77,9 +76,6 @@ def show_run(run: Run, summary: Summary, comparison: Comparison | None, *, as_js
         }
         print_json(form | ({"comparison": comparison.as_dict()} if comparison else {}))
         return
-    from rag.evaluation.catalogue import METRICS
-    from rag.evaluation.report.formatting import interval_text, number
-
     rows = [
         (name, number(METRICS[name], figure.value), interval_text(METRICS[name], figure), str(figure.n))
         for name, figure in summary.figures.items()
@@ -96,9 +92,6 @@ def show_sweep(sweep: Sweep, out: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(out), **sweep.as_dict()})
         return
-    from rag.evaluation.catalogue import METRICS
-    from rag.evaluation.report.formatting import interval_text, number
-
     metric, cost, seconds = (METRICS[name] for name in (sweep.metric, "cost_usd", "seconds_p50"))
     rows = [
         (
@@ -117,9 +110,6 @@ def show_sweep(sweep: Sweep, out: Path, *, as_json: bool) -> None:
 
 def show_comparison(comparison: Comparison) -> None:
     """Print the verdict, the metrics that decide or differ, and the first questions that flipped."""
-    from rag.evaluation.compare import Verdict
-    from rag.evaluation.report.formatting import number, signed, smallest_visible_change
-
     colour = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.MIXED: "yellow"}.get(comparison.verdict)
     click.echo(click.style(f"Verdict: {comparison.verdict.value}", fg=colour, bold=True))
     for name, (before, after) in comparison.settings.items():
@@ -147,8 +137,6 @@ def show_comparison(comparison: Comparison) -> None:
 
 
 def _show_flips(comparison: Comparison) -> None:
-    from rag.evaluation.catalogue import given
-
     gained = sum(flip.gained for flip in comparison.flips)
     lost = len(comparison.flips) - gained
     questions = "question" if len(comparison.flips) == 1 else "questions"

@@ -9,6 +9,7 @@ import click
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, tell, track
+from rag.store import copy_index
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -37,8 +38,6 @@ def copy_command(settings: Settings, origin: str, target: str, as_json: bool) ->
 
     Files, pages, chunks, vectors and the embedding cache are copied, then both are read once more and compared.
     """
-    from rag.store import copy_index
-
     report = copy_index(origin, target, track=track, notify=tell)
     if as_json:
         print_json(report.as_dict())

@@ -10,7 +10,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bars
 
+from ingest.options import Passwords, ReadOptions
+from ingest.pipeline import IngestOptions, ingest
+from rag.cli.cost import usage_logged
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import LINE_EVERY, one_line, print_json, tell
 from rag.errors import UsageError
@@ -72,9 +78,6 @@ def _with_flags(function: Any) -> Any:
 @with_settings("embeddings", "chunk_tokens", "chunk_overlap", "workers", "engine", "ray_address", "max_cost")
 def command(settings: Settings, paths: tuple[str, ...], as_json: bool, **flags: Any) -> int:
     """Index files and folders: PDF, text, Markdown, HTML, CSV and DOCX."""
-    from ingest.pipeline import ingest
-    from rag.cli.cost import usage_logged
-
     if settings.origin("ray_address") == "flag" and settings.engine != "ray":
         raise UsageError("--ray-address needs --engine ray.")
     options = _options(flags)
@@ -88,9 +91,6 @@ def command(settings: Settings, paths: tuple[str, ...], as_json: bool, **flags: 
 
 
 def _options(flags: dict[str, Any]) -> IngestOptions:
-    from ingest.options import Passwords, ReadOptions
-    from ingest.pipeline import IngestOptions
-
     limits = {"seconds": flags["timeout"], "memory_mib": flags["memory"], "max_pages": flags["max_pages"]}
     given = {name: value for name, value in limits.items() if value is not None}
     return IngestOptions(
@@ -184,10 +184,6 @@ class _Bar:
     """Progress at a terminal: one bar, with notes and failed files scrolling above it."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-        from rich.progress import Progress as Bars
-
         self.tally: ProgressCounts | None = None
         columns = (BarColumn(20), TaskProgressColumn(), TextColumn("{task.fields[line]}", markup=False))
         self._bars: Bars = Bars(*columns, console=Console(stderr=True), transient=True)

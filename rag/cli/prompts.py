@@ -9,6 +9,10 @@ import click
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, variables_option, where_option, with_settings
 from rag.cli.output import print_json, tell
+from rag.errors import UsageError
+from rag.pipeline import Pipeline
+from rag.prompting.catalogue import list_templates, load_template, new_template, read_template
+from rag.text.tokens import count_tokens, encoding_for
 
 if TYPE_CHECKING:
     from rag.prompting.template import Template
@@ -31,8 +35,6 @@ def command() -> None:
 @with_settings()
 def list_command(settings: Settings, as_json: bool) -> int:
     """Name every template, with what it is for."""
-    from rag.prompting.catalogue import list_templates, read_template
-
     rows = []
     for entry in list_templates(settings.prompts_dir):
         description = read_template(entry.path).description
@@ -69,8 +71,6 @@ def show_command(
     as_json: bool,
 ) -> int:
     """Show the template NAME (or a file), or the messages it makes of a question."""
-    from rag.prompting.catalogue import load_template
-
     template = load_template(name, settings.prompts_dir)
     if question is None:
         _show_file(template, as_json)
@@ -96,9 +96,6 @@ def _show_messages(
     variables: dict[str, str],
     as_json: bool,
 ) -> None:
-    from rag.pipeline import Pipeline
-    from rag.text.tokens import count_tokens, encoding_for
-
     with Pipeline.open(settings=settings, notify=tell, command="prompts") as pipeline:
         messages = pipeline.render(question, prompt=str(template.path), where=where, variables=variables)
         model = pipeline.model
@@ -123,9 +120,6 @@ def _show_messages(
 @with_settings()
 def check_command(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
     """Check templates by name or file; all of them when none is named."""
-    from rag.errors import UsageError
-    from rag.prompting.catalogue import list_templates, load_template
-
     results = []
     for name in names or [entry.name for entry in list_templates(settings.prompts_dir)]:
         try:
@@ -153,8 +147,6 @@ def check_command(settings: Settings, names: tuple[str, ...], as_json: bool) -> 
 @with_settings()
 def new_command(settings: Settings, name: str, folder: str | None, as_json: bool) -> int:
     """Write a commented template to start from."""
-    from rag.prompting.catalogue import new_template
-
     path = new_template(name, folder or settings.prompts_dir or ".")
     if as_json:
         print_json({"path": str(path)})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.app import EXIT_DONE
+from rag.cli.forms import search_form
 from rag.cli.options import (
     SEARCH_MODEL,
     as_typed,
@@ -19,7 +20,12 @@ from rag.cli.options import (
     with_settings,
 )
 from rag.cli.output import one_line, print_json, tell, track, wrapped
+from rag.cli.render import language_for, page_name
+from rag.evaluation.question_sets import load_questions
 from rag.messages import Language, message
+from rag.pipeline import Pipeline
+from rag.text.keywords import STOP_WORDS
+from rag.text.language import without_particle
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -46,16 +52,12 @@ def command(
     """Find the passages for QUERY, best first. No model is asked unless --expand or --rerank needs one."""
     if (query is None) == (questions is None):
         raise click.UsageError("Give either a query or --questions FILE.")
-    from rag.pipeline import Pipeline
-
     if not settings.expand and settings.rerank != "chat":
         settings = settings.model_copy(update={"model": "extractive"})
     with Pipeline.open(settings=settings, notify=tell, command="search") as pipeline:
         if query is not None:
             _search(query, None, pipeline, where, as_json)
             return EXIT_DONE
-        from rag.evaluation.question_sets import load_questions
-
         assert questions is not None
         for one in track(load_questions(questions), "Searching"):
             _search(one.question, one.id, pipeline, where, as_json)
@@ -65,9 +67,6 @@ def command(
 def _search(
     query: str, identity: str | None, pipeline: Pipeline, where: tuple[str, ...], as_json: bool
 ) -> None:
-    from rag.cli.forms import search_form
-    from rag.cli.render import language_for
-
     passages = pipeline.search(query, where=where)
     if as_json:
         print_json(search_form(query, passages, identity))
@@ -84,17 +83,12 @@ def _search(
 
 def _keywords(question: str) -> list[str]:
     """The words of a question that are worth marking in a passage; Korean ones without their particle."""
-    from rag.text.keywords import STOP_WORDS
-    from rag.text.language import without_particle
-
     words = (without_particle(word) for word in re.findall(r"[\w.%-]*\w", question))
     return [word for word in words if word.casefold() not in STOP_WORDS]
 
 
 def _passage_text(rank: int, passage: Passage, keywords: Iterable[str], language: Language) -> str:
     """A passage with its page, why it was found, and its text with the keywords marked."""
-    from rag.cli.render import page_name
-
     page = page_name(passage.page, passage.page_label, language)
     heading = f" · {one_line(passage.heading)}" if passage.heading else ""
     head = click.style(f"{rank}. {one_line(passage.file)}, {page}", bold=True) + heading

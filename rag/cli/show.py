@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,12 +11,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.options import Passwords
+from rag.answering.citations import page_hash
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
+from rag.cli.forms import citation_form, citations_of
 from rag.cli.options import as_typed, examples, json_option, with_settings
 from rag.cli.output import one_line, print_json, tell
+from rag.cli.render import difference_text, language_for, page_name
 from rag.errors import RagError, UsageError
 from rag.messages import Language, message
+from rag.pipeline.state import LAST_ANSWER, read_state_file, write_state_bytes
+from rag.rendering.pages import render_page
 from rag.rendering.safe import safe_text
+from rag.store import open_index
+from rag.text.matching import find_quote
 from rag.types import Citation, Page, QuoteStatus, Span
 
 if TYPE_CHECKING:
@@ -64,10 +73,6 @@ def command(
     given = (number is not None, file is not None, page is not None)
     if given not in ((True, False, False), (False, True, True)):
         raise click.UsageError("Give the number of a citation, or --file and --page.")
-    from ingest.options import Passwords
-    from rag.cli.render import language_for
-    from rag.store import open_index
-
     with open_index(settings.index, notify=tell) as index:
         if number is not None:
             saved = _of_last_answer(settings, number)
@@ -88,16 +93,12 @@ def command(
 
 
 def _print_form(index: Index, citation: Citation, picture: Path | None) -> None:
-    from rag.cli.forms import citation_form
-
     page = index.page(citation.file, citation.page)
     text, png = None if page is None else page.text, None if picture is None else str(picture)
     print_json({"citation": citation_form(citation), "text": text, "png": png})
 
 
 def _print(index: Index, citation: Citation, picture: Path | None, language: Language) -> None:
-    from rag.cli.render import difference_text
-
     click.echo(page_around(index, citation, language))
     if not citation.verified:
         reason = safe_text(citation.note) or message("command.not_on_page", language)
@@ -112,9 +113,6 @@ def _print(index: Index, citation: Citation, picture: Path | None, language: Lan
 
 
 def _of_last_answer(settings: Settings, number: str) -> Citation:
-    from rag.cli.forms import citations_of
-    from rag.pipeline.state import LAST_ANSWER, read_state_file
-
     answer = read_state_file(settings.index, LAST_ANSWER)
     if answer is None:
         raise UsageError("There is no last answer to show: ask first, or give --file and --page.")
@@ -148,8 +146,6 @@ def recheck(index: Index, citation: Citation, language: Language) -> Citation:
 
     A note says so in `language`.
     """
-    from rag.answering.citations import page_hash
-
     page = index.page(citation.file, citation.page)
     if not citation.verified or (page is not None and page_hash(page) == citation.page_hash):
         return citation
@@ -160,15 +156,11 @@ def recheck(index: Index, citation: Citation, language: Language) -> Citation:
 
 
 def _find(quote: str, page: Page) -> tuple[Span, ...]:
-    from rag.text.matching import find_quote
-
     match = find_quote(quote, page.text) if quote else None
     return tuple(Span(page.number, start, end) for start, end in match.parts) if match else ()
 
 
 def _no_page(index: Index, file: str, page: int) -> UsageError:
-    import difflib
-
     count = len(index.pages(file))
     if count:
         return UsageError(f"{file} has the pages 1 to {count}: there is no page {page}.")
@@ -182,8 +174,6 @@ def _no_page(index: Index, file: str, page: int) -> UsageError:
 
 def page_around(index: Index, citation: Citation, language: Language) -> str:
     """The page's text around the quote with the quote marked; the whole page when there is no quote."""
-    from rag.cli.render import page_name
-
     head = f"{one_line(citation.file)}, {page_name(citation.page, citation.page_label, language)}"
     lines = [click.style(head, bold=True)]
     for number in dict.fromkeys((citation.page, *(span.page for span in citation.spans))):
@@ -241,9 +231,6 @@ def draw_page(
 
     Raises RagError when the file is no PDF, is gone, or the picture cannot be written.
     """
-    from rag.pipeline.state import write_state_bytes
-    from rag.rendering.pages import render_page
-
     source, page = index.document(citation.file), index.page(citation.file, citation.page)
     if source is None or page is None:
         raise _no_page(index, citation.file, citation.page)

@@ -10,6 +10,7 @@ import click
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, print_table, tell
+from rag.store import open_index
 from rag.types import Status
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 @with_settings()
 def command(settings: Settings, failed: bool, as_json: bool) -> int:
     """Show every file with what became of it."""
-    from rag.store import open_index
-
     with open_index(settings.index, notify=tell) as index:
         rows = _rows(index)
     totals = _totals(rows)

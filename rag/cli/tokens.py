@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ingest.discovery import discover
+from ingest.options import ReadOptions
+from ingest.reading import Reading, ReadJob
+from ingest.workers import ReaderPool
 from rag.cli.app import EXIT_DONE, EXIT_PARTLY
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, print_table
+from rag.providers.registry import default_specs, embedding_model
+from rag.providers.specs import BUILTIN_EMBEDDINGS, EXTRACTIVE, parse_spec
+from rag.text.tokens import count_many, encoding_for
+from rag.types import Page, Status
+from rag.usage.prices import load_prices
 
 if TYPE_CHECKING:
     from ingest.reading import Reading
@@ -63,15 +72,9 @@ def command(settings: Settings, paths: tuple[str, ...], as_json: bool) -> int:
 
 def _counters(settings: Settings) -> dict[str, _Counter]:
     """For `embedding`, and for `chat` unless sentences are only copied."""
-    from rag.providers.registry import default_specs
-    from rag.providers.specs import BUILTIN_EMBEDDINGS, EXTRACTIVE, parse_spec
-    from rag.usage.prices import load_prices
-
     prices = load_prices(settings.prices)
     model, embeddings = (str(parse_spec(spec)) for spec in default_specs(settings))
     if embeddings == BUILTIN_EMBEDDINGS:
-        from rag.providers.registry import embedding_model
-
         count = embedding_model(embeddings, settings).count_tokens
         first = _Counter(embeddings, lambda texts: sum(map(count, texts)), True, prices.find(embeddings))
     else:
@@ -82,19 +85,11 @@ def _counters(settings: Settings) -> dict[str, _Counter]:
 
 
 def _tiktoken(spec: str, price: Price | None) -> _Counter:
-    from rag.text.tokens import count_many, encoding_for
-
     return _Counter(spec, lambda texts: sum(count_many(texts, spec)), encoding_for(spec).exact, price)
 
 
 def _read(settings: Settings, paths: Sequence[str]) -> Iterator[tuple[str, Reading]]:
     """Each file as `rag ingest` would read it, by name."""
-    from ingest.discovery import discover
-    from ingest.options import ReadOptions
-    from ingest.reading import Reading, ReadJob
-    from ingest.workers import ReaderPool
-    from rag.types import Page, Status
-
     if "-" in paths:
         text = sys.stdin.read()
         yield "-", Reading(Status.OK, pages=(Page(1, text),))

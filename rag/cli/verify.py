@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rag.answering.saved import read_saved_answer, verify_saved_answer
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
+from rag.cli.forms import derived_form
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import one_line, print_json, tell, wrapped
+from rag.cli.render import language_for, page_name
 from rag.errors import RagError
 from rag.messages import Language, message
+from rag.store import open_index
 
 if TYPE_CHECKING:
     from rag.answering.saved import Verification
@@ -33,10 +37,6 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
 
     With --json one object a line.
     """
-    from rag.answering.saved import read_saved_answer, verify_saved_answer
-    from rag.cli.render import language_for
-    from rag.store import open_index
-
     sound = True
     with open_index(settings.index, notify=tell) as index:
         for file in files:
@@ -55,8 +55,6 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
 
 
 def _form(file: str, found: Verification) -> dict[str, Any]:
-    from rag.cli.forms import derived_form
-
     return {
         "file": file,
         "question": found.receipt.question,
@@ -80,8 +78,6 @@ def _form(file: str, found: Verification) -> dict[str, Any]:
 
 
 def _print(file: str, found: Verification, language: Language) -> None:
-    from rag.cli.render import page_name
-
     mark, colour = ("✓", "green") if found.holds else ("✗", "red")
     click.echo(f"{click.style(mark, fg=colour)} {one_line(file)}: {one_line(found.receipt.question)}")
     for check in found.checks:
