@@ -40,7 +40,8 @@ def _others_are_fine(found: dict[str, Reading]) -> bool:
 
 def test_a_file_that_takes_forever_is_timed_out(folder: Path) -> None:
     (folder / "endless.pdf").write_bytes(pdfs.endless_pdf())
-    found = _read_all(folder, seconds=5.0)  # the other files take less, also on a busy machine
+    # the other files take less, also on a busy machine; pypdf might read this one in the end
+    found = _read_all(folder, use_pypdf=False, seconds=5.0)
     assert found["endless.pdf"].status is Status.TIMED_OUT
     assert "seconds" in found["endless.pdf"].reason
     assert _others_are_fine(found)
