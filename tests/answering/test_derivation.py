@@ -161,7 +161,7 @@ def test_what_stands_on_the_page_is_not_derived() -> None:
         'A total of 1,013 sailings were cancelled. [2: "Of the 1,013 sailings that were cancelled"]'
     )
     assert sentence.derived == ()
-    assert sentence.support is Support.VERIFIED
+    assert sentence.unsupported_facts == ()
 
 
 def test_strict_withholds_a_derived_figure() -> None:
@@ -200,7 +200,7 @@ def test_every_output_shows_the_formula() -> None:
 
 def test_a_missing_figure_is_named_in_the_text() -> None:
     line = click.unstyle(sentence_line(judged(f"Net sales rose by 3.9%. {SALES}"), "en"))
-    assert line.endswith("(weakly supported; not in the evidence: 3.9%)")
+    assert line.endswith("(read the quote: code cannot tell; not in the evidence: 3.9%)")
 
 
 def test_a_receipt_proves_the_computation_again(tmp_path: Path) -> None:
