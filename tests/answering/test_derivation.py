@@ -200,7 +200,7 @@ def test_every_output_shows_the_formula() -> None:
 
 def test_a_missing_figure_is_named_in_the_text() -> None:
     line = click.unstyle(sentence_line(judged(f"Net sales rose by 3.9%. {SALES}"), "en"))
-    assert line.endswith("(read the quote: code cannot tell; not in the evidence: 3.9%)")
+    assert line.endswith("(read the quote: code cannot tell; not in the quotes: 3.9%)")
 
 
 def test_a_receipt_proves_the_computation_again(tmp_path: Path) -> None:
