@@ -17,7 +17,11 @@ HANGUL = re.compile("[가-힣]")
 def loose(request: Request) -> str:
     """One sentence that holds, one that stands on no page, a wrong page, and a word that there is no answer."""
     korean = "연차" in asked(request)
-    words = "연차 휴가는 근속 1년에 15일이며" if korean else "was opened to traffic on 24 October 1931"
+    words = (
+        "연차 휴가는 근속 1년에 15일이며"
+        if korean
+        else "The harbour bridge was opened to traffic on 24 October 1931"
+    )
     n = number_of(request, words)
     return (
         f'{words}. [{n}, p. 9: "{words}"]\n'
@@ -36,9 +40,9 @@ def test_notes_follow_the_setting_else_the_question(
     with OpenAIServer(reply=loose) as server:
         pipeline = opened(server, language=setting)
         answer, strict = pipeline.ask(question), pipeline.ask(question, strict=True)
-    noted = [citation.note for citation in answer.citations] + list(strict.notes)
-    assert len(noted) == 4
-    assert [bool(HANGUL.search(note)) for note in noted] == [korean] * 4
+    noted = [*(citation.note for citation in answer.citations if citation.note), *answer.notes, *strict.notes]
+    assert len(noted) >= 3
+    assert {bool(HANGUL.search(note)) for note in noted} == {korean}
 
 
 @pytest.mark.parametrize(("setting", "korean"), [("auto", False), ("ko", True)])
