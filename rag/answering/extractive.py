@@ -13,7 +13,7 @@ from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.types import Passage
 
 if TYPE_CHECKING:
-    from rag.answering.late_interaction import EmbedTokens
+    from rag.providers.embedding import EmbedTokens
 
 SAME = 0.8
 """Share of common words (Jaccard) from which two sentences say the same."""
@@ -63,19 +63,18 @@ def answer(
     sentence that its file says on an earlier page too is quoted from there. The draft is declined when the passages
     hold no sentence at all.
     """
-    analysed = analyse(question)
-    found = candidates(passages)
-    return draft(analysed, rank(analysed, found, passages, embed_tokens=embed_tokens), pages, max_sentences)
+    ranked = rank(analyse(question), candidates(passages), passages, embed_tokens=embed_tokens)
+    return draft(question, ranked, pages, max_sentences)
 
 
 def draft(
-    question: QuestionAnalysis,
+    question: str,
     ranked: Sequence[Ranked],
     pages: PageSource | None = None,
     max_sentences: int = MAX_SENTENCES,
 ) -> Draft:
     """`answer` from sentences that are ranked already."""
-    chosen = choose(ranked, max_sentences if asks_for_several(question.text) else min(max_sentences, 1))
+    chosen = choose(ranked, max_sentences if asks_for_several(question) else min(max_sentences, 1))
     written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages)]
     return Draft(tuple(written), declined=not chosen)
 

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from rag.answering.ranking import Candidate
-    from rag.providers.e5 import TokenVectors
-
-    EmbedTokens = Callable[[Sequence[str], Literal["query", "passage"]], list[TokenVectors]]
-    """Texts and what they are (`query` or `passage`) to the vectors of their tokens."""
+    from rag.providers.e5.embeddings import TokenVectors
+    from rag.providers.embedding import EmbedTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def match(question: str, sentences: Sequence[Candidate], embed: EmbedTokens) -> 
     rows, held = [], []
     for c in sentences:
         tokens, begin = read[c.rank], len(heads[c.rank]) + c.start
-        own = _within(tokens, c.passage, begin, begin + len(c.text), len(heads[c.rank]))
+        own = _within(tokens, begin, begin + len(c.text))
         rows.append(near[c.rank][own].max(0) if own else np.full(len(kept), 0.0, np.float32))
         held.append({tokens.ids[i] for i in own})
     counts = Counter(token for ids in held for token in ids)
@@ -69,7 +67,8 @@ def match(question: str, sentences: Sequence[Candidate], embed: EmbedTokens) -> 
     return Matches(texts, weights, np.array(rows, np.float32).reshape(len(sentences), len(kept)))
 
 
-def _within(tokens: TokenVectors, passage: object, begin: int, end: int, head: int) -> list[int]:
+def _within(tokens: TokenVectors, begin: int, end: int) -> list[int]:
+    """Places of the tokens between two characters; the space before a word belongs to its token."""
     return [i for i, (a, b) in enumerate(tokens.offsets) if a >= begin - 1 and b > begin and b <= end]
 
 

@@ -20,14 +20,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rag.answering.identity import Named, conflict, named
-from rag.answering.late_interaction import match
+from rag.answering.late_interaction import Matches, match
 from rag.answering.question import QuestionAnalysis, counts_unit, holds_kind, holds_measure
 from rag.text.keywords import keyword_tokens
 from rag.text.sentences import sentences
 from rag.types import Passage
 
 if TYPE_CHECKING:
-    from rag.answering.late_interaction import EmbedTokens
+    from rag.providers.embedding import EmbedTokens
 
 
 _ORDERS = re.compile(
@@ -222,8 +222,8 @@ class Ranked:
     candidate: Candidate
     score: float
     features: Features
-    met: float | None = None
-    """How closely its words, or those of the sentence before it, meet the question's (a mean cosine, weighted)."""
+    matches: Matches | None = None
+    """How closely its words, or those of the sentence before it, meet each of the question's; one row."""
 
 
 def rank(
@@ -256,7 +256,7 @@ def _closer(
         at = place[id(ranked.candidate)]
         row = replace(ranked.features, interaction=float(scores[at]) - best)
         pair = [at - 1, at] if at and known[at - 1].rank == ranked.candidate.rank else [at]
-        met = float(matches.cosines[pair].max(0) @ matches.weights)
+        met = replace(matches, cosines=matches.cosines[pair].max(0, keepdims=True))
         yield Ranked(ranked.candidate, score(row, CLOSE), row, met)
 
 

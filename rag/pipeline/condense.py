@@ -144,14 +144,14 @@ def _asked_again(question: str, change: str, asked: str) -> str:
 
 def replace_named(text: str, change: str) -> str:
     """`text` with its model, year or month replaced by the one of the same kind in `change`, if both have one."""
-    for kind in _NAMED:
+    for kind in NAMED:
         old, new = kind.search(text), kind.search(change)
         if old is not None and new is not None and old[0] != new[0]:
             text = text[: old.start()] + new[0] + text[old.end() :]
     return text
 
 
-_NAMED = (
+NAMED = (
     re.compile(r"(?<![A-Za-z0-9])[A-Z][A-Za-z]{0,5}[- ]?\d{1,5}[A-Za-z]?(?![A-Za-z0-9])"),
     re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)"),
     re.compile(

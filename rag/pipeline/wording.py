@@ -15,6 +15,14 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "The question names nothing to look for: say what it is about.",
         "ko": "질문에 찾아볼 말이 없습니다. 무엇에 관한 것인지 적어 주세요.",
     },
+    "small_talk": {
+        "en": "I answer questions about the indexed documents: ask one whenever you like.",
+        "ko": "색인된 문서에 관한 질문에 답합니다. 궁금한 것을 물어보세요.",
+    },
+    "part_missing": {
+        "en": "Not in these documents: {question}",
+        "ko": "이 문서들에 없는 내용: {question}",
+    },
     "empty_index": {
         "en": "The index is empty: `rag ingest FOLDER` fills it.",
         "ko": "색인이 비어 있습니다. `rag ingest 폴더`로 채우세요.",
