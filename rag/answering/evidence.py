@@ -1,12 +1,12 @@
 """How sure the passages are to hold the answer, as a score from 0 to 1.
 
 The score is a logistic function of a few signals, each of which looks for what was asked: the words of the question
-without those that only ask, the kind of value, and that it is the same model, year or month. Its constants were fitted
-by `benchmarks/fit_evidence.py` on questions about Korean and English Wikipedia pages, the sample documents, and small
-collections of manuals, rules and minutes in both languages, all collections counting alike: answerable questions
-against questions without an answer, questions whose document was left out, and questions whose answering sentences
-were taken out. It prints the figures for each collection when it is left out. The bias is set so that 5 % of the
-questions without an answer reach one half.
+without those that only ask, the kind of value, and that it is the same model, year or month. Its constants were
+fitted by `benchmarks/fit_evidence.py` on questions about Korean and English Wikipedia pages, the sample documents,
+and small collections of manuals, rules and minutes in both languages: answerable questions against questions without
+an answer, questions whose document was left out, and, counting less, questions whose answering sentences were taken
+out. It prints the figures for each collection when it is left out of the fit. The bias is set so that 5 % of the
+questions whose document is not there reach one half.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Signals:
     margin: float = 0.0
     """How far the best passage's cosine stands out: (best - mean) / (1 - mean) over the passages (0 to 1)."""
     measure: float = 0.0
-    """Whether the best sentence has a value of the measure asked for (1), has none (0), or none is asked for (0.5)."""
+    """Whether the best sentence has a value of the measure asked for (1) or not (0); 0.5 when none is asked for."""
     other: float = 0.0
     """Whether the best sentence is about another model, year or month than the question."""
     missing: float = 0.0
@@ -66,9 +66,7 @@ class Model:
     bias: float
 
 
-WORDS = Model(
-    Signals(passage=1.6, own=3.3, margin=4.8, measure=1.8, other=-4.7, missing=-2.9), bias=-2.7
-)
+WORDS = Model(Signals(passage=1.6, own=3.3, margin=4.8, measure=1.8, other=-4.7, missing=-2.9), bias=-2.7)
 """For embeddings that give no vectors of tokens."""
 CLOSE = Model(Signals(passage=0.9, own=2.0, met=14.8, measure=1.8, other=-4.0, missing=-2.3), bias=-7.2)
 """With late interaction."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rag.answering.citations import PageSource
-from rag.answering.question import QuestionAnalysis, analyse
+from rag.answering.question import analyse
 from rag.answering.ranking import IN_FRONT, Candidate, Ranked, candidates, rank
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.types import Passage
@@ -24,17 +24,22 @@ LEANS_ON = 300
 LISTED = 12
 """Items of a list that are shown at most."""
 _LEANS = re.compile(
-    r"[\"'“‘(]*(?:(?:it|its|they|their|them|this|these|those|he|she|his|her|him|there|such|both|neither|the (?:former|latter"
+    r"[\"'“‘(]*(?:(?:it|its|they|their|them|this|these|those|he|she|his|her|him|there|such|both|neither"
+    r"|the (?:former|latter"
     r"|same|other|others))\b(?! (?:is|are|was|were) (?:no|a|an|the|also)\b.*\bthat\b)"
-    r"|(?:그|이|해당|그녀|그들|이들|이것|그것|이곳|그곳|여기|거기|이때|그때|당시|둘 다|양쪽)(?=[은는이가을를의에도과와\s])"
+    r"|(?:그|이|해당|그녀|그들|이들|이것|그것|이곳|그곳"
+    r"|여기|거기|이때|그때|당시|둘 다|양쪽)(?=[은는이가을를의에도과와\s])"
     r"|(?:이는|그는|이를|그를|이에|이후|그 뒤|그 후|따라서|그래서|그러나|하지만|또한)(?=[\s,]))",
     re.IGNORECASE,
 )
 """Words with which a sentence begins that says nothing without the one before it."""
 _SEVERAL = re.compile(
-    r"\bwhat are\b|\bwhich\s(?:\w+\s)?\w+s\s(?:are|were|do|did|can|have)\b|\b(?:list|name)\b.*\b(?:all|the|two|three|four|some)\b"
-    r"|\ball (?:of )?the\b|\b(?:steps|reasons|conditions|requirements|differences|kinds|types|examples|items|parts)\b|\bboth\b"
-    r"|\b(?:what|which) (?:two|three|four|five|other)\b|무엇무엇|어떤 (?:것들?|종류)|종류|목록|모두|전부|각각|나열|가지는|절차|조건들?은|차이|사람들은",
+    r"\bwhat are\b|\bwhich\s(?:\w+\s)?\w+s\s(?:are|were|do|did|can|have)\b|\b(?:list|name)\b.*\b(?:all|the|two"
+    r"|three|four|some)\b"
+    r"|\ball (?:of )?the\b|\b(?:steps|reasons|conditions|requirements|differences|kinds|types|examples|items"
+    r"|parts)\b|\bboth\b"
+    r"|\b(?:what|which) (?:two|three|four|five|other)\b|무엇무엇|어떤 (?:것들?|종류)|종류|목록"
+    r"|모두|전부|각각|나열|가지는|절차|조건들?은|차이|사람들은",
     re.IGNORECASE,
 )
 """Questions for several things."""
@@ -57,7 +62,7 @@ def answer(
     """The sentence of the passages that answers, quoting itself; more when the question asks for several things.
 
     A sentence that leans on the one before it ("It was ...") is quoted with that; one that opens a list comes with
-    the list. Of further ones at most `max_sentences` in all are given, none much less likely to answer than the first.
+    the list. Of further ones at most `max_sentences` in all are given, none much less likely than the first.
 
     `embed_tokens` gives the vectors of tokens in context; without it the choice rests on words alone. With `pages`, a
     sentence that its file says on an earlier page too is quoted from there. The draft is declined when the passages

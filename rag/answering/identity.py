@@ -48,9 +48,13 @@ def named(text: str) -> Named:
 
 
 _WORDS = frozenset(
-    "a an and at by for from in is of on or the to page pages no p section chapter figure fig table step article item"
-    " plot room jan feb mar apr may june july aug sep sept oct nov dec fy q act rule part day level".split()
+    re.findall(
+        r"\w+",
+        "a an and at by for from in is of on or the to page pages no p section chapter figure fig table step article"
+        " item plot room jan feb mar apr may june july aug sept oct nov dec fy q act rule part day level",
+    )
 )
+"""Words before a number that do not make it the name of a model."""
 
 
 def conflict(asked: Named, levels: Sequence[Named]) -> float:

@@ -1,9 +1,9 @@
 """Late interaction: how closely each word of a question is met by the words of a sentence, in context.
 
-A passage is read once by the encoder, under its heading; the last hidden states of its tokens are then compared with
-those of the question, token by token, and a sentence gets the best cosine of each question token among its own (the
-MaxSim of ColBERT, Khattab and Zaharia, SIGIR 2020, here without training). The mean of all passage tokens is taken off
-first: the states of this encoder share a large common part that says nothing about a word.
+The encoder reads a passage once, under its heading. The last hidden states of its tokens are compared with those of
+the question, token by token, and a sentence gets the best cosine of each question token among its own (the MaxSim of
+ColBERT, Khattab and Zaharia, SIGIR 2020, here without training). The mean of all passage tokens is taken off first:
+the states of this encoder share a large common part that says nothing about a word.
 """
 
 from __future__ import annotations

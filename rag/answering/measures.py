@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 
 _N = (
-    r"(?:\d[\d,.]*|\b(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
+    r"(?:\d[\d,.]*|\b(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty"
+    r"|forty"
     r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|few|several)\b"
     r"|(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무|반|수|몇)(?=\s?[가-힣]))"
 )
@@ -79,7 +80,8 @@ MEASURES: tuple[Measure, ...] = (
     ),
     _measure(
         "length",
-        r"\bhow (?:tall|high|wide|deep|far|thick)\b(?! (?:ahead|in advance))|\b(?:height|width|depth|thickness|diameter)\b"
+        r"\bhow (?:tall|high|wide|deep|far|thick)\b(?! (?:ahead|in advance))|\b(?:height|width|depth|thickness"
+        r"|diameter)\b"
         r"|높이|너비|폭[은이]|깊이|두께|지름|얼마나\s(?:멀|깊|높)",
         _LENGTHS,
     ),
@@ -111,13 +113,15 @@ MEASURES: tuple[Measure, ...] = (
     _measure("time", rf"\bhow many (?:{_SPAN})\b|며칠|몇\s?(?:{_SPAN_KO})(?!\s?생)(?:[^월]|$)", _LONG),
     _measure(
         "money",
-        r"\b(?:what|how much)\b.*\b(?:prices?|costs?|fees?|fares?|salary|wages?|fines?|rent|deposit|charged?|earns?|pays?|paid)\b"
+        r"\b(?:what|how much)\b.*\b(?:prices?|costs?|fees?|fares?|salary|wages?|fines?|rent|deposit|charged?|earns?"
+        r"|pays?|paid)\b"
         r"|\bhow much (?:is|are|was|were|money)\b(?!.*\b(?:water|time|space|weight)\b)"
         rf"|(?:{_MONEY_KO})[은는이가도]?(?:\s\S{{1,6}}){{0,2}}\s얼마|(?:{_MONEY_KO})[은는이가]?\s*\?"
         r"|금[은이]\s얼마|얼마(?:예요|에요|죠)|얼마를\s(?:내|받|지불|부담)",
         r"[$€£¥₩]|\b(?:usd|eur|gbp|krw)\b|\d\s?(?:dollars?|euros?|pounds?|pence|p\b|cents?|won|yen|francs?|crowns?)"
         r"|(?:million|billion|thousand|hundred) (?:dollars?|euros?|pounds?|won|yen|marks?|francs?)"
-        r"|[\d만천백억조]\s?원|[%％]|\bper ?cent\b|\bfree\b|\bno (?:charge|fee|cost)\b|무료|무상|없[다습이으]|지원하지|반값",
+        r"|[\d만천백억조]\s?원|[%％]|\bper ?cent\b|\bfree\b|\bno (?:charge|fee|cost)\b"
+        r"|무료|무상|없[다습이으]|지원하지|반값",
     ),
 )
 

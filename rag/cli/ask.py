@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--save", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the answer with its proof."
 )
+@click.option("--verbose", is_flag=True, help="Show the evidence score as a figure.")
 @json_option
 @with_settings(*ANSWERING)
 def command(
@@ -50,6 +51,7 @@ def command(
     where: tuple[str, ...],
     variables: dict[str, str],
     save: str | None,
+    verbose: bool,
     as_json: bool,
 ) -> int:
     """Answer QUESTION from the indexed documents, with quotes that are found on the page."""
@@ -62,16 +64,21 @@ def command(
 
     with open_pipeline(settings, "ask") as pipeline:
         if questions is not None:
-            return _ask_set(pipeline, questions, where, variables, as_json)
+            return _ask_set(pipeline, questions, where, variables, as_json, verbose)
         assert question is not None
-        answer = _ask_one(pipeline, question, where, variables, as_json)
+        answer = _ask_one(pipeline, question, where, variables, as_json, verbose)
         if save is not None:
             tell(save_answer(pipeline, answer, Path(save)))
     return EXIT_DONE if answer.answered else EXIT_ABSTAINED
 
 
 def _ask_one(
-    pipeline: Pipeline, question: str, where: tuple[str, ...], variables: dict[str, str], as_json: bool
+    pipeline: Pipeline,
+    question: str,
+    where: tuple[str, ...],
+    variables: dict[str, str],
+    as_json: bool,
+    verbose: bool,
 ) -> Answer:
     from rag.cli.forms import answer_form, print_json
     from rag.cli.streaming import show_stream
@@ -81,7 +88,7 @@ def _ask_one(
         answer = _plain_ask(pipeline, question, where, variables)
         print_json(answer_form(answer))
     else:
-        answer = show_stream(pipeline, question, where=where, variables=variables)
+        answer = show_stream(pipeline, question, where=where, variables=variables, verbose=verbose)
     write_state(pipeline.settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
     return answer
 
@@ -97,7 +104,12 @@ def _plain_ask(
 
 
 def _ask_set(
-    pipeline: Pipeline, path: str, where: tuple[str, ...], variables: dict[str, str], as_json: bool
+    pipeline: Pipeline,
+    path: str,
+    where: tuple[str, ...],
+    variables: dict[str, str],
+    as_json: bool,
+    verbose: bool,
 ) -> int:
     from rag.cli.forms import answer_form, print_json
     from rag.cli.progress import track
@@ -111,5 +123,6 @@ def _ask_set(
             print_json(answer_form(answer, item.id))
         else:
             click.echo(f"\n{plain(item.id)}: {plain(item.question)}")
-            click.echo(answer_text(answer, language_for(item.question, pipeline.settings)))
+            language = language_for(item.question, pipeline.settings)
+            click.echo(answer_text(answer, language, verbose=verbose))
     return EXIT_DONE

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import click
 
+from rag.answering.evidence import evidence_level
 from rag.cli.messages import Language, say
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Support, Usage
@@ -43,21 +44,35 @@ def _width() -> int:
     return min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
 
 
-def answer_text(answer: Answer, language: Language) -> str:
-    """The answer with a mark for each sentence, its quotes, and what the reader should know."""
+def answer_text(answer: Answer, language: Language, *, verbose: bool = False) -> str:
+    """The answer with a mark for each sentence, its quotes, and what the reader should know.
+
+    `verbose` shows the evidence score as a figure beside its level.
+    """
+    if answer.extra.get("small_talk"):
+        return plain(answer.reason)
     lines = list(_declined(answer, language) if not answer.answered else _answered(answer, language))
     if answer.standalone_question:
         searched = say("searched_for", language, question=plain_line(answer.standalone_question))
         lines.append(click.style(searched, dim=True))
     lines += [click.style(plain(note), dim=True) for note in answer.notes]
-    lines.append(click.style(footer(answer, language), dim=True))
+    lines.append(click.style(footer(answer, language, verbose=verbose), dim=True))
     return "\n".join(lines)
 
 
 def _answered(answer: Answer, language: Language) -> Iterable[str]:
     for sentence in answer.sentences:
-        yield sentence_line(sentence, language)
+        line = sentence_line(sentence, language)
+        basis = say(_basis(sentence, answer), language) if sentence.support is Support.VERIFIED else ""
+        yield line + (click.style(f"  ({basis})", fg="green") if basis and not sentence.derived else "")
     yield from quote_lines(answer, language)
+
+
+def _basis(sentence: Sentence, answer: Answer) -> str:
+    """What a verified sentence rests on: it is copied from the page, or supported by what it quotes."""
+    quotes = ["".join(c.quote.split()) for c in answer.citations if c.n in sentence.citations and c.verified]
+    copied = any("".join(sentence.text.split()) in quote for quote in quotes)
+    return "word_for_word" if copied else "supported"
 
 
 def sentence_line(sentence: Sentence, language: Language) -> str:
@@ -160,9 +175,11 @@ def passage_line(rank: int, passage: Passage, language: Language) -> str:
     return f"{place}\n     {snippet.plain}"
 
 
-def footer(answer: Answer, language: Language) -> str:
-    """Model, evidence score, tokens and price on one line."""
-    parts = [answer.model, f"{say('evidence', language)} {answer.evidence_score:.2f}"]
+def footer(answer: Answer, language: Language, *, verbose: bool = False) -> str:
+    """Model, level of the evidence, tokens and price on one line; `verbose` adds the evidence score."""
+    level = say(f"evidence_{evidence_level(answer.evidence_score)}", language)
+    score = f" ({answer.evidence_score:.2f})" if verbose else ""
+    parts = [answer.model, f"{say('evidence', language)}: {level}{score}"]
     if answer.usage.calls or answer.usage.cached_calls:
         parts.append(usage_text(answer.usage, language))
     parts.append(say("seconds", language, seconds=answer.seconds.get("total", 0.0)))

@@ -28,6 +28,7 @@ def show_stream(
     history: Sequence[tuple[str, str]] = (),
     prompt: str | None = None,
     variables: Mapping[str, str] | None = None,
+    verbose: bool = False,
 ) -> Answer:
     """Print the answer to standard output and return it.
 
@@ -40,7 +41,7 @@ def show_stream(
     answer = _streamed(pipeline, question, given, live=sys.stdout.isatty())
     language = language_for(question, pipeline.settings)
     answer = with_coverage(answer, pipeline.index, language)
-    click.echo(answer_text(answer, language))
+    click.echo(answer_text(answer, language, verbose=verbose))
     return answer
 
 

@@ -124,7 +124,9 @@ class Steps:
         turn.retrieval = turn.parts[0].retrieval
         if len(texts) > 1:
             rounds = zip_longest(*(part.passages for part in turn.parts))
-            found = {passage.chunk_id: passage for group in rounds for passage in group if passage is not None}
+            found = {
+                passage.chunk_id: passage for group in rounds for passage in group if passage is not None
+            }
             turn.retrieval = replace(turn.retrieval, question=turn.standalone, passages=tuple(found.values()))
 
     def gate(self, turn: QueryState) -> QueryState:
@@ -152,9 +154,7 @@ class Steps:
     def _assess(self, turn: QueryState) -> None:
         """How sure the passages are to answer each part; the surest part decides whether anything is answered."""
         for part in turn.parts:
-            part.assessment = assess(
-                part.question, part.passages, embed_tokens=self.embeddings.embed_tokens
-            )
+            part.assessment = assess(part.question, part.passages, embed_tokens=self.embeddings.embed_tokens)
             part.answered = part.assessment.score >= self.threshold
         turn.evidence = max(part.assessment.score for part in turn.parts if part.assessment is not None)
 
@@ -280,6 +280,7 @@ class Steps:
     def _extra(turn: QueryState, fingerprint: str) -> dict[str, Any]:
         model_steps = model_step_forms(turn.retrieval)
         extra: dict[str, Any] = {"retrieval_steps": model_steps} if model_steps else {}
+        extra |= {"small_talk": True} if is_small_talk(turn.ask.question) else {}
         return extra | ({"prompt_fingerprint": fingerprint} if fingerprint else {})
 
     def _notes(self, turn: QueryState) -> list[str]:

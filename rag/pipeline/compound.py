@@ -18,7 +18,9 @@ _AND_ASKS = re.compile(
 _ENGLISH = re.compile(rf"\b{_WH}\b|^\s*(?:does|do|did|can|could|may|must|is|are|was|were)\b", re.IGNORECASE)
 _KO_WH = r"(?:무엇|무슨|누구|누가|언제|어디|어느|어떤|어떻|얼마|왜|몇|며칠|뭐)"
 _KOREAN = re.compile(rf"{_KO_WH}|(?:나요|까요?|가요|니까|는가|은가|는지)\s*[?？]?\s*$")
-_KO_AND = re.compile(rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶)(?=[^?？]*{_KO_WH})")
+_KO_AND = re.compile(
+    rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶)(?=[^?？]*{_KO_WH})"
+)
 _RANGE = re.compile(r"\b(?:between|from)\b[^?]{0,30}$", re.IGNORECASE)
 """Before two years that are the ends of a period."""
 _OPENING = re.compile(r"^(?:and|also|그리고|또)[\s,]+(?=\S+\s+\S)", re.IGNORECASE)

@@ -35,7 +35,7 @@ _FEW_BEFORE = 3
 _SUBJECT_WORDS = 5
 """Words that a subject has at most: more would search for the earlier question again."""
 _SHORT = 3
-"""Telling words of a question that opens with "and" or 그럼 up to which it asks the earlier question again, changed."""
+"""Telling words after "and" or 그럼 up to which a question asks the earlier one again, changed."""
 _FEWEST = 2
 """Telling words of a whole question after "and" or 그럼 up to which it is about what was said before."""
 _AGAIN = re.compile(
@@ -43,7 +43,8 @@ _AGAIN = re.compile(
     re.I | re.S,
 )
 _ASKS = re.compile(
-    r"\b(?:what(?! about)|which|who(?:se|m)?|when|where|why|how(?! about)|is|are|was|were|do|does|did|can|could|must)\b"
+    r"\b(?:what(?! about)|which|who(?:se|m)?|when|where|why|how(?! about)|is|are|was|were|do|does|did|can|could"
+    r"|must)\b"
     r"|누구|누가|언제|어디|무엇|무슨|왜|어떻|어떤|얼마|몇|며칠|뭐|(?:나요|까요?|가요|니까|는지|어요|아요)\s*[?？.!]*$",
     re.I,
 )
@@ -52,9 +53,12 @@ _TURNS = 4
 _ANSWER_CHARACTERS = 400
 _QUESTION_CHARACTERS = 500
 _SMALL_TALK = re.compile(
-    r"(?:ok(?:ay)?|great|perfect|nice|cool|good|alright|all right|got it|i see|hm+|ah|oh|wow|yes|no|sure|well|very|so|much|that'?s"
-    r"|it'?s|is|this|that|was|helpful|useful|all|for now|fine|clear|you(?:'re)?|a lot|many|thanks?|thank|thx|cheers|hi|hello"
-    r"|hey|there|good ?(?:morning|afternoon|evening|night|day)|bye|goodbye|see you|later|how are|who are|for|your|the|help|again"
+    r"(?:ok(?:ay)?|great|perfect|nice|cool|good|alright|all right|got it|i see|hm+|ah|oh|wow|yes|no|sure|well|very"
+    r"|so|much|that'?s"
+    r"|it'?s|is|this|that|was|helpful|useful|all|for now|fine|clear|you(?:'re)?|a lot|many|thanks?|thank|thx|cheers"
+    r"|hi|hello"
+    r"|hey|there|good ?(?:morning|afternoon|evening|night|day)|bye|goodbye|see you|later|how are|who are|for|your"
+    r"|the|help|again"
     r"|please|welcome|sorry|never ?mind|understood|awesome|excellent|lovely"
     r"|고마워요?|고맙[가-힣]*|감사[가-힣]*|안녕[가-힣]*|네|예|응|아니요?|아니오|알겠[가-힣]*|알았[가-힣]*|좋아요?|좋네요|좋습니다|그렇군요|그래요?"
     r"|됐어요|됐습니다|수고[가-힣]*|반가[가-힣]*|반갑[가-힣]*|잘|아주|정말|매우|너무|도움이|도움|되었[가-힣]*|됐[가-힣]*|큰|아하?|오|와|다음에|또|봐요|뵙[가-힣]*"
@@ -62,8 +66,10 @@ _SMALL_TALK = re.compile(
     re.I,
 )
 _COURTESY = re.compile(
-    r"thank|thx|cheers|hi\b|hello|hey|bye|good ?(?:morning|afternoon|evening|night)|great|perfect|nice|got it|i see|ok|sorry|never ?mind"
-    r"|understood|awesome|excellent|lovely|helpful|how are you|who are you|see you|cool|alright|fine|clear|useful|sure|^\W*(?:yes|no)\W*$"
+    r"thank|thx|cheers|hi\b|hello|hey|bye|good ?(?:morning|afternoon|evening|night)|great|perfect|nice|got it|i see"
+    r"|ok|sorry|never ?mind"
+    r"|understood|awesome|excellent|lovely|helpful|how are you|who are you|see you|cool|alright|fine|clear|useful"
+    r"|sure|^\W*(?:yes|no)\W*$"
     r"|고마|고맙|감사|안녕|알겠|알았|좋|그렇군|됐|수고|반가|반갑|도움|뵙|^\W*(?:네|예|응|아니요?|아니오)\W*$|충분|덕분|ㅋ|ㅎ|ㅇㅋ|오케이|그래",
     re.I,
 )

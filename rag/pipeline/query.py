@@ -12,8 +12,8 @@ from rag.errors import UsageError
 from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
-    from rag.answering.evidence import Assessment
     from rag.answering.context import Packed
+    from rag.answering.evidence import Assessment
     from rag.answering.reply import Draft
     from rag.answering.verification import CheckedDraft
     from rag.retrieval.hybrid import Retrieval

@@ -38,10 +38,10 @@ _FFN_PARTS = 4
 def build_model(weights: WeightsFile, *, unsigned: bool = False) -> bytes:
     """The serialised encoder: input `embeddings` [1, tokens, hidden], at least 4 tokens; three outputs.
 
-    The first is the vector [1, hidden], the third the last hidden states [1, tokens, hidden]. The second, [16, 16], holds PROBE_EXPECTED in every place if this
-    processor multiplies unsigned with signed bytes exactly. Kernels without dot-product instructions add
-    pairs of products in 16 bits, which overflow; for them `unsigned` stores the same weights as 0 to 255
-    around 128.
+    The first is the vector [1, hidden], the third the last hidden states [1, tokens, hidden]. The second,
+    [16, 16], holds PROBE_EXPECTED in every place if this processor multiplies unsigned with signed bytes
+    exactly. Kernels without dot-product instructions add pairs of products in 16 bits, which overflow; for
+    them `unsigned` stores the same weights as 0 to 255 around 128.
     """
     from onnx import TensorProto, helper
 
