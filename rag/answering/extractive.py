@@ -57,12 +57,12 @@ def answer(
     *,
     embed_tokens: EmbedTokens | None = None,
     pages: PageSource | None = None,
-    max_sentences: int = MAX_SENTENCES,
+    max_sentences: int | None = None,
 ) -> Draft:
     """The sentence of the passages that answers, quoting itself; more when the question asks for several things.
 
     A sentence that leans on the one before it ("It was ...") is quoted with that; one that opens a list comes with
-    the list. Of further ones at most `max_sentences` in all are given, none much less likely than the first.
+    the list. Further ones are none much less likely than the first, at most `max_sentences` in all when it is given.
 
     `embed_tokens` gives the vectors of tokens in context; without it the choice rests on words alone. With `pages`, a
     sentence that its file says on an earlier page too is quoted from there. The draft is declined when the passages
@@ -76,10 +76,11 @@ def draft(
     question: str,
     ranked: Sequence[Ranked],
     pages: PageSource | None = None,
-    max_sentences: int = MAX_SENTENCES,
+    max_sentences: int | None = None,
 ) -> Draft:
     """`answer` from sentences that are ranked already."""
-    chosen = choose(ranked, max_sentences if asks_for_several(question) else min(max_sentences, 1))
+    several = MAX_SENTENCES if asks_for_several(question) else 1
+    chosen = choose(ranked, several if max_sentences is None else max_sentences)
     written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages)]
     return Draft(tuple(written), declined=not chosen)
 

@@ -140,6 +140,8 @@ STEM = 5
 """First letters that two forms of a word share at least ("invented", "invention")."""
 STEM_WEIGHT = 0.7
 """What such a match counts for, against 1 for the same word."""
+ECHO = 20.0
+"""Log-odds taken from a line that only repeats the question: more than all else can give."""
 IN_FRONT = 12
 """Sentences whose tokens are compared: the gold answer is among so many in 98 of 100 cases."""
 ENOUGH_NEW = 6
@@ -235,7 +237,9 @@ def rank(
 ) -> list[Ranked]:
     """The candidates, best first. `embed_tokens` refines the order of those in front."""
     rows = features(question, found, passages)
-    ranked = _sorted(Ranked(c, score(f, WORDS), f) for c, f in zip(found, rows, strict=True))
+    ranked = _sorted(
+        Ranked(c, score(f, WORDS) - ECHO * _echoes(c, f), f) for c, f in zip(found, rows, strict=True)
+    )
     if embed_tokens is None or not ranked:
         return ranked
     head, behind = ranked[:IN_FRONT], ranked[IN_FRONT:]
@@ -257,7 +261,8 @@ def _closer(
         row = replace(ranked.features, interaction=float(scores[at]) - best)
         pair = [at - 1, at] if at and known[at - 1].rank == ranked.candidate.rank else [at]
         met = replace(matches, cosines=matches.cosines[pair].max(0, keepdims=True))
-        yield Ranked(ranked.candidate, score(row, CLOSE), row, met)
+        echo = ECHO * _echoes(ranked.candidate, row)
+        yield Ranked(ranked.candidate, score(row, CLOSE) - echo, row, met)
 
 
 def features(
@@ -356,6 +361,11 @@ def _file_shares(passages: Sequence[Passage]) -> dict[str, float]:
 def score(row: Features, weights: Features) -> float:
     """Log-odds, but for a constant of the question, that the candidate answers."""
     return sum(float(getattr(row, name)) * float(getattr(weights, name)) for name in Features.__slots__)
+
+
+def _echoes(candidate: Candidate, row: Features) -> bool:
+    """Whether a line is no whole sentence and only says what the question says: a heading elsewhere on the page."""
+    return row.new == 0 and not _STOPPED.search(candidate.text)
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:

@@ -225,11 +225,11 @@ class Steps:
         sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
         return Draft(sentences, declined=not sentences)
 
-    def _sentences(self, turn: QueryState) -> int:
+    def _sentences(self, turn: QueryState) -> int | None:
         """How many sentences the template wants: all that there is of it to be heeded without a model."""
         template = load_template(turn.ask.prompt or self.settings.prompt, self.settings.prompts_dir)
         if template.file.sentences is None:
-            return extractive.MAX_SENTENCES
+            return None
         turn.template = (template.name, template.fingerprint)
         return template.file.sentences
 

@@ -25,6 +25,8 @@ _EXPLETIVE = re.compile(r"\bit\b(?=(?:\s\w+){1,3}\sto\b)|\bit(?=\s(?:true|possib
 """An "it" that means nothing: "is it allowed to", "how long does it take to"."""
 _TOPIC_ONLY = re.compile(r"^\s*(?:\S+\s){0,2}[가-힣A-Za-z0-9-]+(?:은|는)요?\s*[?？.!]*$")
 """A Korean question that only names a new topic: 청소년은요?"""
+_TOPIC = re.compile(r"\s*(?:\S+\s){0,4}?[가-힣A-Za-z0-9-]+(?:은|는|이|가|을|를)(?=\s)")
+"""The words of a Korean question up to its topic: 올해 도서 구입비는."""
 _OPENS = re.compile(
     r"^\s*(?:(?:and|but|or|so|also|what about|how about|since when|what other|such)\b"
     r"|(?:위|해당|같은|당시|그럼|그러면|그리고|또)(?=[은는이가을를의에도\s?]|$))",
@@ -184,6 +186,9 @@ def subject(asked: str, answered: str) -> list[str]:
     if kept is not None:
         asked = kept[1]
     names = [fact.text for fact in facts(asked) if fact.kind in ("name", "code", "title")]
+    topic = _TOPIC.match(asked)
+    if topic is not None and not names:
+        names = [without_particle(word) for word in _telling(topic[0])]
     said = answered.casefold()
     words = [without_particle(word) for word in _telling(asked)]
     echoed = [word for word in words if without_particle(word).casefold() in said]
