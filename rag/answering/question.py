@@ -56,7 +56,8 @@ _ASKS = {
         re.IGNORECASE,
     ),
     AnswerKind.NUMBER: re.compile(
-        r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|low|often|fast|wide|deep|heavy|early|late|soon|hot|cold)\b"
+        r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
+        r"|cold)\b"
         rf"|\b(?:what|which)\s(?:(?:is|was|were|are)\s)?(?:the\s)?(?:[\w'-]+\s){{0,3}}(?:{_MEASURED})s?\b"
         r"|몇|얼마|며칠"
         rf"|(?:{_MEASURED_KO}){_TAIL}",
@@ -67,7 +68,8 @@ _ASKS = {
         re.IGNORECASE,
     ),
     AnswerKind.PLACE: re.compile(
-        r"\bwhere\b|\b(?:what|which)\s(?:country|city|state|place|location|region|town|continent|island|county|site)\b"
+        r"\bwhere\b|\b(?:what|which)\s(?:country|city|state|place|location|region|town|continent|island|county"
+        r"|site)\b"
         r"|어디|어느\s*(?:나라|도시|지역|곳|국가|지방)"
         rf"|(?:나라|도시|지역|장소|곳|국가|위치|주소|소재지){_TAIL}",
         re.IGNORECASE,
@@ -81,7 +83,8 @@ _HOLDS = {
     ),
     AnswerKind.NUMBER: re.compile(
         r"\d[\d,.]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
-        r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third|quarter)s?\b"
+        r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third"
+        r"|quarter)s?\b"
         r"|(?:[한두세네]|다섯|여섯|일곱|여덟|아홉|열|[일이삼사오육칠팔구십백천만억수]+)\s?"
         r"(?:명|개|번|가지|차례|곳|대|편|종|년|원|살|배|마리|시간|일|달|주)(?![가-힣]{2})",
         re.IGNORECASE,
@@ -96,7 +99,8 @@ _HOLDS = {
 
 
 _ASKING = re.compile(
-    r"\bhow\s(?:many|much|long|old|far|tall|big|large|small|high|low|often|fast|wide|deep|heavy|early|late|soon|hot|cold|warm"
+    r"\bhow\s(?:many|much|long|old|far|tall|big|large|small|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
+    r"|cold|warm"
     r"|loud|thick|well|exactly)\b|\b(?:what|which)\s(?:(?:is|was|were|are)\sthe\s)?(?:kinds?|types?|sorts?)\sof\b"
     r"|\b(?:what|which)\s(?:happens|happened)\b|\b(?:am|are|is)\s(?:i|we|you)\s(?:allowed|able)\sto\b"
     r"|\bdo\s(?:i|we|you)\s(?:have|need)\sto\b|^(?:please\s)?(?:tell me|show me|explain|describe|name|list)\b",
@@ -109,7 +113,8 @@ _KOREAN_ENDING = re.compile(
 )
 """The ending of a Korean question with the syllable that it merges with: 받나요, 합니까, 인가요."""
 _KOREAN_IDLE = re.compile(
-    r"(?<!\S)(?:수|[가-힣]?(?:할|될)|해야|[가-힣]{1,2}야|하는|되는|하면|되면|있는|없는|있|없|했|됐|되었|하였|것|건|거|게|때|중|등|및|또는|혹시|정확히"
+    r"(?<!\S)(?:[그이저](?:것|곳|때)?|[그이저][건게거]|거기|여기)(?:은|는|이|가|을|를|에|에서|에는|도|의)?(?=\s)|(?<!\S)(?:수|[가-힣]?(?:할|될)|해야"
+    r"|[가-힣]{1,2}야|하는|되는|하면|되면|있는|없는|있|없|했|됐|되었|하였|것|건|거|게|때|중|등|및|또는|혹시|정확히"
     r"|알려|알고|대해|대한|대해서|위해|통해|관련|[가-힣]{1,2}도(?=\s(?:되|됩|괜찮))|주세요|주십시오|싶)"
     r"(?=[?？.!\s]|$)|(?<!\S)(?:있|없|되|하|합|됩|했|됐|좋|괜찮)[가-힣]{0,4}(?=\s*[?？.!]*\s*$)"
 )
