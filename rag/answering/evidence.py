@@ -66,7 +66,7 @@ class Model:
     bias: float
 
 
-WORDS = Model(Signals(passage=1.6, own=3.3, margin=10.0, measure=1.8, other=-4.7, missing=-2.9), bias=-2.7)
+WORDS = Model(Signals(passage=1.6, own=3.3, margin=12.0, measure=1.1, other=-4.7, missing=-2.9), bias=-2.9)
 """For embeddings that give no vectors of tokens."""
 CLOSE = Model(Signals(passage=0.9, own=2.0, met=14.8, measure=1.8, other=-4.0, missing=-2.3), bias=-6.7)
 """With late interaction."""

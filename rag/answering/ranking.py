@@ -136,6 +136,8 @@ def _is_row(text: str) -> bool:
 
 
 _SEPARATORS = re.compile(r"[-_./\\]")
+READ = 3
+"""Passages that are read again at most, those of the likeliest sentences: each costs as much as embedding one."""
 STEM = 5
 """First letters that two forms of a word share at least ("invented", "invention")."""
 STEM_WEIGHT = 0.7
@@ -242,7 +244,10 @@ def rank(
     )
     if embed_tokens is None or not ranked:
         return ranked
-    head, behind = ranked[:IN_FRONT], ranked[IN_FRONT:]
+    front = ranked[:IN_FRONT]
+    read = set(list(dict.fromkeys(r.candidate.rank for r in front))[:READ])
+    head = [r for r in front if r.candidate.rank in read]
+    behind = [r for r in front if r.candidate.rank not in read] + ranked[IN_FRONT:]
     return _sorted(_closer(question, head, found, embed_tokens)) + behind
 
 
