@@ -136,7 +136,7 @@ def _is_row(text: str) -> bool:
 
 
 _SEPARATORS = re.compile(r"[-_./\\]")
-READ = 3
+READ = 2
 """Passages that are read again at most, those of the likeliest sentences: each costs as much as embedding one."""
 STEM = 5
 """First letters that two forms of a word share at least ("invented", "invention")."""
