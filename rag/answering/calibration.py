@@ -11,7 +11,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rag.answering.entailment import coverage
 from rag.answering.evidence import evidence_score
@@ -20,6 +20,9 @@ from rag.text.facts import facts, supported
 from rag.text.keywords import query_terms
 from rag.text.sentences import sentences
 from rag.types import Page, Passage
+
+if TYPE_CHECKING:
+    from rag.providers.embedding import EmbedTokens
 
 RATE = 0.05
 """Default rate of false answers."""
@@ -123,12 +126,12 @@ def calibrate(
     *,
     rate: float = RATE,
     k: int = 8,
-    embedding: str = "",
+    embed_tokens: EmbedTokens | None = None,
     on_question: Callable[[], None] | None = None,
 ) -> Calibration:
     """Ask every question with and without its document, and fit the threshold for `rate` (0 to 1).
 
-    `embedding` is the spec of the index's embedding model, as `evidence_score` wants it.
+    `embed_tokens` is what the pipeline's evidence score uses, as `evidence_score` wants it.
 
     Raises UsageError when the index has too little to ask about, or too few documents to leave one out.
     """
@@ -137,10 +140,10 @@ def calibrate(
     for cloze in questions:
         passages = list(retrieve(cloze.question, k * DEPTH))
         rest = [passage for passage in passages if passage.file != cloze.file][:k]
-        with_it.append(evidence_score(cloze.question, passages[:k], embedding=embedding))
+        with_it.append(evidence_score(cloze.question, passages[:k], embed_tokens=embed_tokens))
         # Another edition of the same document may hold the answer too; then answering is not false.
         if rest and not _holds(cloze, rest):
-            without.append(evidence_score(cloze.question, rest, embedding=embedding))
+            without.append(evidence_score(cloze.question, rest, embed_tokens=embed_tokens))
         if on_question is not None:
             on_question()
     if len(without) < FEWEST:

@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rag.answering.citations import PageSource
 from rag.answering.question import analyse
-from rag.answering.ranking import EMBEDDED, Candidate, Ranked, candidates, rank
+from rag.answering.ranking import IN_FRONT, Candidate, Ranked, candidates, rank
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.types import Passage
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from rag.answering.ranking import Embed
+    from rag.providers.embedding import EmbedTokens
 
 SAME = 0.8
 """Share of common words (Jaccard) from which two sentences say the same."""
-MAX_SENTENCES = 2
-"""Sentences of an answer at most, when nothing else is asked for."""
+MAX_SENTENCES = 3
+"""Sentences of an answer at most, when the question asks for several things."""
+LEANS_ON = 300
+"""Characters of the sentence before that are shown at most with one that leans on it."""
+LISTED = 12
+"""Items of a list that are shown at most."""
+_LEANS = re.compile(
+    r"[\"'“‘(]*(?:(?:it|its|they|their|them|this|these|those|he|she|his|her|him|there|such|both|neither"
+    r"|the (?:former|latter"
+    r"|same|other|others))\b(?! (?:is|are|was|were) (?:no|a|an|the|also)\b.*\bthat\b)"
+    r"|(?:그|이|해당|그녀|그들|이들|이것|그것|이곳|그곳"
+    r"|여기|거기|이때|그때|당시|둘 다|양쪽)(?=[은는이가을를의에도과와\s])"
+    r"|(?:이는|그는|이를|그를|이에|이후|그 뒤|그 후|따라서|그래서|그러나|하지만|또한)(?=[\s,]))",
+    re.IGNORECASE,
+)
+"""Words with which a sentence begins that says nothing without the one before it."""
+_SEVERAL = re.compile(
+    r"\bwhat are\b|\bwhich\s(?:\w+\s)?\w+s\s(?:are|were|do|did|can|have)\b|\b(?:list|name)\b.*\b(?:all|the|two"
+    r"|three|four|some)\b"
+    r"|\ball (?:of )?the\b|\b(?:steps|reasons|conditions|requirements|differences|kinds|types|examples|items"
+    r"|parts)\b|\bboth\b"
+    r"|\b(?:what|which) (?:two|three|four|five|other)\b|무엇무엇|어떤 (?:것들?|종류)|종류|목록"
+    r"|모두|전부|각각|나열|가지는|절차|조건들?은|차이|사람들은",
+    re.IGNORECASE,
+)
+"""Questions for several things."""
+_ITEM = re.compile(
+    r"[^\S\n]*(?:[-*•·●○▪■◦–—]\s|\(?\d{1,2}[.)]\s|[가-하][.)]\s|[①-⑳]\s?)[^\n]*\S", re.MULTILINE
+)
 WITHIN = 4.0
 """Log-odds by which a further sentence may be less likely to answer than the first: one to 55. Of the questions about
 Korean and English Wikipedia pages two in five then get one sentence, and one in 200 loses the answer by it."""
@@ -30,24 +55,39 @@ def answer(
     question: str,
     passages: Sequence[Passage],
     *,
-    embed: Embed | None = None,
-    query_vector: NDArray[np.float32] | None = None,
+    embed_tokens: EmbedTokens | None = None,
     pages: PageSource | None = None,
-    max_sentences: int = MAX_SENTENCES,
+    max_sentences: int | None = None,
 ) -> Draft:
-    """At most `max_sentences` sentences of the passages, best first, each quoting itself.
+    """The sentence of the passages that answers, quoting itself; more when the question asks for several things.
 
-    A further one is added only when it, too, is likely to answer.
+    A sentence that leans on the one before it ("It was ...") is quoted with that; one that opens a list comes with
+    the list. Further ones are none much less likely than the first, at most `max_sentences` in all when it is given.
 
-    `embed` turns texts into unit vectors, float32 [n, d], comparable with `query_vector`, float32 [d]; without
-    them the choice rests on words alone. With `pages`, a sentence that its file says on an earlier page too is quoted
-    from there. The draft is declined when the passages hold no sentence at all.
+    `embed_tokens` gives the vectors of tokens in context; without it the choice rests on words alone. With `pages`, a
+    sentence that its file says on an earlier page too is quoted from there. The draft is declined when the passages
+    hold no sentence at all.
     """
-    analysed = analyse(question)
-    found = candidates(passages)
-    ranked = rank(analysed, found, passages, embed=embed, query_vector=query_vector)
-    chosen = choose(ranked, max_sentences)
-    return Draft(tuple(_sentence(candidate, pages) for candidate in chosen), declined=not chosen)
+    ranked = rank(analyse(question), candidates(passages), passages, embed_tokens=embed_tokens)
+    return draft(question, ranked, pages, max_sentences)
+
+
+def draft(
+    question: str,
+    ranked: Sequence[Ranked],
+    pages: PageSource | None = None,
+    max_sentences: int | None = None,
+) -> Draft:
+    """`answer` from sentences that are ranked already."""
+    several = MAX_SENTENCES if asks_for_several(question) else 1
+    chosen = choose(ranked, several if max_sentences is None else max_sentences)
+    written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages)]
+    return Draft(tuple(written), declined=not chosen)
+
+
+def asks_for_several(question: str) -> bool:
+    """Whether more than one sentence may be needed: the question asks for a list or for several things."""
+    return _SEVERAL.search(question) is not None
 
 
 def choose(ranked: Sequence[Ranked], count: int) -> list[Candidate]:
@@ -57,7 +97,7 @@ def choose(ranked: Sequence[Ranked], count: int) -> list[Candidate]:
     later chapter); where a thing is said first is where it belongs.
     """
     chosen: list[Candidate] = []
-    for candidate, score in ((r.candidate, r.score) for r in ranked[:EMBEDDED]):
+    for candidate, score in ((r.candidate, r.score) for r in ranked[:IN_FRONT]):
         same = next((i for i, other in enumerate(chosen) if _alike(other, candidate)), None)
         if same is None:
             likely = score >= ranked[0].score - WITHIN
@@ -71,11 +111,46 @@ def _alike(a: Candidate, b: Candidate) -> bool:
     return len(a.tokens & b.tokens) >= SAME * len(a.tokens | b.tokens)
 
 
-def _sentence(candidate: Candidate, pages: PageSource | None) -> DraftSentence:
-    number = candidate.rank + 1
-    text = " ".join(candidate.text.split())
+def _sentences(candidate: Candidate, pages: PageSource | None) -> Iterator[DraftSentence]:
+    """The candidate with what it leans on, as one quote, and the items of the list that it opens."""
     page = _first_page(candidate, pages) if pages is not None else None
-    return DraftSentence(text, (number,), (Quote(candidate.text, number, page),), starts_line=True)
+    yield _quoting(_with_antecedent(candidate), candidate, page)
+    if candidate.text.rstrip().endswith((":", "：")):
+        for item in _items(candidate):
+            yield _quoting(item, candidate, None)
+
+
+def _quoting(quote: str, candidate: Candidate, page: int | None) -> DraftSentence:
+    number = candidate.rank + 1
+    return DraftSentence(" ".join(quote.split()), (number,), (Quote(quote, number, page),), starts_line=True)
+
+
+def _with_antecedent(candidate: Candidate) -> str:
+    """The sentence, after the one before it when it leans on that and that is no heading."""
+    text, start, before = candidate.passage.text, candidate.start, candidate.context
+    if not before or not _LEANS.match(candidate.text) or len(before) > LEANS_ON or not _ends(before):
+        return candidate.text
+    begin = text.rfind(before, 0, start)
+    near = begin >= 0 and not text[begin + len(before) : start].strip()
+    return text[begin : start + len(candidate.text)] if near else candidate.text
+
+
+def _ends(sentence: str) -> bool:
+    return sentence.rstrip("\"'”’)]」』").endswith((".", "!", "。", "다"))
+
+
+def _items(candidate: Candidate) -> list[str]:
+    """The items of the list that follows the candidate in its passage."""
+    at = candidate.start + len(candidate.text)
+    items: list[str] = []
+    while len(items) < LISTED:
+        gap = re.compile(r"\s*\n").match(candidate.passage.text, at)
+        item = _ITEM.match(candidate.passage.text, gap.end()) if gap is not None else None
+        if item is None:
+            break
+        items.append(re.sub(r"^\s*[-*•·●○▪■◦–—]\s+", "", item[0]).strip())
+        at = item.end()
+    return items
 
 
 def _first_page(candidate: Candidate, pages: PageSource) -> int | None:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rag.text.keywords import query_terms
+from rag.answering.measures import Measure, asked_measure
+from rag.text.keywords import has_search_terms, query_terms
 
 
 class AnswerKind(StrEnum):
@@ -29,6 +30,8 @@ class QuestionAnalysis:
     kind: AnswerKind
     unit: str = ""
     """What is counted, when the question says "how many ..." or "몇 ...", in small letters."""
+    measure: Measure | None = None
+    """The measure that it asks for."""
 
 
 _MONTHS = (
@@ -53,7 +56,8 @@ _ASKS = {
         re.IGNORECASE,
     ),
     AnswerKind.NUMBER: re.compile(
-        r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|low|often|fast|wide|deep|heavy|early|late|soon|hot|cold)\b"
+        r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
+        r"|cold)\b"
         rf"|\b(?:what|which)\s(?:(?:is|was|were|are)\s)?(?:the\s)?(?:[\w'-]+\s){{0,3}}(?:{_MEASURED})s?\b"
         r"|몇|얼마|며칠"
         rf"|(?:{_MEASURED_KO}){_TAIL}",
@@ -64,7 +68,8 @@ _ASKS = {
         re.IGNORECASE,
     ),
     AnswerKind.PLACE: re.compile(
-        r"\bwhere\b|\b(?:what|which)\s(?:country|city|state|place|location|region|town|continent|island|county|site)\b"
+        r"\bwhere\b|\b(?:what|which)\s(?:country|city|state|place|location|region|town|continent|island|county"
+        r"|site)\b"
         r"|어디|어느\s*(?:나라|도시|지역|곳|국가|지방)"
         rf"|(?:나라|도시|지역|장소|곳|국가|위치|주소|소재지){_TAIL}",
         re.IGNORECASE,
@@ -78,7 +83,8 @@ _HOLDS = {
     ),
     AnswerKind.NUMBER: re.compile(
         r"\d[\d,.]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
-        r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third|quarter)s?\b"
+        r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third"
+        r"|quarter)s?\b"
         r"|(?:[한두세네]|다섯|여섯|일곱|여덟|아홉|열|[일이삼사오육칠팔구십백천만억수]+)\s?"
         r"(?:명|개|번|가지|차례|곳|대|편|종|년|원|살|배|마리|시간|일|달|주)(?![가-힣]{2})",
         re.IGNORECASE,
@@ -92,11 +98,33 @@ _HOLDS = {
 }
 
 
+_ASKING = re.compile(
+    r"\bhow\s(?:many|much|long|old|far|tall|big|large|small|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
+    r"|cold|warm"
+    r"|loud|thick|well|exactly)\b|\b(?:what|which)\s(?:(?:is|was|were|are)\sthe\s)?(?:kinds?|types?|sorts?)\sof\b"
+    r"|\b(?:what|which)\s(?:happens|happened)\b|\b(?:am|are|is)\s(?:i|we|you)\s(?:allowed|able)\sto\b"
+    r"|\bdo\s(?:i|we|you)\s(?:have|need)\sto\b|^(?:please\s)?(?:tell me|show me|explain|describe|name|list)\b",
+    re.IGNORECASE,
+)
+"""Words that ask and that an answer does not repeat."""
+_KOREAN_ENDING = re.compile(
+    r"(?:[가-힣](?:니까|나요|가요|까요|는가|은가|인가|던가|을까|일까|지요|래요|데요|냐|ㅂ니까)|(?:이?예|이?에|어|아|여|해|돼|와|워)요"
+    r"|[죠니나까]|이?다|무엇|뭔가요|뭐)(?=\s*[?？.!]*\s*$)"
+)
+"""The ending of a Korean question with the syllable that it merges with: 받나요, 합니까, 인가요."""
+_KOREAN_IDLE = re.compile(
+    r"(?<!\S)(?:[그이저](?:것|곳|때)?|[그이저][건게거]|거기|여기)(?:은|는|이|가|을|를|에|에서|에는|도|의)?(?=\s)|(?<!\S)(?:수|[가-힣]?(?:할|될)|해야"
+    r"|[가-힣]{1,2}야|하는|되는|하면|되면|있는|없는|있|없|했|됐|되었|하였|것|건|거|게|때|중|등|및|또는|혹시|정확히"
+    r"|알려|알고|대해|대한|대해서|위해|통해|관련|[가-힣]{1,2}도(?=\s(?:되|됩|괜찮))|주세요|주십시오|싶)"
+    r"(?=[?？.!\s]|$)|(?<!\S)(?:있|없|되|하|합|됩|했|됐|좋|괜찮)[가-힣]{0,4}(?=\s*[?？.!]*\s*$)"
+)
+"""Auxiliary words of Korean questions: 할 수 있나요, 해야 하나요, 해도 되나요."""
 _COUNTED = re.compile(
     r"\bhow many\s(?P<en>[a-z-]+)"
     r"|몇\s*(?P<ko>[가-힣]{1,3}?)(?=이?(?:[가은는을를로에인의나까였었입]|라|면)|이\s|\s|\?|$)",
     re.IGNORECASE,
 )
+_BARE_FIGURE = re.compile(r"\s[\d,.]+\s*$|\d{1,3},\d{3}\b(?!\s?[가-힣A-Za-z%])")
 _FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
 
 
@@ -105,7 +133,29 @@ def analyse(question: str) -> QuestionAnalysis:
     kind = next((kind for kind, asks in _ASKS.items() if asks.search(question)), AnswerKind.OTHER)
     counted = _COUNTED.search(question)
     unit = (counted["en"] or counted["ko"]) if counted else ""
-    return QuestionAnalysis(question, query_terms(question), kind, unit.lower())
+    return QuestionAnalysis(question, asked_terms(question), kind, unit.lower(), asked_measure(question))
+
+
+def names_subject(question: str) -> bool:
+    """Whether a question names something to look for, beside the words that only ask and count ("몇 명인가요?")."""
+    bare = _bare(question)
+    return has_search_terms(bare) and any(len(term) > 1 for term in query_terms(bare))
+
+
+def _bare(question: str) -> str:
+    """A question without the words that only ask."""
+    return _KOREAN_ENDING.sub(" ", _KOREAN_IDLE.sub(" ", _ASKING.sub(" ", question)))
+
+
+def asked_terms(question: str) -> dict[str, float]:
+    """The search terms of a question without the words that only ask: "how long", "what kind of", "받을 수 있나요".
+
+    A text that answers need not hold them. When nothing else is there, they are kept.
+    """
+    bare = _bare(question)
+    terms = query_terms(bare) if has_search_terms(bare) else {}
+    every = query_terms(question)
+    return {term: max(weight, every.get(term, 0.0)) for term, weight in terms.items()} or every
 
 
 def counts_unit(question: QuestionAnalysis, sentence: str) -> float:
@@ -115,6 +165,20 @@ def counts_unit(question: QuestionAnalysis, sentence: str) -> float:
     unit = re.escape(question.unit.removesuffix("s"))
     counted = rf"{_FIGURE}\s?(?:여\s?|\w+\s)?{unit}"
     return float(bool(re.search(counted, sentence, re.IGNORECASE)))
+
+
+def holds_measure(question: QuestionAnalysis, sentence: str) -> float:
+    """1 if the sentence has a value of the measure or a count of the things asked for, 0 if it has none.
+
+    One half when the question asks for neither, and for a bare figure, whose unit a table's header may give.
+    """
+    if question.measure is not None:
+        found = question.measure.value.search(sentence) is not None
+    elif question.unit:
+        found = counts_unit(question, sentence) > 0
+    else:
+        return 0.5
+    return 1.0 if found else 0.5 * bool(_BARE_FIGURE.search(sentence))
 
 
 def holds_kind(question: QuestionAnalysis, sentence: str) -> float:

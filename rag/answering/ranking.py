@@ -1,9 +1,9 @@
 """Rank candidate sentences by how likely they answer the question: a linear score of a few readable features.
 
 The weights were fitted as a softmax over the candidates of each question (maximum likelihood of the sentences that
-hold a gold answer and of the gold page, L2 penalty) by `benchmarks/fit_sentences.py`, on questions about Korean and
-English Wikipedia pages and about the sample documents together, those of a small set counting more. It prints the
-figures cross-validated by document.
+hold a gold answer on a gold page, L2 penalty) by `benchmarks/fit_sentences.py`, on questions about Korean and English
+Wikipedia pages, the sample documents, and small collections of manuals, rules and minutes in both languages, those of
+a small set counting more. It prints the figures for each collection when it is left out.
 
 Such a sentence may well stand on its page, so a quote of it is found; but it is no evidence for what it orders the
 model to say. An answer that rests on it is never shown as verified.
@@ -14,20 +14,20 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rag.answering.question import QuestionAnalysis, counts_unit, holds_kind
+from rag.answering.identity import Named, conflict, named
+from rag.answering.late_interaction import Matches, match
+from rag.answering.question import QuestionAnalysis, counts_unit, holds_kind, holds_measure
 from rag.text.keywords import keyword_tokens
 from rag.text.sentences import sentences
 from rag.types import Passage
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Embed = Callable[[list[str]], NDArray[np.float32]]
+    from rag.providers.embedding import EmbedTokens
 
 
 _ORDERS = re.compile(
@@ -75,6 +75,8 @@ class Candidate:
     after: frozenset[str]
     context: str
     """The sentence before it, to be read with it."""
+    start: int = 0
+    """Where the sentence begins in its passage's text."""
 
     @property
     def file(self) -> str:
@@ -94,7 +96,8 @@ def candidates(passages: Sequence[Passage]) -> list[Candidate]:
 def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
     seen: set[tuple[str, int, str]] = set()
     for rank, passage in enumerate(passages):
-        texts = [passage.text[start:end] for start, end in sentences(passage.text)]
+        spans = sentences(passage.text)
+        texts = [passage.text[start:end] for start, end in spans]
         tokens = [frozenset(keyword_tokens(text)) for text in texts]
         for i, text in enumerate(texts):
             key = (passage.file, passage.page, "".join(text.split()))
@@ -105,7 +108,7 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
             before = tokens[above] if above >= 0 else frozenset()
             after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
             context = texts[above] if above >= 0 else ""
-            yield Candidate(rank, passage, text, tokens[i], before, after, context)
+            yield Candidate(rank, passage, text, tokens[i], before, after, context, spans[i][0])
 
 
 def _says_nothing(candidate: Candidate) -> bool:
@@ -132,12 +135,17 @@ def _is_row(text: str) -> bool:
     return bool(_FIGURE.search(text)) and not _STOPPED.search(text)
 
 
+_SEPARATORS = re.compile(r"[-_./\\]")
+READ = 2
+"""Passages that are read again at most, those of the likeliest sentences: each costs as much as embedding one."""
 STEM = 5
 """First letters that two forms of a word share at least ("invented", "invention")."""
 STEM_WEIGHT = 0.7
 """What such a match counts for, against 1 for the same word."""
-EMBEDDED = 12
-"""Sentences that are compared by embedding: the gold answer is among so many in 98 of 100 cases."""
+ECHO = 20.0
+"""Log-odds taken from a line that only repeats the question: more than all else can give."""
+IN_FRONT = 12
+"""Sentences whose tokens are compared: the gold answer is among so many in 98 of 100 cases."""
 ENOUGH_NEW = 6
 """New words beyond which more do not make an answer likelier."""
 
@@ -168,24 +176,47 @@ class Features:
     """How much it says that the question does not."""
     file: float
     """Share of the retrieved passages, weighted by rank, that are of its file."""
-    meaning: float = 0.0
-    """Cosine of question and sentence, less that of the best sentence; 0 without an embedder."""
+    measure: float = 0.5
+    """Whether it holds a value of the measure, or a count of the things, that is asked for."""
+    other: float = 0.0
+    """Whether it is about another model, year or month than the question."""
+    interaction: float = 0.0
+    """How closely its words meet those of the question, in context, less that of the best sentence in front."""
 
 
-WEIGHTS = Features(
-    coverage=11.7,
-    named=-4.7,
-    before=5.3,
-    after=2.2,
-    heading=1.3,
-    similarity=52.0,
-    rank=1.3,
-    kind=2.4,
-    unit=4.3,
-    new=1.2,
-    file=2.5,
-    meaning=16.0,
+WORDS = Features(
+    coverage=12.3,
+    named=-5.2,
+    before=6.1,
+    after=2.5,
+    heading=3.4,
+    similarity=54.0,
+    rank=0.9,
+    kind=2.3,
+    unit=1.3,
+    new=1.3,
+    file=2.9,
+    measure=3.5,
+    other=-2.2,
 )
+"""Weights when only words are compared."""
+CLOSE = Features(
+    coverage=6.9,
+    named=-4.7,
+    before=5.8,
+    after=2.6,
+    heading=3.5,
+    similarity=26.0,
+    rank=0.5,
+    kind=2.2,
+    unit=1.3,
+    new=0.3,
+    file=3.1,
+    measure=2.8,
+    other=-2.4,
+    interaction=17.8,
+)
+"""Weights among the sentences in front, when their tokens are compared too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +226,8 @@ class Ranked:
     candidate: Candidate
     score: float
     features: Features
+    matches: Matches | None = None
+    """How closely its words, or those of the sentence before it, meet each of the question's; one row."""
 
 
 def rank(
@@ -202,37 +235,70 @@ def rank(
     found: Sequence[Candidate],
     passages: Sequence[Passage],
     *,
-    embed: Embed | None = None,
-    query_vector: NDArray[np.float32] | None = None,
+    embed_tokens: EmbedTokens | None = None,
 ) -> list[Ranked]:
-    """The candidates, best first. `embed` (texts to unit vectors) refines the order of the best ones."""
+    """The candidates, best first. `embed_tokens` refines the order of those in front."""
     rows = features(question, found, passages)
-    ranked = _sorted(Ranked(c, score(f), f) for c, f in zip(found, rows, strict=True))
-    if embed is None or query_vector is None or len(ranked) < 2:
-        return ranked
-    head = ranked[:EMBEDDED]
-    vectors = embed([f"{r.candidate.context[-200:]} {r.candidate.text}".strip() for r in head])
-    cosines = (vectors @ query_vector).tolist()
-    closer = [replace(r.features, meaning=c - max(cosines)) for r, c in zip(head, cosines, strict=True)]
-    return (
-        _sorted(Ranked(r.candidate, score(f), f) for r, f in zip(head, closer, strict=True))
-        + ranked[EMBEDDED:]
+    ranked = _sorted(
+        Ranked(c, score(f, WORDS) - ECHO * _echoes(c, f), f) for c, f in zip(found, rows, strict=True)
     )
+    if embed_tokens is None or not ranked:
+        return ranked
+    front = ranked[:IN_FRONT]
+    read = set(list(dict.fromkeys(r.candidate.rank for r in front))[:READ])
+    head = [r for r in front if r.candidate.rank in read]
+    behind = [r for r in front if r.candidate.rank not in read] + ranked[IN_FRONT:]
+    return _sorted(_closer(question, head, found, embed_tokens)) + behind
+
+
+def _closer(
+    question: QuestionAnalysis, head: Sequence[Ranked], found: Sequence[Candidate], embed_tokens: EmbedTokens
+) -> Iterator[Ranked]:
+    """The sentences in front with the late interaction of question and sentence."""
+    read = {r.candidate.rank for r in head}
+    known = [candidate for candidate in found if candidate.rank in read]
+    matches = match(question.text, known, embed_tokens)
+    place = {id(candidate): i for i, candidate in enumerate(known)}
+    scores = matches.scores()
+    best = max(float(scores[place[id(r.candidate)]]) for r in head)
+    for ranked in head:
+        at = place[id(ranked.candidate)]
+        row = replace(ranked.features, interaction=float(scores[at]) - best)
+        pair = [at - 1, at] if at and known[at - 1].rank == ranked.candidate.rank else [at]
+        met = replace(matches, cosines=matches.cosines[pair].max(0, keepdims=True))
+        echo = ECHO * _echoes(ranked.candidate, row)
+        yield Ranked(ranked.candidate, score(row, CLOSE) - echo, row, met)
 
 
 def features(
     question: QuestionAnalysis, found: Sequence[Candidate], passages: Sequence[Passage]
 ) -> list[Features]:
-    """The features of each candidate, without `meaning`."""
+    """The features of each candidate, without `interaction`."""
+    asked = named(question.text)
     weights = term_weights(question, found)
     heads = [keyword_tokens(f"{p.title} {p.heading} {p.header}") for p in passages]
     headings = [held(weights, frozenset(head)) for head in heads]
     best = max((p.similarity for p in passages if p.similarity is not None), default=0.0)
     shares = _file_shares(passages)
     return [
-        _features(question, c, weights, headings[c.rank], frozenset(heads[c.rank]), best, shares)
+        _features(
+            question, c, weights, headings[c.rank], frozenset(heads[c.rank]), best, shares, _other(asked, c)
+        )
         for c in found
     ]
+
+
+def _other(asked: Named, candidate: Candidate) -> float:
+    """Whether a candidate is about another model, year or month than is asked for."""
+    if not asked:
+        return 0.0
+    passage = candidate.passage
+    document = f"{passage.title} {_SEPARATORS.sub(' ', passage.file)} {passage.header}"
+    near = f"{candidate.context} {candidate.text}"
+    return conflict(asked, [_named(near), _named(passage.heading), _named(document)])
+
+
+_named = lru_cache(maxsize=4096)(named)
 
 
 def term_weights(question: QuestionAnalysis, found: Sequence[Candidate]) -> dict[str, float]:
@@ -251,6 +317,7 @@ def _features(
     head: frozenset[str],
     best: float,
     shares: dict[str, float],
+    other: float,
 ) -> Features:
     own = held(weights, candidate.tokens)
     coverage = sum(own.values())
@@ -272,6 +339,8 @@ def _features(
         unit=counts_unit(question, candidate.text),
         new=min(len(candidate.tokens - question.terms.keys() - head), ENOUGH_NEW) / ENOUGH_NEW,
         file=shares[candidate.file],
+        measure=holds_measure(question, candidate.text),
+        other=other,
     )
 
 
@@ -294,9 +363,14 @@ def _file_shares(passages: Sequence[Passage]) -> dict[str, float]:
     return {file: share / total for file, share in shares.items()}
 
 
-def score(row: Features) -> float:
+def score(row: Features, weights: Features) -> float:
     """Log-odds, but for a constant of the question, that the candidate answers."""
-    return sum(float(getattr(row, name)) * float(getattr(WEIGHTS, name)) for name in Features.__slots__)
+    return sum(float(getattr(row, name)) * float(getattr(weights, name)) for name in Features.__slots__)
+
+
+def _echoes(candidate: Candidate, row: Features) -> bool:
+    """Whether a line is no whole sentence and only says what the question says: a heading elsewhere on the page."""
+    return row.new == 0 and not _STOPPED.search(candidate.text)
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:

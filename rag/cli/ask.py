@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--save", type=click.Path(dir_okay=False), metavar="FILE", help="Save the answer with its citations."
 )
+@click.option("--verbose", is_flag=True, help="Show the evidence score as a figure.")
 @json_option
 @with_settings(*ANSWERING)
 def command(
@@ -63,6 +64,7 @@ def command(
     where: tuple[str, ...],
     variables: dict[str, str],
     save: str | None,
+    verbose: bool,
     as_json: bool,
 ) -> int:
     """Answer QUESTION from the indexed documents, with quotes that are found on the page."""
@@ -74,12 +76,12 @@ def command(
     with Pipeline.open(settings=settings, notify=tell, command="ask") as pipeline:
         if question is None:
             assert questions is not None
-            return _ask_set(pipeline, questions, given, as_json)
+            return _ask_set(pipeline, questions, given, as_json, verbose)
         if as_json:
             answer = pipeline.ask(question, **given)
             print_json(answer_form(answer))
         else:
-            answer = show_stream(pipeline, question, given)
+            answer = show_stream(pipeline, question, given, verbose=verbose)
         write_state(settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
         if save is not None:
             tell(save_answer(pipeline, answer, Path(save)))
@@ -88,18 +90,21 @@ def command(
     return EXIT_DONE if answer.verified else EXIT_UNVERIFIED
 
 
-def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool) -> int:
+def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool, verbose: bool) -> int:
     for item in track(load_questions(path), "Asking"):
         answer = pipeline.ask(item.question, **given)
         if as_json:
             print_json(answer_form(answer, item.id))
         else:
             click.echo(f"\n{safe_text(item.id)}: {safe_text(item.question)}")
-            click.echo(answer_text(answer, language_for(item.question, pipeline.settings)))
+            language = language_for(item.question, pipeline.settings)
+            click.echo(answer_text(answer, language, verbose=verbose))
     return EXIT_DONE
 
 
-def show_stream(pipeline: Pipeline, question: str, given: Mapping[str, Any]) -> Answer:
+def show_stream(
+    pipeline: Pipeline, question: str, given: Mapping[str, Any], *, verbose: bool = False
+) -> Answer:
     """Print the answer to standard output and return it; `given` are further arguments of `Pipeline.stream`.
 
     At a terminal the model's words appear, dimmed, while they come: nothing in them is verified yet. The verified
@@ -125,7 +130,7 @@ def show_stream(pipeline: Pipeline, question: str, given: Mapping[str, Any]) -> 
         answer = pipeline.ask(question, **given)
     if begun and live:
         click.echo("\n")
-    click.echo(answer_text(answer, language))
+    click.echo(answer_text(answer, language, verbose=verbose))
     return answer
 
 

@@ -75,6 +75,6 @@ def _calibrate(pipeline: Pipeline, rate: float, count: int, seed: int) -> Calibr
         lambda question, k: pipeline.search(question, k=k),
         rate=rate,
         k=pipeline.settings.k,
-        embedding=index.spec.embedding_model,
+        embed_tokens=pipeline.embeddings.embed_tokens,
         on_question=advance,
     )

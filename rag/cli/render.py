@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rag.answering.evidence import evidence_level
 from rag.cli.output import columns, one_line, wrapped
 from rag.messages import Language, choose_language, message
 from rag.rendering.safe import safe_text
@@ -30,8 +31,13 @@ def language_for(question: str, settings: Settings) -> Language:
     return choose_language(settings.language, language_of(question))
 
 
-def answer_text(answer: Answer, language: Language) -> str:
-    """The answer with a mark for each sentence, its quotes, and what the reader should know."""
+def answer_text(answer: Answer, language: Language, *, verbose: bool = False) -> str:
+    """The answer with a mark for each sentence, its quotes, and what the reader should know.
+
+    `verbose` shows the evidence score as a figure beside its level.
+    """
+    if answer.extra.get("small_talk"):
+        return safe_text(answer.reason)
     if answer.answered:
         warning = click.style(message("answer.nothing_verified", language), fg="yellow", bold=True)
         lines = [] if answer.verified else [warning]
@@ -49,7 +55,7 @@ def answer_text(answer: Answer, language: Language) -> str:
         searched = one_line(answer.standalone_question)
         notes.insert(0, message("answer.searched_for", language, question=searched))
     lines += [click.style(safe_text(note), dim=True) for note in notes]
-    return "\n".join([*lines, click.style(footer(answer, language), dim=True)])
+    return "\n".join([*lines, click.style(footer(answer, language, verbose=verbose), dim=True)])
 
 
 def sentence_line(sentence: Sentence, language: Language) -> str:
@@ -112,9 +118,14 @@ def page_name(page: int, label: str, language: Language) -> str:
     return message("answer.page", language, page=page)
 
 
-def footer(answer: Answer, language: Language) -> str:
-    """Model, evidence score, tokens and price (an unknown one is called unknown) on one line."""
-    parts = [answer.model, message("answer.evidence", language, score=answer.evidence_score)]
+def footer(answer: Answer, language: Language, *, verbose: bool = False) -> str:
+    """Model, level of the evidence, tokens and price (an unknown one is called unknown) on one line.
+
+    `verbose` adds the evidence score.
+    """
+    level = message(f"answer.evidence_{evidence_level(answer.evidence_score)}", language)
+    score = f" ({answer.evidence_score:.2f})" if verbose else ""
+    parts = [answer.model, message("answer.evidence", language, level=level + score)]
     usage = answer.usage
     if usage.calls or usage.cached_calls:
         spent = [message("answer.tokens", language, input=usage.input_tokens, output=usage.output_tokens)]

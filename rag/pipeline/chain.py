@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -18,9 +19,10 @@ from rag.answering.reply import Draft, parse_reply
 from rag.answering.verification import CheckedDraft
 from rag.errors import IndexMismatch
 from rag.messages import Language, choose_language, message
-from rag.pipeline.condense import by_rule
+from rag.pipeline.compound import parts_of
+from rag.pipeline.condense import by_rule, completed, is_elliptic, is_small_talk
 from rag.pipeline.generation import ModelLimits, prompt_for
-from rag.pipeline.query import Query, QueryState, as_query
+from rag.pipeline.query import Part, Query, QueryState, as_query
 from rag.pipeline.searching import model_step_forms, model_step_seconds
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from rag.retrieval.expansion import AssistedRetriever
     from rag.retrieval.hybrid import HybridRetriever
     from rag.settings import Settings
+
+LEAST_SHARE = 4
+"""Passages that each part of a question of several parts gets at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,45 +92,96 @@ class Steps:
         # at once, so that a wrong template is told also when nothing would come of it
         prompt_for(turn, self.settings, self.reader).values(passages="")
         with turn.stage("condense"):
-            turn.standalone = self._standalone(turn, config)
+            if is_small_talk(ask.question):
+                turn.standalone, turn.declined = (
+                    ask.question,
+                    message("answer.small_talk", self._language(turn)),
+                )
+            else:
+                turn.standalone = self._standalone(turn, config)
         return turn
 
     def _standalone(self, turn: QueryState, config: RunnableConfig) -> str:
         ask = turn.ask
-        if not ask.history:
+        if not ask.history or not is_elliptic(ask.question):
             return ask.question
         rewritten = self.generator.standalone(turn, config) if self.generator is not None else None
-        return rewritten or by_rule(ask.question, [asked for asked, _ in ask.history])
+        return rewritten or by_rule(ask.question, ask.history)
 
     def retrieve(self, turn: QueryState) -> QueryState:
-        """Find passages."""
+        """Find passages, for each part of a question its share."""
+        if turn.declined:
+            return turn
         with turn.stage("retrieve"):
-            wanted = turn.ask.k or self.settings.k
-            turn.retrieval = self.retriever.retrieve(
-                turn.standalone, k=wanted, where=as_filter(turn.ask.where), snapshot=turn.snapshot
-            )
+            self._search(turn)
+        assert turn.retrieval is not None
         turn.notes.extend(turn.retrieval.notes)
         turn.seconds.update(model_step_seconds(turn.retrieval))
         return turn
 
+    def _search(self, turn: QueryState) -> None:
+        """Search for the parts of the question; `turn.retrieval` holds their passages in turn."""
+        texts = parts_of(turn.standalone)
+        share = -(-(turn.ask.k or self.settings.k) // len(texts))
+        wanted = max(share, LEAST_SHARE) if len(texts) > 1 else share
+        where = as_filter(turn.ask.where)
+        turn.parts = [
+            Part(text, self.retriever.retrieve(text, k=wanted, where=where, snapshot=turn.snapshot))
+            for text in texts
+        ]
+        turn.retrieval = turn.parts[0].retrieval
+        if len(texts) > 1:
+            rounds = zip_longest(*(part.passages for part in turn.parts))
+            found = {
+                passage.chunk_id: passage for group in rounds for passage in group if passage is not None
+            }
+            turn.retrieval = replace(turn.retrieval, question=turn.standalone, passages=tuple(found.values()))
+
     def gate(self, turn: QueryState) -> QueryState:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
-        passages = turn.passages
+        if turn.declined:
+            return turn
         with turn.stage("gate"):
-            assessment = assess(turn.standalone, passages, embedding=turn.snapshot.spec.embedding_model)
-        turn.evidence = assessment.score
+            self._assess(turn)
+            if turn.evidence < self.threshold and turn.standalone == turn.ask.question and turn.ask.history:
+                self._ask_completed(turn)
         language = self._language(turn)
-        if not passages:
+        if not turn.passages:
             turn.declined = self.no_passage_reason(turn.snapshot, turn.ask.where, language)
         elif not has_search_terms(turn.standalone):
             turn.declined = message("answer.asks_nothing", language)
         elif turn.evidence < self.threshold:
             turn.declined = message("answer.too_weak", language)
-            if assessment.missing:
-                turn.declined += " " + message(
-                    "answer.missing_words", language, words=", ".join(assessment.missing)
-                )
+            if missing := _missing(turn):
+                turn.declined += " " + message("answer.missing_words", language, words=", ".join(missing))
+        else:
+            unanswered = [part.question for part in turn.parts if not part.answered]
+            turn.notes += [
+                message("answer.part_missing", language, question=question) for question in unanswered
+            ]
         return turn
+
+    def _assess(self, turn: QueryState) -> None:
+        """How sure the passages are to answer each part; the surest part decides whether anything is answered."""
+        for part in turn.parts:
+            part.assessment = assess(part.question, part.passages, embed_tokens=self.embeddings.embed_tokens)
+            part.answered = part.assessment.score >= self.threshold
+        turn.evidence = max(part.assessment.score for part in turn.parts if part.assessment is not None)
+
+    def _ask_completed(self, turn: QueryState) -> None:
+        """Ask a question of a chat that found nothing again with the subject of the turn before it.
+
+        Not when it has words of its own that stand nowhere: then it is about something else.
+        """
+        text = completed(turn.ask.question, turn.ask.history)
+        if text == turn.standalone or _missing(turn):
+            return
+        before = turn.standalone, turn.parts, turn.retrieval, turn.evidence
+        turn.standalone = text
+        self._search(turn)
+        self._assess(turn)
+        if turn.evidence < self.threshold:
+            turn.standalone, turn.parts, turn.retrieval, turn.evidence = before
 
     @staticmethod
     def no_passage_reason(
@@ -174,23 +230,22 @@ class Steps:
         return turn
 
     def _extract(self, turn: QueryState) -> Draft:
-        # comparing sentences by meaning costs nothing only when the embeddings are this machine's
-        embed = None if self.embeddings.paid else self.embeddings.embed
-        vector = turn.retrieval.query_vector if turn.retrieval is not None else None
-        return extractive.answer(
-            turn.standalone,
-            turn.passages,
-            embed=embed,
-            query_vector=vector,
-            pages=turn.snapshot,
-            max_sentences=self._sentences(turn),
-        )
+        count, drafts = self._sentences(turn), []
+        places = {passage.chunk_id: n for n, passage in enumerate(turn.passages, start=1)}
+        for part in turn.parts:
+            if part.answered and part.assessment is not None:
+                draft = extractive.draft(
+                    part.question, part.assessment.ranked, pages=turn.snapshot, max_sentences=count
+                )
+                drafts.append(_renumbered(draft, part, places))
+        sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
+        return Draft(sentences, declined=not sentences)
 
-    def _sentences(self, turn: QueryState) -> int:
+    def _sentences(self, turn: QueryState) -> int | None:
         """How many sentences the template wants: all that there is of it to be heeded without a model."""
         template = load_template(turn.ask.prompt or self.settings.prompt, self.settings.prompts_dir)
         if template.file.sentences is None:
-            return extractive.MAX_SENTENCES
+            return None
         turn.template = (template.name, template.fingerprint)
         return template.file.sentences
 
@@ -241,6 +296,7 @@ class Steps:
     def _extra(turn: QueryState, fingerprint: str) -> dict[str, Any]:
         model_steps = model_step_forms(turn.retrieval)
         extra: dict[str, Any] = {"retrieval_steps": model_steps} if model_steps else {}
+        extra |= {"small_talk": True} if is_small_talk(turn.ask.question) else {}
         return extra | ({"prompt_fingerprint": fingerprint} if fingerprint else {})
 
     def _notes(self, turn: QueryState) -> list[str]:
@@ -253,6 +309,29 @@ class Steps:
             notes.append(message("answer.estimated", self._language(turn)))
         notes.append(coverage_note(self.index, self._language(turn)))
         return [note for note in notes if note]
+
+
+def _missing(turn: QueryState) -> tuple[str, ...]:
+    """Words of the question's parts that stand in none of their passages."""
+    found = [part.assessment.missing for part in turn.parts if part.assessment is not None]
+    return tuple(dict.fromkeys(word for words in found for word in words))
+
+
+def _renumbered(draft: Draft, part: Part, places: Mapping[int, int]) -> Draft:
+    """The draft of a part with its passages numbered as among those of the whole question."""
+    number = {n: places[passage.chunk_id] for n, passage in enumerate(part.passages, start=1)}
+    sentences = [
+        replace(
+            sentence,
+            passages=tuple(number[n] for n in sentence.passages),
+            quotes=tuple(
+                replace(quote, passage=None if quote.passage is None else number[quote.passage])
+                for quote in sentence.quotes
+            ),
+        )
+        for sentence in draft.sentences
+    ]
+    return replace(draft, sentences=tuple(sentences))
 
 
 def as_filter(where: tuple[str, ...] | Filter | None) -> Filter | None:

@@ -13,6 +13,7 @@ from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
     from rag.answering.context import Packed
+    from rag.answering.evidence import Assessment
     from rag.answering.reply import Draft
     from rag.answering.verification import CheckedDraft
     from rag.retrieval.hybrid import Retrieval
@@ -85,6 +86,22 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
+class Part:
+    """One of the questions that a question holds, with what was found for it; mostly there is one."""
+
+    question: str
+    retrieval: Retrieval
+    assessment: Assessment | None = None
+    answered: bool = True
+    """Whether the evidence is enough to answer it."""
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """What was found for it, best first."""
+        return self.retrieval.passages
+
+
+@dataclass(slots=True)
 class QueryState:
     """The state of one question on its way. Each step fills in its part; nothing is shared between questions."""
 
@@ -94,6 +111,8 @@ class QueryState:
     standalone: str = ""
     """What is searched for: the question, made understandable without the chat."""
     retrieval: Retrieval | None = None
+    """What was found for the question, of several parts in turn."""
+    parts: list[Part] = field(default_factory=list)
     evidence: float = 0.0
     declined: str = ""
     """Why there is no answer, once that is decided."""

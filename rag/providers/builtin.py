@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.providers.e5 import E5Embeddings
+    from rag.providers.embedding import EmbedTokens
 
 _BATCH = 64
 """Texts between two calls of `on_batch`: several seconds of work, small against what a file holds."""
@@ -44,6 +45,10 @@ class BuiltinEmbeddings(EmbeddingProvider):
     @property
     def embeddings(self) -> E5Embeddings:
         return self._model
+
+    @property
+    def embed_tokens(self) -> EmbedTokens:
+        return lambda texts, kind: self._model.embed_tokens(texts, kind=kind)
 
     def count_tokens(self, text: str) -> int:
         return self._model.count_tokens(text)

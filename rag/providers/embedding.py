@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rag.providers.e5.embeddings import Kind, TokenVectors
+
     Vectors = NDArray[np.float32]
+    EmbedTokens = Callable[[Sequence[str], Kind], list[TokenVectors]]
 
 OnBatch = Callable[[Sequence[int], "Vectors"], None]
 """Called with the positions of texts that are done and their vectors, in the thread that called `embed`."""
@@ -55,6 +58,11 @@ class EmbeddingProvider(ABC):
     @abstractmethod
     def embeddings(self) -> Embeddings:
         """The same model as LangChain embeddings."""
+
+    @property
+    def embed_tokens(self) -> EmbedTokens | None:
+        """Texts to the vectors of their tokens in context, at no cost; None for a model that does not give them."""
+        return None
 
     @abstractmethod
     def count_tokens(self, text: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from rag.answering.evidence import evidence_level
 from rag.messages import Language, message
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Sentence, Support, Usage
@@ -140,7 +141,13 @@ def note(content: str) -> str:
 def footer(given: Answer, language: Language) -> str:
     """Model, template, evidence, tokens, price and time on one line."""
     parts = [given.model, *([given.prompt] if given.prompt else [])]
-    parts.append(message("answer.evidence", language, score=given.evidence_score))
+    parts.append(
+        message(
+            "answer.evidence",
+            language,
+            level=message(f"answer.evidence_{evidence_level(given.evidence_score)}", language),
+        )
+    )
     if given.usage.calls or given.usage.cached_calls:
         parts += [usage(given.usage, language)]
     parts.append(f"{given.seconds.get('total', 0.0):.1f} s")

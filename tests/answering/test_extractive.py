@@ -51,7 +51,11 @@ def passages_of(*places: tuple[str, int]) -> list[Passage]:
             "When was the bridge opened to traffic?",
             "The Harbour Bridge was opened to traffic on 24 October 1931.",
         ),
-        ("How much did the bridge cost?", "It cost 60 million dollars, of which the port paid a third."),
+        (
+            "How much did the bridge cost?",
+            "The Harbour Bridge was opened to traffic on 24 October 1931. It cost 60 million dollars, of which the"
+            " port paid a third.",
+        ),
         ("How many lanes cross the river?", "Eight lanes cross the river on two decks."),
         ("What is the ferry fare?", "The fare is 4.50 pounds."),
         ("한빛대교는 언제 개통되었나요?", "한빛대교는 1987년 5월 12일에 개통되었다."),
@@ -65,7 +69,7 @@ def test_the_sentence_that_answers_comes_first(question: str, first: str) -> Non
     )
     draft = answer(question, passages)
     assert draft.sentences[0].text == first
-    assert len(draft.sentences) <= 2
+    assert len(draft.sentences) == 1
 
 
 def test_headings_and_questions_are_not_answers() -> None:

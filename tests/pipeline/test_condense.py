@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rag.pipeline.condense import by_rule, is_elliptic
+from rag.pipeline.condense import by_rule, is_elliptic, is_small_talk
 
-BEFORE = ["When did MV Tern hit the breakwater at Greyholm?"]
+BEFORE = [("When did MV Tern hit the breakwater at Greyholm?", "The ferry touched the breakwater in May.")]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_question_that_points_back_is_completed(question: str) -> None:
     assert is_elliptic(question)
     completed = by_rule(question, BEFORE)
     assert completed.startswith(question)
-    assert "breakwater" in completed
+    assert "Tern" in completed
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,56 @@ def test_a_question_that_points_back_is_completed(question: str) -> None:
 def test_a_question_that_stands_alone_is_left_alone(question: str) -> None:
     assert not is_elliptic(question)
     assert by_rule(question, BEFORE) == question
+
+
+@pytest.mark.parametrize(
+    ("asked", "question", "completed"),
+    [
+        (
+            "How long is the warranty on the MS-70?",
+            "And on the MS-90?",
+            "How long is the warranty on the MS-90?",
+        ),
+        (
+            "How many people were on the list in March 2024?",
+            "And in June?",
+            "How many people were on the list in June 2024?",
+        ),
+        ("RC-100의 소비 전력은 얼마인가요?", "그럼 RC-200은?", "RC-200의 소비 전력은 얼마인가요?"),
+        (
+            "2024년 6월 도서관 회원은 몇 명입니까?",
+            "그럼 2023년은?",
+            "2023년 6월 도서관 회원은 몇 명입니까?",
+        ),
+        ("체육관은 몇 시에 여나요?", "거기는 언제 쉬나요?", "거기는 언제 쉬나요? (체육관)"),
+    ],
+)
+def test_a_follow_up_asks_about_the_subject_of_the_turn_before(
+    asked: str, question: str, completed: str
+) -> None:
+    assert by_rule(question, [(asked, "")]) == completed
+
+
+def test_the_subject_does_not_grow_from_turn_to_turn() -> None:
+    history = [
+        ("When did MV Tern hit the breakwater?", ""),
+        ("Was it damaged?", ""),
+        ("Who was its master?", ""),
+    ]
+    assert by_rule("How old was she?", history) == "How old was she? (MV Tern)"
+
+
+@pytest.mark.parametrize(
+    "said", ["Thanks!", "OK, thank you very much.", "Hello", "고마워요", "알겠습니다. 감사합니다!"]
+)
+def test_small_talk_is_no_question(said: str) -> None:
+    assert is_small_talk(said)
+    assert by_rule("Was it damaged?", [*BEFORE, (said, "")]) == by_rule("Was it damaged?", BEFORE)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Thanks to whom was the bridge built?", "Is this allowed?", "Who is good?", "감사는 누구인가요?"],
+)
+def test_a_question_is_no_small_talk(question: str) -> None:
+    assert not is_small_talk(question)

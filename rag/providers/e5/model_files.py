@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 
-FORMAT = 1
+FORMAT = 2
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 
@@ -174,6 +174,14 @@ class E5Tokenizer:
         """Ids of `text` between `<s>` and `</s>`; what exceeds 512 tokens in all is cut from the end."""
         ids: list[int] = self._tokenizer.encode(_encodable(text)).ids
         return ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], self._eos]
+
+    def ids_and_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """`ids` with the character span (start, end) of each; `<s>` and `</s>` have the span (0, 0)."""
+        encoding = self._tokenizer.encode(_encodable(text))
+        ids, offsets = list(encoding.ids), list(encoding.offsets)
+        if len(ids) > MAX_TOKENS:
+            ids, offsets = [*ids[: MAX_TOKENS - 1], self._eos], [*offsets[: MAX_TOKENS - 1], (0, 0)]
+        return ids, offsets
 
     def _content(self, text: str) -> Encoding:
         return self._tokenizer.encode(_encodable(text), add_special_tokens=False)

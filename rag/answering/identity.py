@@ -1,0 +1,82 @@
+"""Whether a sentence is about the same model, year or month that the question names, or about another of its kind.
+
+A manual of the MS-70 says much that a question about the MS-90 asks for, and last year's report answers this year's
+question word for word. A different one of the same kind speaks against a sentence; that none is named does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rag.text.quantities import dates
+
+_CODE = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,6})[- ]?(\d{1,5})([A-Za-z]?)(?![A-Za-z0-9]|[-/.]\d)")
+"""A model: letters and figures, such as MS-90, RC 200 or iX3. Written together or with a hyphen or space."""
+_YEAR = re.compile(r"(?<![\d,.])((?:19|20)\d\d)(?![\d,]|\.\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a text names that has others of its kind."""
+
+    models: frozenset[tuple[str, str]] = frozenset()
+    """Letters and figures of models, in small letters."""
+    years: frozenset[str] = frozenset()
+    months: frozenset[str] = frozenset()
+    """As YYYY-MM, or --MM without a year."""
+
+    def __bool__(self) -> bool:
+        return bool(self.models or self.years)
+
+
+def named(text: str) -> Named:
+    """The models, years and months that a text names."""
+    models = {
+        (match[1].casefold(), match[2] + match[3].casefold())
+        for match in _CODE.finditer(text)
+        if match[1].isupper() or "-" in match[0] or not match[0][0].islower()
+    }
+    years = frozenset(_YEAR.findall(text))
+    months = frozenset(date.value[:7] if date.value[0] != "-" else date.value[:4] for date in dates(text))
+    return Named(
+        frozenset(m for m in models if m[0] not in _WORDS),
+        years,
+        frozenset(month for month in months if re.search(r"-\d\d$", month)),
+    )
+
+
+_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and at by for from in is of on or the to page pages no p section chapter figure fig table step article"
+        " item plot room jan feb mar apr may june july aug sept oct nov dec fy q act rule part day level",
+    )
+)
+"""Words before a number that do not make it the name of a model."""
+
+
+def conflict(asked: Named, levels: Sequence[Named]) -> float:
+    """1 when the nearest level that names one of a kind names only others than the question asks for, else 0.
+
+    `levels` go from the sentence outwards: it and the one before it, its heading, the title of its document.
+    """
+    return float(
+        any(_other_model(model, levels) for model in asked.models)
+        or any(_other(year, (level.years for level in levels)) for year in asked.years)
+        or any(_other(month, (level.months for level in levels)) for month in asked.months)
+    )
+
+
+def _other_model(model: tuple[str, str], levels: Sequence[Named]) -> bool:
+    of_kind = ({found for found in level.models if found[0] == model[0]} for level in levels)
+    return _other(model, of_kind)
+
+
+def _other(wanted: object, levels: Iterable[Iterable[object]]) -> bool:
+    for level in levels:
+        found = set(level)
+        if found:
+            return wanted not in found
+    return False

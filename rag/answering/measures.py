@@ -1,0 +1,131 @@
+"""What must stand in a sentence for it to answer a question about a measure: an amount of money, a weight, a time.
+
+"What does it cost?" is answered by no sentence without an amount of money, however much it says about the thing. Each
+measure has the words by which a question asks for it and the form of its values, in English and in Korean.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_N = (
+    r"(?:\d[\d,.]*|\b(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty"
+    r"|forty"
+    r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|few|several)\b"
+    r"|(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무|반|수|몇)(?=\s?[가-힣]))"
+)
+_MAGNITUDE = r"(?:[\s-]?(?:hundred|thousand|million|billion|k|m|bn)\b|[십백천만억조]+)*"
+_BETWEEN = r"(?:[\s-]|\s?(?:and|to|or|~|–|-)\s?\d[\d,.]*\s?|\s(?:and|or)\sa?\s?\w+\s|여\s?|\s\w+\s)?"
+"""What may stand between a number and its unit: "six-month", "24 to 48 hours", "ten full days"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A kind of quantity or address that a question can ask for."""
+
+    name: str
+    asks: re.Pattern[str]
+    """Finds a question for it."""
+    value: re.Pattern[str]
+    """Finds a value of it in a sentence."""
+
+
+def _units(units: str, korean: str = "") -> str:
+    """A number with one of these units."""
+    found = rf"{_N}{_MAGNITUDE}{_BETWEEN}(?:{units})(?![A-Za-z])"
+    return rf"{found}|{_N}{_MAGNITUDE}\s?(?:{korean})" if korean else found
+
+
+def _measure(name: str, asks: str, value: str) -> Measure:
+    return Measure(name, re.compile(asks, re.IGNORECASE), re.compile(value, re.IGNORECASE))
+
+
+_SPAN = "seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|decades?|centur(?:y|ies)"
+_SPAN_KO = "초|분|시간|일|박|주|개월|달|년|세기"
+_DAYS_KO = "하루|이틀|사흘|나흘|닷새|엿새|열흘|보름|일주일|한 주"
+_LONG = _units(_SPAN, _SPAN_KO) + f"|{_DAYS_KO}|\\b(?:from|since|until)\\b.*\\d"
+_LENGTHS = _units(
+    "km|m|cm|mm|nm|µm|miles?|yards?|feet|foot|ft|inch(?:es)?|in|kilomet\\w+|centimet\\w+|millimet\\w+|met(?:re|er)s?",
+    "킬로미터|센티미터|밀리미터|미터|리",
+)
+_MONEY_KO = "가격|요금|비용|금액|연봉|월급|시급|급여|임금|수당|보증금|벌금|과태료|[가-힣](?:료|(?<!소)비|값)"
+
+MEASURES: tuple[Measure, ...] = (
+    _measure(
+        "e-mail address",
+        r"\be-?mail (?:address|of)|\be-?mail\s*\?|(?:이메일|메일)(?:\s?주소)?[은는이가]?\s*(?:뭐|무엇|어떻|알려|\?)",
+        r"\S@\S",
+    ),
+    _measure(
+        "phone number",
+        r"\b(?:tele)?phone numbers?|\bnumber (?:do|should|can|to) \w*\s?(?:call|dial|ring)|\bextension\b"
+        r"|전화번호|연락처|내선|팩스",
+        r"\d{2,}[-) ]\d{3,}|(?:extension|ext\.?|내선|dial|call)\D{0,15}\d|\b\d{3,5}\b",
+    ),
+    _measure(
+        "web address",
+        r"\b(?:web ?site|web address|url)\b.*\?|(?:홈페이지|웹사이트|누리집)\s?주소",
+        r"https?://|www\.|\b\w+\.(?:com|org|net|kr|uk|io|gov|edu)\b",
+    ),
+    _measure(
+        "time of day",
+        r"\b(?:what|which) (?:time|hour)\b|\bhow (?:early|late) (?:does|do|is|can)\b|몇\s?시(?!간)",
+        r"\d{1,2}[:.]\d\d|\d\s?(?:[ap]\.?m\b|o.?clock)|\b(?:noon|midnight)\b|\d\s?시|자정|정오",
+    ),
+    _measure(
+        "weight",
+        r"\bhow (?:heavy|much does \S+(?: \S+){0,3} weigh)|\bweigh(?:t|s)?\b|무게|중량|몸무게|체중",
+        _units("kg|g|mg|t|tonnes?|tons?|pounds?|lbs?|oz|ounces?|grams?|kilo(?:gram)?s?", "킬로|그램|톤|근"),
+    ),
+    _measure(
+        "length",
+        r"\bhow (?:tall|high|wide|deep|far|thick)\b(?! (?:ahead|in advance))|\b(?:height|width|depth|thickness"
+        r"|diameter)\b"
+        r"|높이|너비|폭[은이]|깊이|두께|지름|얼마나\s(?:멀|깊|높)",
+        _LENGTHS,
+    ),
+    _measure(
+        "length or time",
+        r"\bhow long\b(?! ago)|\b(?:length|duration)\b|길이|얼마나\s(?:오래|걸)|기간[은이]?\s?(?:얼마|어떻|은|이)?",
+        f"{_LONG}|{_LENGTHS}|{_units('pages?|words?|characters?', '쪽|자|페이지')}",
+    ),
+    _measure(
+        "temperature",
+        r"\bhow (?:hot|cold|warm)\b|\btemperature\b|온도|수온|기온|체온",
+        rf"{_N}\s?(?:°|º|℃|℉|degrees?|도)",
+    ),
+    _measure(
+        "power",
+        r"\bwatts?\b|\bpower consumption\b|소비\s?전력|와트",
+        _units("[kM]?W|(?:kilo)?watts?", "와트"),
+    ),
+    _measure(
+        "loudness",
+        r"\bhow (?:loud|noisy|quiet)\b|\bdecibels?\b|소음|데시벨",
+        _units("dB|decibels?", "데시벨"),
+    ),
+    _measure(
+        "percentage",
+        r"\b(?:what|which) (?:percent|proportion|share|fraction)\w*\b|\bpercentage\b|몇\s?(?:퍼센트|프로|%)|비율",
+        r"[%％]|\bper ?cent\b|퍼센트|분의|\b(?:half|third|quarter|fifth)s?\b|절반",
+    ),
+    _measure("time", rf"\bhow many (?:{_SPAN})\b|며칠|몇\s?(?:{_SPAN_KO})(?!\s?생)(?:[^월]|$)", _LONG),
+    _measure(
+        "money",
+        r"\b(?:what|how much)\b.*\b(?:prices?|costs?|fees?|fares?|salary|wages?|fines?|rent|deposit|charged?|earns?"
+        r"|pays?|paid)\b"
+        r"|\bhow much (?:is|are|was|were|money)\b(?!.*\b(?:water|time|space|weight)\b)"
+        rf"|(?:{_MONEY_KO})[은는이가도]?(?:\s\S{{1,6}}){{0,2}}\s얼마|(?:{_MONEY_KO})[은는이가]?\s*\?"
+        r"|금[은이]\s얼마|얼마(?:예요|에요|죠)|얼마를\s(?:내|받|지불|부담)",
+        r"[$€£¥₩]|\b(?:usd|eur|gbp|krw)\b|\d\s?(?:dollars?|euros?|pounds?|pence|p\b|cents?|won|yen|francs?|crowns?)"
+        r"|(?:million|billion|thousand|hundred) (?:dollars?|euros?|pounds?|won|yen|marks?|francs?)"
+        r"|[\d만천백억조]\s?원|[%％]|\bper ?cent\b|\bfree\b|\bno (?:charge|fee|cost)\b"
+        r"|무료|무상|없[다습이으]|지원하지|반값",
+    ),
+)
+
+
+def asked_measure(question: str) -> Measure | None:
+    """The measure that the question asks for; None when it asks for none of them."""
+    return next((measure for measure in MEASURES if measure.asks.search(question)), None)

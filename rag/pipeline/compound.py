@@ -1,0 +1,113 @@
+"""Takes a question apart that asks for several things, by rule: each part is searched and answered by itself."""
+
+from __future__ import annotations
+
+import re
+
+from rag.pipeline.condense import NAMED, by_rule
+
+MOST = 4
+"""Parts that are searched at most."""
+_WH = r"(?:what|when|where|which|who|whose|whom|how|why)"
+_LEAD = r"(?:(?:in|at|on|to|for|from|by|of|with|under|during|about|after|according to|since|until)\s+)?"
+_AND_ASKS = re.compile(
+    rf"[,;]?\s+(?:and|but|as well as|also|versus|vs\.?|compared (?:to|with))\s+(?:also\s+)?"
+    rf"(?={_LEAD}{_WH}\b|(?:does|do|did|can|could|may|must|is there|are there)\b)",
+    re.IGNORECASE,
+)
+_ENGLISH = re.compile(rf"\b{_WH}\b|^\s*(?:does|do|did|can|could|may|must|is|are|was|were)\b", re.IGNORECASE)
+_KO_WH = r"(?:무엇|무슨|누구|누가|언제|어디|어느|어떤|어떻|얼마|왜|몇|며칠|뭐)"
+_KOREAN = re.compile(rf"{_KO_WH}|(?:나요|까요?|가요|니까|는가|은가|는지)\s*[?？]?\s*$")
+_KO_AND = re.compile(
+    rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶)(?=[^?？]*{_KO_WH})"
+)
+_RANGE = re.compile(r"\b(?:between|from)\b[^?]{0,30}$", re.IGNORECASE)
+"""Before two years that are the ends of a period."""
+_OPENING = re.compile(r"^(?:and|also|그리고|또)[\s,]+(?=\S+\s+\S)", re.IGNORECASE)
+_HANGUL = re.compile("[가-힣]")
+_KO_LINK = re.compile(r"(?:이고|이며|인지|고|며|지)\s*[,，]?\s*$")
+_JOIN = r"\s*(?:,\s*)?(?:and|or|vs\.?|versus|with|&|와|과|이랑|랑|하고|및|대|또는|이나|나|년과|년이랑|,)\s*"
+_BETWEEN = re.compile(
+    r"\b(?:differences?\s+between|compare)\s+(?P<a>.+?)\s+(?:and|with|to)\s+(?P<b>.+?)(?P<tail>\s+(?:in|for|on|by)\s.+)?[?.!\s]*$",
+    re.IGNORECASE,
+)
+_BETWEEN_KO = re.compile(
+    r"(?P<a>\S+(?:\s\S+)?)(?:와|과|이랑|랑)\s(?P<b>.+?)(?:의|을|를)?\s*(?:차이|비교|다른\s?점)"
+)
+
+
+def parts_of(question: str) -> tuple[str, ...]:
+    """The questions that a question holds, in order; the question alone when it is one.
+
+    A part that points back at the one before it is completed from that.
+    """
+    parts = _sentences(question)
+    parts = [part for whole in parts for part in _clauses(whole)]
+    parts = [part for whole in parts for part in _compared(whole)]
+    if len(parts) < 2:
+        return (question,)
+    done: list[str] = []
+    for part in parts[:MOST]:
+        done.append(by_rule(part, [(done[-1], "")]) if done else part)
+    return tuple(dict.fromkeys(done))
+
+
+def _sentences(question: str) -> list[str]:
+    """Question sentences; what follows one and is no question ("Round to two places.") stays with it."""
+    found: list[str] = []
+    for piece in re.split(r"(?<=[?？])\s+", question.strip()):
+        if found and not piece.rstrip().endswith(("?", "？")):
+            found[-1] += f" {piece}"
+        elif piece.strip():
+            found.append(_OPENING.sub("", piece.strip()))
+    return found
+
+
+def _clauses(question: str) -> list[str]:
+    """The question cut where "and" or 그리고 joins two clauses that both ask."""
+    for pattern in (_AND_ASKS, _KO_AND):
+        for match in pattern.finditer(question):
+            left, right = question[: match.start()].strip(" ,"), question[match.end() :].strip()
+            if pattern is _KO_AND:
+                left = _KO_LINK.sub("", left)
+            if pattern is _KO_AND and "그리고" not in match[0] and not re.search(_KO_WH, left):
+                continue
+            if _asks(left) and _asks(right) and _is_whole(left) and _is_whole(right):
+                return [left.rstrip("?？ ") + "?", *_clauses(right)]
+    return [question]
+
+
+def _is_whole(clause: str) -> bool:
+    """Whether a clause can be asked by itself: "and why?" cannot."""
+    return len(clause.split()) >= (2 if _HANGUL.search(clause) else 3)
+
+
+def _run(question: str, found: list[re.Match[str]]) -> list[re.Match[str]]:
+    """The first of the names that are joined by "and", commas or the like, and differ."""
+    run = found[:1]
+    for match in found[1:]:
+        between = question[run[-1].end() : match.start()]
+        if match[0] == run[-1][0] or not re.fullmatch(
+            f"(?:년도?)?{_JOIN}(?:the |in )?", between, re.IGNORECASE
+        ):
+            break
+        run.append(match)
+    return run
+
+
+def _asks(text: str) -> bool:
+    return bool(_ENGLISH.search(text) or _KOREAN.search(text))
+
+
+def _compared(question: str) -> list[str]:
+    """One question for each of two models, years or months that are named together, or of two things compared."""
+    for kind in NAMED:
+        run = _run(question, list(kind.finditer(question)))
+        if len(run) > 1 and not _RANGE.search(question[: run[0].start()]):
+            head, tail = question[: run[0].start()], question[run[-1].end() :]
+            return [head + named[0] + tail for named in run]
+    match = _BETWEEN.search(question) or _BETWEEN_KO.search(question)
+    if match is None:
+        return [question]
+    tail = match.groupdict().get("tail") or ""
+    return [f"{match[side].strip()}{tail}?" for side in ("a", "b")]
