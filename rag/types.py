@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class Status(StrEnum):
@@ -212,6 +212,10 @@ class Sentence:
     """Figures, dates and names of the sentence that stand in no cited evidence."""
     derived: tuple[Derived, ...] = ()
     """Figures that are computed. Such a sentence is weak: all else in it is proven, these need a reader's eye."""
+    basis: Literal["quoted", "entailed"] | None = None
+    """Of a verified sentence: whether it is the page's own words, whole or shortened, or follows from them."""
+    reason: str = ""
+    """A code for why the support is what it is, such as `quoted`, `facts_missing` or `no_quote_found`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,3 +267,8 @@ class Answer:
     @property
     def status(self) -> str:
         return "answered" if self.answered else "abstained"
+
+    @property
+    def verified(self) -> bool:
+        """Whether at least one sentence is verified; without one, an answer is shown with a warning."""
+        return any(sentence.support is Support.VERIFIED for sentence in self.sentences)

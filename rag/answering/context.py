@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.citations import PageSource
+from rag.answering.reply import Draft, Quote
 from rag.text.normalise import INVISIBLE
 from rag.text.sentences import sentences
 from rag.types import Passage, Span
@@ -33,6 +34,8 @@ _RISKY = re.compile(
     r"|^#{1,6}(?=\s)|^```",
     re.IGNORECASE | re.MULTILINE,
 )
+_NO_PASSAGE = 10**6
+"""A passage number that no prompt has: a reply cited a sentence that does not exist."""
 _TOUCHING = 2
 """Characters (a line break, a space) that may lie between two passages that are packed as one."""
 
@@ -47,6 +50,8 @@ class Packed:
     left_out: int
     """How many of the given passages did not fit into the budget."""
     tokens: int
+    sentences: tuple[Quote, ...] = ()
+    """Sentence number n of the block is `sentences[n - 1]`; empty when its passages are numbered instead."""
 
 
 def pack(
@@ -54,25 +59,55 @@ def pack(
     budget: int,
     count_tokens: Callable[[str], int],
     pages: PageSource | None = None,
+    *,
+    numbered: bool = False,
 ) -> Packed:
     """As many of the passages, in their order, as fit into `budget` tokens, numbered, fenced and neutralised.
 
     Passages that touch or overlap on one page become one (`pages` gives the words between them). The first
-    passage is cut at a sentence's end when it alone is over the budget.
+    passage is cut at a sentence's end when it alone is over the budget. With `numbered` every sentence has a number,
+    counted through all passages, instead of each passage.
     """
     merged = merge_neighbours(passages, pages)
     blocks: list[str] = []
     packed: list[Passage] = []
+    given: list[Quote] = []
     left = budget
     for candidate in merged:
-        passage = candidate if packed else _shortened(candidate, budget, count_tokens)
-        block = _block(len(packed) + 1, passage)
+        passage = candidate if packed else _shortened(candidate, budget, count_tokens, numbered=numbered)
+        own = _sentences(passage, len(packed) + 1) if numbered else []
+        block = (
+            _numbered_block(own, len(given) + 1, passage) if numbered else _block(len(packed) + 1, passage)
+        )
         cost = count_tokens(block)
         if cost <= left or not packed:
             blocks.append(block)
             packed.append(passage)
+            given += own
             left -= cost
-    return Packed("\n\n".join(blocks), tuple(packed), len(merged) - len(packed), budget - left)
+    left_out = len(merged) - len(packed)
+    return Packed("\n\n".join(blocks), tuple(packed), left_out, budget - left, tuple(given))
+
+
+def cited_by_number(draft: Draft, given: Sequence[Quote]) -> Draft:
+    """The draft of a reply that cites sentences by number, with those sentences as its quotes.
+
+    A number that no sentence has is kept as a citation of nothing. Words that a reply copies although only a number
+    was asked for are looked up in all passages.
+    """
+    found = []
+    for sentence in draft.sentences:
+        copied = {quote.passage for quote in sentence.quotes}
+        plain = [n for n in sentence.passages if n not in copied]
+        quotes = [given[n - 1] if 0 < n <= len(given) else Quote("", _NO_PASSAGE) for n in plain]
+        quotes += [replace(quote, passage=None) for quote in sentence.quotes]
+        numbers = tuple(dict.fromkeys(q.passage for q in quotes if q.passage is not None))
+        found.append(replace(sentence, passages=numbers, quotes=tuple(dict.fromkeys(quotes))))
+    return replace(draft, sentences=tuple(found))
+
+
+def _sentences(passage: Passage, number: int) -> list[Quote]:
+    return [Quote(passage.text[start:end], number) for start, end in sentences(passage.text)]
 
 
 def neutralise(text: str) -> str:
@@ -108,11 +143,19 @@ def _joined(first: Passage, second: Passage, pages: PageSource | None) -> Passag
 
 
 def _block(number: int, passage: Passage) -> str:
+    return f'<passage n="{number}" {_origin(passage)}>\n{neutralise(passage.text).strip()}\n</passage>'
+
+
+def _numbered_block(own: Sequence[Quote], first: int, passage: Passage) -> str:
+    """The passage with a number before each sentence, from `first` on."""
+    lines = (f"[{n}] {' '.join(neutralise(quote.text).split())}" for n, quote in enumerate(own, first))
+    return f"<passage {_origin(passage)}>\n{chr(10).join(lines)}\n</passage>"
+
+
+def _origin(passage: Passage) -> str:
     place = f"{passage.page}" if passage.page == passage.page_end else f"{passage.page}-{passage.page_end}"
-    head = f'<passage n="{number}" file="{_attribute(passage.file)}" page="{place}"'
-    if passage.heading:
-        head += f' section="{_attribute(passage.heading)}"'
-    return f"{head}>\n{neutralise(passage.text).strip()}\n</passage>"
+    head = f'file="{_attribute(passage.file)}" page="{place}"'
+    return f'{head} section="{_attribute(passage.heading)}"' if passage.heading else head
 
 
 def _attribute(text: str) -> str:
@@ -121,14 +164,20 @@ def _attribute(text: str) -> str:
     return line.translate(_WIDE).replace('"', "\uff02")[:200]
 
 
-def _shortened(passage: Passage, budget: int, count_tokens: Callable[[str], int]) -> Passage:
+def _shortened(
+    passage: Passage, budget: int, count_tokens: Callable[[str], int], *, numbered: bool
+) -> Passage:
     """The passage, cut at the last sentence's end at which its block keeps within the budget."""
-    if count_tokens(_block(1, passage)) <= budget:
+
+    def cost(part: Passage) -> int:
+        return count_tokens(_numbered_block(_sentences(part, 1), 1, part) if numbered else _block(1, part))
+
+    if cost(passage) <= budget:
         return passage
     best = passage.text[:0]
     for _, end in sentences(passage.text):
         cut = passage.text[:end]
-        if best and count_tokens(_block(1, replace(passage, text=cut))) > budget:
+        if best and cost(replace(passage, text=cut)) > budget:
             break
         best = cut
     return replace(passage, text=best)

@@ -1,9 +1,9 @@
-"""Whether a sentence follows from what stands around its proven quotes, judged by words and facts alone.
+"""Whether a sentence follows from the sentences that its proven quotes stand in.
 
-Every figure, date and unit must stand in the sentences around the quotes. Names, codes and titles may stand
-anywhere on the quoted pages, since a page names its subject once and then says "it". The sentence says "not" where
-the quotes do, and its words are theirs for the greater part. Across languages words cannot agree; there two facts
-must.
+Words that merely occur nearby prove nothing. A sentence is `quoted` when it is the page's words, whole or shortened
+without losing a condition, and `entailed` when a strict alignment finds it to be a safe rewrite of them
+(`rag.answering.alignment`, its Korean counterpart, and `rag.answering.fragments` for a fragment and its question).
+Everything else is for the reader to judge; figures that stand nowhere near the quotes speak against it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from rag.answering import alignment, alignment_korean
+from rag.answering.alignment import Basis
 from rag.answering.citations import PageTexts
 from rag.answering.derivation import derive, without
+from rag.answering.fragments import answers
 from rag.answering.ranking import addresses_model
 from rag.text.facts import Fact, FactText, facts, supported
 from rag.text.keywords import keyword_tokens, query_terms
@@ -22,14 +25,13 @@ from rag.text.language import language_of
 from rag.text.quantities import SCALE_WORDS, numbers
 from rag.types import Citation, Derived, Page, Passage, Span
 
-COVERED = 0.7
-"""Share of a sentence's words that must stand in the evidence."""
-FACTS_ACROSS_LANGUAGES = 2
-"""Facts that must agree when the sentence and the page are in different languages."""
+_HYPHENATED = re.compile(r"(?<=[a-z])-\n\s*(?=[a-z])")
 _STEM = 5
 _STEM_WEIGHT = 0.7
-_CLAUSE = 30
-"""Characters beside a quote in which a "not" that was left out of it would turn its meaning."""
+_PARTS = re.compile(
+    r";\s+|,\s+(?:and|but|while|whereas)\s+(?=(?:[A-Z]|the |a |an |in |on |it |they |he |she |\d))"
+)
+"""Where a sentence of several clauses is cut, each of which may follow from another quote."""
 _SHORT_TITLE = 3
 """Words up to which a quoted title may be told from its words alone."""
 _ROW_FIGURES = 2
@@ -94,19 +96,28 @@ class QuotedContext:
         found = derive(text, missing, [c.quote for c in self.citations], frozenset(self._around.scales))
         return found if {one.figure for one in found} >= set(missing) else ()
 
-    def follows(self, text: str, derived: Sequence[Derived] = ()) -> bool:
-        """Whether the wording of `text` (its facts apart) is that of the quotes and what surrounds them.
+    def basis(self, text: str, question: str = "") -> Basis | None:
+        """How `text` follows from one of the cited sentences, or its clauses from several; None when unclear."""
+        whole = self._basis(text, question)
+        if whole is not None:
+            return whole
+        parts = [part for part in _PARTS.split(text) if part.strip()]
+        if len(parts) > 1 and all(self._basis(part, "") for part in parts):
+            return "entailed"
+        return None
 
-        Of the `derived` figures nothing need stand there, nor of the words that say how they were computed.
-        """
-        if not self._agrees(text):
-            return False
-        if any(_bare(text) in _bare(citation.quote) for citation in self.citations):
-            return True
-        if language_of(text) != language_of(self._near):
-            return len(facts(text)) >= FACTS_ACROSS_LANGUAGES
+    def _basis(self, text: str, question: str) -> Basis | None:
+        found = {basis_of(text, sentence, before, question) for sentence, before in self._cited}
+        return "quoted" if "quoted" in found else "entailed" if "entailed" in found else None
+
+    def same_language(self, text: str) -> bool:
+        """Whether words can agree at all."""
+        return language_of(text) == language_of(self._near)
+
+    def wording(self, text: str, derived: Sequence[Derived] = ()) -> float:
+        """Share (0 to 1) of the words of `text` that stand around the quotes; those of a derivation do not count."""
         evidence = f"{self._titles}\n{self._near}"
-        return coverage(without(text, derived, evidence), evidence) >= COVERED
+        return coverage(without(text, derived, evidence), evidence)
 
     def _holds(self, fact: Fact) -> bool:
         if fact.kind in ("number", "date"):
@@ -117,11 +128,6 @@ class QuotedContext:
             # The words of a long quotation stand on many pages; only their order makes it one.
             return False
         return supported(fact, self._page)
-
-    def _agrees(self, text: str) -> bool:
-        if _NEGATION.search(text):
-            return bool(_NEGATION.search(self._near))
-        return not any(_NEGATION.search(clause) for clause in self._clauses)
 
     @cached_property
     def _around(self) -> FactText:
@@ -152,16 +158,25 @@ class QuotedContext:
         return "\n".join(f"{p.title} {p.heading}" for p in self.passages if p.file in files)
 
     @cached_property
-    def _clauses(self) -> list[str]:
-        """Each quote with a little of its sentence on both sides."""
-        clauses = []
+    def _cited(self) -> list[tuple[str, str]]:
+        """Each sentence that a quote touches, with the one before it; a quote over several also as a whole."""
+        found: list[tuple[str, str]] = []
         for citation in self.citations:
+            touched: list[str] = []
             for span in citation.spans:
-                page = self.library.page(citation.file, span.page)
-                low, high = self._sentence_range(citation.file, span)
-                start, end = max(low, span.start - _CLAUSE), min(high, span.end + _CLAUSE)
-                clauses.append(page.text[start:end] if page else "")
-        return clauses
+                sentences = self._sentences_at(citation.file, span, 0)
+                earlier = self._before(citation.file, span)
+                found += zip(sentences, [earlier, *sentences], strict=False)
+                touched += sentences
+            if len(touched) > 1:
+                found.append((" ".join(dict.fromkeys(touched)), ""))
+        return list(dict.fromkeys(found))
+
+    def _before(self, file: str, span: Span) -> str:
+        """The sentence before the first one that a span touches."""
+        page = self.library.page(file, span.page)
+        before = [r for r in self.library.sentences(file, span.page) if r[1] <= span.start]
+        return page.text[before[-1][0] : before[-1][1]] if page is not None and before else ""
 
     @cached_property
     def _is_row(self) -> bool:
@@ -188,9 +203,21 @@ class QuotedContext:
         low, high = max(touched[0] - around, 0), touched[-1] + around + 1
         return [page.text[a:b] for a, b in ranges[low:high]]
 
-    def _sentence_range(self, file: str, span: Span) -> tuple[int, int]:
-        ranges = [r for r in self.library.sentences(file, span.page) if r[0] < span.end and r[1] > span.start]
-        return (ranges[0][0], ranges[-1][1]) if ranges else (span.start, span.end)
+
+def basis_of(claim: str, sentence: str, before: str = "", question: str = "") -> Basis | None:
+    """How the claim follows from one sentence of a page; None when that cannot be told.
+
+    `before` is the sentence before it, `question` what the claim answers when it is a fragment.
+    """
+    if language_of(claim) != language_of(sentence) and not question:
+        return None
+    sentence = _HYPHENATED.sub("", sentence)
+    found: Basis | None
+    if language_of(sentence) == "ko":
+        found = alignment_korean.follows(claim, sentence)
+    else:
+        found = alignment.follows(claim, sentence, before, question)
+    return found or answers(claim, question, sentence)
 
 
 def _bare(text: str) -> str:

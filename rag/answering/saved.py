@@ -218,7 +218,9 @@ def verify_saved_answer(receipt: SavedAnswer, pages: PageSource) -> Verification
     library = PageTexts(pages)
     looked_up = [check_quote(quote, passages, library) for quote in quotes]
     checks = tuple(_check(s, now, pages) for s, now in zip(receipt.citations, looked_up, strict=True))
-    return Verification(receipt, checks, check_draft(Draft(sentences), passages, pages))
+    return Verification(
+        receipt, checks, check_draft(Draft(sentences), passages, pages, question=receipt.question)
+    )
 
 
 def _passage(citation: SavedCitation) -> Passage:

@@ -1,18 +1,20 @@
 """Decide for every sentence of a draft whether proven quotes back it.
 
 A sentence is *verified* when it cites at least one quote, every quote it cites was found, none of them is an order to
-the model, and it follows from what stands around the quotes (`rag.answering.entailment`). It is *weak* when a quote
-was proven but something of this is missing, or when the passage it names at least holds its facts and words, and
-*unsupported* otherwise. A sentence in which only figures are missing that are computed from those of its quotes is
-weak, too, and says how they come about (`rag.answering.derivation`).
+the model, and it is the words of the sentence quoted (`basis` "quoted") or a strict alignment shows that it follows
+from it ("entailed", see `rag.answering.entailment`). It is *weak* when code cannot tell: the quote stands beside it
+for the reader. It is *unsupported* when no quote was found for it, or when it states what the quotes do not hold. A
+sentence in which only figures are missing that are computed from those of its quotes is weak, too, and says how they
+come about (`rag.answering.derivation`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answering.alignment import Basis
 from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
 from rag.answering.reply import Draft, DraftSentence, Quote
@@ -31,6 +33,13 @@ TELLING = 3
 two words stand somewhere in most passages."""
 PLAUSIBLE = 0.5
 """Share of a sentence's words that a passage cited without words must hold for the sentence to be weak."""
+FURTHER_CHECKS: tuple[Callable[[QuotedContext, str, str], Basis | None], ...] = ()
+"""Checks of a sentence (quotes, sentence, question) beside the alignment of words, such as one of table cells: a
+basis makes the sentence verified."""
+REPAIRS = 5
+"""Sentences of the passages that are tried in place of what was cited."""
+FOUNDED = 0.3
+"""Share of a sentence's words that must stand around its quotes for a reader to be asked to judge it at all."""
 _WORD = re.compile(r"\w+")
 
 
@@ -52,20 +61,45 @@ class CheckedDraft:
 
 
 def check_draft(
-    draft: Draft, passages: Sequence[Passage], pages: PageSource, *, language: Language = "en"
+    draft: Draft,
+    passages: Sequence[Passage],
+    pages: PageSource,
+    *,
+    language: Language = "en",
+    question: str = "",
 ) -> CheckedDraft:
     """Every quote looked up and every sentence judged.
 
     `passages` are those the answerer was given, in the order of their numbers; `pages` the index they come from;
-    `language` is that of the citations' notes.
+    `language` is that of the citations' notes; `question` what the draft answers: a fragment is judged with it.
     """
     library = PageTexts(pages, language)
     numbered: dict[tuple[object, ...], Citation] = {}
-    judged = []
-    for sentence in draft.sentences:
-        own = tuple(_numbered(c, numbered) for c in _citations(sentence, passages, library))
-        judged.append(_judge(sentence, own, passages, library))
-    return CheckedDraft(tuple(judged), tuple(numbered.values()), _joined(draft.sentences), draft.notes)
+    judged: list[Sentence] = []
+    kept = _without_repeats(draft.sentences)
+    repaired = 0
+    for sentence in kept:
+        context = _Context(sentence, passages, library, question)
+        verdict, citations = context.judged()
+        if verdict.support is not Support.VERIFIED and verdict.reason not in (
+            "speaks_to_the_model",
+            "derived",
+        ):
+            better = context.repaired(citations)
+            verdict, citations = better or (verdict, citations)
+            repaired += verdict.support is Support.VERIFIED
+        own = tuple(dict.fromkeys(_numbered(c, numbered).n for c in citations))
+        judged.append(replace(verdict, citations=own))
+    notes = (*draft.notes, *([message("answer.repaired", language, count=repaired)] if repaired else []))
+    return CheckedDraft(tuple(judged), tuple(numbered.values()), _joined(kept), notes)
+
+
+def _without_repeats(sentences: Sequence[DraftSentence]) -> list[DraftSentence]:
+    """The sentences without those that an earlier one says word for word."""
+    kept: dict[str, DraftSentence] = {}
+    for sentence in sentences:
+        kept.setdefault("".join(sentence.text.split()).casefold(), sentence)
+    return list(kept.values())
 
 
 def strict(proof: CheckedDraft, *, language: Language = "en") -> CheckedDraft:
@@ -132,24 +166,93 @@ def _best_quote(text: str, passages: Sequence[tuple[int, Passage]], enough: floa
     return best[1] if best else None
 
 
-def _judge(
-    sentence: DraftSentence, citations: Sequence[Citation], passages: Sequence[Passage], library: PageTexts
-) -> Sentence:
-    numbers = tuple(dict.fromkeys(c.n for c in citations))
-    proven = [c for c in citations if c.verified]
-    if not proven:
-        support = Support.WEAK if _plausible(sentence, passages) else Support.UNSUPPORTED
-        return Sentence(sentence.text, numbers, support)
-    grounds = QuotedContext(proven, passages, library)
-    verbatim = grounds.repeated_by(sentence.text)
-    missing = () if verbatim else grounds.missing_facts(sentence.text)
-    derived = grounds.derived(sentence.text, missing)
-    explained = bool(derived) or not missing
-    follows = verbatim or (explained and grounds.follows(sentence.text, derived))
-    sound = len(proven) == len(citations) and follows and not grounds.orders
-    if sound and derived:
-        return Sentence(sentence.text, numbers, Support.WEAK, derived=derived)
-    return Sentence(sentence.text, numbers, Support.VERIFIED if sound else Support.WEAK, missing)
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """A sentence of a draft with all that it is judged by."""
+
+    sentence: DraftSentence
+    passages: Sequence[Passage]
+    library: PageTexts
+    question: str
+
+    def judged(self) -> tuple[Sentence, list[Citation]]:
+        """The verdict on the sentence as it was cited."""
+        text = self.sentence.text
+        citations = list(_citations(self.sentence, self.passages, self.library))
+        proven = [c for c in citations if c.verified]
+        if not proven:
+            support = Support.WEAK if _plausible(self.sentence, self.passages) else Support.UNSUPPORTED
+            return Sentence(text, (), support, reason="no_quote_found"), citations
+        context = QuotedContext(proven, self.passages, self.library)
+        if context.orders:
+            return Sentence(text, (), Support.WEAK, reason="speaks_to_the_model"), citations
+        basis = self._basis(context)
+        if basis is None:
+            return _unclear(text, context), citations
+        if not self.sentence.quotes and not self.sentence.passages:
+            return Sentence(text, (), Support.WEAK, reason="not_cited"), citations
+        if len(proven) < len(citations):
+            return Sentence(text, (), Support.WEAK, reason="a_quote_not_found"), citations
+        return Sentence(text, (), Support.VERIFIED, basis=basis, reason=basis), citations
+
+    def _basis(self, context: QuotedContext) -> Basis | None:
+        text = self.sentence.text
+        if context.repeated_by(text):
+            return "quoted"
+        found = context.basis(text, self.question)
+        for check in FURTHER_CHECKS:
+            found = found or check(context, text, self.question)
+        return found
+
+    def repaired(self, citations: Sequence[Citation]) -> tuple[Sentence, list[Citation]] | None:
+        """The verdict by another sentence of the passages, when one supports what the cited ones do not.
+
+        When none does and no quote was found either, the nearest sentence is put beside the claim to be read.
+        """
+        if not self.sentence.quotes and not self.sentence.passages:
+            return None
+        nearest = [check_quote(quote, self.passages, self.library) for quote in self._candidates()]
+        for citation in nearest:
+            context = QuotedContext([citation], self.passages, self.library)
+            basis = None if context.orders else self._basis(context)
+            if basis is not None:
+                verdict = Sentence(self.sentence.text, (), Support.VERIFIED, basis=basis, reason="repaired")
+                return verdict, [citation]
+        if not nearest or any(c.verified for c in citations):
+            return None
+        context = QuotedContext(nearest[:1], self.passages, self.library)
+        if context.orders:
+            return None
+        verdict = _unclear(self.sentence.text, context)
+        if verdict.unsupported_facts:
+            verdict = replace(verdict, support=Support.UNSUPPORTED)
+        return verdict, [*citations, nearest[0]]
+
+    def _candidates(self) -> list[Quote]:
+        """The sentences of the passages that say most of the sentence, those of the cited passages first."""
+        cited = set(self.sentence.passages)
+        found = []
+        for number, passage in enumerate(self.passages, 1):
+            for start, end in split_sentences(passage.text):
+                words = passage.text[start:end]
+                share = coverage(self.sentence.text, words)
+                if share >= PLAUSIBLE:
+                    found.append((number in cited, share, -number, words))
+        return [Quote(words, -number) for _, _, number, words in sorted(found, reverse=True)[:REPAIRS]]
+
+
+def _unclear(text: str, grounds: QuotedContext) -> Sentence:
+    """A sentence that the alignment does not accept: left to the reader, or unfounded."""
+    missing = grounds.missing_facts(text)
+    derived = grounds.derived(text, missing)
+    if derived and grounds.wording(text, derived) >= PLAUSIBLE:
+        return Sentence(text, (), Support.WEAK, derived=derived, reason="derived")
+    same = grounds.same_language(text)
+    if same and grounds.wording(text) < FOUNDED:
+        return Sentence(text, (), Support.UNSUPPORTED, missing, reason="other_words")
+    return Sentence(
+        text, (), Support.WEAK, missing, reason="facts_missing" if missing else "not_told_by_code"
+    )
 
 
 def _plausible(sentence: DraftSentence, passages: Sequence[Passage]) -> bool:

@@ -23,6 +23,7 @@ EXIT_USAGE = 2
 EXIT_PARTLY = 3
 EXIT_ABSTAINED = 4
 EXIT_BUDGET = 5
+EXIT_UNVERIFIED = 6  # answered, but no sentence of the answer is verified
 EXIT_INTERRUPTED = 130  # what a shell reports for SIGINT
 
 
@@ -40,6 +41,7 @@ _COMMANDS = {
     "status": _Command("rag.cli.status", "Show what is searchable, and what is not and why."),
     "show": _Command("rag.cli.show", "Show a quote on its page."),
     "verify": _Command("rag.cli.verify", "Check saved answers again, without a model."),
+    "check": _Command("rag.cli.check", "Check sentences from anywhere against the documents."),
     "prompts": _Command("rag.cli.prompts", "List, show, check and start prompt templates."),
     "eval": _Command("rag.cli.evaluate", "Measure answers against a question set."),
     "compare": _Command("rag.cli.compare", "Compare two evaluation runs."),

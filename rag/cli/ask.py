@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag.answering.saved import saved_answer_of, write_saved_answer
-from rag.cli.app import EXIT_ABSTAINED, EXIT_DONE
+from rag.cli.app import EXIT_ABSTAINED, EXIT_DONE, EXIT_UNVERIFIED
 from rag.cli.forms import answer_form
 from rag.cli.options import (
     ANSWERING,
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
         "rag ask '출장비 한도는 얼마인가요?' --model openai:gpt-4o-mini",
         "rag ask 'What changed in 2024?' --where file='*2024*' --prompt concise",
         "rag ask --questions set.jsonl --json > answers.jsonl",
-        note="Exit codes: 0 answered, 4 the documents do not hold the answer, 5 cost cap reached.",
+        note="Exit codes: 0 answered, 4 the documents do not hold the answer, 5 cost cap reached,"
+        " 6 answered, nothing verified.",
     )
 )
 @click.argument("question", required=False, callback=as_typed)
@@ -82,7 +83,9 @@ def command(
         write_state(settings.index, LAST_ANSWER, answer_form(answer))  # for `rag show N`
         if save is not None:
             tell(save_answer(pipeline, answer, Path(save)))
-    return EXIT_DONE if answer.answered else EXIT_ABSTAINED
+    if not answer.answered:
+        return EXIT_ABSTAINED
+    return EXIT_DONE if answer.verified else EXIT_UNVERIFIED
 
 
 def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool) -> int:

@@ -85,6 +85,8 @@ def sentence_form(sentence: Sentence) -> Form:
         "text": sentence.text,
         "citations": list(sentence.citations),
         "support": sentence.support.value,
+        "basis": sentence.basis,
+        "reason": sentence.reason or None,
         "unsupported_facts": list(sentence.unsupported_facts),
         "derived": [derived_form(one) for one in sentence.derived],
     }
@@ -115,6 +117,7 @@ def answer_form(answer: Answer, identity: str | None = None) -> Form:
     return form | {
         "question": answer.question,
         "status": answer.status,
+        "verified": answer.verified if answer.answered else None,
         "answer": answer.text,
         "reason": answer.reason or None,
         "sentences": [sentence_form(s) for s in answer.sentences],

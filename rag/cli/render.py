@@ -33,7 +33,9 @@ def language_for(question: str, settings: Settings) -> Language:
 def answer_text(answer: Answer, language: Language) -> str:
     """The answer with a mark for each sentence, its quotes, and what the reader should know."""
     if answer.answered:
-        lines = [sentence_line(sentence, language) for sentence in answer.sentences]
+        warning = click.style(message("answer.nothing_verified", language), fg="yellow", bold=True)
+        lines = [] if answer.verified else [warning]
+        lines += [sentence_line(sentence, language) for sentence in answer.sentences]
         lines += [""] if answer.citations else []
         lines += [citation_line(citation, language) for citation in answer.citations]
     else:
@@ -51,13 +53,13 @@ def answer_text(answer: Answer, language: Language) -> str:
 
 
 def sentence_line(sentence: Sentence, language: Language) -> str:
-    """A sentence between its mark and, unless it is verified, the reason why not."""
+    """A sentence between its mark and the ground on which it is verified, or the reason why it is not."""
     mark, colour = _DERIVED if sentence.derived else _MARKS[sentence.support]
     if sentence.derived:
         formulas = "; ".join(one_line(one.formula) for one in sentence.derived)
         reason = f"  ({message('answer.derived', language)}: {formulas})"
     elif sentence.support is Support.VERIFIED:
-        reason = ""
+        reason = f"  ({message(f'answer.{sentence.basis}', language)})" if sentence.basis else ""
     else:
         reason = message(f"answer.{sentence.support.value}", language)
         if sentence.unsupported_facts:

@@ -12,7 +12,13 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "answer.seconds": ("{seconds:.1f} s", "{seconds:.1f}초"),
     # sentences
     "answer.verified": ("verified", "확인됨"),
-    "answer.weak": ("weakly supported", "근거 약함"),
+    "answer.quoted": ("word for word", "페이지에 적힌 그대로"),
+    "answer.entailed": ("follows from the quote", "인용문에서 따라 나옴"),
+    "answer.weak": ("read the quote: code cannot tell", "인용문 확인 필요: 프로그램이 판단하지 못함"),
+    "answer.nothing_verified": (
+        "Careful: no sentence of this answer is verified. Read the quotes.",
+        "주의: 이 답에는 확인된 문장이 없습니다. 인용문을 직접 읽어 보세요.",
+    ),
     "answer.unsupported": ("not supported by a quote", "근거 없음"),
     "answer.derived": ("derived", "계산한 값"),
     "answer.facts_missing": ("not in the quotes: {facts}", "인용문에 없음: {facts}"),
@@ -91,6 +97,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "답변에 완전히 확인된 문장이 없습니다(--strict에서는 확인된 문장만 표시합니다).",
     ),
     # notes
+    "answer.repaired": (
+        "Citations corrected, because another sentence of the passages says it: {count}.",
+        "지문의 다른 문장에 그 내용이 있어 인용을 고친 문장: {count}개.",
+    ),
     "answer.withheld": (
         "Withheld because they could not be verified: {withheld} of {all} sentences.",
         "확인되지 않아 표시하지 않은 문장: {all}개 중 {withheld}개.",

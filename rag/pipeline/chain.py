@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import ensure_config, patch_config
 
 from rag.answering import extractive, verification
+from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.verification import CheckedDraft
@@ -164,6 +165,8 @@ class Steps:
                 turn.draft = self._extract(turn)
             else:
                 turn.draft = parse_reply(turn.reply, language=self._language(turn))
+                if turn.packed is not None and turn.packed.sentences:
+                    turn.draft = cited_by_number(turn.draft, turn.packed.sentences)
         if turn.draft.declined or not turn.draft.sentences:
             said = "answer.model_declined" if turn.reply.strip() else "answer.empty_reply"
             key = "answer.no_sentence" if self.generator is None else said
@@ -197,7 +200,7 @@ class Steps:
             given = turn.packed.passages if turn.packed is not None else turn.passages
             with turn.stage("verify"):
                 turn.proof = verification.check_draft(
-                    turn.draft, given, turn.snapshot, language=self._language(turn)
+                    turn.draft, given, turn.snapshot, language=self._language(turn), question=turn.standalone
                 )
         return turn
 

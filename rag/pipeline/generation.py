@@ -98,12 +98,12 @@ class Prompt:
 
     def pack(self, passages: Sequence[Passage], room: int, pages: PageSource) -> Packed:
         """As many passages as fit into `room` tokens."""
-        return pack(passages, room, self._reader.count_tokens, pages)
+        return pack(passages, room, self._reader.count_tokens, pages, numbered=self.template.numbered)
 
     def _example_block(self, passages: Sequence[ExamplePassage]) -> str:
         """Passages of a worked example, laid out exactly as those of a question."""
         given = [Passage(i, p.file, p.page, p.page, p.text, ()) for i, p in enumerate(passages)]
-        return pack(given, _NO_LIMIT, self._reader.count_tokens).block
+        return pack(given, _NO_LIMIT, self._reader.count_tokens, numbered=self.template.numbered).block
 
 
 def prompt_for(turn: QueryState, settings: Settings, reader: ModelLimits) -> Prompt:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -17,6 +16,7 @@ from rag.prompting.template_file import (
     LANGUAGES,
     Example,
     Language,
+    Output,
     Place,
     TemplateFile,
     YamlWithLines,
@@ -24,10 +24,12 @@ from rag.prompting.template_file import (
     read_yaml,
     validate,
 )
+from rag.text.sentences import sentences
 
 DEFAULT = "few-shot"
 _FORMS_FILE = "_reply_forms.yaml"  # a leading underscore: shipped text that is not a template
 _START_FILE = "_start.yaml"
+_COPIED = re.compile(r"\[\d+\s*:")
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
@@ -98,8 +100,9 @@ def read_template(path: Path) -> Template:
     for language in LANGUAGES:
         _check_messages(source, file, language)
     examples, example_source, at = _examples(source, file)
-    _check_examples(file, examples, example_source, at)
-    return Template(path.stem, path, file, examples, _reply_forms(file))
+    output = _output(file, examples)
+    _check_examples(file, examples, example_source, at, output)
+    return Template(path.stem, path, file, examples, _reply_forms(file, output), output)
 
 
 def _check_messages(source: YamlWithLines, file: TemplateFile, language: Language) -> None:
@@ -158,20 +161,32 @@ def _examples(source: YamlWithLines, file: TemplateFile) -> tuple[tuple[Example,
     return validate(beside, _ExampleList).examples, beside, ("examples",)
 
 
+def _output(file: TemplateFile, examples: tuple[Example, ...]) -> Output:
+    """The form of the reply: what the file says, else that of its examples, else numbers where a form is asked."""
+    if file.output is not None:
+        return file.output
+    asked = any("{reply_form}" in texts.system + texts.user for texts in file.messages.given().values())
+    copied = any(_COPIED.search(example.reply) for example in examples)
+    return "numbered" if asked and not copied and file.purpose == "answer" else "quoted"
+
+
 def _check_examples(
-    file: TemplateFile, examples: tuple[Example, ...], source: YamlWithLines, at: Place
+    file: TemplateFile, examples: tuple[Example, ...], source: YamlWithLines, at: Place, output: Output
 ) -> None:
     for i, example in enumerate(examples):
         cited = {int(n) for n in re.findall(r"\[(\d+)(?=[\]:,])", example.reply)}
-        wrong = sorted(n for n in cited if not 1 <= n <= len(example.passages))
+        numbered = output == "numbered"
+        count = sum(len(sentences(p.text)) for p in example.passages) if numbered else len(example.passages)
+        wrong = sorted(n for n in cited if not 1 <= n <= count)
         if file.purpose == "answer" and wrong:
+            what = "sentence" if numbered else "passage"
             raise source.error(
-                f"the reply cites passage {wrong[0]}, but the example has {len(example.passages)}.",
+                f"the reply cites {what} {wrong[0]}, but the example has {count}.",
                 (*at, i, "reply"),
             )
 
 
-def _reply_forms(file: TemplateFile) -> dict[Language, str]:
+def _reply_forms(file: TemplateFile, output: Output) -> dict[Language, str]:
     used = {
         language: texts
         for language, texts in file.messages.given().items()
@@ -180,8 +195,8 @@ def _reply_forms(file: TemplateFile) -> dict[Language, str]:
     if not used:
         return {}
     source = read_yaml(shipped_folder() / _FORMS_FILE)
-    forms = TypeAdapter(dict[Literal["quoted", "json"], dict[Language, str]]).validate_python(source.data)
-    return {language: forms[file.output][language].strip() for language in used}
+    forms = TypeAdapter(dict[Output, dict[Language, str]]).validate_python(source.data)
+    return {language: forms[output][language].strip() for language in used}
 
 
 def new_template(name: str, folder: str | Path) -> Path:

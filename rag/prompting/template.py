@@ -18,6 +18,7 @@ from rag.prompting.template_file import (
     Example,
     ExamplePassage,
     Language,
+    Output,
     Purpose,
     Sampling,
     TemplateFile,
@@ -140,6 +141,13 @@ class Template:
     examples: tuple[Example, ...] = ()
     reply_forms: Mapping[Language, str] = field(default_factory=dict)
     """The words that `{reply_form}` stands for, by language."""
+    output: Output = "quoted"
+    """The form of the reply in force."""
+
+    @property
+    def numbered(self) -> bool:
+        """Whether passages are laid out as numbered sentences, whose numbers the reply cites."""
+        return self.output == "numbered"
 
     @property
     def description(self) -> str:

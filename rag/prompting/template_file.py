@@ -180,6 +180,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "ko")
 Purpose = Literal["answer", "condense", "rewrite", "hypothetical", "split", "rerank"]
 """What a template is for: to answer, to make a follow-up question understandable without the chat, to expand a
 search in one of three ways, or to rate passages."""
+Output = Literal["numbered", "quoted", "json"]
 Filled = Annotated[str, Field(min_length=1)]
 
 
@@ -280,8 +281,9 @@ class TemplateFile(_Part):
     purpose: Purpose = "answer"
     language: Literal["auto", "en", "ko"] = "auto"
     """`auto` follows the language of the question."""
-    output: Literal["quoted", "json"] = "quoted"
-    """The form of the reply that `{reply_form}` asks for."""
+    output: Output | None = None
+    """The form of the reply that `{reply_form}` asks for: passages as numbered sentences and their numbers cited,
+    words copied from passages, or JSON with copied words. Left out: `numbered`, unless a worked example copies words."""
     sentences: int | None = Field(default=None, ge=1, le=20)
     """How many sentences an answer without a model has at most. A chat model reads the messages instead."""
     sampling: Sampling = Sampling()

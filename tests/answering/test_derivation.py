@@ -161,7 +161,7 @@ def test_what_stands_on_the_page_is_not_derived() -> None:
         'A total of 1,013 sailings were cancelled. [2: "Of the 1,013 sailings that were cancelled"]'
     )
     assert sentence.derived == ()
-    assert sentence.support is Support.VERIFIED
+    assert sentence.unsupported_facts == ()
 
 
 def test_strict_withholds_a_derived_figure() -> None:

@@ -25,7 +25,7 @@ from rag.answering.reply import parse_reply
 from rag.answering.verification import check_draft
 from rag.cli.forms import answer_form
 from rag.cli.render import answer_text, footer
-from rag.messages import Language
+from rag.messages import Language, message
 from rag.pipeline import Pipeline
 from rag.settings import load_settings
 from rag.types import Answer
@@ -140,7 +140,7 @@ def read_output(
 
 def remarks(answer: Answer, language: Language) -> list[str]:
     """The lines below an answer that are the tool's own and say nothing about the documents."""
-    return [*answer.notes, *click.unstyle(footer(answer, language)).splitlines()]
+    return [message("answer.nothing_verified", language), *answer.notes, *click.unstyle(footer(answer, language)).splitlines()]
 
 
 def test_sixty_questions_were_asked_of_the_model(answers: list[tuple[Answer, dict[str, str]]]) -> None:

@@ -139,15 +139,15 @@ def test_a_scanned_page_is_marked() -> None:
     [
         'It cost 60 million dollars. [1: "It cost 60 million dollars"]',
         'The Harbour Bridge cost $60,000,000. [1: "It cost 60 million dollars, of which the port paid a third"]',
-        'The bridge has eight lanes on two decks. [1: "Eight lanes cross the river on two decks"]',
+        '8 lanes cross the river on two decks. [1: "Eight lanes cross the river on two decks"]',
         '통행료는 1999년에 없어졌다. [3: "통행료는 1999년에 없어졌다"]',
         '한빛대교는 1987년 5월 12일에 개통되었습니다. [3: "1987년 5월 12일에 개통되었다"]',
         "The toll was abolished in 1954. [1]",
-        "The toll was abolished in 1954.",
+        'The towers were drawn by the engineer Ada Kerr. [4: "Ada Kerr drew the towers"]',
     ],
 )
 def test_what_follows_from_its_quote_is_verified(reply: str) -> None:
-    assert support(reply) is Support.VERIFIED
+    assert support(reply, [*PASSAGES, PEOPLE]) is Support.VERIFIED
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_what_follows_from_its_quote_is_verified(reply: str) -> None:
         ),
         ('공사비는 350억 원이었다. [3: "공사비는 340억 원이었고"]', "350억 원"),
         (
-            'The port called it "a gift to every sailor on earth". [1: "the port paid a third"]',
-            "a gift to every sailor on earth",
+            'The port paid a third of "the gift to every sailor on earth". [1: "the port paid a third"]',
+            "the gift to every sailor on earth",
         ),
     ],
 )
@@ -177,11 +177,11 @@ def test_a_fact_that_stands_in_no_quote_makes_a_sentence_weak(reply: str, missin
     "reply",
     [
         'The bridge was opened in 1931 by the mother of the king. [1: "was opened to traffic on 24 October 1931"]',
-        'Japan surrendered after long talks. [1: "Eight lanes cross the river on two decks"]',
+        'Eight lanes cross the river under two decks. [1: "Eight lanes cross the river on two decks"]',
+        'The port was opened to traffic by the bridge. [1: "was opened to traffic on 24 October 1931"]',
         'The toll was never abolished. [1: "The toll was abolished in 1954"]',
         'Pedestrians were allowed on the upper deck before 1960. [2: "allowed on the upper deck before 1960"]',
         '보행자는 위층을 다닐 수 있었다. [4: "보행자는 위층을 다닐 수"]',
-        'It cost 60 million dollars. [1: "It cost 60 million dollars"] [1: "and nobody complained about it at all"]',
     ],
 )
 def test_a_true_quote_does_not_carry_another_claim(reply: str) -> None:
@@ -215,10 +215,65 @@ def test_a_stray_word_is_not_proven_by_a_passage_that_holds_it(reply: str) -> No
     assert support(reply) is Support.UNSUPPORTED
 
 
-def test_across_languages_the_facts_must_agree() -> None:
+def test_across_languages_the_reader_judges() -> None:
     quote = '[1: "was opened to traffic on 24 October 1931. It cost 60 million dollars"]'
-    assert support(f"다리는 1931년 10월 24일에 개통되었고 6000만 달러가 들었다. {quote}") is Support.VERIFIED
-    assert support(f"다리는 시민의 사랑을 받았다. {quote}") is Support.WEAK
+    assert support(f"다리는 1931년 10월 24일에 개통되었고 6000만 달러가 들었다. {quote}") is Support.WEAK
+
+
+def test_a_sentence_that_has_nothing_of_its_quote_is_unfounded() -> None:
+    reply = 'Japan surrendered after long talks. [1: "Eight lanes cross the river on two decks"]'
+    assert support(reply) is Support.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("reply", "basis"),
+    [
+        ('The toll was abolished in 1954. [1: "The toll was abolished in 1954"]', "quoted"),
+        (
+            'It cost 60 million dollars. [1: "It cost 60 million dollars, of which the port paid a third"]',
+            "quoted",
+        ),
+        ('In 1954 the toll was abolished. [1: "The toll was abolished in 1954"]', "entailed"),
+        ('통행료는 1999년에 없어졌다. [3: "통행료는 1999년에 없어졌다"]', "quoted"),
+    ],
+)
+def test_a_verified_sentence_says_on_what_ground(reply: str, basis: str) -> None:
+    (sentence,) = proof_of(reply).sentences
+    assert (sentence.support, sentence.basis) == (Support.VERIFIED, basis)
+
+
+def test_a_copy_of_a_page_that_cites_nothing_is_not_verified() -> None:
+    (sentence,) = proof_of("The toll was abolished in 1954.").sentences
+    assert (sentence.support, sentence.reason) == (Support.WEAK, "not_cited")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "The toll was abolished in 1954. [2]",
+        'The toll was abolished in 1954. [2: "The toll ended for good in 1954"]',
+        'The toll was abolished in 1954. [1: "and nobody complained about it at all"]',
+    ],
+)
+def test_a_wrong_citation_is_corrected_by_the_sentence_that_says_it(reply: str) -> None:
+    proof = proof_of(reply)
+    (sentence,) = proof.sentences
+    assert (sentence.support, sentence.reason) == (Support.VERIFIED, "repaired")
+    assert [c.quote for c in proof.citations] == ["The toll was abolished in 1954."]
+    assert proof.notes
+
+
+def test_a_sentence_is_not_said_twice() -> None:
+    proof = proof_of("The toll was abolished in 1954. [1]\nThe toll was abolished in 1954. [1]")
+    assert proof.text == "The toll was abolished in 1954."
+
+
+def test_a_fragment_is_judged_with_its_question() -> None:
+    draft = parse_reply('1954 [1: "The toll was abolished in 1954"]')
+    asked = "When was the toll abolished?"
+    assert check_draft(draft, PASSAGES, SHELF, question=asked).proven
+    assert not check_draft(draft, PASSAGES, SHELF, question="When was the toll introduced?").proven
+    assert not check_draft(draft, PASSAGES, SHELF).proven
 
 
 def test_citations_are_numbered_as_they_appear_and_shared() -> None:
@@ -254,7 +309,8 @@ def test_figures_of_a_table_are_read_with_its_header() -> None:
     wrong = proof_of(
         'Net sales were $32,765 billion in 2018. [1: "Net sales 32,765 31,657"]', passages, shelf
     )
-    assert good.sentences[0].support is Support.VERIFIED
+    assert good.sentences[0].unsupported_facts == ()
+    assert wrong.sentences[0].unsupported_facts != ()
     assert wrong.sentences[0].support is Support.WEAK
 
 

@@ -19,7 +19,7 @@ from tests.servers.openai_server import Fault, OpenAIServer
 ENGLISH = "When did MV Tern hit the breakwater?"
 KOREAN = "병가가 며칠 이상이면 진단서를 내야 하나요?"
 QUOTE = "On 19 October 2023 MV Tern touched the breakwater at Greyholm"
-REPLY = f'MV Tern hit the breakwater on 19 October 2023. [1: "{QUOTE}"]'
+REPLY = f'MV Tern touched the breakwater on 19 October 2023. [1: "{QUOTE}"]'
 LIE = 'MV Tern sank on 19 October 2023. [1: "MV Tern sank at Greyholm with all hands on board"]'
 MODEL = "compatible:test-chat"
 
@@ -54,7 +54,7 @@ def prices(folder: Path, monkeypatch: pytest.MonkeyPatch, dollars: float) -> Non
 def test_a_streamed_answer_is_proven(rag: Run, index: Path, server: OpenAIServer) -> None:
     done = rag("ask", ENGLISH, "--model", MODEL)
     assert done.code == 0
-    assert "✓ MV Tern hit the breakwater on 19 October 2023. [1]" in done.out
+    assert "✓ MV Tern touched the breakwater on 19 October 2023. [1]" in done.out
     assert "harrow-sound-ferries-annual-report-2023.pdf, page 4" in done.out
     assert QUOTE in done.out
     assert "price unknown" in done.out
@@ -71,7 +71,7 @@ def test_a_reply_that_breaks_off_unseen_is_asked_for_again(
         done = rag("ask", ENGLISH, "--model", MODEL)
         assert len(server.chat_requests()) == 2
     assert done.code == 0
-    assert "✓ MV Tern hit the breakwater on 19 October 2023. [1]" in done.out
+    assert "✓ MV Tern touched the breakwater on 19 October 2023. [1]" in done.out
 
 
 def test_json_holds_the_proof_and_the_bill(rag: Run, index: Path, server: OpenAIServer) -> None:
@@ -92,9 +92,10 @@ def test_an_invented_quote_is_never_shown_as_verified(
         use(server, monkeypatch)
         form = rag("ask", ENGLISH, "--model", MODEL, "--json").json
         shown = rag("ask", ENGLISH, "--model", MODEL).out
-    assert all(not citation["verified"] for citation in form["citations"])
+    assert not form["verified"]
+    assert any(not citation["verified"] for citation in form["citations"])
     assert all(sentence["support"] != "verified" for sentence in form["sentences"])
-    assert "✓" not in shown
+    assert "✓ MV Tern" not in shown
 
 
 @pytest.mark.parametrize(("flags", "korean"), [((), False), (("--language", "ko"), True)])
@@ -259,3 +260,49 @@ def test_a_run_has_the_model_help_the_search_and_says_so(
     assert settings["expand"] == ["rewrite"]
     assert (settings["rerank"], settings["rerank_depth"], settings["model"]) == ("chat", 4, MODEL)
     assert server.chat_requests()
+
+
+FILE = "harrow-sound-ferries-annual-report-2023.pdf"
+CLAIMS = [
+    {
+        "id": "a",
+        "sentence": "MV Tern touched the breakwater at Greyholm on 19 October 2023.",
+        "quotes": [{"quote": QUOTE, "file": FILE, "page": 4}],
+    },
+    {
+        "id": "b",
+        "sentence": "MV Tern touched the breakwater at Greyholm on 19 October 2024.",
+        "quotes": [{"quote": QUOTE, "file": FILE, "page": 4}],
+    },
+    {"id": "c", "sentence": "MV Tern touched the breakwater at Greyholm while berthing in a squall."},
+]
+
+
+def test_claims_are_checked_one_line_each(rag: Run, index: Path, tmp_path: Path) -> None:
+    path = tmp_path / "claims.jsonl"
+    path.write_text("\n".join(json.dumps(claim) for claim in CLAIMS), encoding="utf-8")
+    done = rag("check", str(path), "--json")
+    assert done.code == 0
+    first, second, third = (json.loads(line) for line in done.out.splitlines())
+    assert (first["id"], first["support"], first["basis"]) == ("a", "verified", "entailed")
+    assert [(c["file"], c["page"], c["verified"]) for c in first["citations"]] == [(FILE, 4, True)]
+    assert (second["id"], second["support"], second["basis"]) == ("b", "weak", None)
+    assert (third["id"], third["support"], third["basis"]) == ("c", "verified", "quoted")
+
+
+def test_every_sentence_of_a_document_is_checked(rag: Run, index: Path, tmp_path: Path) -> None:
+    path = tmp_path / "report.md"
+    path.write_text(f"{CLAIMS[2]['sentence']}\n\nWhales sing in the harbour at night.\n", encoding="utf-8")
+    lines = [json.loads(line) for line in rag("check", str(path), "--json").out.splitlines()]
+    assert [line["support"] for line in lines] == ["verified", "unsupported"]
+
+
+def test_an_answer_without_a_verified_sentence_has_its_own_code(
+    rag: Run, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer(reply=LIE) as server:
+        use(server, monkeypatch)
+        done = rag("ask", ENGLISH, "--model", MODEL, "--json")
+    assert done.code == 6
+    assert done.json["status"] == "answered"
+    assert done.json["verified"] is False

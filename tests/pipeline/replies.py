@@ -10,8 +10,8 @@ QUESTION = "When was the harbour bridge opened?"
 
 
 def right_reply(request: Request | None) -> str:
-    """A true answer to QUESTION. Passage 1 is the best one found, which holds it."""
-    return 'It was opened on 24 October 1931. [1: "was opened to traffic on 24 October 1931"]'
+    """A true answer to QUESTION. The first sentence of the best passage holds it."""
+    return "It was opened on 24 October 1931. [1]"
 
 
 def asked(request: Request) -> str:
@@ -21,8 +21,7 @@ def asked(request: Request) -> str:
 
 
 def number_of(request: Request, words: str) -> int:
-    """The number of the passage in the prompt that holds `words`."""
+    """The number of the sentence in the prompt that holds `words`."""
     last = str(request.messages[-1]["content"])
-    blocks = re.findall(r'<passage n="(\d+)".*?</passage>', last, re.S)
-    texts = re.split(r'<passage n="\d+"[^>]*>', last)[1:]
-    return next(int(n) for n, text in zip(blocks, texts, strict=True) if words in text)
+    numbered = re.findall(r"^\[(\d+)\] (.*)$", last, re.M)
+    return next(int(n) for n, text in numbered if words in text)

@@ -38,9 +38,9 @@ def both(request: Request) -> str:
     """Right replies in both languages, citing the passage by its number in the prompt."""
     if "연차" in asked(request):
         n = number_of(request, "15일이며")
-        return f'근속 1년에 15일입니다. [{n}: "연차 휴가는 근속 1년에 15일이며"]'
+        return f"근속 1년에 15일입니다. [{n}]"
     n = number_of(request, "24 October 1931")
-    return f'It was opened on 24 October 1931. [{n}: "was opened to traffic on 24 October 1931"]'
+    return f"It was opened on 24 October 1931. [{n}]"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_the_documents_do_not_hold_it_says_the_evidence_before_any_model(opened:
 
 
 def test_the_documents_do_not_hold_it_says_the_proof(opened: Open) -> None:
-    invented = 'It opened in 1887. [1: "was opened by the queen in 1887"] It is blue. [2: "painted blue"]'
+    invented = "The queen danced all night. [91] Her dress was blue. [92]"
     with OpenAIServer(reply=invented) as server:
         answer = opened(server).ask(QUESTION)
     assert answer.status == "abstained"
@@ -182,17 +182,15 @@ def test_the_documents_do_not_hold_it_says_the_proof(opened: Open) -> None:
 
 
 def test_strict_withholds_what_is_not_verified(opened: Open) -> None:
-    mixed = right_reply(None) + ' It is painted blue every year. [1: "painted blue"]'
+    mixed = right_reply(None) + " Sailors painted a whale on the wall. [91]"
     with OpenAIServer(reply=mixed) as server:
         pipeline = opened(server)
         loose, strict = pipeline.ask(QUESTION), pipeline.ask(QUESTION, strict=True)
     assert [s.support for s in loose.sentences] == [Support.VERIFIED, Support.UNSUPPORTED]
     assert [s.support for s in strict.sentences] == [Support.VERIFIED]
-    assert "blue" not in strict.text
+    assert "whale" not in strict.text
     assert strict.notes
-    with OpenAIServer(
-        reply='It opened in October 1931 and cost 90 million. [1: "24 October 1931"]'
-    ) as server:
+    with OpenAIServer(reply="It opened in October 1931 and cost 90 million. [1]") as server:
         declined = opened(server, strict=True).ask(QUESTION)
     assert declined.status == "abstained"
     assert "--strict" in declined.reason
@@ -203,7 +201,7 @@ def test_the_question_of_a_chat_is_made_to_stand_alone_by_the_model(opened: Open
         if "Conversation:" in str(request.messages[-1]["content"]):
             return '"What did the harbour bridge cost?"'
         n = number_of(request, "60 million")
-        return f'It cost 60 million dollars. [{n}: "It had cost 60 million dollars"]'
+        return f"It had cost 60 million dollars. [{n}]"
 
     with OpenAIServer(reply=reply) as server:
         answer = opened(server).ask("And what did it cost?", history=[(QUESTION, "On 24 October 1931.")])
@@ -246,7 +244,7 @@ def test_without_a_model_a_rule_completes_elliptic_questions(
 
 
 def test_a_prompt_that_is_too_long_is_packed_with_fewer_passages(opened: Open) -> None:
-    with OpenAIServer(reply=right_reply, context_tokens=1150) as server:
+    with OpenAIServer(reply=right_reply, context_tokens=500) as server:
         answer = opened(server).ask(QUESTION)
         prompts = len(server.chat_requests())
     assert answer.text == "It was opened on 24 October 1931."
@@ -259,13 +257,13 @@ def test_a_prompt_that_is_too_long_is_packed_with_fewer_passages(opened: Open) -
 
 def test_a_budget_of_passage_tokens_is_kept(opened: Open) -> None:
     with OpenAIServer(reply=both) as server:
-        answer = opened(server, context_tokens=150).ask(KOREAN)
+        answer = opened(server, context_tokens=100).ask(KOREAN)
     assert 1 <= len(answer.passages) < 7
     assert any("문맥" in note for note in answer.notes)
 
 
 def test_a_reply_cut_at_its_longest_is_said_to_be(opened: Open) -> None:
-    long = right_reply(None) + " And more and more words follow here."
+    long = right_reply(None) + " And more and more words follow here." * 4
     with OpenAIServer(reply=long) as server:
         answer = opened(server, max_tokens=26).ask(QUESTION)
     assert answer.answered

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.context import pack
+from rag.answering.context import cited_by_number, pack
+from rag.answering.entailment import basis_of
 from rag.answering.reply import NOT_IN_DOCUMENTS, NOT_IN_DOCUMENTS_KO, parse_reply
 from rag.errors import TemplateError, UsageError
 from rag.prompting.catalogue import list_templates, load_template, new_template, read_template
 from rag.prompting.template import Template
 from rag.prompting.template_file import ExamplePassage
-from rag.text.matching import find_quote
 from rag.text.tokens import count_tokens
 from rag.types import Passage
 
@@ -32,6 +32,8 @@ SHIPPED = HELPERS | {
     "correct",
     "persona",
 }
+FIXED_PART = 450
+"""Tokens that a prompt may have beside the passages and the question."""
 MINIMAL = """\
 description: A small one.
 messages:
@@ -103,46 +105,92 @@ def test_every_answer_template_ends_with_the_question_after_the_passages(
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_worked_examples_keep_to_the_reply_form_and_quote_truly(language: str) -> None:
     examples = [e for e in load_template("few-shot").examples if e.language == language]
-    declined = 0
-    for example in examples:
-        draft = parse_reply(example.reply)
-        declined += draft.declined
-        if draft.declined:
-            continue
-        for sentence in draft.sentences:
-            assert sentence.quotes, sentence
-            for quote in sentence.quotes:
-                assert quote.passage is not None
-                assert find_quote(quote.text, example.passages[quote.passage - 1].text), quote
-    assert declined == 1
-    assert len(examples) >= 4
+    answered, declined = examples
+    given = [Passage(i, p.file, p.page, p.page, p.text, ()) for i, p in enumerate(answered.passages)]
+    packed = pack(given, 10**6, count_tokens, numbered=True)
+    draft = cited_by_number(parse_reply(answered.reply), packed.sentences)
+    assert draft.sentences
+    for sentence in draft.sentences:
+        assert [basis_of(sentence.text, quote.text) for quote in sentence.quotes] in (
+            ["quoted"],
+            ["entailed"],
+        )
+    assert parse_reply(declined.reply).declined
 
 
-def test_nearest_examples_stand_last_and_the_kept_ones_always_show() -> None:
-    asked = "How did the revenue of the company change in 2019?"
-    roles = render(load_template("few-shot"), asked, "en")
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("name", sorted(SHIPPED - HELPERS))
+def test_the_fixed_part_of_a_shipped_prompt_is_short(name: str, language: str) -> None:
+    template = load_template(name)
+    assert template.numbered
+    assert sum(count_tokens(text) for _, text in render(template, "", language)) <= FIXED_PART
+
+
+def test_the_beginning_of_a_prompt_does_not_depend_on_the_question() -> None:
+    template = load_template("few-shot")
+    first, second = (render(template, asked, "en") for asked in ("Who drew it?", "What does a stamp cost?"))
+    assert first[:-1] == second[:-1]
+    assert len(first) == 6
+
+
+@pytest.mark.parametrize(
+    ("reply", "extra", "output"),
+    [
+        ("It is red. [1]", "", "numbered"),
+        ('It is red. [1: "red"]', "", "quoted"),
+        ("It is red. [1]", "output: quoted\n", "quoted"),
+        ("NOT_IN_DOCUMENTS", "output: json\n", "json"),
+    ],
+)
+def test_the_form_of_the_reply_is_that_of_the_file_or_of_its_examples(
+    tmp_path: Path, reply: str, extra: str, output: str
+) -> None:
+    path = tmp_path / "own.yaml"
+    example = f"{{question: Q, passages: [{{file: a.pdf, page: 1, text: It is red.}}], reply: '{reply}'}}"
+    path.write_text(f"{MINIMAL}{extra}examples:\n  inline: [{example}]\n", encoding="utf-8")
+    assert read_template(path).output == output
+
+
+def own_examples(tmp_path: Path) -> Template:
+    """A template with examples of its own, one of them kept, chosen by likeness to the question."""
+    asked = (
+        "Who painted the ceiling?",
+        "How did revenue change in 2018?",
+        "Which steps are needed for the pump?",
+    )
+    lines = "".join(
+        f"    - {{question: '{q}', keep: {str(i == 0).lower()}, reply: NOT_IN_DOCUMENTS,"
+        " passages: [{file: a.pdf, page: 1, text: A text.}]}\n"
+        for i, q in enumerate(asked)
+    )
+    path = tmp_path / "nearest.yaml"
+    rule = f"examples:\n  number: 2\n  choose: nearest\n  inline:\n{lines}"
+    path.write_text(MINIMAL + rule, encoding="utf-8")
+    return read_template(path)
+
+
+def test_nearest_examples_stand_last_and_the_kept_ones_always_show(tmp_path: Path) -> None:
+    template = own_examples(tmp_path)
+    roles = render(template, "How did the revenue of the company change in 2019?", "en")
     human = [text for role, text in roles if role == "human"]
-    replies = [text for role, text in roles if role == "ai"]
-    assert len(human) == 5
-    assert any("How did revenue change" in text for text in human[:-1])
-    assert NOT_IN_DOCUMENTS in replies
-    other = render(load_template("few-shot"), "Which steps come before the motor is started?", "en")
-    assert not any("How did revenue change" in text for _, text in other)
+    assert len(human) == 3
+    assert "How did revenue change" in human[-2] or "How did revenue change" in human[0]
+    assert any("Who painted" in text for text in human[:-1])
+    other = render(template, "Which steps come before the pump is started?", "en")
     assert any("Which steps are needed" in text for _, text in other)
 
 
-def test_examples_are_chosen_by_embedding_when_one_is_given() -> None:
-    template = load_template("few-shot")
+def test_examples_are_chosen_by_embedding_when_one_is_given(tmp_path: Path) -> None:
+    template = own_examples(tmp_path)
 
     def embed(texts: Sequence[str]) -> list[list[float]]:
-        return [[1.0, 0.0] if "pump" in text or "glue" in text else [0.0, 1.0] for text in texts]
+        return [[1.0, 0.0] if "pump" in text or "engine" in text else [0.0, 1.0] for text in texts]
 
     chat = template.prompt("en", format_passages=block, count_tokens=count_tokens, embed=embed)
     values = template.fixed_values("en", "en")
-    messages = chat.format_messages(**values, question="Start the pump?", passages="P")
+    messages = chat.format_messages(**values, question="Start the engine?", passages="P")
     asked = [m.text for m in messages if m.type == "human"]
     assert any("pump" in text for text in asked[:-1])
-    assert any("glue" in text for text in asked[:-1])
 
 
 def test_a_token_budget_leaves_examples_out(tmp_path: Path) -> None:
@@ -159,7 +207,7 @@ def test_a_token_budget_leaves_examples_out(tmp_path: Path) -> None:
 def test_examples_of_the_other_language_stay_out() -> None:
     text = "".join(text for _, text in render(load_template("few-shot"), "언제 열었나요?", "ko"))
     assert "Aldmoor" not in text
-    assert "솔여울" in text
+    assert "읍지" in text
 
 
 def test_a_template_in_one_language_serves_the_other(tmp_path: Path) -> None:

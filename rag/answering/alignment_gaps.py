@@ -1,0 +1,210 @@
+"""What of a sentence a claim may leave out without saying something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rag.answering import rewrites as words
+from rag.answering.alignment_words import PUNCTUATION, YEAR, Source, is_past, time_end
+
+SUBJECT_WORDS = 8
+"""Longest subject (in words) that a second verb may share: longer ones hold a verb of their own."""
+_APART = words.word_set(
+    "with such including after following therefore like especially particularly notably as in at on up down"
+)
+"""Words with which a unit behind a comma adds something that the sentence is true without."""
+_LIMITING = words.word_set("least most part theory principle only case cases some")
+_LEFT_OUT = words.word_set("in on at during between")
+"""Prepositions of dates that a report of something that happened may lose; "until 2000" is a limit."""
+
+
+class Gaps:
+    """What of a source a claim may leave out."""
+
+    def __init__(self, source: Source, claim: tuple[str, ...], apart: frozenset[int]) -> None:
+        self.source = source
+        self.tokens = source.tokens
+        self.claim = claim
+        self.apart = apart
+        figures = [t for t in claim if t[0].isdigit() and not YEAR.fullmatch(t)]
+        narrow = words.SUPERLATIVES | words.NEGATIONS | words.QUANTITIES | words.HEDGES | {"%"}
+        superlative = any(t.endswith("est") and len(t) > 5 for t in claim)
+        happened = any(is_past(t) for t in claim)
+        self.loose = happened and not figures and not superlative and not narrow & set(claim)
+        """Whether the claim reports something that happened, which stays true without its where and when."""
+        self.dated = happened and not superlative and not narrow & set(claim) and "times" not in claim
+        """The same of a claim that may hold figures: it stays true without its date."""
+
+    def may_skip(self, start: int, end: int, *, first: bool) -> bool:
+        """Whether the source's tokens `start` to `end` may be left out before the next word."""
+        gap = [self.tokens[i] for i in range(start, end) if i not in self.apart]
+        if all(t in PUNCTUATION or t in words.ARTICLES for t in gap):
+            return True
+        if first:
+            return self._leading(gap) or self._before_antecedent(gap, end)
+        if len(gap) == 1 and gap[0] in words.BE_PAST and self.tokens[end] in words.ERGATIVES:
+            return True
+        return (
+            self._bracketed(gap)
+            or self._phrase(gap)
+            or self._listed(gap, start)
+            or self._shared_subject(gap, start, end)
+        )
+
+    def may_end(self, start: int) -> bool:
+        """Whether all from `start` on may be left out."""
+        gap = [self.tokens[i] for i in range(start, len(self.tokens)) if i not in self.apart]
+        if all(t in PUNCTUATION for t in gap):
+            return True
+        opening = [t for t in gap if t not in PUNCTUATION][:3]
+        if gap[0] == ";":
+            return not words.CONDITIONS & set(opening)
+        if gap[0] in ("(", "—", "–"):
+            return not (words.CONDITIONS | words.NEGATIONS) & set(gap[:-1])
+        if gap[0] == ",":
+            return self._further(gap[1:], opening)
+        if gap[0] in ("because", "although", "though", "whereas", "while"):
+            return True
+        if gap[0] in ("and", "but"):
+            return not (words.CONDITIONS | {"both", "between"}) & {*gap, *self.claim}
+        if gap[0] == ":":
+            return True
+        if gap[0] == "to" and self.loose:
+            unfinished = words.TAKING_TO | words.HEDGES | words.ATTRIBUTIONS | words.NEGATIONS | words.COPULAS
+            return self.tokens[start - 1] not in unfinished and not words.CONDITIONS & set(gap)
+        return self._phrase(gap, at_end=True)
+
+    def _further(self, gap: Sequence[str], opening: Sequence[str]) -> bool:
+        """A unit behind a comma at the end: a clause, an apposition, more of a list."""
+        head = gap[0] if gap else ""
+        if head in ("when", "where"):
+            return self.loose or bool(words.BE_PAST & set(self.tokens))
+        if words.CONDITIONS & set(opening) - {"when", "where"} or head in words.HEDGES | words.ATTRIBUTIONS:
+            return False
+        if self.tokens[0] in ("though", "although", "whereas"):
+            return ";" not in gap
+        adds = opening[1:] if head.endswith("ly") else opening
+        participle = bool(adds) and (is_past(adds[0]) or adds[0].endswith("ing"))
+        free = not words.CONDITIONS & set(gap) and not _LIMITING & set(opening)
+        if opening[1:2] == ["of"] and opening[2:3] in (["which"], ["whom"], ["them"], ["these"]):
+            return True
+        if free and (participle or head in _APART or self._rest_of_list(gap)):
+            return True
+        known = head in words.CLAUSE_OPENERS | words.RELATIVES | words.ARTICLES | {"since"} or head.endswith(
+            "ing"
+        )
+        return known or bool({"which", "whom"} & set(opening)) or self._phrase(gap)
+
+    def _rest_of_list(self, gap: Sequence[str]) -> bool:
+        """Whether `b, and c` is left of a list of which the claim names the first members."""
+        if "or" in gap or words.GUARDS & set(gap):
+            return False
+        commas = [i for i, t in enumerate(gap) if t == ","]
+        return bool(commas) and commas[-1] + 1 < len(gap) and gap[commas[-1] + 1] == "and"
+
+    def _leading(self, gap: Sequence[str]) -> bool:
+        """What stands before the claim's first word."""
+        said = [t for t in gap if t not in PUNCTUATION]
+        if all(t in words.CONNECTIVES for t in said) or said in (["for", "instance"], ["for", "example"]):
+            return True
+        if gap[-1] == ";":
+            return not words.CONDITIONS & set(said[:1])
+        if len(said) == 1 and said[0] in ("though", "although", "whereas", "while", "because"):
+            return True
+        last = gap[max((i for i, t in enumerate(gap) if t == ";"), default=-1) + 1 :]
+        if gap[-1] in ("and", "but", "while", "whereas") and "," in gap[-2:]:
+            return not (words.CONDITIONS | words.ATTRIBUTIONS) & set(last[:-1])
+        dated = self.dated and said[0] in _LEFT_OUT and time_end(said, 1) == len(said)
+        return dated or (gap[-1] == "," and self._leading_unit(gap, said))
+
+    def _leading_unit(self, gap: Sequence[str], said: Sequence[str]) -> bool:
+        """A subordinate clause, a participle or a phrase before a comma."""
+        if said[0] in ("because", "although", "though", "despite", "whereas", "while"):
+            return gap.count(",") == 1
+        participle = is_past(said[0]) or said[0].endswith("ing")
+        guards = words.CONDITIONS | words.NEGATIONS | words.HEDGES | words.ATTRIBUTIONS
+        if participle and gap.count(",") == 1 and not guards & set(gap):
+            return True
+        if said[0] == "unlike" and gap.count(",") == 1:
+            return True
+        if said[0] in ("when", "after", "soon", "following") and self.loose:
+            return gap.count(",") == 1 and any(is_past(t) for t in gap)
+        return self._phrase([t for t in gap if t != ","])
+
+    def _before_antecedent(self, gap: Sequence[str], end: int) -> bool:
+        """What stands before a noun phrase of which a relative clause or an apposition says what the claim says."""
+        before = [t for t in gap if t not in words.ARTICLES]
+        if not before or not (before[-1] in words.PREPOSITIONS - {"of"} or is_past(before[-1])):
+            return False
+        close = next((i for i in range(end, len(self.tokens)) if self.tokens[i] in PUNCTUATION), None)
+        if close is None or self.tokens[close] != "," or words.ATTRIBUTIONS & set(gap):
+            return False
+        noun, opener = self.tokens[end:close], self.tokens[close + 1] if close + 1 < len(self.tokens) else ""
+        names = self.claim[: len(noun)] == noun and len(self.claim) > len(noun)
+        following = self.claim[len(noun)] if names else ""
+        return (following == "'s" and opener == "whose") or (
+            following in words.COPULAS and opener in words.ARTICLES
+        )
+
+    def _listed(self, gap: Sequence[str], start: int) -> bool:
+        """Members of a list before one that the claim names, or examples."""
+        inside = [t for t in gap if t not in PUNCTUATION and t != "and"]
+        before = self.tokens[start - 1]
+        if not inside or before == "between" or any(is_past(t) or t in words.COPULAS for t in inside):
+            return False
+        if (words.GUARDS | words.RELATIVES | words.CLAUSE_OPENERS - {"and"} | {";", "that"}) & {
+            *inside,
+            *gap,
+        }:
+            return False
+        if gap[0] == "like" or gap[:2] == ["such", "as"] or gap[0] == "including":
+            return True
+        if words.PREPOSITIONS & set(inside):
+            return False
+        opens = is_past(before) or before in words.COPULAS or before in words.PREPOSITIONS
+        return opens and gap[-1] in (",", "and")
+
+    def _bracketed(self, gap: Sequence[str]) -> bool:
+        """A parenthesis, or a unit between commas."""
+        inside = set(gap)
+        if gap[0] == "(" and gap[-1] == ")":
+            return not (words.CONDITIONS | words.NEGATIONS) & inside
+        if [t for t in gap if t not in PUNCTUATION] in (["who"], ["which"]):
+            return gap[0] == ","
+        guarded = words.CONDITIONS | words.HEDGES | words.ATTRIBUTIONS | words.NEGATIONS
+        if any(is_past(t) for t in gap) and self.loose:
+            guarded -= {"where", "when"}
+        return gap[0] == "," and gap[-1] == "," and len(gap) > 1 and not guarded & inside and ";" not in gap
+
+    def _phrase(self, gap: Sequence[str], *, at_end: bool = False) -> bool:
+        """Adverbs, or where and when of something that happened."""
+        if all(t in words.ADVERBS or t == "as" for t in gap):
+            return True
+        if self.dated and gap[0] in _LEFT_OUT and time_end(gap, 1) == len(gap):
+            return True
+        if not self.loose or gap[0] not in words.PLACING or words.GUARDS & set(gap):
+            return False
+        if at_end:
+            return ";" not in gap
+        clauses = words.CLAUSE_OPENERS - {"and"} | words.RELATIVES | {";", "that"}
+        verbs = any(is_past(t) or t in words.COPULAS for t in gap)
+        return not clauses & set(gap) and not verbs
+
+    def _shared_subject(self, gap: Sequence[str], start: int, end: int) -> bool:
+        """`They won the league and` before `won the cup`: two verbs of one subject."""
+        if gap[-1] not in ("and", "but") or not 0 < start <= SUBJECT_WORDS:
+            return False
+        inner = [t for t in gap[:-1] if t not in words.ADVERBS and t not in PUNCTUATION]
+        before = self.tokens[:start]
+        if not inner or any(is_past(t) or t in words.COPULAS for t in before):
+            return False
+        blocked = (
+            words.CLAUSE_OPENERS
+            | words.RELATIVES
+            | words.CONDITIONS
+            | words.ATTRIBUTIONS
+            | {";", "that", "to"}
+        )
+        second = next((t for t in self.tokens[end:] if t not in words.ADVERBS), "")
+        same = is_past(inner[0]) and is_past(second)
+        return same and not blocked & set(inner) and not words.NEGATIONS & set(inner[:1])

@@ -1,0 +1,444 @@
+"""Whether one Korean sentence follows from another, by aligning their words and particles.
+
+The Korean counterpart of `rag.answering.alignment`. A word is compared by its stem and by what its particle makes of
+it (subject, object, place, origin, limit); a predicate by its stem, tense and polarity, without politeness. Arguments
+may change their order only while each keeps its particle; a clause, a parenthesis or a reason may be left out, a
+condition, limit, quantity, hedge or report may not.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Literal
+
+from rag.answering.rewrites import word_set
+
+Basis = Literal["quoted", "entailed"]
+
+_MARK = "mark"
+"""The role of a comma or semicolon."""
+_LONGEST = 70
+"""Words beyond which a sentence is not aligned."""
+_NATIVE = {
+    word: str(value)
+    for value, word in enumerate(re.findall(r"\S+", "한 두 세 네 다섯 여섯 일곱 여덟 아홉 열"), 1)
+}
+_COUNTERS = (
+    "번째|개월|가지|곳|차례|달|시간|사람|마리|편|권|대|종|명|개|번|살|지점|군데|나라|도시|섬|팀|회|배|채|척|통|줄|쪽"
+    "|장"
+)
+_SCALES = {"천": 10**3, "만": 10**4, "백만": 10**6, "천만": 10**7, "억": 10**8, "십억": 10**9, "조": 10**12}
+_FIGURE = re.compile(r"(?:\d+(?:,\d{3})*(?:\.\d+)?\s?(?:천만|백만|십억|조|억|만|천)?(?:여)?\s?)+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s?(천만|백만|십억|조|억|만|천)?")
+_PARTICLES: tuple[tuple[str, str], ...] = (
+    ("에게서", "from"), ("한테서", "from"), ("으로부터", "from"), ("로부터", "from"), ("에서부터", "from"),
+    ("까지", "until"), ("부터", "since"), ("에서", "at"), ("에게", "to"), ("한테", "to"), ("께서", "subject"),
+    ("께", "to"), ("보다", "than"), ("처럼", "like"), ("으로써", "by"), ("로써", "by"), ("으로서", "as"),
+    ("로서", "as"), ("으로", "toward"), ("에", "in"), ("의", "of"), ("을", "object"), ("를", "object"),
+    ("은", "topic"), ("는", "topic"), ("이", "subject"), ("가", "subject"), ("과", "with"), ("와", "with"),
+    ("로", "toward"),
+)  # fmt: skip
+_TOPICS = ("은", "는")
+_LIMITS = (("만", "+only"), ("도", "+also"), ("조차", "+even"), ("마저", "+even"), ("밖에", "+only"))
+_TIMES = re.compile(
+    r"[\d#.]+(?:년|월|일|시|분|세기|년대|개월)|오전|오후|당시|올해|지난해|작년|전년|이듬해|주말|평일"
+)
+_CONNECTIVE = re.compile(r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)되|는데|은데)$")
+_NOT_CONNECTIVE = word_set("사고 창고 보고 최고 광고 신고 경고 재고 서고 권고 예고 중고 원고 참고 하나 말고")
+_FINAL = re.compile(r"다$")
+_GUARD = re.compile(
+    r"(?:면|때|때에|때에는|때는|경우|경우에|경우에는|한|않|못|없|아니)$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
+    r"|전부|일부|약|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
+    r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
+)
+_CONDITION = re.compile(r"면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
+_OPENERS = word_set(
+    "이에 따라 또한 그러나 따라서 한편 애초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그 이에따라"
+)
+_REASON = re.compile(
+    r"(?:때문에|바람에|탓에|덕분에|위해|위하여|인해|인하여|아서|어서|여서|해서|워서|타서|려서|라서|므로|으로써)$"
+)
+_SYNONYMS = [
+    frozenset(group.split())
+    for group in (
+        "늘 증가하 불어나", "줄 감소하", "떨어지 하락하 내리", "오르 상승하", "시작하 개시하", "끝나 종료되",
+        "만들 제작하", "짓 건설하", "세우 설립하 창립하", "죽 사망하 숨지", "사 구입하 구매하", "쓰 사용하",
+        "열리 개최되", "바꾸 교체하", "고치 수리하", "받 수령하", "넘 초과하", "알리 통지하", "주 드리",
+        "태어나 출생하", "참가하 참여하", "맡 담당하",
+    )
+]  # fmt: skip
+_POLITE = (
+    (re.compile(r"(?:이)?십시오$|(?:으)?세요$|(?:으)?십시오$"), "라"),
+    (re.compile(r"입니다$|이에요$|예요$|이어요$"), "이다"),
+    (re.compile(r"습니다$|는다$|아요$|어요$"), "다"),
+)
+_CONTRACTED = (
+    ("하였", "했"), ("되었", "됐"), ("하여야", "해야"), ("하여", "해"), ("아니하", "않"), ("아니한", "않는"),
+    ("않으", "않"),
+    ("되어", "돼"),    ("지아니", "지않"), ("이었", "였"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a sentence: what it says, and what part it plays."""
+
+    text: str
+    """Without particles; a predicate without its ending."""
+    role: str
+    """Of a noun what its particle says ("" without one); of a predicate `predicate` or `connective`."""
+    tense: str = ""
+    """`past`, or "" (present, future and none)."""
+
+    @property
+    def verb(self) -> bool:
+        return self.role in ("predicate", "connective")
+
+
+def follows(claim: str, sentence: str) -> Basis | None:
+    """How the claim follows from the sentence; None when that cannot be told (as in `alignment.follows`)."""
+    wanted, source = words_of(claim), words_of(sentence)
+    if not wanted or max(len(wanted), len(source)) > _LONGEST:
+        return None
+    if _bare(claim) == _bare(sentence):
+        return "quoted"
+    if not wanted[-1].verb:
+        return None
+    if _in_order(wanted, source, exact=True):
+        return "quoted"
+    moved = any(_moved(variant, source) for variant in (wanted, *_voices(wanted)))
+    return "entailed" if _in_order(wanted, source, exact=False) or moved or _copula(wanted, source) else None
+
+
+def words_of(text: str) -> tuple[Word, ...]:
+    """The words of a Korean sentence, figures and politeness in one form."""
+    text = figures(unicodedata.normalize("NFKC", text).replace("\n", " "))
+    text = re.sub(r"\(([^()]*)\)", lambda m: f" ({m[1].replace(' ', '_')}) ", text)
+    text = re.sub(r"(\()주\)", "", text)
+    text = re.sub(r"[‘’“”\"'『』「」《》〈〉]", "", text)
+    raw = [piece.rstrip(".?!") for piece in text.replace(",", " , ").replace(";", " ; ").split()]
+    return tuple(
+        _word(piece, last=i == len(raw) - 1, behind=raw[i + 1] if i + 1 < len(raw) else "")
+        for i, piece in enumerate(raw)
+        if piece
+    )
+
+
+def figures(text: str) -> str:
+    """The text with `5만 8,400원` as `58400원`, `두 번` as `2번` and `퍼센트` as `%`."""
+    text = re.sub(rf"(?<![가-힣])({'|'.join(_NATIVE)})\s(?={_COUNTERS})", lambda m: _NATIVE[m[1]], text)
+    text = re.sub(r"(\d)\s(?=(?:번째|개월|가지|곳|명|번|지점))", r"\1", text)
+    text = re.sub(r"(\d+)개\s(?=지점|나라|도시|섬|팀)", r"\1", text)
+    text = re.sub(r"(\d)달(?=\s|동안|$)", r"\1개월", text)
+    text = re.sub(r"\s?(?:퍼센트|프로(?=[\s가를는로]))", "%", text)
+    return _FIGURE.sub(_one_figure, text)
+
+
+def _one_figure(match: re.Match[str]) -> str:
+    written = match[0].replace(",", "")
+    parts = _PART.findall(written)
+    if not any(scale for _, scale in parts):
+        return written
+    total = sum((Decimal(figure) * _SCALES.get(scale, 1) for figure, scale in parts), Decimal(0))
+    return f"{total.normalize():f}" + ("여" if "여" in written else "")
+
+
+def _word(written: str, *, last: bool, behind: str) -> Word:
+    if written in ",;":
+        return Word(written, _MARK)
+    if written.startswith("("):
+        return Word(written, "aside")
+    if written in _OPENERS:
+        return Word(written, "")
+    if behind == "," and len(written) > 2 and written.endswith("로"):  # "A는 B로, …": A is B, and …
+        return Word(re.sub("으?로$", "이", written), "connective")
+    plain = _plain(written)
+    predicate = _predicate(plain, last)
+    if predicate is not None:
+        return predicate
+    return _noun(plain)
+
+
+def _plain(token: str) -> str:
+    """The word with its contractions and politeness in one form."""
+    for long, short in _CONTRACTED:
+        token = token.replace(long, short)
+    token = re.sub(r"셔야", "야", token)
+    for pattern, plain in _POLITE:
+        token = pattern.sub(plain, token)
+    decomposed = unicodedata.normalize("NFD", token)
+    decomposed = re.sub(
+        "(?:\u11b8니|\u11ab)다$".replace("니", unicodedata.normalize("NFD", "니")).replace(
+            "다", unicodedata.normalize("NFD", "다")
+        ),
+        unicodedata.normalize("NFD", "다"),
+        decomposed,
+    )
+    decomposed = re.sub(unicodedata.normalize("NFD", "시") + "\u11af$", "\u11af", decomposed)
+    return unicodedata.normalize("NFC", decomposed)
+
+
+def _predicate(plain: str, last: bool) -> Word | None:
+    """The word as a predicate, when its ending is a final or a connective one."""
+    if last and (_FINAL.search(plain) or plain.endswith("라")):
+        return _stem(plain[:-1] if plain != "다" else plain, "predicate")
+    match = _CONNECTIVE.search(plain)
+    if match is None or len(plain) <= len(match[0]) or plain in _NOT_CONNECTIVE:
+        return None
+    if match[0] == "나" and not re.search(r"[았었했됐였]으?나$|[으]나$", plain):
+        return None
+    return _stem(plain[: match.start()], "connective")
+
+
+def _stem(text: str, role: str) -> Word:
+    """The stem of a predicate and its tense."""
+    for ending, stem in (("했", "하"), ("됐", "되"), ("였", "이")):
+        if text.endswith(ending):
+            return Word(text[: -len(ending)] + stem, role, "past")
+    if text and text[-1] in "았었" and len(text) > 1:
+        return Word(text[:-1], role, "past")
+    decomposed = unicodedata.normalize("NFD", text)
+    if decomposed.endswith("\u11bb") and not text.endswith(("있", "겠")):
+        return Word(unicodedata.normalize("NFC", decomposed[:-1]), role, "past")
+    if text and text[-1] not in "하되이" and role and re.search(r"[년월일원%명개장회번곳시간m℃]$", text):
+        return Word(text + "이", role)
+    return Word(text, role)
+
+
+def _noun(token: str) -> Word:
+    """The word without its particles, and what they make of it."""
+    extra = ""
+    for topic in _TOPICS:
+        if token.endswith(topic) and any(
+            token[:-1].endswith(p) and len(token) > len(p) + 1 for p, _ in _PARTICLES[:22]
+        ):
+            token = token[:-1]
+            break
+    for limit, name in _LIMITS:
+        if token.endswith(limit) and len(token) > len(limit) + 1:
+            stripped = token[: -len(limit)]
+            if (
+                limit in ("밖에", "조차", "마저")
+                or any(stripped.endswith(p) for p, _ in _PARTICLES[:20])
+                or len(stripped) > 1
+            ):
+                token, extra = stripped, name
+                break
+    for particle, role in _PARTICLES:
+        if token.endswith(particle) and len(token) > len(particle):
+            return Word(token[: -len(particle)], role + extra)
+    return Word(token, extra)
+
+
+def _same(claimed: Word, given: Word, main: Word | None, exact: bool) -> bool:
+    """Whether a word of the claim is one of the source."""
+    if claimed.verb != given.verb:
+        return False
+    if claimed.verb:
+        given_tense = given.tense or (main.tense if main and given.role == "connective" else "")
+        same_tense = claimed.tense == given.tense or (
+            given.role == "connective" and claimed.tense == given_tense
+        )
+        synonyms = not exact and any({claimed.text, given.text} <= group for group in _SYNONYMS)
+        return same_tense and (claimed.text == given.text or synonyms or _glued(claimed.text, given.text))
+    if claimed.text != given.text:
+        return False
+    if claimed.role == given.role:
+        return True
+    return {claimed.role, given.role} <= {"topic", "subject"} or _timed(claimed, given)
+
+
+def _glued(claimed: str, given: str) -> bool:
+    """Stems that differ only in the vowel that a tense adds: 멈추었 and 멈췄."""
+    return False if claimed == given else bool(claimed) and {claimed, given} <= {"열", "여"}
+
+
+def _timed(claimed: Word, given: Word) -> bool:
+    """`9월 23일에` and `9월 23일` say the same."""
+    return {claimed.role, given.role} == {"", "in"} and bool(_TIMES.search(claimed.text))
+
+
+def _in_order(claim: Sequence[Word], source: Sequence[Word], *, exact: bool) -> bool:
+    """Whether the claim's words stand in the source in order, and what is left out may be."""
+    main = next((w for w in reversed(source) if w.role == "predicate"), None)
+    spoken = [w for w in claim if w.role != "mark"]
+    loose = _is_loose(spoken)
+
+    @cache
+    def fits(i: int, j: int) -> bool:
+        if i == len(spoken):
+            return _may_end(source, j)
+        for k in range(j, len(source)):
+            same = _same(spoken[i], source[k], main, exact)
+            if same and _may_skip(source, j, k, spoken, i, loose) and fits(i + 1, k + 1):
+                return True
+        return False
+
+    return fits(0, 0)
+
+
+def _is_loose(claim: Sequence[Word]) -> bool:
+    """Whether the claim reports something that happened, without figures or degrees that depend on where and when."""
+    figures = any(re.search(r"\d", w.text) and not _TIMES.search(w.text) for w in claim)
+    narrow = any(_GUARD.search(w.text) or w.text in ("가장", "처음", "유일") for w in claim)
+    return claim[-1].tense == "past" and not figures and not narrow
+
+
+def _may_end(source: Sequence[Word], start: int) -> bool:
+    rest = [w for w in source[start:] if w.role != "mark"]
+    if not rest or all(w.role == "aside" for w in rest):
+        return True
+    return source[start - 1].role == "connective" and not _CONDITION.search(rest[0].text)
+
+
+def _may_skip(
+    source: Sequence[Word], start: int, end: int, claim: Sequence[Word], at: int, loose: bool
+) -> bool:
+    gap = [w for w in source[start:end] if w.role not in ("mark", "aside")]
+    if not gap:
+        return True
+    if all(w.text in _OPENERS for w in gap):
+        return True
+    clean = not any(_GUARD.search(w.text + w.role[w.role.find("+") :] * ("+" in w.role)) for w in gap)
+    if gap[-1].role == "connective":
+        return _skips_clause(source, start, end, claim, at, gap)
+    if clean and _REASON.search(source[end - 1].text) and not any(w.role in ("topic",) for w in gap):
+        return at == 0 or claim[at - 1].role in ("topic", "subject")
+    if (
+        clean
+        and gap[-1].text.endswith("인")
+        and claim[-1].tense
+        and at == 0
+        and not any(re.search(r"\d{2}", w.text) for w in gap)
+    ):
+        return True
+    if (
+        clean
+        and all(w.role == "toward" or w.role == "in" or w.role == "at" or w.role == "" for w in gap)
+        and loose
+    ):
+        return gap[-1].role in ("in", "at") or all(_TIMES.search(w.text) for w in gap)
+    return False
+
+
+def _skips_clause(
+    source: Sequence[Word], start: int, end: int, claim: Sequence[Word], at: int, gap: Sequence[Word]
+) -> bool:
+    """A first clause left out: before all of the claim, or between a shared topic and its second predicate."""
+    if any(_CONDITION.search(w.text) for w in gap[:-1]):
+        return False
+    if at == 0:
+        return True
+    shared = claim[at - 1].role in ("topic", "subject") and all(
+        w.role in ("", "of", "topic", "subject") for w in claim[:at]
+    )
+    rest = source[end:]
+    own = any(w.role in ("topic", "subject") for w in rest)
+    return shared and not own and start <= 6
+
+
+def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
+    """Whether the claim has the arguments of one clause of the source in another order, each with its particle."""
+    spoken = [w for w in claim if w.role != "mark"]
+    for clause, main in _clauses(source):
+        places = _places(spoken, clause, main)
+        if places is None:
+            continue
+        left = [w for i, w in enumerate(clause) if i not in set(places)]
+        if all(w.role == "aside" or w.text in _OPENERS for w in left) or (
+            _is_loose(spoken) and _dispensable(left)
+        ):
+            return True
+    return False
+
+
+def _dispensable(left: Sequence[Word]) -> bool:
+    """Whether what a moved claim leaves out is only where and when."""
+    clean = not any(_GUARD.search(w.text) or "+" in w.role for w in left)
+    return clean and all(w.role in ("in", "at") or _TIMES.search(w.text) for w in left)
+
+
+def _clauses(source: Sequence[Word]) -> list[tuple[list[Word], Word | None]]:
+    main = next((w for w in reversed(source) if w.role == "predicate"), None)
+    found: list[tuple[list[Word], Word | None]] = []
+    clause: list[Word] = []
+    for word in source:
+        if word.role != "mark":
+            clause.append(word)
+        if word.verb:
+            found.append((clause, main))
+            clause = []
+    return found
+
+
+def _places(claim: Sequence[Word], clause: Sequence[Word], main: Word | None) -> list[int] | None:
+    """For each word of the claim its place in the clause; None when one is missing or was torn from its noun."""
+    used: list[int] = []
+    for i, word in enumerate(claim):
+        strict = [k for k, w in enumerate(clause) if k not in used and _same(word, w, main, exact=False)]
+        strict = [
+            k
+            for k in strict
+            if clause[k].role == word.role
+            or word.verb
+            or _timed(word, clause[k])
+            or (_one_subject(clause) and {word.role, clause[k].role} <= {"topic", "subject"})
+        ]
+        if i and _leans(claim[i - 1]):
+            strict = [k for k in strict if k == used[-1] + 1]
+        if not strict:
+            return None
+        used.append(strict[0])
+    for before, after in zip(claim, used, strict=True):
+        if _leans(before) and after + 1 not in used:
+            return None
+    return used if used and used[-1] == len(clause) - 1 else None
+
+
+def _one_subject(clause: Sequence[Word]) -> bool:
+    return sum(w.role in ("topic", "subject") for w in clause) == 1
+
+
+def _leans(word: Word) -> bool:
+    """Whether the word belongs to the one behind it: it has no particle of its own, or the genitive."""
+    return word.role in ("", "of", "with") and not _TIMES.fullmatch(word.text)
+
+
+def _voices(claim: Sequence[Word]) -> list[tuple[Word, ...]]:
+    """The claim in the active voice: `A는 B로부터 기증받았다` as `B가 A에 기증했다`, `A가 지원되었다` as `A를
+    지원했다`."""
+    last = claim[-1]
+    found: list[tuple[Word, ...]] = []
+    if last.text.endswith("받") and len(last.text) > 2:
+        for place in ("in", "to"):
+            roles = {"topic": place, "subject": place, "from": "subject"}
+            found.append(_recast(claim, roles, last.text[:-1] + "하"))
+    if last.text.endswith("되") and len(last.text) > 2:
+        found.append(_recast(claim, {"topic": "object", "subject": "object"}, last.text[:-1] + "하"))
+    return found
+
+
+def _recast(claim: Sequence[Word], roles: dict[str, str], verb: str) -> tuple[Word, ...]:
+    nouns = [Word(w.text, roles.get(w.role, w.role), w.tense) for w in claim[:-1]]
+    return (*nouns, Word(verb, claim[-1].role, claim[-1].tense))
+
+
+def _copula(claim: Sequence[Word], source: Sequence[Word]) -> bool:
+    """`외래종인 배스는 …` says that `배스는 외래종이다`."""
+    topic = next((i for i, w in enumerate(claim) if w.role == "topic"), None)
+    if topic is None or not claim[-1].text.endswith("이") or claim[-1].tense:
+        return False
+    subject = [w.text for w in claim[: topic + 1]]
+    said = [w.text for w in claim[topic + 1 : -1]] + [claim[-1].text[:-1] + "인"]
+    wanted = said + subject
+    texts = [w.text for w in source[: len(wanted)]]
+    return texts == wanted and source[len(wanted) - 1].role in ("topic", "subject")
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split()).casefold()

@@ -1,0 +1,163 @@
+"""Check sentences from anywhere against the index, by the code that checks an answer's.
+
+    claim = Claim("The bridge opened in 1931.", quotes=(ClaimQuote("was opened to traffic on 24 October 1931"),))
+    checked = check_claim(claim, index, search)
+    checked.sentence.support, checked.sentence.basis
+
+A claim may bring quotes; without any, the sentences of the documents that say most of it are tried in turn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rag.answering.citations import PageSource
+from rag.answering.entailment import coverage
+from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.verification import check_draft
+from rag.errors import UsageError
+from rag.text.sentences import sentences as split_sentences
+from rag.types import Citation, Passage, Sentence, Span, Support
+
+TRIED = 6
+"""Sentences of the documents that a claim without quotes is compared with; below the third it hardly ever follows."""
+LIKE = 0.4
+"""Share of a claim's words that such a sentence must hold."""
+
+Search = Callable[[str], Sequence[Passage]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimQuote:
+    """Words that a claim is said to rest on."""
+
+    quote: str
+    file: str = ""
+    """Relative to the ingested folder; empty when it is not known."""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence to be checked."""
+
+    sentence: str
+    quotes: tuple[ClaimQuote, ...] = ()
+    question: str = ""
+    """What the sentence answers, when it is a fragment."""
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A claim with the verdict on it."""
+
+    claim: Claim
+    sentence: Sentence
+    citations: tuple[Citation, ...]
+
+
+def check_claim(claim: Claim, pages: PageSource, search: Search) -> Checked:
+    """The verdict on a claim. `search` finds passages for a text; it is asked only when quotes do not say where."""
+    if claim.quotes:
+        passages = list(_quoted_passages(claim.quotes, pages, search))
+        quotes = tuple(
+            Quote(q.quote, _number(q, passages), q.page if _number(q, passages) else None)
+            for q in claim.quotes
+        )
+        return _checked(claim, quotes, passages, pages)
+    return _best(claim, pages, search)
+
+
+def _checked(
+    claim: Claim, quotes: tuple[Quote, ...], passages: Sequence[Passage], pages: PageSource
+) -> Checked:
+    numbers = tuple(dict.fromkeys(q.passage for q in quotes if q.passage is not None))
+    draft = Draft((DraftSentence(" ".join(claim.sentence.split()), numbers, quotes),))
+    proof = check_draft(draft, passages, pages, question=claim.question)
+    return Checked(claim, proof.sentences[0], proof.citations)
+
+
+def _quoted_passages(quotes: Sequence[ClaimQuote], pages: PageSource, search: Search) -> Iterator[Passage]:
+    """The page that each quote names, and what is found for quotes that name none."""
+    for quote in quotes:
+        page = pages.page(quote.file, quote.page) if quote.file and quote.page is not None else None
+        known = [page] if page is not None else list(pages.pages(quote.file)) if quote.file else []
+        if known:
+            for one in known:
+                span = Span(one.number, 0, len(one.text))
+                yield Passage(-one.number, quote.file, one.number, one.number, one.text, (span,))
+        else:
+            yield from search(quote.quote)
+
+
+def _number(quote: ClaimQuote, passages: Sequence[Passage]) -> int | None:
+    """The passage (from 1) that a quote names."""
+    for i, passage in enumerate(passages, 1):
+        if quote.file == passage.file and quote.page in (None, passage.page):
+            return i
+    return None
+
+
+def _best(claim: Claim, pages: PageSource, search: Search) -> Checked:
+    """The verdict by the sentence of the documents that supports the claim best."""
+    passages = list(search(f"{claim.question} {claim.sentence}".strip()))
+    found = []
+    for number, passage in enumerate(passages, 1):
+        for start, end in split_sentences(passage.text):
+            sentence = passage.text[start:end]
+            found.append((coverage(claim.sentence, sentence), -number, sentence))
+    best: Checked | None = None
+    for share, number, sentence in sorted(found, reverse=True)[:TRIED]:
+        if share < LIKE:
+            break
+        checked = _checked(claim, (Quote(sentence, -number),), passages, pages)
+        if checked.sentence.support is Support.VERIFIED:
+            return checked
+        best = best or checked
+    return best or Checked(
+        claim, Sentence(claim.sentence, (), Support.UNSUPPORTED, reason="nothing_like_it"), ()
+    )
+
+
+def read_claims(path: str | Path) -> list[Claim]:
+    """The claims of a JSON Lines file: `{"id", "sentence", "quotes": [{"quote", "file", "page"}], "question"}`.
+
+    Raises UsageError, naming the line, when one cannot be read.
+    """
+    claims = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8-sig").splitlines(), 1):
+        if line.strip():
+            try:
+                claims.append(_claim(json.loads(line)))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise UsageError(
+                    f"{path}, line {number}: a claim is an object with `sentence` and, if you like, `id`, `quotes`"
+                    " and `question`."
+                ) from None
+    return claims
+
+
+def _claim(form: Any) -> Claim:
+    quotes = tuple(
+        ClaimQuote(q, "")
+        if isinstance(q, str)
+        else ClaimQuote(str(q["quote"]), str(q.get("file") or ""), _page(q))
+        for q in form.get("quotes") or ()
+    )
+    identity = form.get("id")
+    sentence = form["sentence"]
+    if not isinstance(sentence, str):
+        raise TypeError(sentence)
+    return Claim(
+        sentence, quotes, str(form.get("question") or ""), None if identity is None else str(identity)
+    )
+
+
+def _page(form: Any) -> int | None:
+    page = form.get("page")
+    return None if page is None else int(page)

@@ -1,0 +1,143 @@
+"""The words that decide whether one English sentence may follow from another, and those that may replace each other.
+
+A word that guards (a negation, condition, hedge, quantity or attribution) may be neither added nor left out. Words
+that may replace each other are listed in the exact form in which they do, so that a rewrite never changes the tense.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
+    return frozenset(text.split())
+
+
+ARTICLES = word_set("a an the")
+NEGATIONS = word_set(
+    "not no never nor none neither nobody nothing nowhere without hardly barely scarcely seldom rarely failed fails"
+    " refused refuses lacked lacks denied denies"
+)
+CONDITIONS = word_set(
+    "if unless provided providing except excluding only until till when whenever where wherever once otherwise"
+    " assuming whether subject than besides barring"
+)
+HEDGES = word_set(
+    "may might could would should can must shall will perhaps possibly probably likely unlikely apparently allegedly"
+    " reportedly supposedly seemingly presumably estimated estimates expected expects planned plans intended intends"
+    " proposed proposes tried attempted hoped wanted threatened promised about approximately nearly almost generally"
+    " usually often sometimes typically mainly mostly partly partially largely seems seemed appears appeared"
+)
+QUANTITIES = word_set(
+    "all every each both any some most many few several half majority minority least up more less fewer"
+    " exactly least entire entirely whole total always everyone everybody much little"
+)
+ATTRIBUTIONS = word_set(
+    "said says say according claimed claims claim reported reports argued argues believes believed believe thought"
+    " thinks suggested suggests announced stated states found finds told asked alleged alleges quipped joked wrote"
+    " assured assumed assumes considered considers predicted predicts warned warns concluded maintains insisted"
+    " described describes called calls view opinion"
+)
+GUARDS = NEGATIONS | CONDITIONS | HEDGES | QUANTITIES | ATTRIBUTIONS
+SUPERLATIVES = word_set(
+    "first last only best worst largest smallest highest lowest least most sole final latest"
+)
+CONNECTIVES = word_set(
+    "however moreover furthermore thus therefore also additionally meanwhile consequently nevertheless nonetheless"
+    " similarly likewise then but and so hence instead accordingly indeed"
+)
+ADVERBS = word_set(
+    "also subsequently later soon promptly quickly officially currently thereby thus however then now too famously"
+    " eventually finally immediately formally publicly personally gradually again still already simultaneously"
+    " successfully"
+)
+"""Adverbs that a sentence may lose without becoming false."""
+PREPOSITIONS = word_set(
+    "in on at by with for from to during near into onto within across through along alongside around beside against"
+    " between among of after before since under over towards toward until via"
+)
+PLACING = word_set(
+    "in on at by with for from to during near into onto within across through along beside alongside against after"
+    " under over upon"
+)
+"""Prepositions whose phrase a report of something that happened may lose."""
+SUBORDINATORS = word_set(
+    "because although though despite whereas while since as when if unless where after before once"
+)
+RELATIVES = word_set("which who whose whom where when")
+CLAUSE_OPENERS = word_set("and but while whereas although though because yet so followed")
+COPULAS = word_set("is are was were")
+BE_PAST = word_set("was were")
+TAKING_TO = word_set(
+    "agreed began started continued decided forced allowed ordered helped able unable forbidden encouraged required"
+    " needed used had going about due likely ready free chose managed threatened sought aimed vowed offered prepared"
+    " ceased tended happened proved came"
+)
+"""Words that say little without the infinitive behind them."""
+ERGATIVES = word_set("opened closed started ended moved merged")
+"""Verbs whose passive says what the active without an object says: `the bridge was opened`, `the bridge opened`."""
+
+PAST = word_set(
+    "was were had did became began broke brought built bought came chose cut dealt drew drove fell felt fought found"
+    " gave got grew held hit hurt kept knew laid led left lent lost made meant met paid put ran read rose said sank"
+    " saw sent set shot slept sold spent spoke spread stood struck swept taught thought threw took told went won"
+    " wore wrote"
+    " sprang arose died closed"
+)
+PARTICIPLES = {
+    "written": "wrote", "taken": "took", "given": "gave", "begun": "began", "drawn": "drew", "chosen": "chose",
+    "known": "knew", "seen": "saw", "done": "did", "driven": "drove", "fallen": "fell", "grown": "grew",
+    "shown": "showed", "spoken": "spoke", "stolen": "stole", "struck": "struck", "sung": "sang", "sunk": "sank",
+    "thrown": "threw", "worn": "wore", "broken": "broke", "built": "built", "bought": "bought", "brought": "brought",
+    "found": "found", "held": "held", "hit": "hit", "kept": "kept", "laid": "laid", "led": "led", "left": "left",
+    "lost": "lost", "made": "made", "met": "met", "paid": "paid", "put": "put", "read": "read", "sent": "sent",
+    "set": "set", "shot": "shot", "sold": "sold", "spent": "spent", "taught": "taught", "told": "told", "won": "won",
+    "cut": "cut", "beaten": "beat", "eaten": "ate", "overthrown": "overthrew", "forbidden": "forbade",
+    "undertaken": "undertook", "fought": "fought", "caught": "caught", "understood": "understood",
+}  # fmt: skip
+"""Irregular participles with the past tense that says the same in the active voice."""
+NOT_PAST = word_set("need seed feed breed speed indeed hundred shed bed red embed exceed proceed succeed")
+
+_SAME = (
+    "started began commenced", "starts begins commences", "founded established", "located situated",
+    "purchased bought", "obtained acquired", "constructed built", "erected built", "ended finished concluded",
+    "received got", "film movie", "fell decreased declined dropped", "rose increased grew",
+    "falls decreases declines",
+    "rises increases grows", "fallen decreased declined dropped", "frequently often", "approximately about",
+    "people persons", "whereas while", "although though", "responsible answerable liable", "employed used",
+    "helped assisted", "demonstrated showed", "shown demonstrated", "permitted allowed", "forbidden prohibited",
+    "prohibited banned", "annual yearly", "annually yearly", "required needed", "requires needs", "children kids",
+    "near close", "wrote authored", "named called", "largest biggest", "smallest littlest", "main principal",
+    "chiefly mainly", "mostly mainly", "roughly about", "around about", "circa about", "probably likely",
+    "accepted taken", "expected due", "replaced superseded", "selected chosen", "selected chose", "picked chose",
+    "resided lived", "resides lives", "died perished", "them they", "him he", "injured hurt", "world global",
+)  # fmt: skip
+SYNONYMS: frozenset[frozenset[str]] = frozenset(
+    frozenset((a, b)) for group in _SAME for a in group.split() for b in group.split() if a != b
+)
+
+PHRASES = (
+    (re.compile(r"\b(?:per\s?cent|percent)\b"), "%"),
+    (re.compile(r"\b(can)not\b"), r"\1 not"),
+    (re.compile(r"\bwon['’]t\b"), "will not"),
+    (re.compile(r"\bcan['’]t\b"), "can not"),
+    (re.compile(r"n['’]t\b"), " not"),
+    (re.compile(r"\b(?:has|have) to\b"), "must"),
+    (re.compile(r"\bat most (?=\d|[a-z]+ (?:hour|day|year|week|month|item))"), "up to "),
+    (re.compile(r"\b(?:more than|over|in excess of) (?=[$€£¥₩]?\s?\d)"), "more than "),
+    (re.compile(r"\b(?:less than|fewer than|under|below) (?=[$€£¥₩]?\s?\d)"), "less than "),
+    (re.compile(r"\b(?:around|roughly|approximately|circa|some) (?=[$€£¥₩]?\s?\d)"), "about "),
+    (re.compile(r"\bother than\b"), "except"),
+    (re.compile(r"\b(?:the|a) majority of(?: the)?\b"), "most"),
+    (re.compile(r"\bmost of the\b"), "most"),
+    (re.compile(r"\bprior to\b"), "before"),
+    (re.compile(r"\bin order to\b"), "to"),
+    (re.compile(r"\bas well as\b"), "and"),
+    (re.compile(r"\bdue to\b"), "because of"),
+    (re.compile(r"\bin the united states\b(?: of america)?"), "in the us"),
+    (re.compile(r"\bu\.s\.(?:a\.)?"), "us"),
+    (re.compile(r"\bwe\b"), "the company"),
+    (re.compile(r"\bour\b"), "the company 's"),
+)
+"""Ways to write one thing, put into one form: (pattern over folded text, replacement)."""

@@ -1,0 +1,95 @@
+"""`rag check`: sentences from anywhere checked against the index, without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rag.cli.app import EXIT_DONE
+from rag.cli.options import examples, json_option, where_option, with_settings
+from rag.cli.output import print_json
+
+if TYPE_CHECKING:
+    from rag.answering.checking import Checked, Claim
+    from rag.settings import Settings
+
+
+@click.command(
+    epilog=examples(
+        "rag check claims.jsonl --json > checked.jsonl",
+        "rag check report.docx",
+        note='A line of claims.jsonl: {"id", "sentence", "quotes": [{"quote", "file", "page"}], "question"};'
+        " quotes and question may be left out.",
+    )
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False), metavar="CLAIMS")
+@where_option
+@json_option
+@with_settings("k", "embeddings")
+def command(settings: Settings, file: str, where: tuple[str, ...], as_json: bool) -> int:
+    """Check the sentences of CLAIMS, a JSON Lines file or a document, against the indexed documents.
+
+    With --json one object a line.
+    """
+    from rag.answering.checking import check_claim, read_claims
+    from rag.cli.output import tell
+    from rag.pipeline import Pipeline
+
+    claims = read_claims(file) if file.endswith((".jsonl", ".ndjson")) else _sentences(Path(file))
+    chosen = settings.model_copy(update={"model": "extractive"})
+    with Pipeline.open(settings=chosen, notify=tell, command="check") as pipeline:
+        for claim in claims:
+            checked = check_claim(claim, pipeline.index, lambda text: pipeline.search(text, where=where))
+            _show(checked, settings, as_json)
+    return EXIT_DONE
+
+
+def _sentences(path: Path) -> list[Claim]:
+    """Every sentence of a document as a claim. Raises UsageError when the document cannot be read."""
+    from ingest.discovery import format_of
+    from ingest.options import ReadOptions
+    from ingest.reading import ReadJob, read
+    from rag.answering.checking import Claim
+    from rag.errors import UsageError
+    from rag.text.sentences import sentences
+
+    reading = read(ReadJob(path.name, path, format_of(path)), ReadOptions(), lambda *_: None)
+    if not reading.pages:
+        raise UsageError(f"{path} cannot be read: {reading.reason or reading.status.value}.")
+    return [
+        Claim(" ".join(page.text[start:end].split()), id=str(number))
+        for number, (page, start, end) in enumerate(
+            ((page, *span) for page in reading.pages for span in sentences(page.text)), 1
+        )
+    ]
+
+
+def _show(checked: Checked, settings: Settings, as_json: bool) -> None:
+    from rag.cli.render import citation_line, language_for, sentence_line
+
+    if as_json:
+        print_json(checked_form(checked))
+        return
+    language = language_for(checked.claim.sentence, settings)
+    click.echo(sentence_line(checked.sentence, language))
+    for citation in checked.citations:
+        click.echo(citation_line(citation, language))
+
+
+def checked_form(checked: Checked) -> dict[str, Any]:
+    """The JSON form: the sentence's verdict, why, and the citations with their pages."""
+    from rag.cli.forms import citation_form, sentence_form
+
+    form = sentence_form(checked.sentence)
+    return {
+        "id": checked.claim.id,
+        "sentence": checked.claim.sentence,
+        "support": form["support"],
+        "basis": form["basis"],
+        "reason": form["reason"],
+        "unsupported_facts": form["unsupported_facts"],
+        "derived": form["derived"],
+        "citations": [citation_form(citation) for citation in checked.citations],
+    }

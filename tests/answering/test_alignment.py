@@ -1,0 +1,103 @@
+"""Which sentences follow from a sentence of a page, in English and Korean."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answering.entailment import basis_of
+
+ATTACK = (
+    "On October 6, 1973, Syria and Egypt, with support from other Arab nations, launched a surprise attack on Israel."
+)
+LAPSE = (
+    "Membership lapses if a card has not been used for three years, and details are deleted six months later."
+)
+STATION = "Distance explained 58 per cent of the differences; height explained a further 17 per cent."
+GIFT = "한빛대학교는 2021년 3월 새솔연구원에 분광기 두 대를 기증하였다."
+LEAVE = "경조휴가는 사유가 생긴 날부터 60일 안에 써야 하며, 두 번까지 나누어 쓸 수 있다."
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        (ATTACK, ATTACK),
+        ("On October 6, 1973, Syria and Egypt launched a surprise attack on Israel.", ATTACK),
+        ("Membership lapses if a card has not been used for three years.", LAPSE),
+        ("Height explained a further 17 per cent.", STATION),
+        (GIFT, GIFT),
+        ("경조휴가는 사유가 생긴 날부터 60일 안에 써야 한다.", LEAVE),
+        ("경조휴가는 두 번까지 나누어 쓸 수 있습니다.", LEAVE),
+    ],
+)
+def test_the_pages_words_whole_or_shortened_are_quoted(claim: str, sentence: str) -> None:
+    assert basis_of(claim, sentence) == "quoted"
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("Syria and Egypt launched a surprise attack on Israel on 6 October 1973.", ATTACK),
+        ("A surprise attack on Israel was launched by Syria and Egypt.", ATTACK),
+        ("If a card has not been used for three years, membership lapses.", LAPSE),
+        ("새솔연구원은 2021년 3월 한빛대학교로부터 분광기 두 대를 기증받았다.", GIFT),
+        ("분광기 두 대를 한빛대학교가 2021년 3월 새솔연구원에 기증했다.", GIFT),
+    ],
+)
+def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
+    assert basis_of(claim, sentence) == "entailed"
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("On October 6, 1973, Israel launched a surprise attack on Syria and Egypt.", ATTACK),
+        ("Syria and Egypt were attacked by Israel.", ATTACK),
+        ("Syria and Egypt planned a surprise attack on Israel.", ATTACK),
+        ("On October 6, 1974, Syria and Egypt launched a surprise attack on Israel.", ATTACK),
+        ("Membership lapses.", LAPSE),
+        ("Membership lapses if a card has been used for three years.", LAPSE),
+        ("Membership lapses if a card has not been used for six months.", LAPSE),
+        (
+            "Distance explained 17 per cent of the differences; height explained a further 58 per cent.",
+            STATION,
+        ),
+        ("Distance explained at least 58 per cent of the differences.", STATION),
+        ("Vows were an attempt to win salvation.", "He said that vows were an attempt to win salvation."),
+        ("The clay bank is the cause.", "The clay bank is the likely cause."),
+        ("새솔연구원은 2021년 3월 한빛대학교에 분광기 두 대를 기증하였다.", GIFT),
+        ("한빛대학교는 2021년 3월 새솔연구원에 분광기 세 대를 기증하였다.", GIFT),
+        ("한빛대학교는 2021년 3월 새솔연구원에 분광기 두 대를 기증하기로 하였다.", GIFT),
+        ("경조휴가는 두 번까지 나누어 쓸 수 없다.", LEAVE),
+        ("경조휴가는 사유가 생긴 날부터 60일 안에 쓸 수 있다.", LEAVE),
+        ("경찰을 시위대가 해산시켰다.", "경찰이 시위대를 해산시켰다."),
+        ("용의자가 창고에 불을 질렀다.", "수사관은 용의자가 창고에 불을 질렀다고 밝혔다."),
+    ],
+)
+def test_one_change_of_meaning_is_not_accepted(claim: str, sentence: str) -> None:
+    assert basis_of(claim, sentence) is None
+
+
+def test_a_pronoun_stands_for_the_subject_of_the_sentence_before() -> None:
+    before, sentence = "The Harbour Bridge was opened in 1931.", "It cost 60 million dollars."
+    assert basis_of("The Harbour Bridge cost $60,000,000.", sentence, before) == "entailed"
+    assert basis_of("The ferry cost $60,000,000.", sentence, before) is None
+    assert basis_of("The Harbour Bridge cost $60,000,000.", sentence) is None
+
+
+@pytest.mark.parametrize(
+    ("fragment", "question", "basis"),
+    [
+        ("Syria and Egypt", "Which countries launched a surprise attack on Israel?", "quoted"),
+        ("Israel", "Who launched a surprise attack on Syria and Egypt?", None),
+        ("Israel", "Which country launched a surprise attack on October 6, 1973?", None),
+        ("Syria and Egypt", "", None),
+    ],
+)
+def test_a_fragment_needs_a_question_that_it_answers(fragment: str, question: str, basis: str | None) -> None:
+    assert basis_of(fragment, ATTACK, question=question) == basis
+
+
+def test_a_korean_fragment_needs_the_particle_of_its_question() -> None:
+    asked = "누가 2021년 3월 새솔연구원에 분광기 두 대를 기증하였습니까?"
+    assert basis_of("한빛대학교", GIFT, question=asked) == "quoted"
+    assert basis_of("분광기", GIFT, question="누가 2021년 3월 새솔연구원에 기증하였습니까?") is None
