@@ -4,7 +4,7 @@
     python benchmarks/claim_checks.py --jsonl > c.jsonl  the claims in the form of `rag check`
 
 The claims are in `benchmarks/claims/`: true ones as people and models paraphrase, false ones by a change
-(entities swapped, an antonym, a cause invented, a condition dropped, another unit, ...). Each is checked with its true
+(entities swapped, an antonym, a cause invented, a condition dropped, ...). Each is checked with the true
 quote cited, by the code of `rag check`. Of the documents, in their order, every second one was left out while the
 rules were written; its figures are those to believe.
 """
