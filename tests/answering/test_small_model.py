@@ -140,8 +140,11 @@ def read_output(
 
 def remarks(answer: Answer, language: Language) -> list[str]:
     """The lines below an answer that are the tool's own and say nothing about the documents."""
-    below = click.unstyle(footer(answer, language)).splitlines()
-    return [message("answer.nothing_verified", language), *answer.notes, *below]
+    return [
+        message("answer.nothing_verified", language),
+        *answer.notes,
+        *click.unstyle(footer(answer, language)).splitlines(),
+    ]
 
 
 def test_sixty_questions_were_asked_of_the_model(answers: list[tuple[Answer, dict[str, str]]]) -> None:
