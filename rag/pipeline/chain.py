@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
     from rag.settings import Settings
 
+SHORT = 4
+"""Words of a question that found nothing up to which it may lean on the turn before it without saying so."""
 LEAST_SHARE = 4
 """Passages that each part of a question of several parts gets at least."""
 
@@ -174,7 +176,8 @@ class Steps:
         Not when it has words of its own that stand nowhere: then it is about something else.
         """
         text = completed(turn.ask.question, turn.ask.history)
-        if text == turn.standalone or _missing(turn):
+        long = len(turn.ask.question.split()) > SHORT
+        if long or text == turn.standalone or _missing(turn):
             return
         before = turn.standalone, turn.parts, turn.retrieval, turn.evidence
         turn.standalone = text
