@@ -283,12 +283,7 @@ class TemplateFile(_Part):
     """`auto` follows the language of the question."""
     output: Output | None = None
     """The form of the reply that `{reply_form}` asks for: passages as numbered sentences and their numbers cited,
-<<<<<<< HEAD
-    words copied from passages, or JSON with copied words. Left out: `numbered`, unless a worked example copies
-    words."""
-=======
     words copied from passages, or JSON with copied words. Left out: `numbered`, unless an example copies words."""
->>>>>>> h17
     sentences: int | None = Field(default=None, ge=1, le=20)
     """How many sentences an answer without a model has at most. A chat model reads the messages instead."""
     sampling: Sampling = Sampling()

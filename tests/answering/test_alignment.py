@@ -6,13 +6,9 @@ import pytest
 
 from rag.answering.entailment import basis_of
 
-<<<<<<< HEAD
-ATTACK = "On October 6, 1973, Syria and Egypt, with support from other Arab nations, launched a surprise attack on Israel."
-=======
 ATTACK = (
     "On October 6, 1973, Syria and Egypt, with support from others, launched a surprise attack on Israel."
 )
->>>>>>> h17
 LAPSE = (
     "Membership lapses if a card has not been used for three years, and details are deleted six months later."
 )
