@@ -1,21 +1,12 @@
 """How many false sentences over a true quote are shown as verified, and how many true ones.
 
     python benchmarks/claim_checks.py                    both languages, both halves of the documents
-<<<<<<< HEAD
-    python benchmarks/claim_checks.py --jsonl > c.jsonl  the claims in the form of `rag check`, and no figures
-
-The claims are in `benchmarks/claims/`: true ones as people and models paraphrase, false ones by one change each
-(entities swapped, an antonym, a cause invented, a condition dropped, another unit, ...). Each is checked with its
-true quote cited, by the code of `rag check`. Of the documents, in their order, every second one was left out while
-the rules were written; its figures are those to believe.
-=======
     python benchmarks/claim_checks.py --jsonl > c.jsonl  the claims in the form of `rag check`
 
 The claims are in `benchmarks/claims/`: true ones as people and models paraphrase, false ones by a change
 (entities swapped, an antonym, a cause invented, a condition dropped, ...). Each is checked with the true
 quote cited, by the code of `rag check`. Of the documents, in their order, every second one was left out while the
 rules were written; its figures are those to believe.
->>>>>>> h17
 """
 
 from __future__ import annotations
