@@ -55,7 +55,7 @@ class Signals:
     other: float = 0.0
     """Whether the best sentence is about another model, year or month than the question."""
     missing: float = 0.0
-    """Share of the question's words that stand in no passage."""
+    """Share of the question's words that stand in no passage; 1 when the thing to be counted is in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,8 @@ def assess(
         return Assessment(0.0, Signals(), tuple(question.split()))
     ranked = rank(analysed, found, passages, embed_tokens=embed_tokens)
     missing, asked = _missing(analysed, passages)
-    signals = signals_of(analysed, found, passages, ranked[0], len(missing) / max(asked, 1))
+    share = 1.0 if _counts_another_thing(analysed, passages) else len(missing) / max(asked, 1)
+    signals = signals_of(analysed, found, passages, ranked[0], share)
     return Assessment(
         score(signals, WORDS if embed_tokens is None else CLOSE), signals, missing, tuple(ranked)
     )
@@ -212,6 +213,12 @@ def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[t
         if terms and _share(terms, everything) < _FOUND:
             missing.append(word.strip("?!.,'\"“”‘’()[]"))
     return tuple(dict.fromkeys(missing)), count
+
+
+def _counts_another_thing(question: QuestionAnalysis, passages: Sequence[Passage]) -> bool:
+    """Whether the question says what is counted ("how many lifeboats"), and no passage names it."""
+    counted = question.unit.removesuffix("s")
+    return bool(counted) and not any(counted in f"{p.heading} {p.text}".casefold() for p in passages)
 
 
 def _matters(term: str) -> bool:
