@@ -239,6 +239,10 @@ class Usage:
         )
 
 
+EVIDENCE_LEVELS = (0.5, 0.9)
+"""Evidence scores from which the evidence is called medium and high."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What `ask` returns."""
@@ -267,6 +271,12 @@ class Answer:
     @property
     def status(self) -> str:
         return "answered" if self.answered else "abstained"
+
+    @property
+    def evidence_level(self) -> str:
+        """The evidence score as a word: `low`, `medium` (answered by default) or `high` (right nine times in ten)."""
+        medium, high = EVIDENCE_LEVELS
+        return "high" if self.evidence_score >= high else "medium" if self.evidence_score >= medium else "low"
 
     @property
     def verified(self) -> bool:

@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rag.answering.question import QuestionAnalysis, analyse
 from rag.answering.ranking import Candidate, Ranked, candidates, held, rank, term_weights
@@ -70,8 +70,6 @@ WORDS = Model(Signals(passage=1.6, own=3.3, margin=12.0, measure=1.1, other=-4.7
 """For embeddings that give no vectors of tokens."""
 CLOSE = Model(Signals(passage=0.9, own=2.0, met=14.8, measure=1.8, other=-4.0, missing=-2.3), bias=-6.7)
 """With late interaction."""
-LEVELS = (0.5, 0.9)
-"""Scores from which the evidence is called medium (answered) and high (right nine times in ten)."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
 _SEPARATORS = re.compile(r"[-_./\\]")
@@ -88,12 +86,6 @@ class Assessment:
     """Words of the question that stand in no passage and matter: none that only ask."""
     ranked: tuple[Ranked, ...] = ()
     """The sentences of the passages, the likeliest to answer first."""
-
-
-def evidence_level(score: float) -> Literal["low", "medium", "high"]:
-    """The evidence score as a word."""
-    medium, high = LEVELS
-    return "high" if score >= high else "medium" if score >= medium else "low"
 
 
 def evidence_score(
@@ -218,7 +210,11 @@ def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[t
 def _counts_another_thing(question: QuestionAnalysis, passages: Sequence[Passage]) -> bool:
     """Whether the question says what is counted ("how many lifeboats"), and no passage names it."""
     counted = question.unit.removesuffix("s")
-    return bool(counted) and not any(counted in f"{p.heading} {p.text}".casefold() for p in passages)
+    return (
+        len(counted) > 2
+        and counted.isascii()
+        and not any(counted in f"{p.heading} {p.text}".casefold() for p in passages)
+    )
 
 
 def _matters(term: str) -> bool:

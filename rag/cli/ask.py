@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.answering.saved import saved_answer_of, write_saved_answer
 from rag.cli.app import EXIT_ABSTAINED, EXIT_DONE, EXIT_UNVERIFIED
 from rag.cli.forms import answer_form
 from rag.cli.options import (
@@ -25,10 +24,7 @@ from rag.cli.options import (
 from rag.cli.output import print_json, tell, track
 from rag.cli.render import answer_text, language_for
 from rag.errors import ProviderError, RagError
-from rag.evaluation.question_sets import load_questions
 from rag.messages import message
-from rag.pipeline import Pipeline
-from rag.pipeline.state import LAST_ANSWER, write_state
 from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:
@@ -72,6 +68,9 @@ def command(
         raise click.UsageError("Give either a question or --questions FILE.")
     if questions is not None and save is not None:
         raise click.UsageError("--save writes one answer; with --questions, redirect --json into a file.")
+    from rag.pipeline import Pipeline
+    from rag.pipeline.state import LAST_ANSWER, write_state
+
     given: dict[str, Any] = {"where": where, "variables": variables}
     with Pipeline.open(settings=settings, notify=tell, command="ask") as pipeline:
         if question is None:
@@ -91,6 +90,8 @@ def command(
 
 
 def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool, verbose: bool) -> int:
+    from rag.evaluation.question_sets import load_questions
+
     for item in track(load_questions(path), "Asking"):
         answer = pipeline.ask(item.question, **given)
         if as_json:
@@ -139,6 +140,8 @@ def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
 
     Raises RagError when the file cannot be written.
     """
+    from rag.answering.saved import saved_answer_of, write_saved_answer
+
     fingerprints = {
         "model": answer.model,
         "prompt": str(answer.extra.get("prompt_fingerprint", "")),

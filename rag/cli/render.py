@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.answering.evidence import evidence_level
 from rag.cli.output import columns, one_line, wrapped
 from rag.messages import Language, choose_language, message
 from rag.rendering.safe import safe_text
@@ -123,7 +122,7 @@ def footer(answer: Answer, language: Language, *, verbose: bool = False) -> str:
 
     `verbose` adds the evidence score.
     """
-    level = message(f"answer.evidence_{evidence_level(answer.evidence_score)}", language)
+    level = message(f"answer.evidence_{answer.evidence_level}", language)
     score = f" ({answer.evidence_score:.2f})" if verbose else ""
     parts = [answer.model, message("answer.evidence", language, level=level + score)]
     usage = answer.usage

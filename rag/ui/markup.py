@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from rag.answering.evidence import evidence_level
 from rag.messages import Language, message
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Sentence, Support, Usage
@@ -145,7 +144,7 @@ def footer(given: Answer, language: Language) -> str:
         message(
             "answer.evidence",
             language,
-            level=message(f"answer.evidence_{evidence_level(given.evidence_score)}", language),
+            level=message(f"answer.evidence_{given.evidence_level}", language),
         )
     )
     if given.usage.calls or given.usage.cached_calls:

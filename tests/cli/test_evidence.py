@@ -141,7 +141,7 @@ class TestVerify:
         (folder / "faq.md").write_text(text, encoding="utf-8")
         shutil.copy(SAMPLE / "달무리정밀-사내생활-faq.html", folder)
         rag("ingest", folder)
-        question = "How early must a library volunteer call in when unable to come?"
+        question = "How many hours does a volunteer shift last?"
         assert rag("ask", question, "--save", "a.json").code == 0
         sound = rag("verify", "a.json", "--json")
         assert sound.code == 0
