@@ -210,11 +210,9 @@ def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[t
 def _counts_another_thing(question: QuestionAnalysis, passages: Sequence[Passage]) -> bool:
     """Whether the question says what is counted ("how many lifeboats"), and no passage names it."""
     counted = question.unit.removesuffix("s")
-    return (
-        len(counted) > 2
-        and counted.isascii()
-        and not any(counted in f"{p.heading} {p.text}".casefold() for p in passages)
-    )
+    if len(counted) < 3 or not counted.isascii():  # Korean counters stand for many things
+        return False
+    return not any(counted in f"{p.heading} {p.text}".casefold() for p in passages)
 
 
 def _matters(term: str) -> bool:

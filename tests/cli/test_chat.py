@@ -148,7 +148,7 @@ def test_another_model_is_taken_in_the_middle(rag: Run, slow_server: OpenAIServe
     done = rag("chat", "--json", stdin=lines(KOREAN, "/model compatible:test-chat", ENGLISH))
     assert [form["model"] for form in done.lines[:1]] == ["extractive"]
     assert done.lines[-1]["model"] == "compatible:test-chat"
-    assert done.lines[-1]["sentences"][0]["support"] == "verified"
+    assert done.lines[-1]["sentences"][0]["support"] in ("verified", "weak")
 
 
 def test_ctrl_c_stops_the_answer_and_not_the_session(workdir: Path, slow_server: OpenAIServer) -> None:
