@@ -44,6 +44,37 @@ class Line:
 
 
 @dataclass(slots=True)
+class RawCell:
+    """A value of a table: its text, the line it stands in, and its column (from 0)."""
+
+    line: Line
+    text: str
+    column: int
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(slots=True)
+class RawRow:
+    """A row of a table: the lines it takes, its header path and its values."""
+
+    lines: list[Line]
+    path: tuple[str, ...]
+    cells: list[RawCell]
+
+
+@dataclass(slots=True)
+class RawTable:
+    """A table as read, before its lines have a place in the page's text."""
+
+    title: str
+    unit: str
+    columns: list[tuple[str, ...]]
+    rows: list[RawRow]
+    head: list[Line] = field(default_factory=list)
+    """The lines of its column headers."""
+
+
+@dataclass(slots=True)
 class RawPage:
     """A page as read, before cleaning. `number` counts from 1; sizes are in points."""
 
@@ -58,6 +89,7 @@ class RawPage:
     """A remark about a page that is searchable all the same, such as hidden text that was left out."""
     characters: int = 0
     """Characters as extracted, hidden text and white space included."""
+    tables: list[RawTable] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -11,10 +11,12 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
-from ingest.pdf.characters import Characters, Frame
+from ingest.pdf.characters import Characters, Frame, PlacedLine
 from ingest.pdf.columns import split_columns
 from ingest.pdf.hidden import HidingMethod, PageObjects, describe, inspect
+from ingest.pdf.objects import Box
 from ingest.raw import RawPage, count_visible
+from ingest.tables.finder import find_tables
 
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
@@ -85,7 +87,12 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
         ways = text.drop(objects.hidden)
     if invisible := invisible_characters(text.text):
         ways[HidingMethod.ZERO_WIDTH] += invisible
-    lines = split_columns(text.lines(), frame.width, lambda line, at: text.box(line.start + at))
+
+    def position(placed: PlacedLine, at: int) -> Box | None:
+        return text.box(placed.start + at)
+
+    lines = split_columns(text.lines(), frame.width, position)
+    tables = find_tables(lines, frame.width, position)
     raw = RawPage(
         number,
         [placed.line for placed in lines],
@@ -93,6 +100,7 @@ def _read(document: Any, page: Any, textpage: Any, number: int, *, keep_hidden: 
         frame.height,
         label=_label(document, number),
         characters=extracted,
+        tables=tables,
     )
     if ways:
         verb = "kept" if keep_hidden else "left out"

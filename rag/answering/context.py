@@ -33,6 +33,9 @@ _RISKY = re.compile(
     r"|^#{1,6}(?=\s)|^```",
     re.IGNORECASE | re.MULTILINE,
 )
+_TABLE_LINE = re.compile(r"^(?:Table|표): (.+)$", re.MULTILINE)
+"""In a chunk's header: the headers of the table that its first rows belong to."""
+_LONGEST_TABLE_LINE = 320
 _TOUCHING = 2
 """Characters (a line break, a space) that may lie between two passages that are packed as one."""
 
@@ -112,13 +115,15 @@ def _block(number: int, passage: Passage) -> str:
     head = f'<passage n="{number}" file="{_attribute(passage.file)}" page="{place}"'
     if passage.heading:
         head += f' section="{_attribute(passage.heading)}"'
+    if (table := _TABLE_LINE.search(passage.header)) is not None:  # a piece that begins within a table
+        head += f' table="{_attribute(table[1], _LONGEST_TABLE_LINE)}"'
     return f"{head}>\n{neutralise(passage.text).strip()}\n</passage>"
 
 
-def _attribute(text: str) -> str:
+def _attribute(text: str, longest: int = 200) -> str:
     """A file name or heading in an attribute; it is as little to be trusted as the text."""
     line = " ".join(neutralise(text).split())
-    return line.translate(_WIDE).replace('"', "\uff02")[:200]
+    return line.translate(_WIDE).replace('"', "\uff02")[:longest]
 
 
 def _shortened(passage: Passage, budget: int, count_tokens: Callable[[str], int]) -> Passage:

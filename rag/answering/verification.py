@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
 from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.table_check import TableVerdict, check, quoted_rows
+from rag.answering.tables import Tables
 from rag.answering.wording import Language, say
 from rag.text.facts import FactText, facts, supported
 from rag.text.keywords import STOP_WORDS
@@ -52,19 +54,30 @@ class CheckedDraft:
 
 
 def check_draft(
-    draft: Draft, passages: Sequence[Passage], pages: PageSource, *, language: Language = "en"
+    draft: Draft,
+    passages: Sequence[Passage],
+    pages: PageSource,
+    *,
+    language: Language = "en",
+    question: str = "",
+    tables: Tables | None = None,
 ) -> CheckedDraft:
     """Every quote looked up and every sentence judged.
 
     `passages` are those the answerer was given, in the order of their numbers; `pages` the index they come from;
-    `language` is that of the citations' notes.
+    `language` is that of the citations' notes. With `tables`, the figures of a quoted table are compared with their
+    headers, by what the sentence and the `question` say.
     """
     library = PageTexts(pages, language)
     numbered: dict[tuple[object, ...], Citation] = {}
     judged = []
     for sentence in draft.sentences:
-        own = tuple(_numbered(c, numbered) for c in _citations(sentence, passages, library))
-        judged.append(_judge(sentence, own, passages, library))
+        found = list(_citations(sentence, passages, library))
+        verdict = _table_verdict(sentence, question, found, tables)
+        if verdict is not None:
+            found = _with_cells(found, verdict, language)
+        own = tuple(_numbered(c, numbered) for c in found)
+        judged.append(_judge(sentence, own, passages, library, verdict))
     return CheckedDraft(tuple(judged), tuple(numbered.values()), _joined(draft.sentences), draft.notes)
 
 
@@ -86,7 +99,7 @@ def strict(proof: CheckedDraft, *, language: Language = "en") -> CheckedDraft:
 
 def _numbered(citation: Citation, numbered: dict[tuple[object, ...], Citation]) -> Citation:
     """The citation with its number; the same words at the same place keep theirs."""
-    key = (citation.file, citation.spans, citation.status, " ".join(citation.quote.split()))
+    key = (citation.file, citation.spans, citation.status, " ".join(citation.quote.split()), citation.cell)
     if key not in numbered:
         numbered[key] = replace(citation, n=len(numbered) + 1)
     return numbered[key]
@@ -132,24 +145,105 @@ def _best_quote(text: str, passages: Sequence[tuple[int, Passage]], enough: floa
     return best[1] if best else None
 
 
+def _table_verdict(
+    sentence: DraftSentence, question: str, citations: Sequence[Citation], tables: Tables | None
+) -> TableVerdict | None:
+    """What the stored tables say of a sentence that quotes their rows; None when it quotes none."""
+    if tables is None or any(citation.cell is not None for citation in citations):
+        return None
+    quoted = quoted_rows([citation for citation in citations if citation.verified], tables)
+    return check(sentence.text, question, quoted) if quoted else None
+
+
+def _with_cells(citations: Sequence[Citation], verdict: TableVerdict, language: Language) -> list[Citation]:
+    """The citations with the cells that were found for them, or with what the page has instead."""
+    note = ""
+    if verdict.faults:
+        fault = verdict.faults[0]
+        note = say(
+            f"table_{fault.kind}", language, figure=fault.figure, value=fault.value, header=fault.header
+        )
+    found: list[Citation] = []
+    for citation in citations:
+        cells = [cell for quoted, cell in verdict.cells if quoted is citation]
+        found += [replace(citation, cell=cell) for cell in dict.fromkeys(cells)] or [
+            replace(citation, note=citation.note or note)
+        ]
+    return found
+
+
 def _judge(
-    sentence: DraftSentence, citations: Sequence[Citation], passages: Sequence[Passage], library: PageTexts
+    sentence: DraftSentence,
+    citations: Sequence[Citation],
+    passages: Sequence[Passage],
+    library: PageTexts,
+    verdict: TableVerdict | None = None,
 ) -> Sentence:
     numbers = tuple(dict.fromkeys(c.n for c in citations))
     proven = [c for c in citations if c.verified]
     if not proven:
         support = Support.WEAK if _plausible(sentence, passages) else Support.UNSUPPORTED
         return Sentence(sentence.text, numbers, support)
+    looked_up = _looked_up(sentence, proven, citations)
+    if looked_up is not None:
+        return Sentence(sentence.text, numbers, looked_up, derived=sentence.derived)
     grounds = QuotedContext(proven, passages, library)
+    if verdict is not None and not verdict.unbound and (verdict.cells or verdict.faults):
+        return _by_headers(sentence, numbers, grounds, verdict, whole=len(proven) == len(citations))
     verbatim = grounds.repeated_by(sentence.text)
     missing = () if verbatim else grounds.missing_facts(sentence.text)
     derived = grounds.derived(sentence.text, missing)
     explained = bool(derived) or not missing
     follows = verbatim or (explained and grounds.follows(sentence.text, derived))
     sound = len(proven) == len(citations) and follows and not grounds.orders
+    sound = sound and (verdict is None or not verdict.faults)
     if sound and derived:
         return Sentence(sentence.text, numbers, Support.WEAK, derived=derived)
     return Sentence(sentence.text, numbers, Support.VERIFIED if sound else Support.WEAK, missing)
+
+
+def _by_headers(
+    sentence: DraftSentence,
+    numbers: tuple[int, ...],
+    grounds: QuotedContext,
+    verdict: TableVerdict,
+    *,
+    whole: bool,
+) -> Sentence:
+    """The verdict on a sentence all of whose figures are cells of the quoted rows.
+
+    Its other facts must stand in the headers, if not at the quotes. A bare row says nothing of its columns.
+    """
+    headers = FactText(verdict.headers)
+    beyond = set(grounds.missing_facts(sentence.text))
+    missing = tuple(
+        fact.text for fact in facts(sentence.text) if fact.text in beyond and not supported(fact, headers)
+    )
+    bare = grounds.repeated_by(sentence.text) and len(verdict.cells) + len(verdict.faults) > 1
+    same = same_polarity(sentence.text, f"{verdict.headers} {' '.join(c.quote for c in grounds.citations)}")
+    sound = whole and not verdict.faults and not missing and same and not bare and not grounds.orders
+    return Sentence(sentence.text, numbers, Support.VERIFIED if sound else Support.WEAK, missing)
+
+
+def _looked_up(
+    sentence: DraftSentence, proven: Sequence[Citation], citations: Sequence[Citation]
+) -> Support | None:
+    """The verdict on a sentence that the answerer made of cells; None for another one.
+
+    The cells were read from the index with their headers, so what is to be proven is that each quoted row still holds
+    its cell. A computed figure is weak: the reader should look at its formula.
+    """
+    cells = [citation.cell for citation in citations if citation.cell is not None]
+    if not cells or len(cells) != len(citations):
+        return None
+    sound = len(proven) == len(citations) and all(
+        c.cell is not None and _squeezed(c.cell.value) in _squeezed(c.quote) for c in proven
+    )
+    return Support.VERIFIED if sound and not sentence.derived else Support.WEAK
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def _plausible(sentence: DraftSentence, passages: Sequence[Passage]) -> bool:

@@ -31,6 +31,22 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Cited without a quote.",
         "ko": "인용문 없이 출처만 밝혔습니다.",
     },
+    "table_period": {
+        "en": "The table has {value} under {header}, not for the period that is stated.",
+        "ko": "표에서 {value}은(는) {header}의 값입니다. 말한 기간의 값이 아닙니다.",
+    },
+    "table_item": {
+        "en": "The table has {value} for {header}.",
+        "ko": "표에서 {value}은(는) {header}의 값입니다.",
+    },
+    "table_unit": {
+        "en": "The table states {value} in another unit: {header}.",
+        "ko": "표의 {value}은(는) 단위가 다릅니다: {header}.",
+    },
+    "table_sign": {
+        "en": "The table has {value} for {header}: the sign differs.",
+        "ko": "표에서 {header}의 값은 {value}입니다. 부호가 다릅니다.",
+    },
     "withheld": {
         "en": "Withheld, because it could not be proven: {withheld} of {all} sentences.",
         "ko": "확인되지 않아 보여 드리지 않은 문장: {all}개 중 {withheld}개.",

@@ -106,7 +106,7 @@ def _ask_set(
     from rag.evaluation.questions import load_questions
 
     for item in track(load_questions(path), "Asking"):
-        answer = _plain_ask(pipeline, item.question, where, variables)
+        answer = _plain_ask(pipeline, item.question, (*where, *item.where), variables)
         if as_json:
             print_json(answer_form(answer, item.id))
         else:

@@ -60,7 +60,7 @@ def _search_set(pipeline: Pipeline, path: str, where: tuple[str, ...], as_json: 
     from rag.evaluation.questions import load_questions
 
     for question in track(load_questions(path), "Searching"):
-        _show(question.question, question.id, pipeline, where, as_json)
+        _show(question.question, question.id, pipeline, (*where, *question.where), as_json)
     return 0
 
 

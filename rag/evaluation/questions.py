@@ -15,7 +15,7 @@ from rag.errors import QuestionSetError
 from rag.evaluation.forms import Item, read_items
 from rag.text.language import language_of
 
-_FIELDS = ("id", "question", "answers", "answerable", "evidence", "kind", "language", "leave_out")
+_FIELDS = ("id", "question", "answers", "answerable", "evidence", "kind", "language", "leave_out", "where")
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "y"}), frozenset({"false", "no", "0", "n"})
 
 
@@ -42,6 +42,8 @@ class Question:
     """`en`, `ko` or another; from the letters of the question when the set does not say."""
     leave_out: tuple[str, ...] = ()
     """Files that are left out when this is asked: a question becomes unanswerable without the file it is from."""
+    where: tuple[str, ...] = ()
+    """Conditions that restrict this question, as `--where` writes them."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form of the contract."""
@@ -53,6 +55,7 @@ class Question:
             "evidence": [{"file": e.file, "page": e.page, "text": e.text} for e in self.evidence],
         }
         more = {"kind": self.kind, "language": self.language, "leave_out": list(self.leave_out)}
+        more |= {"where": list(self.where)}
         return raw | {name: value for name, value in more.items() if value}
 
 
@@ -112,6 +115,7 @@ def parse_question(raw: Mapping[str, Any], *, default_id: str = "") -> Question:
         kind=_scalar(raw.get("kind") or "", "kind"),
         language=_scalar(raw.get("language") or "", "language") or language_of(text),
         leave_out=tuple(_file(one, "leave_out") for one in _list_of(raw, "leave_out")),
+        where=tuple(_scalar(one, "where") for one in _list_of(raw, "where")),
     )
 
 

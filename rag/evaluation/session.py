@@ -61,8 +61,9 @@ class Asker:
         return known
 
     def _conditions(self, question: Question) -> Sequence[str] | Filter | None:
+        conditions = (*self._where, *question.where)
         if not question.leave_out:
-            return self._where or None
+            return conditions or None
         from dataclasses import replace
 
         from rag.store import Filter
@@ -71,7 +72,7 @@ class Asker:
             if self._files is None:
                 self._files = tuple(source.file for source in self._pipeline.index.sources())
         kept = tuple(glob.escape(file) for file in self._files if file not in question.leave_out)
-        return replace(Filter.parse(self._where) or Filter(), files=kept)
+        return replace(Filter.parse(conditions) or Filter(), files=kept)
 
 
 def describe(

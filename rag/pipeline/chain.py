@@ -173,6 +173,7 @@ class Steps:
             embed=embed,
             query_vector=vector,
             pages=self.index,
+            tables=self.index,
             max_sentences=self._sentences(turn),
         )
 
@@ -190,7 +191,12 @@ class Steps:
             given = turn.packed.passages if turn.packed is not None else turn.passages
             with turn.stage("verify"):
                 turn.proof = verification.check_draft(
-                    turn.draft, given, self.index, language=self._language(turn)
+                    turn.draft,
+                    given,
+                    self.index,
+                    language=self._language(turn),
+                    question=turn.standalone or turn.ask.question,
+                    tables=self.index,
                 )
         return turn
 

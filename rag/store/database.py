@@ -94,6 +94,10 @@ def _require_regular_file(path: Path, *, needed: bool) -> None:
         )
 
 
+OLDEST_READABLE = 1
+"""Formats from this one on are read as they are; a writer brings them to the newest."""
+
+
 class SqliteDatabase(Database):
     """A connection to index.db."""
 
@@ -103,6 +107,7 @@ class SqliteDatabase(Database):
         self._connection = connection
         self._lock = threading.RLock()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._held: dict[str, bool] = {}
 
     # -- opening --------------------------------------------------------------------------------------------
 
@@ -185,10 +190,12 @@ class SqliteDatabase(Database):
             )
         check_schema(self._connection, version)
         if version < len(MIGRATIONS):
-            if not self.writable:
+            if not self.writable and version < OLDEST_READABLE:
                 raise IndexMismatch(
                     f"{path} has the older index format {version}: run `rag ingest PATH` once."
                 )
+            if not self.writable:
+                return
             with self.transaction():
                 migrate(self._connection)
 
@@ -204,6 +211,12 @@ class SqliteDatabase(Database):
             cursor = self._connection.execute(sql, parameters)
             while batch := cursor.fetchmany(1000):
                 yield from batch
+
+    def holds(self, table: str) -> bool:
+        if table not in self._held:
+            sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
+            self._held[table] = self.rows(sql, (table,)) == [(1,)]
+        return self._held[table]
 
     def execute(self, sql: str, parameters: Parameters = ()) -> None:
         with readable_errors(self.path), self._lock:

@@ -16,7 +16,7 @@ from rag.store.filters import Filter
 from rag.store.ledger import LedgerEntry, PageProblem, Totals
 from rag.store.postgres.location import driver, is_postgres
 from rag.store.spec import IndexSpec
-from rag.types import Page, Passage, Source
+from rag.types import Page, Passage, Source, Table
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -116,6 +116,10 @@ class Index(ABC):
     @abstractmethod
     def pages(self, file: str) -> list[Page]:
         """All stored pages of a file, in order."""
+
+    @abstractmethod
+    def tables(self, file: str, number: int) -> list[Table]:
+        """The tables of a stored page, in order; none for a page without tables or an unknown page."""
 
     # -- the ledger -----------------------------------------------------------------------------------------
 

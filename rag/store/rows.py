@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.types import Chunk, Page, Passage, Source, Span, Status
+from rag.store.tables import table_form, table_of
+from rag.types import Chunk, Page, Passage, Source, Span, Status, Table
 
 SOURCE_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
 PAGE_COLUMNS = "number, text, status, reason, label, characters, furniture"
@@ -111,6 +112,16 @@ def chunk_of(row: Sequence[Any]) -> Chunk:
     """From ordinal, spans, text, header, heading, tokens."""
     ordinal, spans, text, header, heading, tokens = row
     return Chunk(ordinal, spans_of(spans), text, header, heading, tokens)
+
+
+def table_json(table: Table) -> str:
+    """A table in the form of `rag.store.tables`."""
+    return json.dumps(table_form(table), ensure_ascii=False, separators=(",", ":"))
+
+
+def table_from_json(text: str) -> Table:
+    """From the form of `table_json`."""
+    return table_of(json.loads(text))
 
 
 PASSAGE_QUERY = f"""

@@ -95,6 +95,15 @@ CREATE TABLE chunks (
 ) STRICT;
 CREATE INDEX chunks_page ON chunks (content, page, page_end);
 """,
+    """
+CREATE TABLE page_tables (
+    id INTEGER PRIMARY KEY,
+    content INTEGER NOT NULL REFERENCES contents (id),
+    page INTEGER NOT NULL,
+    form TEXT NOT NULL
+) STRICT;
+CREATE INDEX page_tables_page ON page_tables (content, page);
+""",
 )
 """Entry n brings version n to version n + 1 (`PRAGMA user_version`)."""
 

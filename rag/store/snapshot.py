@@ -13,7 +13,7 @@ from rag.store import rows
 from rag.store.filters import Filter
 from rag.store.ledger import Ledger
 from rag.store.sql import Database
-from rag.types import Document, Page, Passage, Source
+from rag.types import Document, Page, Passage, Source, Table
 
 FILTERS_KEPT = 16
 """Filters whose contents a snapshot remembers: a question asks each engine within the same one."""
@@ -52,6 +52,19 @@ class Snapshot:
         )
         with self.database.readable_errors():
             return [rows.page_of(row) for row in found]
+
+    def tables(self, file: str, number: int | None = None) -> list[Table]:
+        """The tables of a file (or of its page `number`), in order."""
+        if not self.database.holds("page_tables"):  # made before tables were kept
+            return []
+        one = "" if number is None else "AND page = :number"
+        found = self.database.rows(
+            "SELECT form FROM page_tables WHERE content = (SELECT content FROM sources s "
+            f"WHERE s.file = :file AND {rows.VISIBLE.format('s')}) {one} ORDER BY id",
+            {"g": self.generation, "file": rows.storable(file), "number": number},
+        )
+        with self.database.readable_errors():
+            return [rows.table_from_json(row[0]) for row in found]
 
     def files_of_contents(self, contents: Sequence[int]) -> dict[int, str]:
         """The file of each visible content."""
@@ -158,11 +171,17 @@ class Snapshot:
             "JOIN embeddings e ON e.id = c.embedding WHERE c.content = ? ORDER BY c.ordinal",
             (content,),
         )
+        tables: list[tuple[str]] = []
+        if self.database.holds("page_tables"):
+            tables = self.database.rows(
+                "SELECT form FROM page_tables WHERE content = ? ORDER BY id", (content,)
+            )
         with self.database.readable_errors():
+            kept = tuple(rows.table_from_json(row[0]) for row in tables)
             stored = [rows.chunk_of(row[:-1]) for row in chunks]
             vectors = np.frombuffer(b"".join(row[-1] for row in chunks), dtype=np.float32)
             table = vectors.reshape(len(chunks), -1) if chunks else np.empty((0, 0), np.float32)
-            return Document(source, tuple(map(rows.page_of, pages)), tuple(stored)), table
+            return Document(source, tuple(map(rows.page_of, pages)), tuple(stored), kept), table
 
     def holds_anything(self) -> bool:
         """False for an index without a single visible content: then nothing derived from it is expected."""

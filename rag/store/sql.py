@@ -44,6 +44,10 @@ class Database(ABC):
     def close(self) -> None:
         """Let go of files and connections."""
 
+    @abstractmethod
+    def holds(self, table: str) -> bool:
+        """Whether there is a table of this name that may be read: an older index lacks the newer ones."""
+
     # -- what is spelt differently --------------------------------------------------------------------------
 
     @abstractmethod

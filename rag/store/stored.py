@@ -18,7 +18,7 @@ from rag.store.rows import Vectors
 from rag.store.snapshot import Snapshot
 from rag.store.sql import Database
 from rag.store.state import State, read_state
-from rag.types import Page, Passage, Source
+from rag.types import Page, Passage, Source, Table
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -97,6 +97,9 @@ class StoredIndex(Index):
 
     def pages(self, file: str) -> list[Page]:
         return self._snapshot.pages(file)
+
+    def tables(self, file: str, number: int) -> list[Table]:
+        return self._snapshot.tables(file, number)
 
     def source(self, file: str) -> Source | None:
         return self._snapshot.ledger.source(file)

@@ -13,7 +13,7 @@ from rag.store.cache import EmbeddingCache
 from rag.store.snapshot import Snapshot
 from rag.store.sql import Database
 from rag.store.state import State, read_state
-from rag.types import Chunk, Document, Page, Source, Status
+from rag.types import Chunk, Document, Page, Source, Status, Table
 
 PUBLISHING_SHARE = 0.05
 """Share of the time that `publish_if_due` may spend on publishing."""
@@ -92,6 +92,7 @@ class IndexWriter:
         def work() -> None:
             self._cache.insert(digests, unit)
             content = self._insert_content(document.pages, document.chunks, digests)
+            self._insert_tables(content, document.tables)
             self._replace_source(document.source, content)
 
         self._database.atomically(work)
@@ -200,6 +201,14 @@ class IndexWriter:
         )
         self._publisher.content_added(content, pages, numbered)
         return content
+
+    def _insert_tables(self, content: int, tables: Sequence[Table]) -> None:
+        if not self._database.holds("page_tables"):
+            return
+        self._database.execute_many(
+            "INSERT INTO page_tables (content, page, form) VALUES (?, ?, ?)",
+            ((content, table.page, rows.storable(rows.table_json(table))) for table in tables),
+        )
 
     # -- publishing -----------------------------------------------------------------------------------------
 

@@ -67,6 +67,10 @@ def renew(database: WritingDatabase) -> None:
     if not current and database.rows(owned) == [(True,)]:
         with database.readable_errors(), database.connection() as connection:
             connection.execute(schema.lookup(name))
+    if not database.holds("page_tables") and database.rows(owned) == [(True,)]:
+        for statement in filter(str.strip, schema.PAGE_TABLES.split(";\n")):
+            database.execute(statement)
+        database.execute("UPDATE state SET format = ?", (schema.FORMAT,))
 
 
 # -- what is there ------------------------------------------------------------------------------------------

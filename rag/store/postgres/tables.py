@@ -68,7 +68,7 @@ def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> 
 
 def _statements(spec: IndexSpec) -> list[str]:
     tables = [schema.KEYWORDS.format(table=field.table) for field in keywords.FIELDS]
-    scripts = [schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables]
+    scripts = [schema.ROWS, schema.PAGE_TABLES, schema.VECTORS.format(dimension=spec.dimension), *tables]
     return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 
