@@ -43,7 +43,7 @@ def table_rows(rows: Sequence[VisualRow], columns: Sequence[Column]) -> list[Raw
                 waiting.append(row)
             continue
         own = [row]
-        while waiting and _wrapped(waiting[-1], own[0], label, widest):
+        while waiting and _wrapped(waiting[-1], label, widest):
             own.insert(0, waiting.pop())
             label = f"{own[0].text} {label}".strip()
         for group in waiting:
@@ -79,7 +79,7 @@ def _parts(row: VisualRow, columns: Sequence[Column], edge: float) -> tuple[str,
 
 def _continues(label: str) -> bool:
     """Whether a row without values goes on with the label above it."""
-    return label[:1].islower() or label[:1] in "(&" and len(label) > 3
+    return label[:1].islower() or (label[:1] in "(&" and len(label) > 3)
 
 
 def _extend(row: RawRow, above: VisualRow, label: str) -> None:
@@ -88,7 +88,7 @@ def _extend(row: RawRow, above: VisualRow, label: str) -> None:
     row.path = (*row.path[:-1], tidy(f"{own} {label}"))
 
 
-def _wrapped(above: VisualRow, row: VisualRow, label: str, widest: float) -> bool:
+def _wrapped(above: VisualRow, label: str, widest: float) -> bool:
     """Whether a row without values is the first part of the label below it."""
     if above.text.rstrip().endswith((":", "：")):
         return False

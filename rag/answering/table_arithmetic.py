@@ -19,8 +19,8 @@ _PLACES = Decimal("0.01")
 def compute(wanted: Wanted, cells: Sequence[tuple[str, T]]) -> tuple[Derived, list[T]] | None:
     """The result of `wanted` over cells (their texts, each with what it stands for), and those it was made of.
 
-    For a change the cells are the older and the newer one; for a difference, ratio or share of two items the first and
-    the second that the question names. None when a cell holds no number, or there is nothing to divide by.
+    For a change the cells are the older and the newer one; for a ratio or share of two items the first and the second
+    that the question names. None when a cell holds no number, or there is nothing to divide by.
     """
     values = [value_of(text) for text, _ in cells]
     if len(values) < 2 or any(value is None for value in values):

@@ -25,12 +25,16 @@ RIVAL = 0.2
 _STEM = 5
 _YEAR_AFTER = re.compile(r"^[^\d;]{0,28}?\(?(?P<year>(?:19|20)\d\d|(?:FY|fiscal)\s?\d\d)\b", re.IGNORECASE)
 _NEGATIVE = re.compile(
-    r"\b(?:loss(?:es)?|decreas\w*|declin\w*|negative|fell|fall|drop\w*|outflow\w*|used in|deficit|deduct\w*|minus|lower|reduc\w*"
-    r"|expens\w*|charge[sd]?|paid|payments?|cost|write-?offs?|shortfall|less)\b|손실|감소|적자|줄|하락|음수|마이너스|비용|지급|유출|차감",
+    r"\b(?:loss(?:es)?|decreas\w*|declin\w*|negative|fell|fall|drop\w*|outflow\w*|used in|deficit|deduct\w*"
+    r"|minus|lower|reduc\w*|expens\w*|charge[sd]?|paid|payments?|cost|write-?offs?|shortfall|less)\b|손실|감소|적자|줄|하락|음수|마이너스|비용|지급|유출|차감",
     re.IGNORECASE,
 )
 _GAIN = re.compile(r"\b(?:income|profits?|gains?|earnings)\b|이익|수익", re.IGNORECASE)
 _LOSS = re.compile(r"\bloss(?:es)?\b|손실", re.IGNORECASE)
+_SCALE_BEHIND_BRACKET = re.compile(r"\s?\)\s?(thousand|million|billion)", re.IGNORECASE)
+_RATE = re.compile(r"\b(?:rates?|margin|yield|ratio|volatility)\b|[율률]\b|비중", re.IGNORECASE)
+_MOST_PERCENT = 200
+"""The largest figure that the row of a rate may hold without a percent sign and still be one."""
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₩": "KRW"}
 
 
@@ -89,9 +93,7 @@ def check(sentence: str, question: str, quoted: Sequence[Quoted]) -> TableVerdic
     unbound: list[str] = []
     figures = _figures(sentence)
     for order, number in enumerate(figures):
-        holding = [
-            (q, cell) for q in quoted for cell in q.row.cells if _same_value(number, sentence, cell, q.place)
-        ]
+        holding = [(q, cell) for q in quoted for cell in q.row.cells if _same_value(number, cell, q.place)]
         if not holding:
             unbound.append(sentence[number.start : number.end])
             continue
@@ -133,7 +135,7 @@ def _figures(sentence: str) -> list[Number]:
     ]
 
 
-def _same_value(number: Number, sentence: str, cell: Cell, place: Place) -> bool:
+def _same_value(number: Number, cell: Cell, place: Place) -> bool:
     value = value_of(cell.text)
     if value is None:
         return False
@@ -259,11 +261,16 @@ def _same_unit(sentence: str, number: Number, place: Place, row: Row, cell: Cell
     near = f"{cell.text} {column} {row.label} {table.unit}"
     scale = scale_of(table.unit)
     said = abs(number.amount / number.mantissa) if number.mantissa else Decimal(1)
+    behind = _SCALE_BEHIND_BRACKET.match(sentence, number.end)
+    if behind is not None:
+        said = Decimal(scale_of(behind[1]))
     if said not in (1, scale) and scale != 1 and abs(number.mantissa) == abs(value_of(cell.text) or 0):
         return False
-    percent = "%" in near or re.search(r"percent|rate|margin|yield|ratio|율|률|비중", near, re.IGNORECASE)
+    value = abs(value_of(cell.text) or Decimal(0))
+    percent = "%" in near or bool(re.search(r"percent|퍼센트|백분율", near, re.IGNORECASE))
+    percent = percent or (value <= _MOST_PERCENT and bool(_RATE.search(f"{column} {row.label}")))
     if number.unit in ("%", "%p"):
-        return bool(percent) and not any(sign in cell.text for sign in _CURRENCY)
+        return percent and not any(sign in cell.text for sign in _CURRENCY)
     if "%" in cell.text and number.unit in _CURRENCY.values():
         return False
     named = {unit for sign, unit in _CURRENCY.items() if sign in f"{cell.text} {column} {table.unit}"}

@@ -58,8 +58,8 @@ _LISTS_PERIODS = re.compile(
     re.IGNORECASE,
 )
 _ITEMS = re.compile(
-    r"\b(?:what|which)\s(?:are|were|is|was)?\s?(?:the\s)?(?:\w+\s){0,3}?(?:types|components|items|segments|regions|currencies|categories"
-    r"|elements|units|sources|kinds|classes|parts)\b|어떤\s?(?:항목|종류|부문)|(?:항목|종류|구성 요소|부문)(?:은|는|들은)?\s?(?:무엇|어떤)",
+    r"\b(?:what|which)\s(?:are|were|is|was)?\s?(?:the\s)?(?:\w+\s){0,3}?"
+    r"(?:types|components|items|segments|regions|currencies|categories|elements|units|sources|kinds|classes|parts)\b|어떤\s?(?:항목|종류|부문)|(?:항목|종류|구성 요소|부문)(?:은|는|들은)?\s?(?:무엇|어떤)",
     re.IGNORECASE,
 )
 _PERCENT_CHANGE = re.compile(
@@ -68,7 +68,8 @@ _PERCENT_CHANGE = re.compile(
     re.IGNORECASE,
 )
 _CHANGE = re.compile(
-    r"\b(?:change|difference|increase|decrease|decline|growth)\b(?:\s?/?\s?\(?\w*\)?)?\s(?:\w+\s){0,3}?(?:in|of|between|for|from)\b"
+    r"\b(?:change|difference|increase|decrease|decline|growth)\b(?:\s?/?\s?\(?\w*\)?)?\s(?:\w+\s){0,3}?"
+    r"(?:in|of|between|for|from)\b"
     r"|\bdifference\b|\bnet change\b|\bhow much (?:did|has|have) .* (?:change|increase|decrease|grow|fall|rise)"
     r"|차이|증감액?|변동액|얼마나 (?:증가|감소|늘|줄)",
     re.IGNORECASE,
@@ -80,15 +81,18 @@ _SUM = re.compile(
 )
 _RATIO = re.compile(r"\bratio\b|비율은", re.IGNORECASE)
 _SHARE = re.compile(
-    r"\bpercent(?:age)?\s(?:constitution|share|proportion|contribution)?\s?(?:of|does|did|is|are|was|were)\b.*\b(?:of|in|to|among)\b"
-    r"|\bas a (?:percentage|percent|proportion) of\b|\b(?:proportion|share) of\b.*\b(?:in|of|to|over)\b|차지하는\s?(?:비율|비중)",
+    r"\bpercent(?:age)?\s(?:constitution|share|proportion|contribution)?\s?(?:of|does|did|is|are|was|were)\b.*"
+    r"\b(?:of|in|to|among)\b"
+    r"|\bas a (?:percentage|percent|proportion) of\b|\b(?:proportion|share) of\b.*\b(?:in|of|to|over)\b"
+    r"|차지하는\s?(?:비율|비중)",
     re.IGNORECASE,
 )
 _NO_CELL = re.compile(
     r"\bwhy\b|\bwhom?\b|\bwhere\b|\bhow\s(?:is|are|does|do|did|was|were|has|have|can|will|would|should)\b(?!\s(?:many|much))"
-    r"|\b(?:compris\w+|consists?|represent(?:s|ed)?|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+|explain\w*|reasons?"
-    r"|purpose|basis (?:for|of|is)|assumptions? (?:is|are|used)|caused?|attributed to|(?:mainly|primarily|largely|was|were|is|are) due to"
-    r"|driven|reflects?|relate[sd]? to|includes?|included in|excluded? from|result(?:s|ed|ing)? (?:from|of)|accordance|factors?|drove)\b"
+    r"|\b(?:compris\w+|consists?|represent(?:s|ed)?|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+"
+    r"|explain\w*|reasons?|purpose|basis (?:for|of|is)|assumptions? (?:is|are|used)|caused?|attributed to"
+    r"|(?:mainly|primarily|largely|was|were|is|are) due to|driven|reflects?|relate[sd]? to|includes?|included in|excluded? from"
+    r"|result(?:s|ed|ing)? (?:from|of)|accordance|factors?|drove)\b"
     r"|왜|누구|어디|어떻게|이유|원인|방법|목적|근거|뜻하|의미",
     re.IGNORECASE,
 )
@@ -97,23 +101,33 @@ _THRESHOLD = re.compile(
     r"(?P<scale>thousands?|millions?|billions?|천|만|백만|억|조)?(?P<percent>\s?%)?",
     re.IGNORECASE,
 )
+_WHICH_ITEM = re.compile(
+    r"\W*(?:in\s)?which\b"
+    r"|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)|.*어느|.*어떤",
+    re.IGNORECASE,
+)
 _NUMERIC = re.compile(r"[\d.]+%?|(?:fy?|cy)\d\d(?:\d\d)?|q[1-4]")
 _RANGE = re.compile(
     r"\d{4}\s?[-–~]\s?(?:\d\d|\d{4})\b|\b(?:from|over|across|through|throughout|period)\b|부터|동안|기간",
     re.IGNORECASE,
 )
 _MEASURES = re.compile(
-    r"\bhow (?:much|many|long|large|big|high|low|old)\b|\b(?:amount|values?|number|total|rate|ratio|percent\w*|percentage|price|average|cost|balance"
-    r"|sum|figure|respective\w*)\b|얼마|몇|금액|수치|비율|[율률]은",
+    r"\bhow (?:much|many|long|large|big|high|low|old)\b|\b(?:amount|values?|number|total|rate|ratio|percent\w*"
+    r"|price|average|cost|balance|sum|figure|respective\w*)\b|얼마|몇|금액|수치|비율|[율률]은",
     re.IGNORECASE,
 )
 FRAME = frozenset(
-    "amount amounts value number figure company group firm respective respectively table year fiscal financial ended end ending"
-    " ending date period quarter percentage percent average difference sum ratio change increase decrease growth million thousand"
-    " billion dollar usd following report reported record recorded information corporation between january february march april"
-    " may june july august september october november december month annual annually show shown included provide given much many"
-    " compared comparison level come due mean nominal term state stated reporting far versus"
-    " what which type kind largest highest lowest smallest larger higher lower smaller least exceed least".split()
+    re.findall(
+        r"\w+",
+        "amount amounts value number figure company group firm respective respectively table year "
+        "fiscal financial ended end ending date period quarter percentage percent average difference "
+        "sum ratio change increase decrease growth million thousand billion dollar usd following "
+        "report reported record recorded information corporation between january february march april "
+        "may june july august september october november december month annual annually show shown "
+        "included provide given much many compared comparison level come due mean nominal term state "
+        "stated reporting far versus what which type kind largest highest lowest smallest larger "
+        "higher lower smaller least exceed",
+    )
 )
 """Words that ask rather than name: missing in a table's headers they say nothing against it."""
 

@@ -238,7 +238,7 @@ def label_tokens(label: str) -> dict[str, float]:
     inside = keyword_tokens(" ".join(_ASIDE.findall(label)))
     outside = [t for t in keyword_tokens(_ASIDE.sub(" ", label)) if t not in STOP_WORDS]
     tokens = dict.fromkeys((t for t in inside if t not in STOP_WORDS), ASIDE_WEIGHT if outside else 1.0)
-    return tokens | dict.fromkeys(outside, 1.0)
+    return tokens | dict.fromkeys(outside, 1.0) or dict.fromkeys(keyword_tokens(label), 1.0)
 
 
 def _is_year(label: str) -> bool:
