@@ -33,6 +33,12 @@ class Line:
     """Font size in points, 0 when not known."""
     bold: bool = False
     mark: LineKind = LineKind.UNKNOWN
+    cells: tuple[str, ...] = ()
+    """The cells of a table's row by column, empty ones included, where the format says them."""
+    head: bool = False
+    """Whether such a row holds headers."""
+    named: tuple[tuple[str, str], ...] = ()
+    """Of a row that names its columns itself: (name, value)."""
 
     @property
     def placed(self) -> bool:
