@@ -19,10 +19,9 @@ from ingest.tables.labels import table_rows
 from ingest.tables.segments import Positions, VisualRow, row_of, visual_rows
 from rag.text.figures import unit_in
 
-_MAYBE = re.compile(
-    r"\S.*\s[-–—(]?[$€£¥₩]?\s?[-–—(△]?(?:\d[\d,.]*|[-–—])\s?\)?\s?(?:%|x|원|명|개)?\)?\s*$|^[\s$€£₩(△-]*\d[\d,.\s%)]*$"
-)
-"""A line that ends in a figure, or is one: a page without two of them has no table and is not measured."""
+_FIGURE_WORD = re.compile(r"[-–—(△▲$€£¥₩]*\d[\d,.]*[)%원명개x*†‡]*|[-–—]+|[)%]+")
+_LONG_LINE = 14
+"""Words of a line from which one figure at its end is no sign of a table."""
 _AROUND = 9
 """Lines before and after such a line that may belong to its table."""
 _LEADERS = re.compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
@@ -43,7 +42,7 @@ _HEADER_GAP = 2.6
 
 def find_tables(lines: Sequence[PlacedLine], width: float, positions: Positions) -> list[RawTable]:
     """The tables among the lines of a page, in reading order. `width` of the page in points."""
-    maybe = [i for i, placed in enumerate(lines) if placed.line.placed and _MAYBE.search(placed.line.text)]
+    maybe = [i for i, placed in enumerate(lines) if placed.line.placed and _may_be_row(placed.line.text)]
     if len(maybe) < 2:
         return []
     near = {k for i in maybe for k in range(i - _AROUND, i + _AROUND + 1)}
@@ -86,6 +85,14 @@ def _mark(rows: Sequence[VisualRow]) -> None:
     """Tell cleaning that these lines are a table's, so that none is joined with another."""
     for line in (line for row in rows for line in row.lines):
         line.mark = LineKind.ROW
+
+
+def _may_be_row(text: str) -> bool:
+    """Whether a line ends in a figure: a page without two of them has no table and is not measured."""
+    words = text.split()
+    if not words or not _FIGURE_WORD.fullmatch(words[-1]):
+        return False
+    return len(words) < _LONG_LINE or _FIGURE_WORD.fullmatch(words[-2]) is not None
 
 
 def is_data(row: VisualRow) -> bool:

@@ -19,6 +19,13 @@ GAP = 0.75
 """A gap between words as wide as this share of the type size separates cells; justified prose stays below it."""
 FIGURE_GAP = 0.45
 """The same between two figures, which no prose sets apart: columns of figures may be close."""
+_STEADY = 0.55
+"""Share of the type size that a letter takes at most on average; where words with the blank behind them take no more,
+there is no gap."""
+_STEADY_LINE = 0.46
+"""The same for a whole line of prose."""
+_PROSE_BLANKS = 7
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"\S+")
 _CURRENCY = re.compile(r"[-–—(]?(?:(?:US|HK|NT|[ACSR])?\$|[€£¥₩])\(?")
 _CLOSING = re.compile(r"[)%]{1,2}|%\)|\([a-z]\)|[*†‡§]+")
@@ -104,23 +111,56 @@ def row_of(group: Sequence[PlacedLine], positions: Positions) -> VisualRow:
 
 def _segments(placed: PlacedLine, positions: Positions) -> list[Segment]:
     line = placed.line
+    text = line.text
     size = max(4.0, line.size or line.y1 - line.y0)
+    if _runs_on(line, size):
+        return [Segment(line, plain(text), line.x0, line.x1)]
     found: list[Segment] = []
-    for match in _WORD.finditer(line.text):
-        first, last = positions(placed, match.start()), positions(placed, match.end() - 1)
-        if first is None or last is None:
+    start = end = 0  # of the last word, whose right edge is measured only where a gap may follow
+    left = 0.0
+    for match in _WORD.finditer(text):
+        word = match[0] if match[0].isascii() else plain(match[0])
+        first = positions(placed, match.start()) if word else None
+        if first is None:
             continue
-        word = plain(match[0])
-        if not word:
-            continue
-        if found and not _cut(found[-1], word, first[0] - found[-1].x1, size):
+        if found and not _gap_follows(placed, found[-1], (start, end, left), first[0], word, size, positions):
             found[-1].text += f" {word}"
-            found[-1].x1 = max(found[-1].x1, last[2])
         else:
-            found.append(Segment(line, word, first[0], last[2]))
+            found.append(Segment(line, word, first[0], first[0]))
+        start, end, left = match.start(), match.end(), first[0]
+    if found:
+        last = positions(placed, end - 1)
+        found[-1].x1 = last[2] if last is not None else line.x1
     for segment in found:
         segment.kind()
     return found
+
+
+def _gap_follows(
+    placed: PlacedLine,
+    before: Segment,
+    last: tuple[int, int, float],
+    x: float,
+    word: str,
+    size: float,
+    positions: Positions,
+) -> bool:
+    """Whether the word at `x` begins a new segment; `last` is the word before: its range and its left edge."""
+    start, end, left = last
+    steady = x - left < _STEADY * size * (end - start + 1)
+    if steady and not _DIGIT.search(placed.line.text, start, end):
+        return False
+    box = positions(placed, end - 1)
+    before.x1 = box[2] if box is not None else x
+    return _cut(before, word, x - before.x1, size)
+
+
+def _runs_on(line: Line, size: float) -> bool:
+    """Whether a long line is set without wide gaps, as its width for its characters tells: it is not measured."""
+    text = line.text
+    if text.count(" ") < _PROSE_BLANKS or not text.isascii() or text[-1].isdigit() or text[-1] in ")%":
+        return False
+    return line.x1 - line.x0 < _STEADY_LINE * size * len(text)
 
 
 def _cut(before: Segment, word: str, gap: float, size: float) -> bool:
