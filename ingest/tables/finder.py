@@ -23,7 +23,7 @@ _FIGURE_WORD = re.compile(r"[-–—(△▲$€£¥₩]*\d[\d,.]*[)%원명개x*�
 _LONG_LINE = 14
 """Words of a line from which one figure at its end is no sign of a table."""
 _AROUND = 9
-"""Lines before and after such a line that may belong to its table."""
+"""Lines before such a line that may belong to its table; a label goes on for two lines after it at most."""
 _LEADERS = re.compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
 _PROSE_WORDS = 9
 """A single segment of so many words, as wide as half the page, is prose."""
@@ -45,7 +45,7 @@ def find_tables(lines: Sequence[PlacedLine], width: float, positions: Positions)
     maybe = [i for i, placed in enumerate(lines) if placed.line.placed and _may_be_row(placed.line.text)]
     if len(maybe) < 2:
         return []
-    near = {k for i in maybe for k in range(i - _AROUND, i + _AROUND + 1)}
+    near = {k for i in maybe for k in range(i - _AROUND, i + 3)}
     kept = [placed for i, placed in enumerate(lines) if i in near and placed.line.placed]
     rows = [row for group in visual_rows(kept) if (row := row_of(group, positions)).segments]
     tables: list[RawTable] = []

@@ -24,6 +24,8 @@ from rag.types import Passage, Row
 
 ENOUGH = 0.55
 """Score from which a cell's headers fit a question, chosen on half of the development reports."""
+SURE = 0.75
+"""Score from which a cell is evidence enough by itself, however few words of the question the passages hold."""
 NAMED = 0.6
 """Share of a row's label that the question must name."""
 ALIKE = 0.012
@@ -83,6 +85,13 @@ class TableAnswer:
     """Tokens of the headers of the best cell and of its table's title."""
     certain: bool = False
     """Whether only a table can be meant: the question is about its headers."""
+
+    @property
+    def evidence(self) -> float:
+        """From 0 to 1, as `rag.answering.evidence` scores passages: 0 for a match that says little by itself."""
+        if self.draft.declined:
+            return 0.0
+        return min(self.score, 0.99) if self.certain or self.score >= SURE else 0.0
 
 
 def answer_from_tables(

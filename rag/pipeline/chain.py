@@ -14,6 +14,7 @@ from langchain_core.runnables.config import ensure_config, patch_config
 from rag.answering import extractive, verification
 from rag.answering.evidence import assess
 from rag.answering.reply import Draft, parse_reply
+from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import CheckedDraft
 from rag.answering.wording import Language
 from rag.errors import IndexMismatch
@@ -111,7 +112,8 @@ class Steps:
         passages = turn.passages
         with turn.stage("gate"):
             assessment = assess(turn.standalone, passages, embedding=self.index.spec.embedding_model)
-        turn.evidence = assessment.score
+            in_tables = self._table_evidence(turn)
+        turn.evidence = max(assessment.score, in_tables)
         language = self._language(turn)
         if not passages:
             turn.declined = self.no_passage_reason(turn.ask.where, language)
@@ -122,6 +124,13 @@ class Steps:
             if assessment.missing:
                 turn.declined += " " + say("missing_words", language, words=", ".join(assessment.missing))
         return turn
+
+    def _table_evidence(self, turn: QueryState) -> float:
+        """How well a table cell fits the question, for the answerer that would answer with it."""
+        if self.generator is not None or not turn.passages:
+            return 0.0
+        looked_up = answer_from_tables(turn.standalone, turn.passages, self.index, self.index)
+        return looked_up.evidence if looked_up is not None else 0.0
 
     def no_passage_reason(self, where: tuple[str, ...] | Filter | None, language: Language) -> str:
         """Why a search found no passage: every question finds some where there are some to be found."""
