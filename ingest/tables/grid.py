@@ -79,7 +79,7 @@ def _rows(lines: Sequence[Line], rows: Sequence[tuple[str, ...]], labels: int) -
 
 
 def named_rows(lines: Sequence[Line], title: str = "") -> list[RawTable]:
-    """A table whose every line names its columns (`name: value; ...`), as CSV files are read; the first is the label."""
+    """A table whose every line names its columns (`name: value; ...`), as CSV files are read; the first labels it."""
     if not lines:
         return []
     names = list(dict.fromkeys(name for line in lines for name, _ in line.named))

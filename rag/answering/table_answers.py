@@ -235,7 +235,7 @@ class _Answerer:
         return [pick(series, key=lambda item: item[1])[0]]
 
     def _item(self) -> TableAnswer | None:
-        """The row with the largest or smallest value in the column that the question names, or the column in the row."""
+        """The row with the largest or smallest value in the column that is named, or the column in a named row."""
         best = self._matches[0] if self._matches else None
         total = best is not None and best.own <= {"total", "합계", "총계"}
         if best is not None and not total and best.precision >= 0.9 and best.score >= ENOUGH:

@@ -59,7 +59,8 @@ _LISTS_PERIODS = re.compile(
 )
 _ITEMS = re.compile(
     r"\b(?:what|which)\s(?:are|were|is|was)?\s?(?:the\s)?(?:\w+\s){0,3}?"
-    r"(?:types|components|items|segments|regions|currencies|categories|elements|units|sources|kinds|classes|parts)\b|어떤\s?(?:항목|종류|부문)|(?:항목|종류|구성 요소|부문)(?:은|는|들은)?\s?(?:무엇|어떤)",
+    r"(?:types|components|items|segments|regions|currencies|categories|elements|units|sources|kinds|classes|parts)\b"
+    r"|어떤\s?(?:항목|종류|부문)|(?:항목|종류|구성 요소|부문)(?:은|는|들은)?\s?(?:무엇|어떤)",
     re.IGNORECASE,
 )
 _PERCENT_CHANGE = re.compile(
@@ -91,7 +92,8 @@ _NO_CELL = re.compile(
     r"\bwhy\b|\bwhom?\b|\bwhere\b|\bhow\s(?:is|are|does|do|did|was|were|has|have|can|will|would|should)\b(?!\s(?:many|much))"
     r"|\b(?:compris\w+|consists?|represent(?:s|ed)?|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+"
     r"|explain\w*|reasons?|purpose|basis (?:for|of|is)|assumptions? (?:is|are|used)|caused?|attributed to"
-    r"|(?:mainly|primarily|largely|was|were|is|are) due to|driven|reflects?|relate[sd]? to|includes?|included in|excluded? from"
+    r"|(?:mainly|primarily|largely|was|were|is|are) due to|driven|reflects?|relate[sd]? to|includes?"
+    r"|included in|excluded? from"
     r"|result(?:s|ed|ing)? (?:from|of)|accordance|factors?|drove)\b"
     r"|왜|누구|어디|어떻게|이유|원인|방법|목적|근거|뜻하|의미",
     re.IGNORECASE,

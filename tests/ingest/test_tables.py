@@ -100,7 +100,7 @@ def test_korean_headers_and_units(tmp_path: Path) -> None:
     [
         ("The harbour board met in 2019 and agreed on the pier.", "It cost 60 million dollars in 1931.",
          "Eight lanes cross the river, and the toll was abolished in 1954."),
-        ("Introduction ............ 3", "The bridge ............ 12", "The ferry ............ 27", "Index ....... 40"),
+        ("Introduction ......... 3", "The bridge ......... 12", "The ferry ......... 27", "Index ....... 40"),
     ],
     ids=["prose", "contents"],
 )  # fmt: skip
