@@ -1,7 +1,7 @@
 """How many true and false claims about real table cells are verified.
 
-Each claim is a sentence made from a cell of a table in the index, with its row quoted. A false one changes one thing: the
-row, the period, the column, the sign or the unit. Prints one JSON line with the shares, and one for each change.
+Each claim is a sentence made from a cell of a table in the index, with its row quoted. A false one changes one thing:
+the row, the period, the sign or the unit. Prints one JSON line with the shares, and one for each change.
 
     python benchmarks/table_claims.py INDEX --claims 2000
 """
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=0, help="print so many claims that were judged wrongly")
     options = parser.parse_args()
-    chance = random.Random(options.seed)  # noqa: S311 - nothing is secret
+    chance = random.Random(options.seed)
     counts: Counter[tuple[str, bool]] = Counter()
     with open_index(options.index) as index:
         places = list(cells_of(index))
