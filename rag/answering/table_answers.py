@@ -20,7 +20,7 @@ from rag.answering.table_questions import FRAME, TableQuestion, Wanted, table_qu
 from rag.answering.tables import Lookup, Match, Place, Tables, is_change, places_of
 from rag.text.figures import as_printed, scale_of, unit_in, value_of, years_in
 from rag.text.keywords import keyword_tokens
-from rag.types import Passage, Row
+from rag.types import CellReference, Passage, Row
 
 ENOUGH = 0.55
 """Score from which a cell's headers fit a question, chosen on half of the development reports."""
@@ -221,7 +221,24 @@ class _Answerer:
             return None
         periods = ", ".join(_column_name(m) or m.row.label for m in chosen)
         told = "; ".join(f"{_column_name(m) or m.row.label}: {_value(m)}" for m, _ in series)
-        return self._told(f"{periods} – {_item_name(best)}, {told}", [m for m, _ in series], best)
+        text = f"{periods} – {_item_name(best)}, {told}"
+        answer = self._told(text, [m for m, _ in series], best)
+        headers = tuple(quote for m in chosen if (quote := self._header_quote(m)) is not None)
+        sentence = answer.draft.sentences[0]
+        named = replace(sentence, quotes=(*headers, *sentence.quotes))
+        return replace(answer, draft=replace(answer.draft, sentences=(named,)))
+
+    def _header_quote(self, match: Match) -> Quote | None:
+        """The line of the headers that holds the period of a cell: the period is what was asked for."""
+        table = match.place.table
+        page = self._pages.page(match.place.file, table.page)
+        year = next(iter(sorted(match.years)), "")
+        head = page.text[table.start : table.rows[0].start] if page is not None else ""
+        line = next((line for line in head.split("\n") if year and year in line), None)
+        if line is None:
+            return None
+        cell = CellReference(year, match.row.path, match.column)
+        return Quote(line, match.place.passage, table.page, cell=cell)
 
     def _chosen(self, series: Sequence[tuple[Match, Decimal]]) -> list[Match]:
         question = self._question
