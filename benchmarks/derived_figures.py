@@ -91,7 +91,7 @@ def _figures(kind: str, seen: Counter[tuple[str, str]]) -> dict[str, float]:
 
 def _places(index: Index) -> Iterator[tuple[str, Page, str]]:
     """Sentences of the index that hold figures."""
-    for source in index.sources():
+    for source in index.documents():
         for page in index.pages(source.file):
             for start, end in sentences(page.text):
                 text = page.text[start:end]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rag.answering.extractive import choose
 from rag.answering.question import analyse
 from rag.answering.ranking import EMBEDDED, Candidate, Features, Ranked, candidates, features, rank
-from rag.evaluation.questions import Question, load_questions
+from rag.evaluation.question_sets import Question, load_questions
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.hybrid import HybridRetriever
 from rag.store import open_index

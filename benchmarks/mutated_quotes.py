@@ -151,7 +151,7 @@ def _bare(text: str) -> str:
 def quotes_of(index: Index, chance: random.Random) -> Iterator[tuple[str, Page, str]]:
     """File, page and a quote of it, again and again, all pages alike."""
     pages = [
-        (s.file, p) for s in index.sources() for p in index.pages(s.file) if len(p.text.split()) > WORDS[1]
+        (s.file, p) for s in index.documents() for p in index.pages(s.file) if len(p.text.split()) > WORDS[1]
     ]
     while pages:
         file, page = chance.choice(pages)
@@ -169,7 +169,7 @@ def quotes_of(index: Index, chance: random.Random) -> Iterator[tuple[str, Page, 
 def passages_for(index: Index, file: str, page: Page, chance: random.Random) -> list[Passage]:
     """Passages as if retrieved: one of the page, and others of other pages and files."""
     own = index.chunks_of_page(file, page.number)
-    others = [s.file for s in index.sources() if s.file != file and index.pages(s.file)]
+    others = [s.file for s in index.documents() if s.file != file and index.pages(s.file)]
     ids = own[:1]
     for other in chance.sample(others, min(CONTEXT - 1, len(others))):
         ids += index.chunks_of_page(other, 1)[:1]
@@ -182,7 +182,7 @@ def run(
     """Prove `count` mutated quotes; returns the ones that went wrong."""
     wrong = []
     source = quotes_of(index, chance)
-    whole = {s.file: "".join(_bare(p.text) for p in index.pages(s.file)) for s in index.sources()}
+    whole = {s.file: "".join(_bare(p.text) for p in index.pages(s.file)) for s in index.documents()}
     made = 0
     while made < count:
         file, page, quote = next(source)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from rag.evaluation.metrics.retrieval import GoldPage, distinct_pages, gold_found, hit, reciprocal_rank
-from rag.evaluation.questions import Question, load_questions
+from rag.evaluation.question_sets import Question, load_questions
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.fusion import FACT, REPORT, Candidates, Weights, gather, search_terms
 from rag.retrieval.glossary import Glossary, load_glossary
@@ -109,7 +109,7 @@ def run(location: Path, question_file: Path) -> dict[str, dict[str, float]]:
     questions = [q for q in load_questions(question_file) if q.answerable and q.evidence]
     vectors = E5Embeddings().embed_array([q.question for q in questions], kind="query")
     with open_index(location) as index:
-        Router(index.sources())  # loads what is lazy before the first timing
+        Router(index.documents())  # loads what is lazy before the first timing
         return {name: measure(index, questions, vectors, search) for name, search in VARIANTS.items()}
 
 

@@ -124,7 +124,7 @@ def names(count: int) -> list[Name]:
 
 def documents(total: int) -> Iterator[tuple[Any, np.ndarray]]:
     """Documents of 100 chunks on 20 pages with their vectors, `total` chunks in all."""
-    from rag.types import Chunk, Document, Page, Source, Span, Status
+    from rag.types import Chunk, Document, DocumentRecord, Page, Span, Status
 
     chance = np.random.default_rng(2)
     vocabularies = {language: Vocabulary(language, chance) for language in WORDS}
@@ -142,7 +142,7 @@ def documents(total: int) -> Iterator[tuple[Any, np.ndarray]]:
                 start += len(text) + 1
             pages.append(Page(page, "\n".join(texts[at : at + CHUNKS_PER_PAGE])))
         metadata = {"part": str(number % 10), "language": language}
-        source = Source(name.file, "", str(number), 1, 1, Status.OK, metadata=metadata)
+        source = DocumentRecord(name.file, "", str(number), 1, 1, Status.OK, metadata=metadata)
         yield Document(source, tuple(pages), tuple(chunks)), vectors.draw(chance, len(chunks))
 
 

@@ -52,7 +52,7 @@ class Place:
 
 def cells_of(index: Index) -> Iterator[Place]:
     """The cells with one year in their column, a label and a number other than 0."""
-    for source in index.sources():
+    for source in index.documents():
         for page in index.pages(source.file):
             for table in index.tables(source.file, page.number):
                 for row in table.rows:

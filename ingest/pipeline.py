@@ -22,7 +22,7 @@ from ingest.target import IngestTarget
 from ingest.workers import ReadOutcome
 from rag.errors import BudgetReached, IndexLocked, IndexReadOnly
 from rag.settings import Settings
-from rag.types import Page, Source, Usage
+from rag.types import DocumentRecord, Page, Usage
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbeddingProvider
@@ -62,10 +62,10 @@ class IngestRun:
             self.teller.note(note)
         return discovery
 
-    def plan(self, discovery: Discovery, ledger: Sequence[Source], pages_of: PagesOf) -> IngestPlan:
+    def plan(self, discovery: Discovery, ledger: Sequence[DocumentRecord], pages_of: PagesOf) -> IngestPlan:
         """What is to be done with them, in view of the ledger."""
 
-        def again(source: Source) -> bool:
+        def again(source: DocumentRecord) -> bool:
             return read_again(
                 source,
                 retry=self.options.retry,
@@ -100,12 +100,12 @@ class Preview(IngestRun):
         discovery = self.discover(paths)
         with ExitStack() as stack:
             index = self.target.peek()
-            ledger: Sequence[Source] = []
+            ledger: Sequence[DocumentRecord] = []
             pages_of: PagesOf = _no_pages
             cached: Callable[[Sequence[str]], Collection[int]] = _none_cached
             if index is not None:
                 stack.enter_context(index)
-                ledger, pages_of = index.sources(), index.pages
+                ledger, pages_of = index.documents(), index.pages
                 with suppress(IndexLocked, IndexReadOnly):
                     cached = stack.enter_context(index.writer(wait=False)).cached_vectors
             read = self.target.reading(self.options.read, self.target.made_with)
@@ -204,7 +204,7 @@ class _Ingest(IngestRun):
             self.target.open(rebuild=self.options.rebuild) as index,
             index.writer(wait=self.options.wait, on_wait=self.teller.note) as writer,
         ):
-            plan = self.plan(discovery, writer.sources(), writer.latest.pages)
+            plan = self.plan(discovery, writer.documents(), writer.latest.pages)
             self._change_ledger(writer, plan)
             read = self.target.reading(self.options.read, index.spec)
             filing = DocumentRecorder(writer, plan.read, self.teller, self.report)
@@ -251,7 +251,7 @@ class _Ingest(IngestRun):
         for known in plan.rejected:
             found = known.found
             assert found.problem is not None
-            writer.put_source(known.source(found.problem, found.reason))
+            writer.put_record(known.source(found.problem, found.reason))
             self.report.files.append(FileResult(found.file, found.problem, found.reason))
         gone = [source.file for source in plan.vanished]
         if self.options.prune:

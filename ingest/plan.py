@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ingest.discovery import Discovery, FoundFile
 from ingest.options import Passwords, ReadOptions
-from rag.types import Page, Source, Status
+from rag.types import DocumentRecord, Page, Status
 
 FAILURES = frozenset(
     {Status.ENCRYPTED, Status.TOO_LARGE, Status.TIMED_OUT, Status.DAMAGED, Status.UNREADABLE, Status.FAILED}
@@ -22,7 +22,7 @@ OCR_TRIED = "OCR found no text"
 
 
 def read_again(
-    source: Source,
+    source: DocumentRecord,
     *,
     retry: bool,
     options: ReadOptions,
@@ -60,10 +60,10 @@ class KnownFile:
     found: FoundFile
     content_hash: str
 
-    def source(self, status: Status, reason: str = "", like: Source | None = None) -> Source:
+    def source(self, status: Status, reason: str = "", like: DocumentRecord | None = None) -> DocumentRecord:
         """A ledger row for it; title and metadata are those of `like`."""
         found = self.found
-        base = like or Source(found.file, "", "", 0, 0, status)
+        base = like or DocumentRecord(found.file, "", "", 0, 0, status)
         return replace(
             base,
             file=found.file,
@@ -81,15 +81,15 @@ class IngestPlan:
     """What is to be done. Every file found is in exactly one of the lists."""
 
     read: list[KnownFile] = field(default_factory=list)
-    unchanged: list[Source] = field(default_factory=list)
-    touched: list[tuple[Source, KnownFile]] = field(default_factory=list)
+    unchanged: list[DocumentRecord] = field(default_factory=list)
+    touched: list[tuple[DocumentRecord, KnownFile]] = field(default_factory=list)
     """The same bytes with another time or place: only the row changes."""
-    renamed: list[tuple[Source, KnownFile]] = field(default_factory=list)
-    superseded: list[Source] = field(default_factory=list)
+    renamed: list[tuple[DocumentRecord, KnownFile]] = field(default_factory=list)
+    superseded: list[DocumentRecord] = field(default_factory=list)
     """Rows of files that were moved and are read again under their new names."""
     rejected: list[KnownFile] = field(default_factory=list)
     """Unsupported or unreadable; known without reading."""
-    vanished: list[Source] = field(default_factory=list)
+    vanished: list[DocumentRecord] = field(default_factory=list)
 
     @property
     def bytes_to_read(self) -> int:
@@ -98,7 +98,11 @@ class IngestPlan:
 
 
 def make_plan(
-    discovery: Discovery, ledger: Sequence[Source], again: Callable[[Source], bool], *, rebuild: bool = False
+    discovery: Discovery,
+    ledger: Sequence[DocumentRecord],
+    again: Callable[[DocumentRecord], bool],
+    *,
+    rebuild: bool = False,
 ) -> IngestPlan:
     """Compare what was found with the ledger. `again(source)` says whether an unchanged file is read anyway."""
     by_file = {} if rebuild else {source.file: source for source in ledger}
@@ -126,9 +130,9 @@ def make_plan(
 def _place(
     plan: IngestPlan,
     known: KnownFile,
-    source: Source | None,
-    gone: dict[str, Source],
-    again: Callable[[Source], bool],
+    source: DocumentRecord | None,
+    gone: dict[str, DocumentRecord],
+    again: Callable[[DocumentRecord], bool],
 ) -> None:
     if source is not None and source.content_hash == known.content_hash:
         _keep(plan, known, source, again)
@@ -143,7 +147,9 @@ def _place(
         plan.read.append(known)
 
 
-def _keep(plan: IngestPlan, known: KnownFile, source: Source, again: Callable[[Source], bool]) -> None:
+def _keep(
+    plan: IngestPlan, known: KnownFile, source: DocumentRecord, again: Callable[[DocumentRecord], bool]
+) -> None:
     row = known.source(source.status, source.reason, source)
     if again(source):
         plan.read.append(known)
@@ -153,7 +159,7 @@ def _keep(plan: IngestPlan, known: KnownFile, source: Source, again: Callable[[S
         plan.touched.append((source, known))
 
 
-def _reject(plan: IngestPlan, found: FoundFile, source: Source | None) -> None:
+def _reject(plan: IngestPlan, found: FoundFile, source: DocumentRecord | None) -> None:
     known = KnownFile(found, "")
     assert found.problem is not None
     row = known.source(found.problem, found.reason)
@@ -190,11 +196,11 @@ def _hash(found: FoundFile) -> str | None:
     return digest.hexdigest()
 
 
-def _same_stat(found: FoundFile, source: Source) -> bool:
+def _same_stat(found: FoundFile, source: DocumentRecord) -> bool:
     return bool(source.content_hash) and (found.size, found.mtime_ns) == (source.size, source.mtime_ns)
 
 
-def _named_apart(files: Sequence[FoundFile], by_file: dict[str, Source]) -> list[FoundFile]:
+def _named_apart(files: Sequence[FoundFile], by_file: dict[str, DocumentRecord]) -> list[FoundFile]:
     """A name that another folder's file bears in this index gets its folder's name in front."""
     here = {str(found.path) for found in files}
     named: list[FoundFile] = []
@@ -209,7 +215,9 @@ def _named_apart(files: Sequence[FoundFile], by_file: dict[str, Source]) -> list
     return named
 
 
-def _vanished(discovery: Discovery, files: Sequence[FoundFile], ledger: Sequence[Source]) -> list[Source]:
+def _vanished(
+    discovery: Discovery, files: Sequence[FoundFile], ledger: Sequence[DocumentRecord]
+) -> list[DocumentRecord]:
     """Files of the ledger below the given paths that are no longer on the disk."""
     found = {f.file for f in files}
     return [

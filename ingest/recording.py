@@ -46,14 +46,14 @@ class DocumentRecorder:
             self._waiting[file] = document, seconds
             return document
         pages = [] if status is Status.FAILED else reading.pages
-        self._writer.put_source(source, pages)
+        self._writer.put_record(source, pages)
         self._done(FileResult(file, status, reason, len(pages), seconds=seconds))
         return None
 
     def store(self, document: Document, vectors: Any) -> None:
         """A file has all its vectors, one for each chunk: it goes into the index in one transaction."""
         began = time.monotonic()
-        source = document.source
+        source = document.record
         _, seconds = self._waiting.pop(source.file)
         self._writer.put(document, vectors)
         self._done(
@@ -77,12 +77,12 @@ class DocumentRecorder:
 
     def fail(self, document: Document, reason: str) -> None:
         """A file cannot be embedded for now; the next run tries it again."""
-        source, pages = document.source, document.pages
+        source, pages = document.record, document.pages
         del self._waiting[source.file]
         failed = [
             replace(p, status=Status.FAILED, reason=reason) if p.status.searchable else p for p in pages
         ]
-        self._writer.put_source(replace(source, status=Status.FAILED, reason=reason), failed)
+        self._writer.put_record(replace(source, status=Status.FAILED, reason=reason), failed)
         self._done(FileResult(source.file, Status.FAILED, reason, len(pages)))
 
     def fail_rest(self, reason: str) -> None:
@@ -91,7 +91,7 @@ class DocumentRecorder:
             self.fail(document, reason)
         while self._unread:
             file, known = self._unread.popitem()
-            self._writer.put_source(known.source(Status.FAILED, reason))
+            self._writer.put_record(known.source(Status.FAILED, reason))
             self._report.files.append(FileResult(file, Status.FAILED, reason))
 
     def _done(self, result: FileResult) -> None:

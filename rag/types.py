@@ -145,7 +145,7 @@ class CellReference:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DocumentRecord:
     """A file as the ledger knows it."""
 
     file: str
@@ -167,7 +167,7 @@ class Source:
 class Document:
     """A finished file: what one transaction writes."""
 
-    source: Source
+    record: DocumentRecord
     pages: tuple[Page, ...]
     chunks: tuple[Chunk, ...]
     tables: tuple[Table, ...] = ()

@@ -103,7 +103,7 @@ def _ask_set(
     from rag.cli.progress import track
     from rag.cli.render import answer_text, plain
     from rag.cli.terms import language_for
-    from rag.evaluation.questions import load_questions
+    from rag.evaluation.question_sets import load_questions
 
     for item in track(load_questions(path), "Asking"):
         answer = _plain_ask(pipeline, item.question, (*where, *item.where), variables)

@@ -59,7 +59,7 @@ def _calibrate(pipeline: Pipeline, rate: float, count: int, seed: int) -> Calibr
     from rag.cli.progress import track
 
     index = pipeline.index
-    files = [source.file for source in index.sources() if source.status.searchable]
+    files = [source.file for source in index.documents() if source.status.searchable]
     questions = make_questions(
         ((file, page) for file in files for page in index.pages(file)), count, seed=seed
     )

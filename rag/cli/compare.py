@@ -44,7 +44,7 @@ def command(
     from rag.cli.evaluate_show import report_language, show_comparison
     from rag.cli.opening import tell
     from rag.evaluation.compare import Verdict, compare, missed, requirements
-    from rag.evaluation.folder import load_run
+    from rag.evaluation.runs import load_run
 
     limits = requirements(fail_under)
     comparison = compare(load_run(before), load_run(after))

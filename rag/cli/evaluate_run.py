@@ -16,9 +16,9 @@ from rag.errors import UsageError
 
 if TYPE_CHECKING:
     from rag.evaluation.compare import Comparison
-    from rag.evaluation.folder import Run
-    from rag.evaluation.questions import Question
-    from rag.evaluation.run import Outcome
+    from rag.evaluation.question_sets import Question
+    from rag.evaluation.running import EvaluationOutcome
+    from rag.evaluation.runs import Run
     from rag.settings import Settings
     from rag.types import Passage
     from rag.usage.meter import Meter
@@ -49,7 +49,7 @@ class Plan:
         """Check the options before anything is asked. Raises UsageError and QuestionSetError."""
         from rag.evaluation.catalogue import METRICS
         from rag.evaluation.compare import requirements
-        from rag.evaluation.questions import load_questions
+        from rag.evaluation.question_sets import load_questions
 
         if options["fail_if_worse"] and options["against"] is None:
             raise UsageError("--fail-if-worse needs --against RUN, the run to compare with.")
@@ -123,7 +123,7 @@ def carry_out(plan: Plan, *, as_json: bool) -> int:
     variants = grid(plan.axes)
     shared = _Shared(new_meter(plan.settings))
     fixed = {name: options[0] for name, options in plan.axes.items() if len(set(options)) == 1}
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, EvaluationOutcome] = {}
     for variant in variants:
         settings = changed(plan.settings, {**fixed, **variant.settings}, cache=len(variants) > 1)
         folder = plan.out / variant.name if len(variants) > 1 else plan.out
@@ -167,9 +167,10 @@ class _Shared:
         return self.found.setdefault(way, {})
 
 
-def _run_variant(plan: Plan, settings: Settings, folder: Path, shared: _Shared, *, chunked: bool) -> Outcome:
-    from rag.evaluation.run import evaluate
-    from rag.evaluation.session import Asker, describe
+def _run_variant(
+    plan: Plan, settings: Settings, folder: Path, shared: _Shared, *, chunked: bool
+) -> EvaluationOutcome:
+    from rag.evaluation.running import EvaluatedPipeline, describe, evaluate
     from rag.pipeline import Pipeline
 
     if chunked:
@@ -181,7 +182,7 @@ def _run_variant(plan: Plan, settings: Settings, folder: Path, shared: _Shared, 
     opened = Pipeline.open(settings=settings, notify=tell, command="eval", meter=shared.meter, follow=False)
     with opened as pipeline:
         found = shared.found_by(settings)
-        asker = Asker(pipeline, where=plan.where, depth=plan.depth, found=found)
+        asker = EvaluatedPipeline(pipeline, where=plan.where, depth=plan.depth, found=found)
         described = {**describe(pipeline, where=plan.where), "depth": plan.depth}
         if not plan.answers:
             model = {} if helped else {"model": None, "model_fingerprint": None}
@@ -213,7 +214,7 @@ def _rechunked(plan: Plan, settings: Settings) -> str:
         if index.spec.chunk_tokens == settings.chunk_tokens:
             return plan.settings.index
         embeddings, generation = index.spec.embedding_model, index.generation
-        roots = sorted({str(Path(source.path.removesuffix(source.file))) for source in index.sources()})
+        roots = sorted({str(Path(source.path.removesuffix(source.file))) for source in index.documents()})
     location = plan.out / "indexes" / f"chunk_tokens={settings.chunk_tokens}"
     # a second ingest would only raise the generation, and a run over the earlier one could not go on
     mark = location / "made-from.json"
@@ -244,10 +245,10 @@ def _progress(total: int) -> Iterator[Any]:
         bar.close()  # type: ignore[attr-defined]  # a generator: leaves the bar in order
 
 
-def _conclude(plan: Plan, outcomes: Mapping[str, Outcome], as_json: bool) -> int:
+def _conclude(plan: Plan, outcomes: Mapping[str, EvaluationOutcome], as_json: bool) -> int:
     from rag.cli.evaluate_show import show_run, show_sweep, write_reports, write_sweep
     from rag.evaluation.compare import compare, missed
-    from rag.evaluation.folder import load_run
+    from rag.evaluation.runs import load_run
 
     runs = {name: outcome.run for name, outcome in outcomes.items() if outcome.run.records}
     if not runs:
@@ -278,7 +279,7 @@ def _is_worse(comparison: Comparison | None) -> bool:
     return comparison is not None and comparison.verdict in (Verdict.WORSE, Verdict.MIXED)
 
 
-def _budget(outcomes: Mapping[str, Outcome]) -> int:
+def _budget(outcomes: Mapping[str, EvaluationOutcome]) -> int:
     for outcome in outcomes.values():
         if outcome.budget:
             tell(outcome.budget)

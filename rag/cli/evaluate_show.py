@@ -13,8 +13,8 @@ from rag.cli.opening import tell
 
 if TYPE_CHECKING:
     from rag.evaluation.compare import Comparison, Flip
-    from rag.evaluation.folder import Run
     from rag.evaluation.report.strings import Language
+    from rag.evaluation.runs import Run
     from rag.evaluation.summary import Summary
     from rag.evaluation.sweep import Sweep
     from rag.settings import Settings
@@ -172,10 +172,10 @@ def _show_flips(comparison: Comparison) -> None:
 
 
 def _both(flip: Flip) -> tuple[str, str]:
-    from rag.evaluation.scores import given
+    from rag.evaluation.catalogue import given
 
     def text(record: object) -> str:
-        from rag.evaluation.records import Record
+        from rag.evaluation.runs import Record
 
         assert isinstance(record, Record)
         return f"failed: {record.error}" if record.failed else given(record) or "(declined)"

@@ -49,10 +49,9 @@ def make(
         raise UsageError(f"{out} exists and may hold your edits: choose another --out, or --force.")
     _check_writable(Path(out))
     from rag.cli.receipts import receipt
-    from rag.evaluation.drafting.draft import draft_questions
-    from rag.evaluation.drafting.writer import model_writer
-    from rag.evaluation.questions import write_questions
-    from rag.evaluation.session import pages_of
+    from rag.evaluation.drafts import draft_questions, model_writer
+    from rag.evaluation.question_sets import write_questions
+    from rag.evaluation.running import pages_of
     from rag.providers.registry import default_specs
     from rag.store import open_index
 
@@ -97,7 +96,7 @@ def report(settings: Settings, run: str, against: str | None, as_json: bool) -> 
     """Compute the figures of RUN again from its records, and write its reports anew."""
     from rag.cli.evaluate_show import show_run, write_reports
     from rag.evaluation.compare import compare
-    from rag.evaluation.folder import load_run
+    from rag.evaluation.runs import load_run
 
     loaded = load_run(run)
     comparison = compare(load_run(against), loaded) if against else None
@@ -121,8 +120,8 @@ def judge(settings: Settings, run: str, judge_prompt: str, as_json: bool) -> int
     The agreement with the figures that need no judge says how far its judgement can be trusted.
     """
     from rag.cli.receipts import receipt
-    from rag.evaluation.folder import load_run
     from rag.evaluation.judge import judge_run
+    from rag.evaluation.runs import load_run
     from rag.providers.registry import default_specs
 
     spec = default_specs(settings)[0]
@@ -148,7 +147,7 @@ def judge(settings: Settings, run: str, judge_prompt: str, as_json: bool) -> int
 def export(run: str, out: str) -> int:
     """Write RUN as a RAGAS evaluation dataset (JSON Lines)."""
     from rag.evaluation.export import write_ragas
-    from rag.evaluation.folder import load_run
+    from rag.evaluation.runs import load_run
 
     tell(f"{out}: {write_ragas(load_run(run).records, out)} answers. EvaluationDataset.from_jsonl reads it.")
     return EXIT_DONE

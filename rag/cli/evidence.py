@@ -74,7 +74,7 @@ def _no_page(index: Index, file: str, page: int) -> str:
     count = len(index.pages(file))
     if count:
         return f"{file} has the pages 1 to {count}: there is no page {page}."
-    nearest = difflib.get_close_matches(file, [source.file for source in index.sources()], n=1, cutoff=0.4)
+    nearest = difflib.get_close_matches(file, [source.file for source in index.documents()], n=1, cutoff=0.4)
     hint = f"did you mean {nearest[0]}?" if nearest else "`rag status` lists the files."
     return f"The index has no pages of {file}: {hint}"
 
@@ -141,7 +141,7 @@ def picture_of(
     from rag.pipeline.state import write_state_bytes
     from rag.rendering.pages import render_page
 
-    source, page = index.source(citation.file), index.page(citation.file, citation.page)
+    source, page = index.document(citation.file), index.page(citation.file, citation.page)
     if source is None or page is None:
         raise UsageError(_no_page(index, citation.file, citation.page))
     here = [page.text[span.start : span.end] for span in citation.spans if span.page == page.number]

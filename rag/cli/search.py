@@ -57,7 +57,7 @@ def _search_one(pipeline: Pipeline, query: str, where: tuple[str, ...], as_json:
 
 def _search_set(pipeline: Pipeline, path: str, where: tuple[str, ...], as_json: bool) -> int:
     from rag.cli.progress import track
-    from rag.evaluation.questions import load_questions
+    from rag.evaluation.question_sets import load_questions
 
     for question in track(load_questions(path), "Searching"):
         _show(question.question, question.id, pipeline, (*where, *question.where), as_json)

@@ -12,7 +12,7 @@ from rag.types import Status
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.store import Index, LedgerEntry
+    from rag.store import DocumentStatus, Index
 
 _SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 
@@ -50,16 +50,16 @@ def _rows(index: Index) -> list[dict[str, Any]]:
         problems.setdefault(found.file, []).append(problem)
     characters = index.characters()
     return [
-        _row(entry, characters.get(entry.source.file, 0), problems.get(entry.source.file, []))
-        for entry in index.ledger()
+        _row(entry, characters.get(entry.record.file, 0), problems.get(entry.record.file, []))
+        for entry in index.document_statuses()
     ]
 
 
-def _row(entry: LedgerEntry, characters: int, problems: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(entry: DocumentStatus, characters: int, problems: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "file": entry.source.file,
-        "status": entry.source.status.value,
-        "reason": entry.source.reason,
+        "file": entry.record.file,
+        "status": entry.record.status.value,
+        "reason": entry.record.reason,
         "pages": entry.pages,
         "searchable_pages": entry.searchable_pages,
         "chunks": entry.chunks,

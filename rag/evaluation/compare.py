@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from rag.errors import UsageError
-from rag.evaluation.catalogue import METRICS, Metric, values
-from rag.evaluation.folder import Run
-from rag.evaluation.metrics.intervals import Interval, interval
-from rag.evaluation.metrics.paired import adjusted_p_values, paired_interval, smallest_visible_difference
-from rag.evaluation.metrics.statistics import Floats
-from rag.evaluation.records import Record
-from rag.evaluation.scores import is_right, page_hit
+from rag.evaluation.catalogue import METRICS, Metric, is_right, page_hit, values
+from rag.evaluation.metrics.statistics import (
+    Floats,
+    Interval,
+    adjusted_p_values,
+    interval,
+    paired_interval,
+    smallest_visible_difference,
+)
+from rag.evaluation.runs import Record, Run
 
 ALPHA = 1 / 50
 _TABLE_LEVEL = 0.99  # where the interval itself decides: areas, shares of citations, cost and time
@@ -38,7 +41,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MetricChange:
     """One metric in both runs, over the questions that both answered."""
 
     metric: Metric
@@ -89,14 +92,14 @@ class Comparison:
     after: Run
     questions: int
     """Questions that both runs hold; only these are compared."""
-    changes: tuple[Change, ...]
+    changes: tuple[MetricChange, ...]
     verdict: Verdict
     flips: tuple[Flip, ...]
     settings: Mapping[str, tuple[Any, Any]]
     """The settings that differ, before and after."""
     notes: tuple[str, ...] = ()
 
-    def change(self, name: str) -> Change:
+    def change(self, name: str) -> MetricChange:
         """The change of a metric. Raises KeyError."""
         return next(change for change in self.changes if change.metric.name == name)
 
@@ -178,7 +181,7 @@ def missed(records: Sequence[Record], limits: Mapping[str, float]) -> list[str]:
 
 def _changes(
     before: Sequence[Record], after: Sequence[Record], alpha: float, seed: int
-) -> tuple[Change, ...]:
+) -> tuple[MetricChange, ...]:
     raw = [change for metric in METRICS.values() if (change := _untested(metric, before, after, alpha, seed))]
     tested = _test([c for c in raw if c.metric.headline], before, after, alpha, seed)
     differs = any(change.verdict is not Verdict.NONE for change in tested)
@@ -194,7 +197,7 @@ def _changes(
 
 def _untested(
     metric: Metric, before: Sequence[Record], after: Sequence[Record], alpha: float, seed: int
-) -> Change | None:
+) -> MetricChange | None:
     n = len(before)
     was, now = metric.build(before), metric.build(after)
     figures = interval(was, n, seed=seed), interval(now, n, seed=seed)
@@ -207,7 +210,7 @@ def _untested(
         if metric.score is None or metric.unit != "share"
         else smallest_visible_difference(_differences(metric, before, after), alpha)
     )
-    return Change(metric, *figures, difference, None, Verdict.NONE, visible)
+    return MetricChange(metric, *figures, difference, None, Verdict.NONE, visible)
 
 
 def _differences(metric: Metric, before: Sequence[Record], after: Sequence[Record]) -> Floats:
@@ -217,8 +220,12 @@ def _differences(metric: Metric, before: Sequence[Record], after: Sequence[Recor
 
 
 def _test(
-    changes: Sequence[Change], before: Sequence[Record], after: Sequence[Record], alpha: float, seed: int
-) -> list[Change]:
+    changes: Sequence[MetricChange],
+    before: Sequence[Record],
+    after: Sequence[Record],
+    alpha: float,
+    seed: int,
+) -> list[MetricChange]:
     columns = [_differences(change.metric, before, after) for change in changes]
     p_values = adjusted_p_values(columns, seed=seed)
     return [
@@ -227,18 +234,18 @@ def _test(
     ]
 
 
-def _by_interval(change: Change) -> Change:
+def _by_interval(change: MetricChange) -> MetricChange:
     """For figures that are not means over questions: the bootstrap interval leaves out 0."""
     beyond = change.difference.low > 0 or change.difference.high < 0
     return replace(change, verdict=_direction(change) if beyond else Verdict.NONE)
 
 
-def _direction(change: Change) -> Verdict:
+def _direction(change: MetricChange) -> Verdict:
     rose = change.difference.value > 0
     return Verdict.BETTER if rose == change.metric.higher_is_better else Verdict.WORSE
 
 
-def _overall(changes: Iterable[Change]) -> Verdict:
+def _overall(changes: Iterable[MetricChange]) -> Verdict:
     seen = {change.verdict for change in changes if change.metric.headline} - {Verdict.NONE}
     if len(seen) > 1:
         return Verdict.MIXED

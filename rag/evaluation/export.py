@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rag.evaluation.records import Record
+from rag.evaluation.runs import Record
 
 
 def ragas_rows(records: Iterable[Record]) -> Iterator[dict[str, Any]]:

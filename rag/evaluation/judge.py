@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.errors import BudgetReached, ProviderError
-from rag.evaluation.asking import JsonPrompt, load_prompt
-from rag.evaluation.folder import Run
-from rag.evaluation.metrics.intervals import Interval, interval
-from rag.evaluation.metrics.statistics import Floats, Ratio
-from rag.evaluation.records import Record
-from rag.evaluation.scores import is_right
+from rag.evaluation.catalogue import is_right
+from rag.evaluation.json_prompt import JsonPrompt, load_prompt
+from rag.evaluation.metrics.statistics import Floats, Interval, Ratio, interval
+from rag.evaluation.runs import Record, Run
 from rag.types import Support
 
 if TYPE_CHECKING:

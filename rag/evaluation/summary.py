@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag.evaluation.catalogue import METRICS
-from rag.evaluation.metrics.intervals import RESAMPLES, Interval, Method, interval
-from rag.evaluation.records import Record
-from rag.evaluation.scores import gold_files
+from rag.evaluation.catalogue import METRICS, gold_files
+from rag.evaluation.metrics.statistics import RESAMPLES, Interval, Method, interval
+from rag.evaluation.runs import Record
 
 Figures = Mapping[str, Interval]
 Slices = Mapping[str, Mapping[str, Figures]]

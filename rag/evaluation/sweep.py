@@ -13,10 +13,8 @@ import numpy as np
 
 from rag.evaluation.catalogue import METRICS, values
 from rag.evaluation.compare import ALPHA
-from rag.evaluation.folder import Run
-from rag.evaluation.metrics.intervals import Interval, interval
-from rag.evaluation.metrics.paired import adjusted_p_values
-from rag.evaluation.records import Record
+from rag.evaluation.metrics.statistics import Interval, adjusted_p_values, interval
+from rag.evaluation.runs import Record, Run
 
 _FASTER = 0.8
 _UNSAFE = re.compile(r"[^\w.=,+-]+")
@@ -42,7 +40,7 @@ def grid(axes: Mapping[str, Sequence[Any]]) -> list[Variant]:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SweepEntry:
     """A run of a sweep, measured."""
 
     name: str
@@ -78,14 +76,14 @@ class Sweep:
     """The runs of a grid, best first by `metric`."""
 
     metric: str
-    entries: tuple[Entry, ...]
+    entries: tuple[SweepEntry, ...]
 
     @property
-    def best(self) -> Entry:
+    def best(self) -> SweepEntry:
         return next(entry for entry in self.entries if entry.best)
 
     @property
-    def recommended(self) -> Entry:
+    def recommended(self) -> SweepEntry:
         """The cheapest that is not significantly worse than the best: the best itself when none is."""
         candidates = [entry for entry in self.entries if entry.cheaper] or [self.best]
         return min(candidates, key=_price)
@@ -137,26 +135,26 @@ def _shared(runs: Mapping[str, Run]) -> dict[str, list[Record]]:
     return found
 
 
-def _measured(name: str, run: Run, records: Sequence[Record], metric: str, seed: int) -> Entry:
+def _measured(name: str, run: Run, records: Sequence[Record], metric: str, seed: int) -> SweepEntry:
     n = len(records)
     everything = np.ones((1, n))
     quality = interval(METRICS[metric].build(records), n, seed=seed)
     cost, seconds = (float(METRICS[m].build(records)(everything)[0]) for m in ("cost_usd", "seconds_p50"))
-    return Entry(name, run, quality, cost, seconds, p_value=1.0)
+    return SweepEntry(name, run, quality, cost, seconds, p_value=1.0)
 
 
-def _mark(entry: Entry, best: Entry, p_value: float, alpha: float) -> Entry:
+def _mark(entry: SweepEntry, best: SweepEntry, p_value: float, alpha: float) -> SweepEntry:
     cheaper = p_value > alpha and _clearly_cheaper(entry, best)
     return replace(entry, p_value=p_value, best=entry.name == best.name, cheaper=cheaper)
 
 
-def _clearly_cheaper(entry: Entry, best: Entry) -> bool:
+def _clearly_cheaper(entry: SweepEntry, best: SweepEntry) -> bool:
     """Less money, or for the same money less time by more than two measurements differ by chance."""
     (cost, seconds), (best_cost, best_seconds) = _price(entry), _price(best)
     return cost < best_cost or (cost == best_cost and seconds < _FASTER * best_seconds)
 
 
-def _price(entry: Entry) -> tuple[float, float]:
+def _price(entry: SweepEntry) -> tuple[float, float]:
     """Money first; an unknown price counts as the highest, and time decides between equals."""
     cost = math.inf if math.isnan(entry.cost) else entry.cost
     return cost, math.inf if math.isnan(entry.seconds) else entry.seconds

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.store import Filter, Hit, Index, PageHit
+    from rag.store import Filter, Index, ScoredChunk, ScoredPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +138,12 @@ def _search(
                 found.whole.update(((hit.file, hit.page), None) for hit in hits[:COMPLETED])
 
 
-def _keep(scores: dict[int, float], hits: Iterable[Hit]) -> None:
+def _keep(scores: dict[int, float], hits: Iterable[ScoredChunk]) -> None:
     for hit in hits:
         scores.setdefault(hit.chunk_id, hit.score)
 
 
-def _keep_pages(scores: dict[PageKey, float], hits: Iterable[PageHit]) -> None:
+def _keep_pages(scores: dict[PageKey, float], hits: Iterable[ScoredPage]) -> None:
     for hit in hits:
         scores.setdefault((hit.file, hit.page), hit.score)
 

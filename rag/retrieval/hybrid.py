@@ -136,7 +136,7 @@ class HybridRetriever(BaseRetriever):
         """Routing by the names of one generation's sources, built when a generation is first asked."""
         generation = self.index.generation
         if self._router is None or self._router[0] != generation:
-            self._router = (generation, Router(s for s in self.index.sources() if s.status.searchable))
+            self._router = (generation, Router(s for s in self.index.documents() if s.status.searchable))
         return self._router[1].route(question)
 
     def _get_relevant_documents(

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.types import Source
+from rag.types import DocumentRecord
 
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 # FY18, FY'18, FY 2018, Q2'23, Q22023: a year glued to a fiscal mark, in two or four digits
@@ -108,7 +108,7 @@ class Router:
     how well they fit is told once for all of them.
     """
 
-    def __init__(self, sources: Iterable[Source]) -> None:
+    def __init__(self, sources: Iterable[DocumentRecord]) -> None:
         self._named: dict[str, _Named] = {source.file: _named(source) for source in sources}
         self._by_word: dict[str, list[str]] = defaultdict(list)
         self._by_acronym: dict[str, list[str]] = defaultdict(list)
@@ -186,7 +186,7 @@ def _korean_stems(word: str) -> Iterable[str]:
         yield from (word[:end] for end in range(2, len(word)))
 
 
-def _named(source: Source) -> _Named:
+def _named(source: DocumentRecord) -> _Named:
     stem = source.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     words = _name_words(stem)
     if len(words) < 2:  # a short or meaningless file name: the title may say more

@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from rag.store.cache import EmbeddingCache, open_cache
     from rag.store.copying import CopyReport, copy_index
     from rag.store.filters import Filter
-    from rag.store.index import Hit, Index, PageHit, open_index
-    from rag.store.ledger import LedgerEntry, PageProblem, Totals
+    from rag.store.index import Index, ScoredChunk, ScoredPage, open_index
+    from rag.store.ledger import DocumentStatus, PageProblem, Totals
     from rag.store.spec import FORMAT_VERSION, IndexSpec
     from rag.store.writer import IndexWriter
 
 __all__ = [
     "FORMAT_VERSION",
     "CopyReport",
+    "DocumentStatus",
     "EmbeddingCache",
     "Filter",
-    "Hit",
     "Index",
     "IndexSpec",
     "IndexWriter",
-    "LedgerEntry",
-    "PageHit",
     "PageProblem",
+    "ScoredChunk",
+    "ScoredPage",
     "Totals",
     "copy_index",
     "open_cache",
@@ -41,12 +41,12 @@ _HOMES = {
     "EmbeddingCache": "cache",
     "FORMAT_VERSION": "spec",
     "Filter": "filters",
-    "Hit": "index",
+    "ScoredChunk": "index",
     "Index": "index",
     "IndexSpec": "spec",
     "IndexWriter": "writer",
-    "LedgerEntry": "ledger",
-    "PageHit": "index",
+    "DocumentStatus": "ledger",
+    "ScoredPage": "index",
     "PageProblem": "ledger",
     "Totals": "ledger",
     "copy_index": "copying",

@@ -17,7 +17,7 @@ from rag.store.snapshot import Snapshot
 from rag.store.sql import Database
 from rag.store.stored import StoredIndex
 from rag.store.writer import IndexWriter
-from rag.types import Document, Source
+from rag.types import Document, DocumentRecord
 
 BATCH = 1000
 """Embeddings read and written at a time."""
@@ -159,8 +159,8 @@ def _embeddings(database: Database, model: int) -> Iterator[list[tuple[bytes, by
 
 def _changed(old: Snapshot, new: Snapshot) -> set[str]:
     """The files that the target lacks or has otherwise, by the rows of the ledger and the counts."""
-    there = {entry.source.file: entry for entry in new.ledger.entries()}
-    return {entry.source.file for entry in old.ledger.entries() if there.get(entry.source.file) != entry}
+    there = {entry.record.file: entry for entry in new.ledger.entries()}
+    return {entry.record.file for entry in old.ledger.entries() if there.get(entry.record.file) != entry}
 
 
 def _copy_files(old: Snapshot, writer: IndexWriter, track: Track[Any], files: set[str]) -> int:
@@ -172,12 +172,12 @@ def _copy_files(old: Snapshot, writer: IndexWriter, track: Track[Any], files: se
     return len(wanted)
 
 
-def _copy_file(old: Snapshot, writer: IndexWriter, source: Source, content: int | None) -> None:
+def _copy_file(old: Snapshot, writer: IndexWriter, source: DocumentRecord, content: int | None) -> None:
     if content is None:
         writer.prune([source.file])  # of a failed file an earlier version would stay
-        writer.put_source(source)
+        writer.put_record(source)
         return
-    document, vectors = old.document(source, content)
+    document, vectors = old.load_document(source, content)
     writer.put(document, vectors)
 
 
@@ -199,7 +199,7 @@ def _read(snapshot: Snapshot, files: set[str] | None, track: Track[Any]) -> dict
     found = {}
     for source, content in track(sorted(wanted, key=lambda item: item[0].file), "checking files"):
         document, vectors = (
-            (Document(source, (), ()), None) if content is None else snapshot.document(source, content)
+            (Document(source, (), ()), None) if content is None else snapshot.load_document(source, content)
         )
         digest = hashlib.sha256(json.dumps(_plain(document), ensure_ascii=True).encode())
         digest.update(b"" if vectors is None else vectors.astype("<f4").tobytes())
@@ -245,7 +245,7 @@ def _cached_of(new: Database, old: Database, models: list[Model]) -> Iterator[li
 
 def _plain(document: Document) -> list[Any]:
     return [
-        rows.source_row(document.source),
+        rows.source_row(document.record),
         [rows.page_row(page) for page in document.pages],
         [rows.chunk_row(0, 0, chunk) for chunk in document.chunks],
     ]

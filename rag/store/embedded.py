@@ -14,7 +14,7 @@ from rag.errors import IndexDamaged
 from rag.store import creation, dense, integrity
 from rag.store.database import SqliteDatabase
 from rag.store.filters import Filter
-from rag.store.index import Hit, Notify, PageHit
+from rag.store.index import Notify, ScoredChunk, ScoredPage
 from rag.store.keywords import Field, Level
 from rag.store.lock import ReaderLease, WriterLock
 from rag.store.mending import DerivedIndexes
@@ -78,7 +78,7 @@ class EmbeddedIndex(StoredIndex):
 
     # -- searching ------------------------------------------------------------------------------------------
 
-    def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[Hit]:
+    def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[ScoredChunk]:
         query = self._unit_query(vector)
         if not self._snapshot.holds_anything():
             return []
@@ -89,7 +89,7 @@ class EmbeddedIndex(StoredIndex):
             found = dense.compare(few, self.vectors(few.tolist()), query, k)
         else:
             found = dense.search(opened.engine, query, k, selector)
-        return [Hit(chunk, score) for chunk, score in found]
+        return [ScoredChunk(chunk, score) for chunk, score in found]
 
     def _selector(self, where: Filter | None, hidden: Allowed) -> NDArray[np.bool_] | None:
         """By chunk id, what a search may return; None for everything."""
@@ -119,8 +119,8 @@ class EmbeddedIndex(StoredIndex):
 
     def search_keywords(
         self, terms: Sequence[str] | Mapping[str, float], k: int, where: Filter | None = None
-    ) -> list[Hit]:
-        return [Hit(key, score) for _, key, score in self._search_terms("chunk", terms, k, where)]
+    ) -> list[ScoredChunk]:
+        return [ScoredChunk(key, score) for _, key, score in self._search_terms("chunk", terms, k, where)]
 
     def search_pages(
         self,
@@ -129,7 +129,7 @@ class EmbeddedIndex(StoredIndex):
         where: Filter | None = None,
         *,
         head: bool = False,
-    ) -> list[PageHit]:
+    ) -> list[ScoredPage]:
         return self._page_hits(self._search_terms("page", terms, k, where, "head" if head else "body"))
 
     def _search_terms(

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 from rag import places
 from rag.errors import UsageError
 from rag.store.filters import Filter
-from rag.store.ledger import LedgerEntry, PageProblem, Totals
+from rag.store.ledger import DocumentStatus, PageProblem, Totals
 from rag.store.postgres.location import driver, is_postgres
 from rag.store.spec import IndexSpec
-from rag.types import Page, Passage, Source, Table
+from rag.types import DocumentRecord, Page, Passage, Table
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -29,7 +29,7 @@ Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class ScoredChunk:
     """A chunk that a search found."""
 
     chunk_id: int
@@ -37,7 +37,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class PageHit:
+class ScoredPage:
     """A page that a keyword search found."""
 
     file: str
@@ -60,7 +60,7 @@ class Index(ABC):
     # -- searching ------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[Hit]:
+    def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[ScoredChunk]:
         """The `k` chunks nearest to `vector` (shape [dimension]) by cosine; equal scores by chunk id.
 
         Raises IndexMismatch when the vector has another dimension.
@@ -69,7 +69,7 @@ class Index(ABC):
     @abstractmethod
     def search_keywords(
         self, terms: Sequence[str] | Mapping[str, float], k: int, where: Filter | None = None
-    ) -> list[Hit]:
+    ) -> list[ScoredChunk]:
         """The `k` best chunks by BM25 for tokens of `rag.text.keywords`, or for tokens with weights."""
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Index(ABC):
         where: Filter | None = None,
         *,
         head: bool = False,
-    ) -> list[PageHit]:
+    ) -> list[ScoredPage]:
         """The `k` best pages by BM25 over their whole text, or over their beginnings alone."""
 
     # -- chunks and pages -----------------------------------------------------------------------------------
@@ -124,15 +124,15 @@ class Index(ABC):
     # -- the ledger -----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def source(self, file: str) -> Source | None:
+    def source(self, file: str) -> DocumentRecord | None:
         """The ledger's row of a file, or None."""
 
     @abstractmethod
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[DocumentRecord]:
         """The whole ledger, by file name."""
 
     @abstractmethod
-    def ledger(self) -> list[LedgerEntry]:
+    def document_statuses(self) -> list[DocumentStatus]:
         """The whole ledger with the counts of pages and chunks, by file name."""
 
     @abstractmethod

@@ -8,14 +8,14 @@ from typing import Any
 
 from rag.store import rows
 from rag.store.sql import Database
-from rag.types import Source, Status
+from rag.types import DocumentRecord, Status
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerEntry:
+class DocumentStatus:
     """A file with what became of its pages."""
 
-    source: Source
+    source: DocumentRecord
     pages: int
     searchable_pages: int
     chunks: int
@@ -48,16 +48,16 @@ class Ledger:
         self.database = database
         self.generation = generation
 
-    def source(self, file: str) -> Source | None:
+    def source(self, file: str) -> DocumentRecord | None:
         """The ledger's row of a file, or None."""
         found = self._sources("s.file = :file", {"file": rows.storable(file)})
         return found[0] if found else None
 
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[DocumentRecord]:
         """All rows of the ledger, by file name."""
         return self._sources("1 = 1", {})
 
-    def _sources(self, condition: str, parameters: Mapping[str, Any]) -> list[Source]:
+    def _sources(self, condition: str, parameters: Mapping[str, Any]) -> list[DocumentRecord]:
         sql = (
             f"SELECT {rows.SOURCE_COLUMNS} FROM sources s "
             f"WHERE {condition} AND {rows.VISIBLE.format('s')} ORDER BY file"
@@ -66,7 +66,7 @@ class Ledger:
         with self.database.readable_errors():
             return [rows.source_of(row) for row in found]
 
-    def entries(self) -> list[LedgerEntry]:
+    def entries(self) -> list[DocumentStatus]:
         """All files with the counts of their pages and chunks, by file name."""
         found = self.database.rows(
             f"SELECT {rows.SOURCE_COLUMNS}, coalesce(c.pages, 0), coalesce(c.searchable_pages, 0), "
@@ -75,7 +75,7 @@ class Ledger:
             {"g": self.generation},
         )
         with self.database.readable_errors():
-            return [LedgerEntry(rows.source_of(row[:-3]), *row[-3:]) for row in found]
+            return [DocumentStatus(rows.source_of(row[:-3]), *row[-3:]) for row in found]
 
     def page_problems(self) -> list[PageProblem]:
         """The pages with another status than ok or with a reason, by file name and number."""

@@ -16,7 +16,7 @@ from rag.store.lock import ReaderLease
 from rag.store.state import State, read_state
 from rag.store.vectors import Stamp
 from rag.store.writer import Publisher
-from rag.types import Chunk, Page, Source
+from rag.types import Chunk, DocumentRecord, Page
 
 COMPACT_SHARE = 0.1
 """Share of hidden entries above which the derived indexes are written once more without them."""
@@ -31,7 +31,7 @@ class FolderPublisher(Publisher):
     lease: ReaderLease
     notify: Notify
 
-    def source_added(self, identity: int, source: Source) -> None:
+    def source_added(self, identity: int, source: DocumentRecord) -> None:
         """Nothing: the derived indexes follow the rows when they are published."""
 
     def content_added(

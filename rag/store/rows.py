@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.store.tables import table_form, table_of
-from rag.types import Chunk, Page, Passage, Source, Span, Status, Table
+from rag.types import Chunk, DocumentRecord, Page, Passage, Span, Status, Table
 
 SOURCE_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
 PAGE_COLUMNS = "number, text, status, reason, label, characters, furniture"
@@ -53,7 +53,7 @@ def storable(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
-def source_row(source: Source) -> tuple[Any, ...]:
+def source_row(source: DocumentRecord) -> tuple[Any, ...]:
     """In the order of SOURCE_COLUMNS."""
     metadata = json.dumps(dict(source.metadata), ensure_ascii=False, sort_keys=True)
     return (
@@ -62,13 +62,13 @@ def source_row(source: Source) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def source_of(row: Sequence[Any]) -> Source:
+def source_of(row: Sequence[Any]) -> DocumentRecord:
     """From a row of SOURCE_COLUMNS."""
     file, path, content_hash, size, mtime_ns, status, reason, title, metadata = row
     fields = json.loads(metadata)
     if not isinstance(fields, dict):
         raise ValueError("metadata is not an object")
-    return Source(
+    return DocumentRecord(
         file, path, content_hash, size, mtime_ns, Status(status), reason, title,
         {str(key): str(value) for key, value in fields.items()},
     )  # fmt: skip

@@ -13,7 +13,7 @@ from rag.store import rows
 from rag.store.filters import Filter
 from rag.store.ledger import Ledger
 from rag.store.sql import Database
-from rag.types import Document, Page, Passage, Source, Table
+from rag.types import Document, DocumentRecord, Page, Passage, Table
 
 FILTERS_KEPT = 16
 """Filters whose contents a snapshot remembers: a question asks each engine within the same one."""
@@ -151,7 +151,7 @@ class Snapshot:
 
     # -- whole files ----------------------------------------------------------------------------------------
 
-    def contents(self) -> list[tuple[Source, int | None]]:
+    def contents(self) -> list[tuple[DocumentRecord, int | None]]:
         """The ledger with the content that each file has, in the order in which the contents were made."""
         found = self.database.rows(
             f"SELECT {rows.SOURCE_COLUMNS}, s.content FROM sources s WHERE {rows.VISIBLE.format('s')} "
@@ -161,7 +161,7 @@ class Snapshot:
         with self.database.readable_errors():
             return [(rows.source_of(row[:-1]), row[-1]) for row in found]
 
-    def document(self, source: Source, content: int) -> tuple[Document, rows.Vectors]:
+    def load_document(self, record: DocumentRecord, content: int) -> tuple[Document, rows.Vectors]:
         """A file's pages and chunks, and the vectors of the chunks, shape [chunks, dimension]."""
         pages = self.database.rows(
             f"SELECT {rows.PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number", (content,)
@@ -181,7 +181,7 @@ class Snapshot:
             stored = [rows.chunk_of(row[:-1]) for row in chunks]
             vectors = np.frombuffer(b"".join(row[-1] for row in chunks), dtype=np.float32)
             table = vectors.reshape(len(chunks), -1) if chunks else np.empty((0, 0), np.float32)
-            return Document(source, tuple(map(rows.page_of, pages)), tuple(stored), kept), table
+            return Document(record, tuple(map(rows.page_of, pages)), tuple(stored), kept), table
 
     def holds_anything(self) -> bool:
         """False for an index without a single visible content: then nothing derived from it is expected."""

@@ -12,13 +12,13 @@ import numpy as np
 
 from rag.errors import IndexLocked, IndexMismatch, IndexReadOnly
 from rag.store import generations
-from rag.store.index import Index, Notify, PageHit
-from rag.store.ledger import LedgerEntry, PageProblem, Totals
+from rag.store.index import Index, Notify, ScoredPage
+from rag.store.ledger import DocumentStatus, PageProblem, Totals
 from rag.store.rows import Vectors
 from rag.store.snapshot import Snapshot
 from rag.store.sql import Database
 from rag.store.state import State, read_state
-from rag.types import Page, Passage, Source, Table
+from rag.types import DocumentRecord, Page, Passage, Table
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -101,13 +101,13 @@ class StoredIndex(Index):
     def tables(self, file: str, number: int) -> list[Table]:
         return self._snapshot.tables(file, number)
 
-    def source(self, file: str) -> Source | None:
+    def source(self, file: str) -> DocumentRecord | None:
         return self._snapshot.ledger.source(file)
 
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[DocumentRecord]:
         return self._snapshot.ledger.sources()
 
-    def ledger(self) -> list[LedgerEntry]:
+    def document_statuses(self) -> list[DocumentStatus]:
         return self._snapshot.ledger.entries()
 
     def page_problems(self) -> list[PageProblem]:
@@ -132,10 +132,10 @@ class StoredIndex(Index):
             raise ValueError("the embedding of the question holds values that are not finite numbers")
         return query / np.float32(length) if length else query
 
-    def _page_hits(self, found: Sequence[tuple[int, int, float]]) -> list[PageHit]:
+    def _page_hits(self, found: Sequence[tuple[int, int, float]]) -> list[ScoredPage]:
         """From content, page number and score; pages of contents that are not visible are left out."""
         files = self._snapshot.files_of_contents([content for content, _, _ in found])
-        return [PageHit(files[content], page, score) for content, page, score in found if content in files]
+        return [ScoredPage(files[content], page, score) for content, page, score in found if content in files]
 
 
 def weights_of(terms: Sequence[str] | Mapping[str, float]) -> dict[str, float]:

@@ -18,15 +18,15 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from rag.errors import UsageError
 from rag.store.filters import Filter
-from rag.store.index import Hit, Index, open_index
+from rag.store.index import Index, ScoredChunk, open_index
 from rag.store.spec import IndexSpec
-from rag.types import Chunk, Document, Page, Passage, Source, Span, Status
+from rag.types import Chunk, Document, DocumentRecord, Page, Passage, Span, Status
 
 PREFIX = "langchain:"
 """Begins the file name of a text that came through this interface and has no file."""
 
 _METADATA = "langchain_metadata"
-"""Key of `Source.metadata` that keeps a text's own metadata with its JSON types."""
+"""Key of `DocumentRecord.metadata` that keeps a text's own metadata with its JSON types."""
 
 FilterLike = Filter | str | Sequence[str] | Mapping[str, object] | None
 
@@ -94,7 +94,7 @@ class IndexVectorStore(VectorStore):
         Raises UsageError for chunks of ingested files, which leave with their file only.
         """
         wanted = [PREFIX + name for name in ids or ()]
-        known = {source.file for source in self.index.sources()}
+        known = {source.file for source in self.index.documents()}
         chunks = [name for name in ids or () if PREFIX + name not in known and self._chunk_passage(name)]
         if chunks:
             raise UsageError(
@@ -173,7 +173,7 @@ class IndexVectorStore(VectorStore):
         )
         return [self._to_document(passage) for passage in self._passages([hits[place] for place in order])]
 
-    def _passages(self, hits: Sequence[Hit]) -> list[Passage]:
+    def _passages(self, hits: Sequence[ScoredChunk]) -> list[Passage]:
         return self.index.passages([hit.chunk_id for hit in hits])
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
@@ -181,7 +181,7 @@ class IndexVectorStore(VectorStore):
 
     def _to_document(self, passage: Passage) -> LangChainDocument:
         if passage.file.startswith(PREFIX):
-            source = self.index.source(passage.file)
+            source = self.index.document(passage.file)
             metadata = json.loads(source.metadata.get(_METADATA, "{}")) if source is not None else {}
             name = passage.file.removeprefix(PREFIX)
             return LangChainDocument(id=name, page_content=passage.text, metadata=metadata)
@@ -227,7 +227,7 @@ def _document(name: str, text: str, metadata: Mapping[str, Any]) -> Document:
     fields = {str(key): str(value) for key, value in metadata.items()}
     fields[_METADATA] = json.dumps(dict(metadata), ensure_ascii=False)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    source = Source(PREFIX + name, "", digest, len(text), 0, Status.OK, metadata=fields)
+    source = DocumentRecord(PREFIX + name, "", digest, len(text), 0, Status.OK, metadata=fields)
     page = Page(1, text, characters=len(text))
     return Document(source, (page,), (Chunk(0, (Span(1, 0, len(text)),), text),))
 

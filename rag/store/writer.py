@@ -13,7 +13,7 @@ from rag.store.cache import EmbeddingCache
 from rag.store.snapshot import Snapshot
 from rag.store.sql import Database
 from rag.store.state import State, read_state
-from rag.types import Chunk, Document, Page, Source, Status, Table
+from rag.types import Chunk, Document, DocumentRecord, Page, Status, Table
 
 PUBLISHING_SHARE = 0.05
 """Share of the time that `publish_if_due` may spend on publishing."""
@@ -23,7 +23,7 @@ class Publisher(ABC):
     """What an index keeps besides its rows, and how it lets readers in. Used under the writer's lock only."""
 
     @abstractmethod
-    def source_added(self, identity: int, source: Source) -> None:
+    def source_added(self, identity: int, source: DocumentRecord) -> None:
         """A row of the ledger was inserted, in the transaction that goes on."""
 
     @abstractmethod
@@ -56,11 +56,11 @@ class IndexWriter:
         """The database with everything written so far, also what readers do not see yet."""
         return Snapshot(self._database, self._state.working)
 
-    def source(self, file: str) -> Source | None:
+    def document(self, file: str) -> DocumentRecord | None:
         """The newest row of the ledger for a file."""
         return self.latest.ledger.source(file)
 
-    def sources(self) -> list[Source]:
+    def documents(self) -> list[DocumentRecord]:
         """The newest rows of the ledger, by file name."""
         return self.latest.ledger.sources()
 
@@ -93,11 +93,11 @@ class IndexWriter:
             self._cache.insert(digests, unit)
             content = self._insert_content(document.pages, document.chunks, digests)
             self._insert_tables(content, document.tables)
-            self._replace_source(document.source, content)
+            self._replace_source(document.record, content)
 
         self._database.atomically(work)
 
-    def put_source(self, source: Source, pages: Iterable[Page] = ()) -> None:
+    def put_record(self, source: DocumentRecord, pages: Iterable[Page] = ()) -> None:
         """Record what became of a file that was not indexed.
 
         With status FAILED (transient) an earlier version stays searchable; with any other it goes.
@@ -112,14 +112,14 @@ class IndexWriter:
 
         self._database.atomically(work)
 
-    def rename(self, old_file: str, new_source: Source) -> None:
+    def rename(self, old_file: str, new_source: DocumentRecord) -> None:
         """Give a file that was moved its new row; its chunks and embeddings stay as they are.
 
         Raises KeyError when `old_file` is not in the ledger.
         """
 
         def work() -> None:
-            if self.source(old_file) is None:
+            if self.document(old_file) is None:
                 raise KeyError(old_file)
             content = self._current_content(old_file)
             if old_file != new_source.file:
@@ -134,7 +134,7 @@ class IndexWriter:
 
         def work() -> None:
             for file in files:
-                source = self.source(file)
+                source = self.document(file)
                 if source is not None and source.status is not Status.REMOVED:
                     self._replace_source(replace(source, status=Status.REMOVED), self._current_content(file))
 
@@ -165,7 +165,7 @@ class IndexWriter:
         if content is not None and content != keep:
             self._database.execute("UPDATE contents SET removed = ? WHERE id = ?", (working, content))
 
-    def _replace_source(self, source: Source, content: int | None) -> None:
+    def _replace_source(self, source: DocumentRecord, content: int | None) -> None:
         self._end_source(source.file, keep=content)
         found = self._database.rows(
             f"INSERT INTO sources ({rows.SOURCE_COLUMNS}, content, added) "

@@ -95,7 +95,7 @@ def original_of(index: Index, file: str) -> Path | None:
     The index may come from elsewhere and name any path. Only a file with the very bytes that were indexed is
     handed out, so that nobody learns from it what the index does not say already.
     """
-    source = index.source(file)
+    source = index.document(file)
     if source is None or not source.content_hash:
         return None
     path = Path(source.path)

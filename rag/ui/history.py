@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rag.errors import UsageError
 from rag.evaluation.compare import Comparison, compare
-from rag.evaluation.folder import MANIFEST, RECORDS, Run, load_run
 from rag.evaluation.report.page import html_report
+from rag.evaluation.runs import MANIFEST, RECORDS, Run, load_run
 from rag.evaluation.summary import Summary, summarise
 from rag.ui.words import Language
 

@@ -191,7 +191,7 @@ class Workspace:
         index = self.library.index()
         if index is None or not files:
             return
-        paths = [source.path for file in files if (source := index.source(file)) is not None]
+        paths = [source.path for file in files if (source := index.document(file)) is not None]
         with index.writer(wait=_WAIT_TO_REMOVE) as writer:
             writer.prune(files)
             # within the writer's turn: an ingest that starts later must not find them again

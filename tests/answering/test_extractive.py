@@ -185,7 +185,7 @@ def test_a_figure_of_the_question_that_stands_nowhere_weakens_the_evidence() -> 
 def test_calibration_keeps_the_stated_rate_on_its_own_questions(
     index: Index, retriever: HybridRetriever
 ) -> None:
-    pages = [(source.file, page) for source in index.sources() for page in index.pages(source.file)]
+    pages = [(source.file, page) for source in index.documents() for page in index.pages(source.file)]
     questions = make_questions(pages, 70, seed=3)
     assert questions == make_questions(pages, 70, seed=3)
     assert len({question.file for question in questions}) > 8
@@ -208,7 +208,7 @@ def test_a_calibration_of_an_unknown_index_is_read_with_care(value: object) -> N
 
 
 def test_too_few_documents_cannot_be_calibrated(index: Index, retriever: HybridRetriever) -> None:
-    file = index.sources()[0].file
+    file = index.documents()[0].file
     questions = make_questions([(file, page) for page in index.pages(file)], 20)
     with pytest.raises(UsageError, match="needed"):
         calibrate(questions, lambda question, k: list(retriever.retrieve(question, k=k).passages))

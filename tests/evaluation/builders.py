@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.evaluation.questions import Evidence, Question
-from rag.evaluation.records import Record, results_of
+from rag.evaluation.question_sets import Evidence, Question
+from rag.evaluation.runs import Record, results_of
 from rag.types import Answer, Citation, Passage, QuoteStatus, Sentence, Support, Usage
 
 Page = tuple[str, int]

@@ -20,10 +20,11 @@ from rag.evaluation.metrics.answers import (
     answer_hit,
     character_f1,
     exact_match,
+    figures,
+    numeric_match,
     rouge_l,
     token_f1,
 )
-from rag.evaluation.metrics.numbers import figures, numeric_match
 
 words = st.sampled_from(
     [

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import TemplateError
-from rag.evaluation.asking import first_object, load_prompt
-from rag.evaluation.drafting.draft import draft_questions
-from rag.evaluation.drafting.rules import ask_about
-from rag.evaluation.drafting.writer import model_writer
-from rag.evaluation.questions import load_questions, write_questions
+from rag.evaluation.drafts import ask_about, draft_questions, model_writer
+from rag.evaluation.json_prompt import first_object, load_prompt
+from rag.evaluation.question_sets import load_questions, write_questions
 from rag.settings import load_settings
 from rag.types import Page, Status
 from tests.servers.openai_server import OpenAIServer, Request

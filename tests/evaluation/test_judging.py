@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rag.evaluation.export import write_ragas
-from rag.evaluation.folder import load_run
 from rag.evaluation.judge import FILE, agreement, judge_run
-from rag.evaluation.questions import Question
-from rag.evaluation.run import evaluate
+from rag.evaluation.question_sets import Question
+from rag.evaluation.running import evaluate
+from rag.evaluation.runs import load_run
 from rag.providers.registry import chat_model
 from rag.settings import load_settings
 from rag.types import Answer

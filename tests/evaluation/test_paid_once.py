@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.evaluation.folder import PAID, load_run
-from rag.evaluation.run import evaluate
+from rag.evaluation.running import evaluate
+from rag.evaluation.runs import PAID, load_run
 from rag.providers.registry import chat_model, embedding_model
 from rag.types import Answer, Usage
 from rag.usage.meter import UsageTotal, counting_usage
@@ -38,7 +38,7 @@ class Asker:
         self.last, self.replies = last, 0
 
     def __call__(self, asked: object) -> Answer:
-        from rag.evaluation.questions import Question
+        from rag.evaluation.question_sets import Question
 
         assert isinstance(asked, Question)
         tally = UsageTotal()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import QuestionSetError
-from rag.evaluation.questions import Evidence, fingerprint, load_questions, write_questions
+from rag.evaluation.question_sets import Evidence, fingerprint, load_questions, write_questions
 
 
 def save(folder: Path, name: str, text: str | bytes) -> Path:

@@ -12,12 +12,12 @@ import pytest
 
 from rag.evaluation.catalogue import METRICS
 from rag.evaluation.compare import compare
-from rag.evaluation.questions import Evidence, Question
-from rag.evaluation.records import Record
+from rag.evaluation.question_sets import Evidence, Question
 from rag.evaluation.report.markdown import comparison_markdown, plain, run_markdown
 from rag.evaluation.report.page import html_report
 from rag.evaluation.report.strings import TEXTS, metric_texts
 from rag.evaluation.report.sweeps import sweep_html, sweep_markdown
+from rag.evaluation.runs import Record
 from rag.evaluation.summary import summarise
 from rag.evaluation.sweep import grid, sweep_table
 from rag.types import QuoteStatus

@@ -21,7 +21,7 @@ from rag.evaluation.metrics.retrieval import (
     reciprocal_rank,
     same_file,
 )
-from rag.evaluation.records import Found
+from rag.evaluation.runs import Found
 
 pages = st.tuples(st.sampled_from(["a.pdf", "b.pdf", "가.pdf"]), st.integers(1, 6))
 golds = st.sets(pages, min_size=1, max_size=6)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import AuthenticationFailed, BudgetReached, RagError, ServerUnreachable, UsageError
-from rag.evaluation.folder import RECORDS, load_run
-from rag.evaluation.questions import Question
-from rag.evaluation.run import Progress, evaluate
+from rag.evaluation.question_sets import Question
+from rag.evaluation.running import EvaluationProgress, evaluate
+from rag.evaluation.runs import RECORDS, load_run
 from rag.types import Answer
 from tests.evaluation.builders import answer, question
 
@@ -38,7 +38,7 @@ class Scripted:
 
 def test_a_run_keeps_everything_in_the_order_of_the_questions(tmp_path: Path) -> None:
     ask = Scripted()
-    seen: list[Progress] = []
+    seen: list[EvaluationProgress] = []
     outcome = evaluate(
         QUESTIONS, tmp_path / "run", ask=ask, settings={"model": "m"}, workers=4, progress=seen.append
     )
@@ -200,7 +200,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.evaluation.test_runs import QUESTIONS, answer
-from rag.evaluation.run import evaluate
+from rag.evaluation.running import evaluate
 
 def ask(asked):
     time.sleep(0.004)

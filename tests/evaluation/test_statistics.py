@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.evaluation.metrics.intervals import interval
 from rag.evaluation.metrics.statistics import (
     AnsweredAtRate,
     Auroc,
@@ -17,6 +16,7 @@ from rag.evaluation.metrics.statistics import (
     Ratio,
     RiskCoverage,
     Statistic,
+    interval,
 )
 
 score = st.sampled_from([0.1, 0.2, 0.3, 0.5, 0.5, 0.9])

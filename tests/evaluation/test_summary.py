@@ -6,10 +6,9 @@ import math
 
 import pytest
 
-from rag.evaluation.catalogue import METRICS
-from rag.evaluation.questions import Evidence, Question
-from rag.evaluation.records import Record
-from rag.evaluation.scores import is_right
+from rag.evaluation.catalogue import METRICS, is_right
+from rag.evaluation.question_sets import Evidence, Question
+from rag.evaluation.runs import Record
 from rag.evaluation.summary import summarise
 from rag.types import QuoteStatus
 from tests.evaluation.builders import answer, citation, question, record

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.evaluation.folder import Run
-from rag.evaluation.records import Record
+from rag.evaluation.runs import Record, Run
 from tests.evaluation.builders import citation, question, record
 
 WORDS = (

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from rag.store import open_index
-from rag.types import Chunk, Page, Source
+from rag.types import Chunk, DocumentRecord, Page
 from tests.conftest import ROOT, clean_environment
 from tests.servers.openai_server import OpenAIServer
 
 MODEL = "compatible:counted"
 SECRET = "pw-of-a-locked-file-81c2"
 
-Content = dict[str, tuple[Source, list[Page], list[tuple[Chunk, bytes]]]]
+Content = dict[str, tuple[DocumentRecord, list[Page], list[tuple[Chunk, bytes]]]]
 
 
 def content_of(index: Path) -> Content:
@@ -31,7 +31,7 @@ def content_of(index: Path) -> Content:
     found = {}
     with open_index(index) as opened:
         assert opened.verify() == []
-        for source in opened.sources():
+        for source in opened.documents():
             pages = opened.pages(source.file)
             ids = sorted({c for page in pages for c in opened.chunks_of_page(source.file, page.number)})
             chunks = [

@@ -13,7 +13,7 @@ import pytest
 from ingest.options import Passwords
 from rag.errors import BudgetReached, IndexMismatch, RateLimited, UsageError
 from rag.store import open_index
-from rag.types import Source, Status
+from rag.types import DocumentRecord, Status
 from tests.ingest import pdfs
 from tests.ingest.support import HashEmbedder, run
 from tests.kinds import BOTH_KINDS, exists, stored_bytes
@@ -44,9 +44,9 @@ def index(new_location: Callable[[], Path | str]) -> Path | str:
     return new_location()
 
 
-def _sources(index: Path | str) -> dict[str, Source]:
+def _sources(index: Path | str) -> dict[str, DocumentRecord]:
     with open_index(index) as opened:
-        return {source.file: source for source in opened.sources()}
+        return {source.file: source for source in opened.documents()}
 
 
 def _texts(index: Path | str, file: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rag.store import open_index
-from rag.types import Chunk, Page, Source
+from rag.types import Chunk, DocumentRecord, Page
 from tests.ingest import pdfs
 from tests.ingest.killed_run import BATCH
 from tests.ingest.support import run, vector_of
@@ -44,12 +44,12 @@ def _write(folder: Path, subject: str, year: int) -> None:
     pdfs.write_pdf(folder / f"{subject}.pdf", pages, invariant=1)
 
 
-def _content(index: Path | str) -> dict[str, tuple[Source, list[Page], list[tuple[Chunk, bytes]]]]:
+def _content(index: Path | str) -> dict[str, tuple[DocumentRecord, list[Page], list[tuple[Chunk, bytes]]]]:
     """Everything that an index says, by file; chunk ids differ with the order in which files were finished."""
     found = {}
     with open_index(index) as opened:
         assert opened.verify() == []
-        for source in opened.sources():
+        for source in opened.documents():
             pages = opened.pages(source.file)
             ids = sorted({c for page in pages for c in opened.chunks_of_page(source.file, page.number)})
             chunks = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from rag.providers.embedding import EmbeddingProvider
 from rag.store import IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
-from rag.types import Chunk, Document, Page, Source, Span, Status
+from rag.types import Chunk, Document, DocumentRecord, Page, Span, Status
 
 PAGES: dict[str, list[str]] = {
     "bridges/harbour.pdf": [
@@ -46,7 +46,9 @@ def build(folder: Path, provider: EmbeddingProvider) -> Path:
 
 def _document(file: str, texts: list[str]) -> Document:
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()
-    source = Source(file, f"/nowhere/{file}", digest, len(texts[0]), 0, Status.OK, title=Path(file).stem)
+    source = DocumentRecord(
+        file, f"/nowhere/{file}", digest, len(texts[0]), 0, Status.OK, title=Path(file).stem
+    )
     pages = tuple(Page(number, text) for number, text in enumerate(texts, 1))
     chunks = tuple(
         Chunk(page.number - 1, (Span(page.number, 0, len(page.text)),), page.text, tokens=60)

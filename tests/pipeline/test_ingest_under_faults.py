@@ -82,7 +82,7 @@ def test_an_ingest_under_faults(seed: int, tmp_path: Path, monkeypatch: pytest.M
         assert run(documents, settings_for(server, **flags)) == ""
         assert server.requests == []
     with open_index(tmp_path / "index") as index:
-        assert [s.status for s in index.sources()] == [Status.OK] * files
+        assert [s.status for s in index.documents()] == [Status.OK] * files
         assert index.verify() == []
         texts = embedded_texts(index)
     # every text was paid for once, by a request that was answered, in whichever run
@@ -91,7 +91,7 @@ def test_an_ingest_under_faults(seed: int, tmp_path: Path, monkeypatch: pytest.M
 
 def embedded_texts(index: Index) -> set[str]:
     """The distinct texts that the index had embedded."""
-    pages = [(source.file, page.number) for source in index.sources() for page in index.pages(source.file)]
+    pages = [(source.file, page.number) for source in index.documents() for page in index.pages(source.file)]
     chunks = {chunk for file, number in pages for chunk in index.chunks_of_page(file, number)}
     return {f"{p.header}\n{p.text}" if p.header else p.text for p in index.passages(sorted(chunks))}
 

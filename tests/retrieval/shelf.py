@@ -11,7 +11,7 @@ from rag.pipeline import Pipeline
 from rag.providers.registry import embedding_model
 from rag.store import IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
-from rag.types import Chunk, Document, Page, Passage, Source, Span, Status
+from rag.types import Chunk, Document, DocumentRecord, Page, Passage, Span, Status
 from tests.providers.support import CHAT, EMBEDDINGS, settings_for
 from tests.servers.openai_server import OpenAIServer
 
@@ -53,7 +53,7 @@ def build(folder: Path) -> Path:
 
 def _document(file: str, texts: Sequence[str]) -> Document:
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()
-    source = Source(file, f"/nowhere/{file}", digest, 100, 0, Status.OK, title=Path(file).stem)
+    source = DocumentRecord(file, f"/nowhere/{file}", digest, 100, 0, Status.OK, title=Path(file).stem)
     pages = tuple(Page(number, text) for number, text in enumerate(texts, 1))
     chunks = tuple(
         Chunk(page.number - 1, (Span(page.number, 0, len(page.text)),), page.text, tokens=30)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rag.retrieval.routing import Router
-from rag.types import Source, Status
+from rag.types import DocumentRecord, Status
 
 
 def router(*files: str, **titles: str) -> Router:
     return Router(
-        Source(file, file, "", 1, 1, Status.OK, title=titles.get(file.split(".")[0], "")) for file in files
+        DocumentRecord(file, file, "", 1, 1, Status.OK, title=titles.get(file.split(".")[0], ""))
+        for file in files
     )
 
 

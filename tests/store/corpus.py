@@ -13,7 +13,7 @@ from langchain_core.embeddings import Embeddings
 
 from rag.store import IndexSpec
 from rag.text.keywords import TOKENISER_ID
-from rag.types import Chunk, Document, Page, Source, Span, Status
+from rag.types import Chunk, Document, DocumentRecord, Page, Span, Status
 
 DIMENSION = 64
 
@@ -80,7 +80,7 @@ def document(
 ) -> Document:
     """A document with one chunk for each page."""
     digest = hashlib.sha256("\f".join(pages).encode("utf-8", "replace")).hexdigest()
-    source = Source(file, f"/docs/{file}", digest, 100, 1, status, title=title, metadata=metadata)
+    source = DocumentRecord(file, f"/docs/{file}", digest, 100, 1, status, title=title, metadata=metadata)
     stored = tuple(Page(n, text, label=f"p{n}", characters=len(text)) for n, text in enumerate(pages, 1))
     chunks = tuple(
         Chunk(n - 1, (Span(n, 0, len(text)),), text, header=title, heading=f"Section {n}", tokens=9)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from rag.cli.index import command
 from rag.errors import IndexMismatch, UsageError
 from rag.store import Index, copy_index, open_cache, open_index
-from rag.types import Page, Source, Status
+from rag.types import DocumentRecord, Page, Status
 from tests.kinds import BOTH_KINDS, stored_chunks
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
@@ -37,26 +37,33 @@ def origin(tmp_path: Path) -> Path:
             document("odd\0.pdf", ["before \x00 after", "둘째 쪽"], year="2024"),
         ]:
             writer.put(item, vectors_of(item))
-        gone, failed = (corpus.generated(12)[n].source for n in (3, 5))
+        gone, failed = (corpus.generated(12)[n].record for n in (3, 5))
         writer.mark_removed([gone.file])
-        writer.put_source(replace(failed, status=Status.FAILED, reason="the server did not answer"))
-        scanned = Source("scan.pdf", "/x", "s", 5, 5, Status.SCANNED)
-        writer.put_source(scanned, [Page(1, "", Status.SCANNED, "one picture"), Page(2, "", Status.EMPTY)])
-        writer.put_source(Source("locked.pdf", "/x", "l", 5, 5, Status.ENCRYPTED, reason="wants a password"))
-        writer.put_source(Source("late.pdf", "/x", "f", 5, 5, Status.FAILED, reason="timed out"))
+        writer.put_record(replace(failed, status=Status.FAILED, reason="the server did not answer"))
+        scanned = DocumentRecord("scan.pdf", "/x", "s", 5, 5, Status.SCANNED)
+        writer.put_record(scanned, [Page(1, "", Status.SCANNED, "one picture"), Page(2, "", Status.EMPTY)])
+        writer.put_record(
+            DocumentRecord("locked.pdf", "/x", "l", 5, 5, Status.ENCRYPTED, reason="wants a password")
+        )
+        writer.put_record(DocumentRecord("late.pdf", "/x", "f", 5, 5, Status.FAILED, reason="timed out"))
         writer.cache_vectors(["paid but in no file"], corpus.embed(["paid but in no file"]))
     return place
 
 
 def seen(index: Index) -> list[object]:
     """What a reader sees, with the order of hits."""
-    found: list[object] = [index.ledger(), index.page_problems(), index.counts(), index.characters()]
+    found: list[object] = [
+        index.document_statuses(),
+        index.page_problems(),
+        index.counts(),
+        index.characters(),
+    ]
     for text in (*corpus.ENGLISH, *corpus.KOREAN):
         hits = index.search_dense(question(text), 8)
         found.append(
             [(p.file, p.page, p.text, p.spans, p.header) for p in index.passages([h.chunk_id for h in hits])]
         )
-    found.append([index.pages(source.file) for source in index.sources()])
+    found.append([index.pages(source.file) for source in index.documents()])
     return found
 
 
@@ -79,8 +86,8 @@ def test_a_second_copy_brings_what_changed(origin: Path, location: Path | str) -
     assert copy_index(origin, location).copied_files == 0
     with open_index(origin) as index, index.writer() as writer:
         changed = document("document-000.pdf", ["something else", "and more"])
-        first = next(s for s in index.sources() if s.file.endswith("document-000.pdf"))
-        changed = replace(changed, source=replace(changed.source, file=first.file))
+        first = next(s for s in index.documents() if s.file.endswith("document-000.pdf"))
+        changed = replace(changed, record=replace(changed.record, file=first.file))
         writer.put(changed, vectors_of(changed))
     again = copy_index(origin, location)
     assert (again.copied_files, again.copied_embeddings, again.same) == (1, 2, True)
@@ -114,7 +121,7 @@ def test_another_content_under_the_same_row_of_the_ledger_is_copied_again(
     again = copy_index(origin, location)
     assert (again.copied_files, again.copied_embeddings, again.same) == (1, 0, True)
     with open_index(origin) as a, open_index(location) as b:
-        assert a.pages(other.source.file) == b.pages(other.source.file)
+        assert a.pages(other.record.file) == b.pages(other.record.file)
         assert b.verify() == []
 
 

@@ -26,7 +26,7 @@ def rounds_seen(index: Index) -> list[set[str]]:
     dense = index.passages([hit.chunk_id for hit in index.search_dense(question("wharf"), 50)])
     keyword = index.passages([hit.chunk_id for hit in index.search_keywords(["wharf"], 50)])
     pages = [index.page(hit.file, hit.page) for hit in index.search_pages(["wharf"], 50)]
-    stored = [page for source in index.sources() for page in index.pages(source.file)]
+    stored = [page for source in index.documents() for page in index.pages(source.file)]
     assert [len(dense), len(keyword), len(pages), len(stored)] == [9, 9, 9, 9]
     return [{item.text.split()[0] for item in found if item} for found in (dense, keyword, pages, stored)]
 
@@ -59,10 +59,10 @@ def test_what_is_written_is_not_seen_before_it_is_published(index: Index) -> Non
     with index.writer() as writer:
         new = document("a.pdf", ["second wharf"])
         writer.put(new, vectors_of(new))
-        writer.put_source(document("b.pdf", []).source)
+        writer.put_record(document("b.pdf", []).record)
         assert [page.text for page in index.pages("a.pdf")] == ["first wharf"]
-        assert [s.file for s in index.sources()] == ["a.pdf"]
-        assert [s.file for s in writer.sources()] == ["a.pdf", "b.pdf"]
+        assert [s.file for s in index.documents()] == ["a.pdf"]
+        assert [s.file for s in writer.documents()] == ["a.pdf", "b.pdf"]
         assert index.search_keywords(["second"], 5) == []
         writer.publish()
         assert [page.text for page in index.pages("a.pdf")] == ["second wharf"]

@@ -28,7 +28,7 @@ def use_all(location: Path) -> None:
     """Open and use the index in every way, reading and writing."""
     with open_index(location) as index:
         index.counts()
-        index.ledger()
+        index.document_statuses()
         index.pages("a.pdf")
         index.passages(range(5))
         index.neighbours(1)
@@ -238,7 +238,7 @@ def test_rebuilding_a_damaged_index_keeps_the_embeddings_that_can_be_read(
                 [f"Fees\n{corpus.ENGLISH[0]}", f"Fees\n{corpus.KOREAN[0]}", "other"]
             )
             assert sorted(known) == [0, 1]
-        assert index.sources() == []
+        assert index.documents() == []
         assert index.verify() == []
     assert len(notices) == 1
     assert "index.db.damaged" in notices[0]

@@ -10,7 +10,7 @@ import pytest
 from rag.errors import IndexMismatch, IndexMissing, UsageError
 from rag.store import Index, open_index
 from rag.text.keywords import query_terms, query_tokens
-from rag.types import Chunk, Document, Page, Source, Span, Status
+from rag.types import Chunk, Document, DocumentRecord, Page, Span, Status
 from tests.kinds import BOTH_KINDS
 from tests.store import corpus
 from tests.store.corpus import document, embed, question, vectors_of
@@ -70,13 +70,13 @@ def test_a_chunk_over_two_pages_is_found_from_both(index: Index) -> None:
         Page(2, "over the quay.", headers_footers=((0, 4),), status=Status.OCR),
     )
     chunk = Chunk(0, (Span(1, 0, 13), Span(2, 0, 14)), "The tide rose over the quay.")
-    source = Source("tide.pdf", "/x", "h", 1, 1, Status.OK)
+    source = DocumentRecord("tide.pdf", "/x", "h", 1, 1, Status.OK)
     item = Document(source, pages, (chunk,))
     put(index, item)
     assert index.chunks_of_page("tide.pdf", 1) == index.chunks_of_page("tide.pdf", 2) != []
     assert index.pages("tide.pdf") == list(pages)
     assert index.page("tide.pdf", 3) is None
-    assert index.source("tide.pdf") == source
+    assert index.document("tide.pdf") == source
 
 
 def test_dense_scores_are_cosines_in_order(index: Index) -> None:
@@ -139,7 +139,7 @@ def test_ids_are_not_reused_after_everything_was_removed(index: Index) -> None:
     with index.writer() as writer:
         writer.prune(["sea/harbour.pdf"])
     assert index.search_dense(question("harbour"), 5) == []
-    assert index.sources() == []
+    assert index.documents() == []
     put(index, PORT)
     assert {hit.chunk_id for hit in index.search_keywords(["부산"], 5)} == {4, 5}
     assert index.verify() == []
@@ -148,16 +148,16 @@ def test_ids_are_not_reused_after_everything_was_removed(index: Index) -> None:
 def test_renaming_keeps_chunks_and_ids(index: Index) -> None:
     put(index, SEA)
     before = index.search_dense(question("mooring fees"), 3)
-    moved = Source(
-        "archive/2023/harbour.pdf", "/y", SEA.source.content_hash, 100, 2, Status.OK, title="Harbour report"
+    moved = DocumentRecord(
+        "archive/2023/harbour.pdf", "/y", SEA.record.content_hash, 100, 2, Status.OK, title="Harbour report"
     )
     with index.writer() as writer:
         writer.rename("sea/harbour.pdf", moved)
         with pytest.raises(KeyError):
             writer.rename("nothing.pdf", moved)
     assert index.search_dense(question("mooring fees"), 3) == before
-    assert index.source("sea/harbour.pdf") is None
-    assert index.sources() == [moved]
+    assert index.document("sea/harbour.pdf") is None
+    assert index.documents() == [moved]
     assert {p.file for p in index.passages([1, 2, 3])} == {"archive/2023/harbour.pdf"}
     assert index.verify() == []
 
@@ -166,34 +166,37 @@ def test_a_vanished_file_stays_searchable_until_pruned(index: Index) -> None:
     put(index, SEA, PORT)
     with index.writer() as writer:
         writer.mark_removed(["sea/harbour.pdf", "unknown.pdf"])
-    source = index.source("sea/harbour.pdf")
+    source = index.document("sea/harbour.pdf")
     assert source is not None
     assert source.status is Status.REMOVED
     assert len(index.search_keywords(["mooring"], 5)) == 1
     with index.writer() as writer:
         writer.prune(["sea/harbour.pdf", "unknown.pdf"])
     assert index.search_keywords(["mooring"], 5) == []
-    assert [s.file for s in index.sources()] == ["항구/부산.pdf"]
+    assert [s.file for s in index.documents()] == ["항구/부산.pdf"]
 
 
 def test_a_transient_failure_keeps_the_earlier_version_and_a_permanent_one_drops_it(index: Index) -> None:
     put(index, SEA, PORT)
-    failed = Source("sea/harbour.pdf", "/x", "new", 5, 5, Status.FAILED, reason="the server did not answer")
-    damaged = Source("항구/부산.pdf", "/x", "new", 5, 5, Status.DAMAGED, reason="cut short")
-    scanned = Source("scan.pdf", "/x", "s", 5, 5, Status.SCANNED)
+    failed = DocumentRecord(
+        "sea/harbour.pdf", "/x", "new", 5, 5, Status.FAILED, reason="the server did not answer"
+    )
+    damaged = DocumentRecord("항구/부산.pdf", "/x", "new", 5, 5, Status.DAMAGED, reason="cut short")
+    scanned = DocumentRecord("scan.pdf", "/x", "s", 5, 5, Status.SCANNED)
     with index.writer() as writer:
-        writer.put_source(failed)
-        writer.put_source(damaged)
-        writer.put_source(scanned, [Page(1, "", Status.SCANNED, "one picture"), Page(2, "", Status.EMPTY)])
+        writer.put_record(failed)
+        writer.put_record(damaged)
+        writer.put_record(scanned, [Page(1, "", Status.SCANNED, "one picture"), Page(2, "", Status.EMPTY)])
     assert len(index.search_keywords(["mooring"], 5)) == 1
     assert index.search_keywords(["부산"], 5) == []
-    assert index.source("sea/harbour.pdf") == failed
+    assert index.document("sea/harbour.pdf") == failed
     assert [page.reason for page in index.pages("scan.pdf")] == ["one picture", ""]
     totals = index.counts()
     assert totals.files == {Status.FAILED: 1, Status.DAMAGED: 1, Status.SCANNED: 1}
     assert (totals.pages, totals.searchable_pages, totals.chunks) == (5, 3, 3)
     entries = {
-        entry.source.file: (entry.pages, entry.searchable_pages, entry.chunks) for entry in index.ledger()
+        entry.record.file: (entry.pages, entry.searchable_pages, entry.chunks)
+        for entry in index.document_statuses()
     }
     assert entries == {"sea/harbour.pdf": (3, 3, 3), "scan.pdf": (2, 0, 0), "항구/부산.pdf": (0, 0, 0)}
 
@@ -226,7 +229,7 @@ def test_embeddings_are_kept_when_chunks_go_and_when_the_index_is_rebuilt(index:
         open_index(location, create=corpus.spec(chunk_tokens=100), rebuild=True) as again,
         again.writer() as writer,
     ):
-        assert writer.sources() == []
+        assert writer.documents() == []
         cached = writer.cached_vectors([*texts, "new", texts[0], "paid but not yet in a file"])
         assert sorted(cached) == [0, 1, 2, 4, 5]
         unit = embed(texts)[1] / np.linalg.norm(embed(texts)[1])
@@ -250,7 +253,7 @@ def test_wrong_vectors_are_refused_and_change_nothing(index: Index, bad: np.ndar
     with index.writer() as writer:
         with pytest.raises(ValueError, match=r"shape|finite"):
             writer.put(SEA, bad)
-        assert writer.sources() == []
+        assert writer.documents() == []
 
 
 def test_a_question_of_another_dimension_is_one_sentence(index: Index) -> None:
@@ -313,19 +316,19 @@ def test_text_that_utf8_cannot_hold(index: Index) -> None:
     (page,) = index.pages(file)
     assert page.text == "before \ufffd after \x00 mooring"
     assert len(index.chunks_of_page(file, 1)) == 1
-    assert index.source(file) is not None
+    assert index.document(file) is not None
     put(index, document(file, [text, text]))
-    assert [source.file for source in index.sources()] == ["na\ufffdve.pdf"]
+    assert [source.file for source in index.documents()] == ["na\ufffdve.pdf"]
     assert len(index.search_keywords(["mooring"], 5)) == 2
 
 
 def test_a_document_that_contradicts_itself_changes_nothing(index: Index) -> None:
     put(index, SEA)
-    twice = Document(SEA.source, (Page(1, "a"), Page(1, "b")), ())
+    twice = Document(SEA.record, (Page(1, "a"), Page(1, "b")), ())
     with index.writer() as writer:
         with pytest.raises(Exception, match=r"(?i)unique"):
             writer.put(twice, np.empty((0, corpus.DIMENSION)))
-        assert writer.source("sea/harbour.pdf") == SEA.source
+        assert writer.document("sea/harbour.pdf") == SEA.record
     assert len(index.pages("sea/harbour.pdf")) == 3
 
 

@@ -39,8 +39,8 @@ def kill_after(seconds: float, location: Path | str, paid: Path) -> bool:
 def contents(index: Index) -> list[object]:
     """Everything a reader can see of an index, without ids."""
     seen: list[object] = []
-    for entry in index.ledger():
-        file = entry.source.file
+    for entry in index.document_statuses():
+        file = entry.record.file
         chunks = [chunk for page in index.pages(file) for chunk in index.chunks_of_page(file, page.number)]
         seen.append((entry, index.pages(file), [(p.text, p.spans) for p in index.passages(chunks)]))
     for text in (*corpus.ENGLISH, *corpus.KOREAN):
@@ -58,7 +58,7 @@ def check_killed_index(location: Path | str) -> int:
         return 0
     with opened as index:
         assert index.verify() == []
-        ledger = index.ledger()
+        ledger = index.document_statuses()
         assert {(entry.pages, entry.chunks) for entry in ledger} <= {(PAGES, PAGES)}
         found = index.search_dense(corpus.question("a"), FILES * PAGES)
         assert len(found) == len(ledger) * PAGES
@@ -108,7 +108,7 @@ def test_what_was_finished_before_a_kill_is_published_by_the_next_reader(locatio
         interrupted()
     notices: list[str] = []
     with open_index(location, notify=notices.append) as index:
-        assert [source.file for source in index.sources()] == [item.source.file]
+        assert [source.file for source in index.documents()] == [item.record.file]
         assert len(index.search_dense(corpus.question("x"), 9)) == PAGES
         assert index.verify() == []
     assert len(notices) == 1

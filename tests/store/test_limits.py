@@ -111,7 +111,7 @@ def test_a_full_disk_is_one_sentence_and_the_index_stays_sound(tmp_path: Path, l
     assert "\n" not in outcome["text"]
     with open_index(location, create=corpus.spec()) as index:
         assert index.verify() == []
-        assert {entry.chunks for entry in index.ledger()} <= {8}
+        assert {entry.chunks for entry in index.document_statuses()} <= {8}
         with index.writer() as writer:
             for item in corpus.generated(60, pages=8):
                 writer.put(item, corpus.vectors_of(item))

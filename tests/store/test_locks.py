@@ -35,7 +35,7 @@ def test_waiting_says_so_and_ends_when_the_lock_is_free(location: Path | str, ho
         timer.start()
         with index.writer(on_wait=said.append) as writer:
             writer.prune(["a.pdf"])
-        assert index.sources() == []
+        assert index.documents() == []
     assert len(said) == 1
     assert re.match(rf"Waiting for process {holder.pid} ", said[0])
 

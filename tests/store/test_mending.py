@@ -221,5 +221,5 @@ def test_the_log_of_a_lost_database_is_not_replayed_into_a_new_one(location: Pat
     (location / "index.db").unlink()
     (location / "kept").rename(location / "index.db-wal")
     with open_index(location, create=corpus.spec()) as index:
-        assert index.sources() == []
+        assert index.documents() == []
         assert index.verify() == []

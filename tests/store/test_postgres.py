@@ -234,10 +234,10 @@ def test_a_server_that_stays_away_is_one_sentence(server: PostgresServer, locati
         server.stop()
         try:
             with pytest.raises(IndexError_, match=r"cannot be reached .*check that the server runs"):
-                index.sources()
+                index.documents()
         finally:
             server.start()
-        assert len(index.sources()) == 1
+        assert len(index.documents()) == 1
 
 
 # -- users --------------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_an_index_that_cannot_be_read_is_kept_aside_and_its_embeddings_saved(loc
         open_index(location, create=corpus.spec(), rebuild=True, notify=said.append) as index,
         index.writer() as writer,
     ):
-        assert writer.sources() == []
+        assert writer.documents() == []
         assert len(writer.cached_vectors([chunk.indexed_text for chunk in item.chunks])) == 4
     assert "_damaged" in said[0]
 
@@ -445,7 +445,7 @@ def test_a_reader_of_one_folder_gets_nothing_of_another(location: str, roles: Ca
             assert {hit.file for hit in index.search_pages(words, 99, head=head)} == {"handbook/mine.pdf"}
         assert index.search_keywords(["zanzibar"], 9) == []
         assert index.search_dense(question("quay"), 9, Filter.parse(["author=Lee"])) == []
-        assert [source.file for source in index.sources()] == ["handbook/mine.pdf"]
+        assert [source.file for source in index.documents()] == ["handbook/mine.pdf"]
         assert (index.counts().pages, index.counts().chunks) == (2, 2)
         assert index.page("secret/theirs.pdf", 1) is None
         assert index.pages("secret/theirs.pdf") == index.chunks_of_page("secret/theirs.pdf", 1) == []

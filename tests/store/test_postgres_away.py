@@ -48,7 +48,7 @@ def test_a_writer_outlives_a_restart_between_any_two_statements(
         with index.writer() as writer:
             writer.put(first, vectors_of(first))
             server.restart()
-            assert writer.source(first.source.file) == first.source
+            assert writer.document(first.record.file) == first.record
             server.restart()
             assert writer.cached_vectors(texts) == {}
             server.restart()

@@ -192,6 +192,6 @@ def test_metadata_that_utf_8_cannot_hold(location: str) -> None:
     odd = {first: f"KIM{chr(0xDC80)}", second: "LEE", "plain": "Yes"}
     with open_index(location, create=corpus.spec()) as index:
         put(index, document("a.pdf", ["one"], **odd))
-        assert index.sources()[0].metadata == {"author\ufffd": "LEE", "plain": "Yes"}
+        assert index.documents()[0].metadata == {"author\ufffd": "LEE", "plain": "Yes"}
         for condition, wanted in (("author\ufffd=lee", 1), ("author\ufffd=kim\ufffd", 0), ("plain=yes", 1)):
             assert len(index.search_keywords(["one"], 5, Filter.parse([condition]))) == wanted

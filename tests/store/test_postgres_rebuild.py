@@ -244,7 +244,7 @@ def test_policies_that_were_set_aside_leave_nothing_open(
     rebuild(location)
     filled(location)
     with open_index(postgres_server.url(name, user=stranger, password=PASSWORD)) as index:
-        file = index.sources()[0].file
+        file = index.documents()[0].file
         assert index.pages(file) == []
 
 

@@ -21,8 +21,8 @@ def ingest(location: str, count: str, paid: str) -> None:
     with open_index(location, create=corpus.spec()) as index, index.writer() as writer:
         say("ready")
         for number, item in enumerate(corpus.generated(int(count))):
-            known = writer.source(item.source.file)
-            if known is not None and known.content_hash == item.source.content_hash:
+            known = writer.document(item.record.file)
+            if known is not None and known.content_hash == item.record.content_hash:
                 continue
             texts = [chunk.indexed_text for chunk in item.chunks]
             missing = [text for place, text in enumerate(texts) if place not in writer.cached_vectors(texts)]

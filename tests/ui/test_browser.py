@@ -54,8 +54,8 @@ def _upload(page: Any, *files: Path) -> None:
 
 def _evaluate(folder: Path, index: Path) -> None:
     """Two small runs of the real evaluation: one that reads eight passages, one that reads a single one."""
-    from rag.evaluation.questions import load_questions
-    from rag.evaluation.run import evaluate
+    from rag.evaluation.question_sets import load_questions
+    from rag.evaluation.running import evaluate
     from rag.pipeline import Pipeline
 
     questions = [q for q in load_questions(ROOT / "data" / "questions" / "sample.jsonl") if q.answerable][:12]

@@ -14,7 +14,7 @@ from rag.providers.builtin import BuiltinEmbeddings
 from rag.settings import load_settings
 from rag.store import Index, IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
-from rag.types import Document, Page, Source, Span, Status
+from rag.types import Document, DocumentRecord, Page, Span, Status
 from rag.ui.evidence import Exhibit, Pictures, original_of, view_page
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -26,7 +26,7 @@ def _index(folder: Path, path: Path, *, content: bytes | None = None) -> Index:
     provider = BuiltinEmbeddings(load_settings(env={}, dotenv_path=None))
     spec = IndexSpec(provider.spec, provider.id, provider.dimension, 220, 0, TOKENISER_ID)
     data = path.read_bytes() if content is None else content
-    source = Source("a.pdf", str(path), hashlib.sha256(data).hexdigest(), len(data), 0, Status.OK)
+    source = DocumentRecord("a.pdf", str(path), hashlib.sha256(data).hexdigest(), len(data), 0, Status.OK)
     pages = tuple(Page(number, f"Page {number} has a quote.") for number in (1, 2, 3))
     index = open_index(folder, create=spec)
     with index.writer() as writer:

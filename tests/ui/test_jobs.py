@@ -45,13 +45,13 @@ def test_uploads_are_ingested_and_a_damaged_one_is_named(tmp_path: Path) -> None
     assert {file: status for file, status, _ in job.files} == {NAME: "ok", "damaged.pdf": "damaged"}
     index = workspace.library.index()
     assert index is not None
-    assert {s.file: s.status for s in index.sources()} == {NAME: Status.OK, "damaged.pdf": Status.DAMAGED}
+    assert {s.file: s.status for s in index.documents()} == {NAME: Status.OK, "damaged.pdf": Status.DAMAGED}
     assert sorted(p.name for p in workspace.uploads.iterdir()) == ["damaged.pdf", NAME]
 
     workspace.remove([NAME])
     index = workspace.library.index()
     assert index is not None
-    assert [s.file for s in index.sources()] == ["damaged.pdf"]
+    assert [s.file for s in index.documents()] == ["damaged.pdf"]
     assert [p.name for p in workspace.uploads.iterdir()] == ["damaged.pdf"]
 
 
@@ -64,7 +64,7 @@ def test_removing_what_was_not_uploaded_leaves_the_file(sample_index: Path, tmp_
     assert (SAMPLE / NAME).exists()
     index = workspace.library.index()
     assert index is not None
-    assert index.source(NAME) is None
+    assert index.document(NAME) is None
 
 
 def test_a_job_that_fails_says_why_and_the_next_one_runs(tmp_path: Path) -> None:

@@ -35,13 +35,13 @@ def test_a_question_keeps_its_state_and_the_next_one_gets_the_newest(
 ) -> None:
     monkeypatch.setattr(pool_module, "_RENEW_AFTER", 0.0)
     with workspace.pool.lend({}) as before:
-        file = before.index.sources()[0].file
+        file = before.index.documents()[0].file
         with open_index(workspace.settings.index) as writing, writing.writer() as writer:
             writer.prune([file])
         with workspace.pool.lend({}) as after:
             assert after is not before
-            assert after.index.source(file) is None
-        assert before.index.source(file) is not None  # still open, still the state it began with
+            assert after.index.document(file) is None
+        assert before.index.document(file) is not None  # still open, still the state it began with
     with workspace.pool.lend({}) as again:
         assert again is after
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 
-class Located(Protocol):
+class PageRange(Protocol):
     """Anything with a file and a range of physical pages: a passage, or a record of one."""
 
     @property
@@ -32,7 +32,7 @@ class GoldPage(NamedTuple):
     page: int
 
 
-class Place(NamedTuple):
+class DistinctPages(NamedTuple):
     """A distinct entry of a result list: pages `first` to `last` (inclusive) of a file."""
 
     file: str
@@ -46,16 +46,16 @@ def same_file(one: str, other: str) -> bool:
     return one == other or one.endswith("/" + other) or other.endswith("/" + one)
 
 
-def distinct_pages(results: Iterable[Located]) -> list[Place]:
+def distinct_pages(results: Iterable[PageRange]) -> list[DistinctPages]:
     """The places of a result list, best first, each first page once."""
-    places: dict[tuple[str, int], Place] = {}
+    places: dict[tuple[str, int], DistinctPages] = {}
     for result in results:
         last = max(result.page, result.page_end or result.page)
-        places.setdefault((result.file, result.page), Place(result.file, result.page, last))
+        places.setdefault((result.file, result.page), DistinctPages(result.file, result.page, last))
     return list(places.values())
 
 
-def gold_found(places: Sequence[Place], gold: Iterable[GoldPage]) -> list[frozenset[GoldPage]]:
+def gold_found(places: Sequence[DistinctPages], gold: Iterable[GoldPage]) -> list[frozenset[GoldPage]]:
     """For each place, the gold pages that it covers."""
     pages = set(gold)
     return [
@@ -95,7 +95,7 @@ def ndcg(found: Sequence[frozenset[GoldPage]], gold_count: int, k: int) -> float
     return gain / ideal
 
 
-def document_hit(places: Sequence[Place], files: Iterable[str], k: int) -> float:
+def document_hit(places: Sequence[DistinctPages], files: Iterable[str], k: int) -> float:
     """1 when any of the first `k` places lies in a file that holds the answer."""
     wanted = set(files)
     return float(any(same_file(place.file, file) for place in places[:k] for file in wanted))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rag.evaluation.metrics.intervals import Interval
+from rag.evaluation.metrics.statistics import Interval
 from rag.evaluation.report.markup import Markup, element
 from rag.evaluation.report.strings import TEXTS
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rag.evaluation import scores
+from rag.evaluation import catalogue
 from rag.evaluation.catalogue import METRICS, Metric, risk_coverage, values
 from rag.evaluation.compare import Comparison
-from rag.evaluation.metrics.intervals import Interval, interval
-from rag.evaluation.metrics.statistics import Ratio
-from rag.evaluation.records import Record
+from rag.evaluation.metrics.statistics import Interval, Ratio, interval
 from rag.evaluation.report import charts
 from rag.evaluation.report.markup import Markup
+from rag.evaluation.runs import Record
 from rag.evaluation.summary import Summary
 
 _CURVE_RESAMPLES = 400
@@ -75,16 +74,16 @@ def plots(records: Sequence[Record], summary: Summary) -> list[Markup]:
 
 def _retrieval(records: Sequence[Record]) -> Markup | None:
     deepest = min(20, max((len(record.found) for record in records), default=0))
-    if deepest < 2 or "page_hit@1" not in METRICS or np.all(np.isnan(values(scores.page_hit(1), records))):
+    if deepest < 2 or "page_hit@1" not in METRICS or np.all(np.isnan(values(catalogue.page_hit(1), records))):
         return None
     hits, recalls = [], []
     for k in range(1, deepest + 1):
-        statistic = Ratio.mean(values(scores.page_hit(k), records))
+        statistic = Ratio.mean(values(catalogue.page_hit(k), records))
         hits.append((k, interval(statistic, len(records), method="percentile", count=_CURVE_RESAMPLES)))
-        recalls.append((float(k), float(np.nanmean(values(scores.page_recall(k), records)))))
+        recalls.append((float(k), float(np.nanmean(values(catalogue.page_recall(k), records)))))
     band = [(k, figure.low, figure.high) for k, figure in hits if not math.isnan(figure.low)]
     series = [charts.Series("legend_page_hit", [(k, figure.value) for k, figure in hits], band)]
-    if any(len(scores.gold_pages(record)) > 1 for record in records):
+    if any(len(catalogue.gold_pages(record)) > 1 for record in records):
         series.append(charts.Series("legend_page_recall", recalls))
     ticks = [k for k in (1, 3, 5, 10, 15) if k < deepest] + [deepest]
     axis = charts.Axis(1, deepest, ticks, "plot_retrieval_x")
@@ -103,7 +102,7 @@ def _risk(records: Sequence[Record]) -> Markup | None:
 
 
 def _latency(records: Sequence[Record]) -> Markup | None:
-    times = np.sort([value for record in records if (value := scores.seconds(record)) is not None])
+    times = np.sort([value for record in records if (value := catalogue.seconds(record)) is not None])
     if len(times) < 2 or times[-1] <= 0:
         return None
     # one outlier would flatten the curve of all the others

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from rag.evaluation.catalogue import METRICS
-from rag.evaluation.compare import Change, Comparison, Flip, Verdict
-from rag.evaluation.folder import Run
-from rag.evaluation.records import Record
+from rag.evaluation.catalogue import METRICS, given
+from rag.evaluation.compare import Comparison, Flip, MetricChange, Verdict
 from rag.evaluation.report.figures import number, signed, spread, visible
 from rag.evaluation.report.strings import TEXTS, Language, metric_texts
-from rag.evaluation.scores import given
+from rag.evaluation.runs import Record, Run
 from rag.evaluation.summary import Summary
 
 _LONGEST = 160
@@ -94,7 +92,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
-def _change_row(change: Change, language: Language) -> list[str]:
+def _change_row(change: MetricChange, language: Language) -> list[str]:
     metric = change.metric
     low, high = (signed(metric, bound) for bound in (change.difference.low, change.difference.high))
     verdict = TEXTS[f"verdict_{change.verdict.value}"][language]

@@ -8,12 +8,12 @@ from importlib.resources import files
 from string import Template
 
 from rag.evaluation.compare import Comparison
-from rag.evaluation.folder import Run
 from rag.evaluation.report import sections
 from rag.evaluation.report.figures import plots
 from rag.evaluation.report.markup import Markup, element, escape, join, say
 from rag.evaluation.report.questions import question_list
 from rag.evaluation.report.strings import Language
+from rag.evaluation.runs import Run
 from rag.evaluation.summary import Summary
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.evaluation import scores
+from rag.evaluation import catalogue
 from rag.evaluation.compare import Comparison, Flip
 from rag.evaluation.metrics.citations import on_gold
 from rag.evaluation.metrics.retrieval import GoldPage, distinct_pages, gold_found
-from rag.evaluation.records import Record
 from rag.evaluation.report.markup import Markup, element, say
+from rag.evaluation.runs import Record
 from rag.types import Answer, Citation, QuoteStatus, Sentence, Support
 
 FILTERS = ("wrong", "missed", "unproven", "declined", "invented", "failed", "flipped")
@@ -22,8 +22,8 @@ def failures(record: Record) -> list[str]:
     answer, answerable = record.answer, record.question.answerable
     answered = answer is not None and answer.answered
     ways = {
-        "wrong": scores.is_right(record) is False,
-        "missed": scores.page_hit(_PAGE_DEPTH)(record) == 0.0,
+        "wrong": catalogue.is_right(record) is False,
+        "missed": catalogue.page_hit(_PAGE_DEPTH)(record) == 0.0,
         "unproven": answer is not None and not all(c.verified for c in answer.citations),
         "declined": answerable and answer is not None and not answered,
         "invented": not answerable and answered,
@@ -77,7 +77,7 @@ def _button(name: str, count: int, pressed: bool) -> Markup:
 
 
 def _row(record: Record, ways: Sequence[str], flip: Flip | None) -> Markup:
-    right = scores.is_right(record)
+    right = catalogue.is_right(record)
     outcome = "open" if right is None else "right" if right else "wrong"
     tags = [
         element("span", say(f"filter_{name}"), class_="tag bad")
@@ -132,7 +132,7 @@ def _given(record: Record) -> Markup:
         return element("div", say("given_answer", "h4"), say("searched_only", "p", "note"))
     answer = record.answer
     score = say("evidence_score", class_="note", score=f"{answer.evidence_score:.2f}")
-    quotes = [_quote(c, scores.gold_pages(record)) for c in answer.citations]
+    quotes = [_quote(c, catalogue.gold_pages(record)) for c in answer.citations]
     return element(
         "div",
         element("h4", say("given_answer"), " ", score),
@@ -177,7 +177,7 @@ def _found(record: Record) -> Markup | None:
     places = distinct_pages(record.found)[:_PAGES_SHOWN]
     if not places:
         return None
-    covered = gold_found(places, scores.gold_pages(record))
+    covered = gold_found(places, catalogue.gold_pages(record))
     items = [
         element("li", _place(place.file, place.first, place.last), class_="gold" if gold else None)
         for place, gold in zip(places, covered, strict=True)

@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from rag.evaluation.catalogue import METRICS, Metric
-from rag.evaluation.compare import Change, Comparison, Verdict
-from rag.evaluation.metrics.intervals import Interval
+from rag.evaluation.compare import Comparison, MetricChange, Verdict
+from rag.evaluation.metrics.statistics import Interval
 from rag.evaluation.report import charts
 from rag.evaluation.report.figures import number, signed, spread, visible
 from rag.evaluation.report.markup import Markup, element, say
@@ -147,11 +147,11 @@ def comparison_section(comparison: Comparison) -> Markup:
     )
 
 
-def _matters(change: Change) -> bool:
+def _matters(change: MetricChange) -> bool:
     return change.metric.headline or change.verdict is not Verdict.NONE
 
 
-def _changes_table(changes: Sequence[Change]) -> Markup:
+def _changes_table(changes: Sequence[MetricChange]) -> Markup:
     head = table_head("metric", "before", "after", "difference", "interval", "verdict")
     return scrolling(element("table", head, element("tbody", *(_change_row(c) for c in changes))))
 
@@ -177,7 +177,7 @@ def _changed_settings(comparison: Comparison) -> Markup | None:
     )
 
 
-def _change_row(change: Change) -> Markup:
+def _change_row(change: MetricChange) -> Markup:
     metric, verdict = change.metric, change.verdict
     low, high = (signed(metric, bound) for bound in (change.difference.low, change.difference.high))
     mark = {Verdict.BETTER: "good", Verdict.WORSE: "bad"}.get(verdict, "flat")

@@ -12,7 +12,7 @@ from rag.evaluation.report.markup import Markup, element, say
 from rag.evaluation.report.page import page
 from rag.evaluation.report.sections import metric_name, scrolling, table_head
 from rag.evaluation.report.strings import TEXTS, Language, metric_texts
-from rag.evaluation.sweep import Entry, Sweep
+from rag.evaluation.sweep import Sweep, SweepEntry
 
 
 def sweep_html(sweep: Sweep, *, title: str, language: Language = "en") -> str:
@@ -82,18 +82,18 @@ def _table(sweep: Sweep) -> Markup:
     )
 
 
-def _link(entry: Entry) -> Markup:
+def _link(entry: SweepEntry) -> Markup:
     from urllib.parse import quote
 
     return element("a", entry.name, href=f"{quote(entry.run.folder.name)}/report.html")
 
 
-def _tag(entry: Entry) -> Markup | None:
+def _tag(entry: SweepEntry) -> Markup | None:
     if entry.best:
         return element("span", say("sweep_best"), class_="tag good")
     return element("span", say("sweep_cheaper"), class_="tag warn") if entry.cheaper else None
 
 
-def _note(entry: Entry, language: Language) -> str:
+def _note(entry: SweepEntry, language: Language) -> str:
     key = "sweep_best" if entry.best else "sweep_cheaper" if entry.cheaper else ""
     return TEXTS[key][language] if key else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import IndexReadOnly
 from rag.store.filters import Filter
-from rag.store.index import Hit, Notify, PageHit
+from rag.store.index import Notify, ScoredChunk, ScoredPage
 from rag.store.keywords import tokenizer
 from rag.store.postgres import creation, dense, integrity, keywords
 from rag.store.postgres.connection import require_pgvector
@@ -106,18 +106,20 @@ class PostgresIndex(StoredIndex):
 
     # -- searching ------------------------------------------------------------------------------------------
 
-    def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[Hit]:
+    def search_dense(self, vector: Any, k: int, where: Filter | None = None) -> list[ScoredChunk]:
         query = self._unit_query(vector)
         allowed = self._allowed(where)
         if k <= 0 or (allowed is not None and not len(allowed.contents)):
             return []
         found = dense.search(self._database, query, k, allowed, self._hidden(), indexed=self._indexed)
-        return [Hit(chunk, score) for chunk, score in found]
+        return [ScoredChunk(chunk, score) for chunk, score in found]
 
     def search_keywords(
         self, terms: Sequence[str] | Mapping[str, float], k: int, where: Filter | None = None
-    ) -> list[Hit]:
-        return [Hit(key, score) for _, key, score in self._search_terms(keywords.CHUNKS, terms, k, where)]
+    ) -> list[ScoredChunk]:
+        return [
+            ScoredChunk(key, score) for _, key, score in self._search_terms(keywords.CHUNKS, terms, k, where)
+        ]
 
     def search_pages(
         self,
@@ -126,7 +128,7 @@ class PostgresIndex(StoredIndex):
         where: Filter | None = None,
         *,
         head: bool = False,
-    ) -> list[PageHit]:
+    ) -> list[ScoredPage]:
         field = keywords.HEADS if head else keywords.PAGES
         return self._page_hits(self._search_terms(field, terms, k, where))
 

@@ -19,7 +19,7 @@ from rag.store.postgres.types import DenseVector
 from rag.store.rows import PAGE_COLUMNS, page_of, storable
 from rag.store.state import State, read_state
 from rag.store.writer import Publisher
-from rag.types import Chunk, Page, Source
+from rag.types import Chunk, DocumentRecord, Page
 
 INDEXED_ROWS = dense.EXACT_ROWS
 """The HNSW index is made when there are more vectors than this."""
@@ -40,7 +40,7 @@ class PostgresPublisher(Publisher):
     dimension: int
     notify: Notify
 
-    def source_added(self, identity: int, source: Source) -> None:
+    def source_added(self, identity: int, source: DocumentRecord) -> None:
         """Keep the metadata as a filter compares it: folded by Python, as in every kind of index."""
         self.database.execute_many(
             "INSERT INTO source_fields (source, key, folded) VALUES (?, ?, ?)",
@@ -181,7 +181,7 @@ class PostgresPublisher(Publisher):
         generations.delete_removed(self.database, bound)
 
 
-def _folded(source: Source) -> dict[str, str]:
+def _folded(source: DocumentRecord) -> dict[str, str]:
     """The metadata by key, as it can be stored. Of keys that only lone surrogates tell apart the last one counts, as
     in the ledger's row."""
     fields = sorted((str(key), str(value)) for key, value in source.metadata.items())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from rag.errors import RagError, UsageError
-from rag.store import LedgerEntry
+from rag.store import DocumentStatus
 from rag.ui import markup
 from rag.ui.jobs import Job, State
 from rag.ui.markup import label
@@ -152,7 +152,7 @@ def _failures(visit: Visit, job: Job) -> None:
 def _ledger(visit: Visit) -> None:
     st.subheader(visit.say("ledger"))
     index = visit.workspace.library.index()
-    entries = [] if index is None else index.ledger()
+    entries = [] if index is None else index.document_statuses()
     if not entries:
         st.caption(visit.say("ledger_empty"))
         return
@@ -163,10 +163,10 @@ def _ledger(visit: Visit) -> None:
     head = [visit.say(key) for key in ("file", "status", "pages", "passages", "why")]
     st.html(markup.table(head, rows, numbers=(2, 3)))
     st.caption(visit.say("more_files", shown=f"{len(shown):,}", all=f"{len(entries):,}"))
-    _remove(visit, [entry.source.file for entry in entries])
+    _remove(visit, [entry.record.file for entry in entries])
 
 
-def _filtered(visit: Visit, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+def _filtered(visit: Visit, entries: Sequence[DocumentStatus]) -> list[DocumentStatus]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(visit.say("find_file"), key="find-file")
         which = st.segmented_control(
@@ -181,12 +181,12 @@ def _filtered(visit: Visit, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]
     return [
         entry
         for entry in entries
-        if words.casefold() in entry.source.file.casefold() and entry.source.status.searchable in wanted
+        if words.casefold() in entry.record.file.casefold() and entry.record.status.searchable in wanted
     ]
 
 
-def _row(visit: Visit, entry: LedgerEntry) -> list[str]:
-    source = entry.source
+def _row(visit: Visit, entry: DocumentStatus) -> list[str]:
+    source = entry.record
     kind, word = (
         ("verified", "yes_searchable") if source.status.searchable else ("unsupported", "not_searchable")
     )

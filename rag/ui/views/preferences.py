@@ -86,7 +86,7 @@ def _filters(visit: Visit) -> None:
     choices = visit.session.choices
     st.subheader(visit.say("filters"))
     index = visit.workspace.library.index()
-    known = [] if index is None else [s.file for s in index.sources() if s.status.searchable]
+    known = [] if index is None else [s.file for s in index.documents() if s.status.searchable]
     files = st.multiselect(
         visit.say("only_files"),
         known,

@@ -8,9 +8,9 @@ import streamlit as st
 
 from rag.errors import RagError
 from rag.evaluation.catalogue import METRICS, Metric
-from rag.evaluation.compare import Change, Comparison, Flip, Verdict
-from rag.evaluation.metrics.intervals import Interval
-from rag.evaluation.records import Record
+from rag.evaluation.compare import Comparison, Flip, MetricChange, Verdict
+from rag.evaluation.metrics.statistics import Interval
+from rag.evaluation.runs import Record
 from rag.ui import markup
 from rag.ui.history import History
 from rag.ui.markup import label
@@ -104,7 +104,7 @@ def _changes(visit: Visit, comparison: Comparison) -> None:
         st.html(markup.table(head, [_change(visit, c) for c in rest], numbers=(1, 2, 3)))
 
 
-def _change(visit: Visit, change: Change) -> list[str]:
+def _change(visit: Visit, change: MetricChange) -> list[str]:
     key, kind = _VERDICTS[change.verdict]
     metric = change.metric
     difference = _value(metric, change.difference.value, signed=True)

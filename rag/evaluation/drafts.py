@@ -1,4 +1,4 @@
-"""Questions out of sentences by rule: a sentence with a figure or a date becomes the question it answers.
+"""Drafting a question set from the pages of an index.
 
 English sentences of a few common shapes become real questions; the others become "which figure completes
 ...". A Korean sentence keeps its order: the fact gives way to a question word and the ending to an
@@ -7,11 +7,24 @@ interrogative one, which is how Korean asks.
 
 from __future__ import annotations
 
+import random
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
 
+from rag.evaluation.json_prompt import load_prompt
+from rag.evaluation.question_sets import Evidence, Question
 from rag.text.facts import Fact, facts
 from rag.text.language import language_of
+from rag.text.matching import find_quote
+from rag.text.sentences import sentences
+from rag.types import Page
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
 
 _SHORTEST, _LONGEST = {"en": 25, "ko": 12}, 260
 _LEANS_BACK = re.compile(
@@ -66,7 +79,7 @@ _AFTER_WHEN = re.compile(r"^(?:에는|에)?(?=\s)")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class DraftQuestion:
     """A question with its answer and what it asks for."""
 
     question: str
@@ -76,7 +89,7 @@ class Draft:
     sentence: str
 
 
-def ask_about(sentence: str) -> Draft | None:
+def ask_about(sentence: str) -> DraftQuestion | None:
     """The question that a sentence answers; None when it holds no fact or cannot stand alone."""
     text = _LIST_MARK.sub("", " ".join(sentence.split()))
     language = language_of(text)
@@ -105,7 +118,7 @@ def _is_asked(fact: Fact) -> bool:
     return written and (fact.kind == "date" or (fact.kind == "number" and len(fact.text.strip()) > 1))
 
 
-def _english(text: str, fact: Fact) -> Draft | None:
+def _english(text: str, fact: Fact) -> DraftQuestion | None:
     before, after = text[: fact.start], text[fact.end :]
     rest = _REST.match(after)
     if fact.kind == "date" and rest and (found := _BE_DONE.match(before)):
@@ -125,13 +138,13 @@ def _english(text: str, fact: Fact) -> Draft | None:
         question = f"How many {noun['noun']} {asked}{noun['rest']}?"
     else:
         return None
-    return Draft(question, fact.text, _kind(fact), text)
+    return DraftQuestion(question, fact.text, _kind(fact), text)
 
 
-def _cloze(text: str, fact: Fact) -> Draft:
+def _cloze(text: str, fact: Fact) -> DraftQuestion:
     word = "date" if fact.kind == "date" else "year" if _YEAR.fullmatch(fact.text) else "figure"
     blank = f"{text[: fact.start]}____{text[fact.end :]}"
-    return Draft(f"Which {word} completes this sentence: “{blank}.”", fact.text, "cloze", text)
+    return DraftQuestion(f"Which {word} completes this sentence: “{blank}.”", fact.text, "cloze", text)
 
 
 def _lowered(subject: str) -> str:
@@ -154,7 +167,7 @@ def _lowered(subject: str) -> str:
     return f"{first.lower()} {rest}" if common or first.endswith("ing") else subject
 
 
-def _korean(text: str, fact: Fact) -> Draft | None:
+def _korean(text: str, fact: Fact) -> DraftQuestion | None:
     ending = _interrogative(text)
     if ending is None or fact.end > len(text) - 1:
         return None
@@ -166,7 +179,7 @@ def _korean(text: str, fact: Fact) -> Draft | None:
     else:
         asked = _how_many(fact.text, after)
         question = f"{before}{asked}{_after_vowel(after) if asked == '얼마' else after}"
-    return Draft(f"{question}?", fact.text, _kind(fact), text)
+    return DraftQuestion(f"{question}?", fact.text, _kind(fact), text)
 
 
 def _how_many(figure: str, after: str) -> str:
@@ -203,3 +216,123 @@ def _interrogative(text: str) -> str | None:
 
 def _kind(fact: Fact) -> str:
     return "date" if fact.kind == "date" else "figure"
+
+
+_PAGE_CHARACTERS = 6000
+
+
+def model_writer(model: BaseChatModel, prompt: str = "make") -> Writer:
+    """A writer that asks `model`; a question whose answer does not stand in its quote on the page is dropped."""
+    template = load_prompt(prompt, ("page", "language"))
+
+    def write(text: str) -> DraftQuestion | None:
+        language = "Korean" if language_of(text) == "ko" else "English"
+        reply = template.ask(model, page=text[:_PAGE_CHARACTERS], language=language)
+        if reply is None:
+            return None
+        question, answer, quote = (
+            str(reply.get(name) or "").strip() for name in ("question", "answer", "quote")
+        )
+        if not question or not answer or find_quote(quote, text) is None or find_quote(answer, quote) is None:
+            return None
+        return DraftQuestion(question, answer, _writer_kind(answer), quote)
+
+    return write
+
+
+def _writer_kind(answer: str) -> str:
+    kinds = {fact.kind for fact in facts(answer)}
+    return "date" if "date" in kinds else "figure" if "number" in kinds else "fact"
+
+
+Writer = Callable[[str], DraftQuestion | None]
+"""Makes a question from the text of a page, or None when it cannot."""
+
+_FEWEST_CHARACTERS = 200  # a title page or a divider has nothing to ask about
+
+
+def draft_questions(
+    pages: Mapping[str, Sequence[Page]],
+    count: int,
+    *,
+    unanswerable: float = 0.25,
+    write: Writer | None = None,
+    seed: int = 0,
+) -> list[Question]:
+    """Draft `count` questions over the pages of files, each with its gold page and the sentence it is from.
+
+    A share `unanswerable` of them leaves the document out that holds the answer, so that declining is right.
+    Documents take turns, so that a long one does not fill the set. Without `write` the questions are made by
+    rule. Fewer come back when the pages hold no more.
+    """
+    choice = random.Random(seed)  # noqa: S311 - a sample that can be repeated, not a secret
+    turns = [_of_file(file, list(own), write or _by_rule(choice), choice) for file, own in pages.items()]
+    choice.shuffle(turns)
+    drafted = _distinct(_in_turn(turns))
+    declined = round(count * unanswerable) if len(pages) > 1 else 0
+    found = list(islice(drafted, count))
+    made_unanswerable = set(choice.sample(range(len(found)), min(declined, len(found))))
+    return [
+        _without_its_document(question, at) if at in made_unanswerable else replace(question, id=f"q{at:03d}")
+        for at, question in enumerate(found, start=0)
+    ]
+
+
+def _of_file(file: str, pages: list[Page], write: Writer, choice: random.Random) -> Iterator[Question]:
+    choice.shuffle(pages)
+    for page in pages:
+        if page.status.searchable and len(page.text) >= _FEWEST_CHARACTERS:
+            draft = write(page.text)
+            if draft is not None:
+                yield Question(
+                    id="",
+                    question=draft.question,
+                    answers=(draft.answer,),
+                    evidence=(Evidence(file, page.number, draft.sentence),),
+                    kind=draft.kind,
+                    language=language_of(draft.question),
+                )
+
+
+def _by_rule(choice: random.Random) -> Writer:
+    """Real questions first; a sentence with a gap only when the page yields nothing better."""
+
+    def write(text: str) -> DraftQuestion | None:
+        spans = sentences(text)
+        choice.shuffle(spans)
+        drafts = [draft for start, end in spans if (draft := ask_about(text[start:end])) is not None]
+        return min(drafts, key=lambda draft: draft.kind == "cloze", default=None)
+
+    return write
+
+
+def _in_turn(turns: Iterable[Iterator[Question]]) -> Iterator[Question]:
+    """One question of each file, then the next of each, until all are used up."""
+    waiting = list(turns)
+    while waiting:
+        left = []
+        for turn in waiting:
+            question = next(turn, None)
+            if question is not None:
+                left.append(turn)
+                yield question
+        waiting = left
+
+
+def _distinct(questions: Iterable[Question]) -> Iterator[Question]:
+    seen: set[str] = set()
+    for question in questions:
+        if question.question not in seen:
+            seen.add(question.question)
+            yield question
+
+
+def _without_its_document(question: Question, at: int) -> Question:
+    return replace(
+        question,
+        id=f"u{at:03d}",
+        answers=(),
+        answerable=False,
+        leave_out=tuple(e.file for e in question.evidence),
+        evidence=(),
+    )

@@ -16,6 +16,7 @@ from rag.errors import TemplateError
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+
 _MARK = re.compile(r"</?(?:page|question|passages|right_answers|answer)>", re.IGNORECASE)
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
 
