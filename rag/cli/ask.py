@@ -30,6 +30,7 @@ from rag.messages import message
 from rag.pipeline import Pipeline
 from rag.pipeline.state import LAST_ANSWER, write_state
 from rag.rendering.safe import safe_text
+from rag.store.filters import all_of
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -90,7 +91,8 @@ def command(
 
 def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool) -> int:
     for item in track(load_questions(path), "Asking"):
-        answer = pipeline.ask(item.question, **given)
+        where = all_of(given["where"], item.where)
+        answer = pipeline.ask(item.question, **{**given, "where": where})
         if as_json:
             print_json(answer_form(answer, item.id))
         else:

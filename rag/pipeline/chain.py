@@ -15,6 +15,7 @@ from rag.answering import extractive, verification
 from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.reply import Draft, parse_reply
+from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import CheckedDraft
 from rag.errors import IndexMismatch
 from rag.messages import Language, choose_language, message
@@ -113,7 +114,8 @@ class Steps:
         passages = turn.passages
         with turn.stage("gate"):
             assessment = assess(turn.standalone, passages, embedding=turn.snapshot.spec.embedding_model)
-        turn.evidence = assessment.score
+            in_tables = self._table_evidence(turn)
+        turn.evidence = max(assessment.score, in_tables)
         language = self._language(turn)
         if not passages:
             turn.declined = self.no_passage_reason(turn.snapshot, turn.ask.where, language)
@@ -126,6 +128,13 @@ class Steps:
                     "answer.missing_words", language, words=", ".join(assessment.missing)
                 )
         return turn
+
+    def _table_evidence(self, turn: QueryState) -> float:
+        """How well a table cell fits the question, for the answerer that would answer with it."""
+        if self.generator is not None or not turn.passages:
+            return 0.0
+        looked_up = answer_from_tables(turn.standalone, turn.passages, turn.snapshot, turn.snapshot)
+        return looked_up.evidence if looked_up is not None else 0.0
 
     @staticmethod
     def no_passage_reason(
@@ -183,6 +192,7 @@ class Steps:
             embed=embed,
             query_vector=vector,
             pages=turn.snapshot,
+            tables=turn.snapshot,
             max_sentences=self._sentences(turn),
         )
 
@@ -200,7 +210,12 @@ class Steps:
             given = turn.packed.passages if turn.packed is not None else turn.passages
             with turn.stage("verify"):
                 turn.proof = verification.check_draft(
-                    turn.draft, given, turn.snapshot, language=self._language(turn), question=turn.standalone
+                    turn.draft,
+                    given,
+                    turn.snapshot,
+                    language=self._language(turn),
+                    question=turn.standalone,
+                    tables=turn.snapshot,
                 )
         return turn
 

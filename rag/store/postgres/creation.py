@@ -81,7 +81,7 @@ def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> 
 
 def _statements(spec: IndexSpec) -> list[str]:
     tables = [schema.KEYWORDS.format(table=field.table) for field in search.FIELDS]
-    scripts = [schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables]
+    scripts = [schema.ROWS, schema.PAGE_TABLES, schema.VECTORS.format(dimension=spec.dimension), *tables]
     return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 
@@ -251,6 +251,10 @@ def renew(database: WritingDatabase) -> None:
     if not current and database.rows(owned) == [(True,)]:
         with database.readable_errors(), database.connection() as connection:
             connection.execute(schema.lookup(name))
+    if not database.has_table("page_tables") and database.rows(owned) == [(True,)]:
+        for statement in filter(str.strip, schema.PAGE_TABLES.split(";\n")):
+            database.execute(statement)
+        database.execute("UPDATE state SET format = ?", (schema.FORMAT,))
 
 
 # -- what is there ------------------------------------------------------------------------------------------
