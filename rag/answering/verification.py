@@ -194,6 +194,7 @@ class _Context:
             return Sentence(text, (), Support.WEAK, reason="speaks_to_the_model"), citations
         if any(c.cell is not None for c in citations):
             return _looked_up(self.sentence, citations), citations
+        whole = len(proven) == len(citations)
         verdict = self._table_verdict(proven)
         if verdict is not None:
             citations = _with_cells(citations, verdict, self.language)
@@ -204,7 +205,7 @@ class _Context:
             ), citations
         if not self.sentence.quotes and not self.sentence.passages:
             return Sentence(text, (), Support.WEAK, reason="not_cited"), citations
-        if len(proven) < len(citations):
+        if not whole:
             return Sentence(text, (), Support.WEAK, reason="a_quote_not_found"), citations
         return Sentence(text, (), Support.VERIFIED, basis=basis, reason=basis), citations
 
