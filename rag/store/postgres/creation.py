@@ -292,7 +292,7 @@ def _readable(connection: Connection, location: Location) -> bool:
         found = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s", (location.schema,)
         ).fetchall()
-    if not set(schema.TABLES) <= {row[0] for row in found}:
+    if not set(schema.TABLES) - schema.ADDED <= {row[0] for row in found}:
         return False
     database = WritingDatabase(location)
     try:

@@ -199,5 +199,8 @@ TABLES = (
 )
 """Every table, in the order of their making."""
 
+ADDED = frozenset({"page_tables"})
+"""Tables that an index of an older format lacks."""
+
 STATE_COLUMNS = ("only_row", "format", "instance", "spec", "published", "working", "purged")
 """By these a table `state` is known to be that of an index, of this version or of another."""
