@@ -26,9 +26,10 @@ from ingest.clean.document import CleanDocument, CleanPage, TextBlock
 from ingest.clean.lines import LineJoiner
 from ingest.discovery import Format
 from ingest.raw import RawDocument, count_visible
+from ingest.tables.headline import table_headers
 from rag.text.language import language_of
 from rag.text.sentences import is_finished, sentences
-from rag.types import Chunk, Span
+from rag.types import Chunk, Span, Table
 
 _WORDS = re.compile("[A-Za-z\u00c0-\u024f]+")
 _LONG_WORDS = re.compile("[A-Za-z\u00c0-\u024f]{7,}")
@@ -265,6 +266,10 @@ def _page_units(clean: CleanPage, heading: str, limit: int) -> tuple[list[Unit],
             units.append(_unit(page, block.start, block.end, text, block.kind, heading, cut))
         elif block.kind is BlockKind.ROW:
             first = position == 0 or blocks[position - 1].kind is not BlockKind.ROW
+            table = next((t for t in clean.tables if t.start <= block.start < t.end), None)
+            if table is not None:
+                units += _table_units(table, page, block, text, heading, limit)
+                continue
             if first:
                 table_head = _table_head(blocks, position, text)
             cut = _CUT_AT_PARAGRAPH if first else _CUT_IN_TABLE
@@ -273,7 +278,35 @@ def _page_units(clean: CleanPage, heading: str, limit: int) -> tuple[list[Unit],
             if block.title:
                 heading = text[block.start : block.start + block.title]
             units += _sentence_units(page, block, text, heading, limit)
-    return _kept_with_heading(units), heading
+    return _kept_with_heading(_whole_rows(units, clean.tables)), heading
+
+
+def _table_units(
+    table: Table, page: int, block: TextBlock, text: str, heading: str, limit: int
+) -> list[Unit]:
+    """A line of a table: its headers stay with its first row, and every row knows the headers."""
+    row = next((row for row in table.rows if row.start <= block.start < row.end), None)
+    begins = block.start == table.start
+    in_head = not begins and block.start <= table.rows[0].start
+    cut = _CUT_AT_PARAGRAPH if begins else _CUT_AFTER_HEADING if in_head else _CUT_IN_TABLE
+    return _pieces(page, block, text, heading, cut, limit, table_headers(table, row.path[:-1] if row else ()))
+
+
+def _whole_rows(units: list[Unit], tables: Sequence[Table]) -> list[Unit]:
+    """Units with the lines of a row that takes several made one."""
+    rows = {row.start: row.end for table in tables for row in table.rows}
+    whole: list[Unit] = []
+    end = -1
+    for unit in units:
+        span = unit.spans[0]
+        if span.start < end and whole:
+            last = whole[-1]
+            joined = Span(span.page, last.spans[0].start, span.end)
+            whole[-1] = replace(last, spans=(joined,), tokens=last.tokens + unit.tokens)
+        else:
+            whole.append(unit)
+        end = max(end, rows.get(span.start, -1))
+    return whole
 
 
 def _sentence_units(page: int, block: TextBlock, text: str, heading: str, limit: int) -> list[Unit]:
@@ -421,7 +454,7 @@ def _piece(units: list[Unit], ordinal: int, texts: dict[int, str], joiner: LineJ
         text = joiner.join(text, part) if text else part
     inside = next((unit.heading for unit in units if unit.kind is not BlockKind.HEADING), units[0].heading)
     tokens = round(sum(unit.tokens for unit in units))
-    head = units[0].table_head if units[0].cut == _CUT_IN_TABLE else ""
+    head = units[0].table_head if units[0].cut in (_CUT_IN_TABLE, _CUT_AFTER_HEADING) else ""
     return Piece(Chunk(ordinal, spans, text, heading=inside, tokens=max(1, tokens)), head)
 
 

@@ -33,6 +33,12 @@ class Line:
     """Font size in points, 0 when not known."""
     bold: bool = False
     mark: LineKind = LineKind.UNKNOWN
+    cells: tuple[str, ...] = ()
+    """The cells of a table's row by column, empty ones included, where the format says them."""
+    head: bool = False
+    """Whether such a row holds headers."""
+    named: tuple[tuple[str, str], ...] = ()
+    """Of a row that names its columns itself: (name, value)."""
 
     @property
     def placed(self) -> bool:
@@ -41,6 +47,37 @@ class Line:
     @property
     def middle(self) -> float:
         return (self.y0 + self.y1) / 2
+
+
+@dataclass(slots=True)
+class RawCell:
+    """A value of a table: its text, the line it stands in, and its column (from 0)."""
+
+    line: Line
+    text: str
+    column: int
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(slots=True)
+class RawRow:
+    """A row of a table: the lines it takes, its header path and its values."""
+
+    lines: list[Line]
+    path: tuple[str, ...]
+    cells: list[RawCell]
+
+
+@dataclass(slots=True)
+class RawTable:
+    """A table as read, before its lines have a place in the page's text."""
+
+    title: str
+    unit: str
+    columns: list[tuple[str, ...]]
+    rows: list[RawRow]
+    head: list[Line] = field(default_factory=list)
+    """The lines of its column headers."""
 
 
 @dataclass(slots=True)
@@ -58,6 +95,7 @@ class RawPage:
     """A remark about a page that is searchable all the same, such as hidden text that was left out."""
     characters: int = 0
     """Characters as extracted, hidden text and white space included."""
+    tables: list[RawTable] = field(default_factory=list)
 
 
 @dataclass(slots=True)

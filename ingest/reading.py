@@ -15,7 +15,7 @@ from ingest.pdf.document import Tell, read_pdf
 from ingest.raw import RawDocument
 from ingest.readers.files import read_file
 from rag.errors import MissingExtra
-from rag.types import Chunk, Page, Status
+from rag.types import Chunk, Page, Status, Table
 
 _PAGES_NAMED = 8
 
@@ -42,6 +42,7 @@ class Reading:
     metadata: Mapping[str, str] = field(default_factory=dict)
     pages: tuple[Page, ...] = ()
     chunks: tuple[Chunk, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 def read(job: ReadJob, options: ReadOptions, tell: Tell) -> Reading:
@@ -90,6 +91,7 @@ def _finish(job: ReadJob, raw: RawDocument, options: ReadOptions) -> Reading:
         subject.metadata,
         pages,
         tuple(with_header(piece, subject) for piece in pieces),
+        tuple(table for page in searchable.pages for table in page.tables),
     )
 
 

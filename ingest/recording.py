@@ -42,7 +42,7 @@ class DocumentRecorder:
             status, reason = Status.FAILED, "it was changed while it was being read"
         source = replace(known.source(status, reason), title=reading.title, metadata=reading.metadata)
         if status.searchable:
-            document = Document(source, reading.pages, reading.chunks)
+            document = Document(source, reading.pages, reading.chunks, reading.tables)
             self._waiting[file] = document, seconds
             return document
         pages = [] if status is Status.FAILED else reading.pages

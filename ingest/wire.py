@@ -15,6 +15,7 @@ from typing import IO, Any
 from ingest.discovery import Format
 from ingest.options import ReadOptions
 from ingest.reading import Reading, ReadJob
+from rag.store.tables import table_form, table_of
 from rag.types import Chunk, Page, Span, Status
 
 _LENGTH = struct.Struct("<I")
@@ -74,6 +75,8 @@ def reading_messages(reading: Reading) -> Iterator[dict[str, Any]]:
         yield {"type": "part", "pages": [_page_row(page) for page in reading.pages[start : start + _PART]]}
     for start in range(0, len(reading.chunks), _PART):
         yield {"type": "part", "chunks": [_chunk_row(c) for c in reading.chunks[start : start + _PART]]}
+    for start in range(0, len(reading.tables), _PART):
+        yield {"type": "part", "tables": [table_form(t) for t in reading.tables[start : start + _PART]]}
     yield {
         "type": "done",
         "status": reading.status.value,
@@ -92,6 +95,7 @@ def reading_of(parts: Sequence[Mapping[str, Any]], done: Mapping[str, Any]) -> R
         done["metadata"],
         tuple(_page_of(row) for part in parts for row in part.get("pages", ())),
         tuple(chunk for part in parts for chunk in chunks_in(part)),
+        tuple(table_of(form) for part in parts for form in part.get("tables", ())),
     )
 
 

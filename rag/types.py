@@ -89,6 +89,62 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table that holds a value."""
+
+    column: int
+    """Index (from 0) of its column in `Table.columns`."""
+    text: str
+    start: int
+    """Characters `start` to `end` (exclusive) of the page's text are the cell."""
+    end: int
+    box: tuple[float, float, float, float] | None = None
+    """Left, bottom, right, top in points on the page as it is read; None for formats without a layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table, characters `start` to `end` (exclusive) of the page's text."""
+
+    path: tuple[str, ...]
+    """Its header path: the groups of rows that it is in, outermost first, then its own label."""
+    start: int
+    end: int
+    cells: tuple[Cell, ...]
+
+    @property
+    def label(self) -> str:
+        return self.path[-1] if self.path else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a page, with the headers that tell what each cell is."""
+
+    page: int
+    title: str
+    """What stands above it: a caption, a heading or the sentence that introduces it."""
+    unit: str
+    """The unit or scale that it states for its figures, as written ("in millions", "백만원")."""
+    columns: tuple[tuple[str, ...], ...]
+    """The header path of each column, outermost first; empty for a column without one."""
+    rows: tuple[Row, ...]
+    start: int
+    """Characters `start` to `end` (exclusive) of the page's text are the table with its headers."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellReference:
+    """The cell that a citation stands on: its value as printed, and the headers of its row and column."""
+
+    value: str
+    row: tuple[str, ...]
+    column: tuple[str, ...]
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentRecord:
     """A file as the ledger knows it."""
 
@@ -114,6 +170,7 @@ class Document:
     record: DocumentRecord
     pages: tuple[Page, ...]
     chunks: tuple[Chunk, ...]
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +237,8 @@ class Citation:
     ocr: bool = False
     page_hash: str = ""
     """SHA-256 of the stored page text, so that a saved answer can tell an edited page."""
+    cell: CellReference | None = None
+    """The table cell that was quoted, with its headers."""
 
     @property
     def verified(self) -> bool:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from ingest.clean.blocks import Block, BlockKind, HeadingRule, breaks_between_words, build_blocks
 from ingest.clean.lines import LineJoiner, plain
 from ingest.raw import Line, RawPage
+from ingest.tables.placing import placed_tables
 from rag.text.normalise import SOFT_HYPHENS
-from rag.types import Page
+from rag.types import Page, Table
 
 _DEPTH = 4
 """Lines looked at from each edge."""
@@ -155,6 +156,7 @@ class CleanPage:
 
     page: Page
     blocks: tuple[TextBlock, ...]
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ def _write(
     heads, feet = _header_and_footer_blocks(page, headers_footers)
     parts: list[str] = []
     placed: list[TextBlock] = []
+    places: dict[int, tuple[int, int]] = {}
     length = 0
     for block in [*heads, *blocks, *feet]:
         text = _join_lines(block, joiner, words_kept=words_kept)
@@ -208,6 +211,8 @@ def _write(
             length += len(separator)
         parts.append(text)
         placed.append(TextBlock(block.kind, length, length + len(text), block.title, block.open))
+        if block.kind is BlockKind.ROW:
+            places[id(block.lines[0])] = length, length + len(text)
         length += len(text)
     stored = Page(
         number=page.number,
@@ -218,7 +223,8 @@ def _write(
         characters=page.characters,
         headers_footers=tuple((b.start, b.end) for b in placed if b.kind is BlockKind.HEADER_FOOTER),
     )
-    return CleanPage(stored, tuple(placed))
+    tables = placed_tables(page.tables, page.number, stored.text, places)
+    return CleanPage(stored, tuple(placed), tables)
 
 
 def _header_and_footer_blocks(page: RawPage, headers_footers: set[int]) -> tuple[list[Block], list[Block]]:

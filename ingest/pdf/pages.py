@@ -11,12 +11,14 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
-from ingest.pdf.characters import Characters, Frame
+from ingest.pdf.characters import Characters, Frame, PlacedLine
 from ingest.pdf.columns import split_columns
 from ingest.pdf.fonts import FontJudge
 from ingest.pdf.hidden import HidingMethod, PageObjects, describe, inspect
+from ingest.pdf.objects import Box
 from ingest.pdf.spacing import restore_spaces
 from ingest.raw import RawPage, count_visible
+from ingest.tables.finder import find_tables
 
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
@@ -92,7 +94,12 @@ def _read(
     if invisible := invisible_characters(text.text):
         ways[HidingMethod.ZERO_WIDTH] += invisible
     garbled = fonts.mark(text)
-    lines = split_columns(text.lines(), frame.width, lambda line, at: text.box(line.start + at))
+
+    def position(placed: PlacedLine, at: int) -> Box | None:
+        return text.box(placed.start + at)
+
+    lines = split_columns(text.lines(), frame.width, position)
+    tables = find_tables(lines, frame.width, position)  # before spaces are added, which move its offsets
     restore_spaces(lines, text.box)
     raw = RawPage(
         number,
@@ -101,6 +108,7 @@ def _read(
         frame.height,
         label=_label(document, number),
         characters=extracted,
+        tables=tables,
     )
     if ways:
         verb = "kept" if keep_hidden else "left out"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ingest.raw import Line, LineKind, RawDocument
 from ingest.readers.text import marked, paginate
 from rag.errors import MissingExtra
+from rag.text.figures import is_figure
 
 
 def read_docx(path: Path) -> RawDocument:
@@ -42,8 +43,18 @@ def _lines(document: Any) -> Iterator[Line]:
             for row in item.rows:
                 cells = dict.fromkeys(cell.text.strip() for cell in row.cells)  # merged cells come repeatedly
                 if any(cells):
-                    yield marked(LineKind.ROW, " | ".join(cell for cell in cells if cell))
+                    line = marked(LineKind.ROW, " | ".join(cell for cell in cells if cell))
+                    line.cells = tuple(_once(" ".join(cell.text.split()) for cell in row.cells))
+                    yield line
         elif item.text.strip():
             style = (item.style.name or "") if item.style is not None else ""
             heading = style.startswith(("Heading", "Title", "제목"))
             yield marked(LineKind.HEADING if heading else LineKind.PARAGRAPH, item.text)
+
+
+def _once(texts: Iterable[str]) -> Iterator[str]:
+    """The texts with those that a merged cell repeats left out, but for figures, which may well be alike."""
+    before = ""
+    for text in texts:
+        yield "" if text == before and not is_figure(text) else text
+        before = text

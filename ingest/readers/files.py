@@ -10,7 +10,7 @@ from typing import Any
 
 from ingest.discovery import Format
 from ingest.options import ReadOptions
-from ingest.raw import LineKind, RawDocument
+from ingest.raw import Line, LineKind, RawDocument
 from ingest.readers.docx import read_docx
 from ingest.readers.html import HtmlReader, declared_charset
 from ingest.readers.markdown import markdown_lines
@@ -84,14 +84,19 @@ def _read_csv(path: Path, _data: bytes, decoded: Decoded, _options: ReadOptions)
         rows = _csv_loader()(str(path), encoding=decoded.encoding, csv_args=arguments).load()
     except (RuntimeError, csv.Error) as error:
         raise ValueError("the rows of the CSV file cannot be read") from error
-    lines = [marked(LineKind.ROW, "; ".join(_cells(row.page_content))) for row in rows]
+    lines: list[Line] = []
+    for row in rows:
+        named = _cells(row.page_content)
+        line = marked(LineKind.ROW, "; ".join(f"{name}: {value}" for name, value in named))
+        line.named = tuple(named)
+        lines.append(line)
     return RawDocument(paginate([line for line in lines if line.text]))
 
 
-def _cells(content: str) -> list[str]:
-    """`name: value` for the columns that have a value."""
+def _cells(content: str) -> list[tuple[str, str]]:
+    """Name and value for the columns that have a value."""
     pairs = (line.partition(":") for line in io.StringIO(content).read().splitlines())
-    return [f"{name.strip()}: {value.strip()}" for name, _, value in pairs if value.strip()]
+    return [(name.strip(), value.strip()) for name, _, value in pairs if value.strip()]
 
 
 def _csv_loader() -> Any:

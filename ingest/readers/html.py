@@ -47,6 +47,7 @@ _BLOCKS = frozenset(
         "option",
     }
 )
+_MOST_SPANNED = 100
 _CELLS = frozenset({"td", "th"})
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "math", "object", "head", "select"})
 _VOID = frozenset(
@@ -87,6 +88,13 @@ class HtmlReader(HTMLParser):
         self._text: list[str] = []
         self._mark = LineKind.PARAGRAPH
         self._cells: list[str] | None = None
+        self._grid: list[str] = []
+        """The cells of the row by column, empty ones included."""
+        self._cell: tuple[int, int] | None = None
+        """How many columns and rows the open cell spans."""
+        self._below: dict[int, tuple[str, int]] = {}
+        """By column the text of a cell that spans further rows, and how many."""
+        self._head = True
         self._open: list[tuple[str, bool]] = []
         """Open elements that matter, with whether each hides what is inside."""
         self._unseen = 0
@@ -103,10 +111,14 @@ class HtmlReader(HTMLParser):
             self._close_line()
         if tag in _HEADINGS:
             self._mark = LineKind.HEADING
+        elif tag == "table":
+            self._below = {}
         elif tag == "tr":
-            self._cells = []
+            self._cells, self._grid, self._head = [], [], True
         elif tag in _CELLS:
             self._close_cell()
+            self._cell = _span(attrs, "colspan"), _span(attrs, "rowspan")
+            self._head = self._head and tag == "th"
         self._open.append((tag, self._is_hidden(attrs)))
         self._unseen += tag in _UNSEEN
 
@@ -148,15 +160,40 @@ class HtmlReader(HTMLParser):
         return "hidden" in found or bool(_HIDDEN_STYLE.search(found.get("style", "")))
 
     def _close_cell(self) -> None:
-        if self._cells is not None and (words := " ".join("".join(self._text).split())):
+        if self._cells is None:
+            return
+        words = " ".join("".join(self._text).split())
+        if words:
             self._cells.append(words)
-        if self._cells is not None:
-            self._text = []
+        if self._cell is not None:
+            self._place(words, *self._cell)
+        self._text, self._cell = [], None
+
+    def _place(self, words: str, columns: int, rows: int) -> None:
+        """Put a cell into the grid; a header is over all its columns, a value in the first."""
+        self._carry_down()
+        for offset in range(columns):
+            text = words if offset == 0 or self._head else ""
+            if rows > 1:
+                self._below[len(self._grid)] = text, rows - 1
+            self._grid.append(text)
+
+    def _carry_down(self) -> None:
+        while (held := self._below.get(len(self._grid))) is not None:
+            text, rows = held
+            if rows > 1:
+                self._below[len(self._grid)] = text, rows - 1
+            else:
+                del self._below[len(self._grid)]
+            self._grid.append(text)
 
     def _close_row(self) -> None:
         self._close_cell()
         if self._cells:
-            self.lines.append(marked(LineKind.ROW, " | ".join(self._cells)))
+            self._carry_down()
+            line = marked(LineKind.ROW, " | ".join(self._cells))
+            line.cells, line.head = tuple(self._grid), self._head
+            self.lines.append(line)
         self._cells = None
 
     def _close_line(self) -> None:
@@ -167,6 +204,11 @@ class HtmlReader(HTMLParser):
             if part.strip():
                 self.lines.append(marked(self._mark, part))
         self._text, self._mark = [], LineKind.PARAGRAPH
+
+
+def _span(attrs: list[tuple[str, str | None]], name: str) -> int:
+    value = dict(attrs).get(name) or ""
+    return min(int(value), _MOST_SPANNED) if value.isdecimal() and int(value) > 0 else 1
 
 
 def declared_charset(data: bytes) -> str | None:

@@ -28,6 +28,7 @@ class _Reader:
         self.lines: list[Line] = []
         self._mark, self._bullet = LineKind.PARAGRAPH, ""
         self._cells: list[str] | None = None
+        self._in_head = False
 
     def take(self, token: Token) -> None:
         if token.type == "heading_open":
@@ -37,8 +38,12 @@ class _Reader:
         elif token.type == "tr_open":
             self._cells = []
         elif token.type == "tr_close":
-            self.lines.append(marked(LineKind.ROW, " | ".join(self._cells or ())))
+            line = marked(LineKind.ROW, " | ".join(self._cells or ()))
+            line.cells, line.head = tuple(self._cells or ()), self._in_head
+            self.lines.append(line)
             self._cells = None
+        elif token.type in ("thead_open", "thead_close"):
+            self._in_head = token.type == "thead_open"
         elif token.type == "inline":
             self._take_words(_words(token.children or ()))
         elif token.type in ("fence", "code_block"):

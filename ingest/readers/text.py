@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ingest.raw import Line, LineKind, RawPage
+from ingest.tables.grid import grid_tables, named_rows
 
 _SAMPLE = 1 << 16
 _BOMS = (
@@ -160,7 +161,8 @@ def _may_end(last: Line, following: Line) -> bool:
 
 def _page(number: int, lines: Iterable[Line]) -> RawPage:
     kept = list(lines)
-    return RawPage(number, kept, characters=sum(len(line.text) for line in kept))
+    tables = grid_tables(kept) + named_rows([line for line in kept if line.named])
+    return RawPage(number, kept, characters=sum(len(line.text) for line in kept), tables=tables)
 
 
 def _width(text: str) -> float:

@@ -18,6 +18,7 @@ from typing import Any
 from rag.answering.citations import PageSource
 from rag.answering.entailment import coverage
 from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.tables import Tables
 from rag.answering.verification import check_draft
 from rag.errors import UsageError
 from rag.text.sentences import sentences as split_sentences
@@ -61,24 +62,30 @@ class Checked:
     citations: tuple[Citation, ...]
 
 
-def check_claim(claim: Claim, pages: PageSource, search: Search) -> Checked:
-    """The verdict on a claim. `search` finds passages for a text; it is asked only when quotes do not say where."""
+def check_claim(claim: Claim, pages: PageSource, search: Search, tables: Tables | None = None) -> Checked:
+    """The verdict on a claim. `search` finds passages for a text; it is asked only when quotes do not say where.
+    With `tables`, the figures of a table are compared with their headers.
+    """
     if claim.quotes:
         passages = list(_quoted_passages(claim.quotes, pages, search))
         quotes = tuple(
             Quote(q.quote, _number(q, passages), q.page if _number(q, passages) else None)
             for q in claim.quotes
         )
-        return _checked(claim, quotes, passages, pages)
-    return _best(claim, pages, search)
+        return _checked(claim, quotes, passages, pages, tables)
+    return _best(claim, pages, search, tables)
 
 
 def _checked(
-    claim: Claim, quotes: tuple[Quote, ...], passages: Sequence[Passage], pages: PageSource
+    claim: Claim,
+    quotes: tuple[Quote, ...],
+    passages: Sequence[Passage],
+    pages: PageSource,
+    tables: Tables | None,
 ) -> Checked:
     numbers = tuple(dict.fromkeys(q.passage for q in quotes if q.passage is not None))
     draft = Draft((DraftSentence(" ".join(claim.sentence.split()), numbers, quotes),))
-    proof = check_draft(draft, passages, pages, question=claim.question)
+    proof = check_draft(draft, passages, pages, question=claim.question, tables=tables)
     return Checked(claim, proof.sentences[0], proof.citations)
 
 
@@ -103,7 +110,7 @@ def _number(quote: ClaimQuote, passages: Sequence[Passage]) -> int | None:
     return None
 
 
-def _best(claim: Claim, pages: PageSource, search: Search) -> Checked:
+def _best(claim: Claim, pages: PageSource, search: Search, tables: Tables | None) -> Checked:
     """The verdict by the sentence of the documents that supports the claim best."""
     passages = list(search(f"{claim.question} {claim.sentence}".strip()))
     found = []
@@ -115,7 +122,7 @@ def _best(claim: Claim, pages: PageSource, search: Search) -> Checked:
     for share, number, sentence in sorted(found, reverse=True)[:TRIED]:
         if share < LIKE:
             break
-        checked = _checked(claim, (Quote(sentence, -number),), passages, pages)
+        checked = _checked(claim, (Quote(sentence, -number),), passages, pages, tables)
         if checked.sentence.support is Support.VERIFIED:
             return checked
         best = best or checked

@@ -257,6 +257,7 @@ def _found(
         chunk_id=origin.chunk_id,
         ocr=page is not None and page.status is Status.OCR,
         page_hash=page_hash(page),
+        cell=quote.cell,
     )
 
 

@@ -36,6 +36,9 @@ _RISKY = re.compile(
 )
 _NO_PASSAGE = 10**6
 """A passage number that no prompt has: a reply cited a sentence that does not exist."""
+_TABLE_LINE = re.compile(r"^(?:Table|표): (.+)$", re.MULTILINE)
+"""In a chunk's header: the headers of the table that its first rows belong to."""
+_LONGEST_TABLE_LINE = 320
 _TOUCHING = 2
 """Characters (a line break, a space) that may lie between two passages that are packed as one."""
 
@@ -155,13 +158,17 @@ def _numbered_block(own: Sequence[Quote], first: int, passage: Passage) -> str:
 def _origin(passage: Passage) -> str:
     place = f"{passage.page}" if passage.page == passage.page_end else f"{passage.page}-{passage.page_end}"
     head = f'file="{_attribute(passage.file)}" page="{place}"'
-    return f'{head} section="{_attribute(passage.heading)}"' if passage.heading else head
+    if passage.heading:
+        head += f' section="{_attribute(passage.heading)}"'
+    if (table := _TABLE_LINE.search(passage.header)) is not None:  # a piece that begins within a table
+        head += f' table="{_attribute(table[1], _LONGEST_TABLE_LINE)}"'
+    return head
 
 
-def _attribute(text: str) -> str:
+def _attribute(text: str, longest: int = 200) -> str:
     """A file name or heading in an attribute; it is as little to be trusted as the text."""
     line = " ".join(neutralise(text).split())
-    return line.translate(_WIDE).replace('"', "\uff02")[:200]
+    return line.translate(_WIDE).replace('"', "\uff02")[:longest]
 
 
 def _shortened(

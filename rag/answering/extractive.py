@@ -7,14 +7,25 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rag.answering.citations import PageSource
-from rag.answering.question import analyse
-from rag.answering.ranking import IN_FRONT, Candidate, Ranked, candidates, rank
+from rag.answering.question import QuestionAnalysis, analyse, holds_kind
+from rag.answering.ranking import IN_FRONT, Candidate, Ranked, candidates, held, rank, term_weights
 from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.table_answers import answer_from_tables
+from rag.answering.tables import Tables
 from rag.types import Passage
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbedTokens
 
+SENTENCE_MARGIN = 0.12
+"""Share of the question's terms by which a sentence must hold more than a cell's headers to be preferred to it."""
+COMPUTED_MARGIN = 0.35
+"""The same for a computed figure, which no sentence states in the words of the question."""
+_FIGURE = re.compile(r"\d")
+_CAPTION = re.compile(
+    r"\b(?:tables?|follow\w*|below)\b.*[::]$|(?:다음|아래|표).*[::]$", re.IGNORECASE | re.DOTALL
+)
+_LEADERS = re.compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
 SAME = 0.8
 """Share of common words (Jaccard) from which two sentences say the same."""
 MAX_SENTENCES = 3
@@ -57,6 +68,7 @@ def answer(
     *,
     embed_tokens: EmbedTokens | None = None,
     pages: PageSource | None = None,
+    tables: Tables | None = None,
     max_sentences: int | None = None,
 ) -> Draft:
     """The sentence of the passages that answers, quoting itself; more when the question asks for several things.
@@ -65,20 +77,28 @@ def answer(
     the list. Further ones are none much less likely than the first, at most `max_sentences` in all when it is given.
 
     `embed_tokens` gives the vectors of tokens in context; without it the choice rests on words alone. With `pages`, a
-    sentence that its file says on an earlier page too is quoted from there. The draft is declined when the passages
-    hold no sentence at all.
+    sentence that its file says on an earlier page too is quoted from there. With `tables`, a question for a cell of
+    one is answered with that cell. The draft is declined when the passages hold no sentence at all.
     """
     ranked = rank(analyse(question), candidates(passages), passages, embed_tokens=embed_tokens)
-    return draft(question, ranked, pages, max_sentences)
+    return draft(question, passages, ranked, pages, tables, max_sentences)
 
 
 def draft(
     question: str,
+    passages: Sequence[Passage],
     ranked: Sequence[Ranked],
     pages: PageSource | None = None,
+    tables: Tables | None = None,
     max_sentences: int | None = None,
 ) -> Draft:
-    """`answer` from sentences that are ranked already."""
+    """`answer` from sentences of the passages that are ranked already."""
+    if tables is not None and pages is not None:
+        kept, prose = apart_from_tables([one.candidate for one in ranked], tables, pages)
+        cells = _cells(question, passages, kept, prose, tables, pages)
+        if cells is not None:
+            return cells
+        ranked = [one for one in ranked if one.candidate in kept]
     several = MAX_SENTENCES if asks_for_several(question) else 1
     chosen = choose(ranked, several if max_sentences is None else max_sentences)
     written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages)]
@@ -88,6 +108,69 @@ def draft(
 def asks_for_several(question: str) -> bool:
     """Whether more than one sentence may be needed: the question asks for a list or for several things."""
     return _SEVERAL.search(question) is not None
+
+
+def _cells(
+    question: str,
+    passages: Sequence[Passage],
+    kept: Sequence[Candidate],
+    prose: Sequence[Candidate],
+    tables: Tables,
+    pages: PageSource,
+) -> Draft | None:
+    """The answer from table cells, unless a sentence of the text clearly fits the question better."""
+    looked_up = answer_from_tables(question, passages, tables, pages)
+    if looked_up is None or looked_up.draft.declined:
+        return None
+    analysed = analyse(question)
+    best = max((_share(analysed, c.tokens, kept, c.text) for c in prose), default=0.0)
+    computed = any(sentence.derived for sentence in looked_up.draft.sentences)
+    margin = COMPUTED_MARGIN if computed else SENTENCE_MARGIN
+    fits = looked_up.certain or best <= _share(analysed, looked_up.headers, kept) + margin
+    return looked_up.draft if fits else None
+
+
+def apart_from_tables(
+    found: Sequence[Candidate], tables: Tables, pages: PageSource
+) -> tuple[list[Candidate], list[Candidate]]:
+    """The candidates without headers and group lines of tables, and of these the ones that are in no table."""
+    kept: list[Candidate] = []
+    prose: list[Candidate] = []
+    for candidate in found:
+        kind = _kind_of(candidate, tables, pages)
+        kept += [candidate] if kind != "header" else []
+        prose += [candidate] if kind == "prose" else []
+    return kept or list(found), prose
+
+
+def _kind_of(candidate: Candidate, tables: Tables, pages: PageSource) -> str:
+    """`row`, `header` (of a table, or a line of a table of contents) or `prose`."""
+    if _LEADERS.search(candidate.text) or _CAPTION.search(candidate.text):
+        return "header"
+    words = "".join(candidate.text.split())
+    passage = candidate.passage
+    for number in range(passage.page, passage.page_end + 1):
+        page = pages.page(passage.file, number)
+        for table in tables.tables(passage.file, number) if page is not None else ():
+            assert page is not None
+            if words not in "".join(page.text[table.start : table.end].split()):
+                continue
+            rows = ("".join(page.text[row.start : row.end].split()) for row in table.rows)
+            return (
+                "row"
+                if any(row in words or (words in row and len(words) > len(row) // 2) for row in rows)
+                else "header"
+            )
+    return "prose"
+
+
+def _share(
+    question: QuestionAnalysis, tokens: frozenset[str], found: Sequence[Candidate], text: str | None = None
+) -> float:
+    """Share (0 to 1) of the question's terms among the tokens; 0 for a text without the kind of thing asked for."""
+    if text is not None and (not holds_kind(question, text) or not _FIGURE.search(text)):
+        return 0.0
+    return sum(held(term_weights(question, found), tokens).values())
 
 
 def choose(ranked: Sequence[Ranked], count: int) -> list[Candidate]:

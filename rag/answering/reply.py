@@ -37,6 +37,7 @@ from typing import Any
 
 from rag.messages import Language, message
 from rag.text.sentences import sentences as split_sentences
+from rag.types import CellReference, Derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Quote:
     """The number (from 1) under which the passage was given; None when the answerer named none."""
     page: int | None = None
     """The page the answerer named, when it named one; never believed, only compared."""
+    cell: CellReference | None = None
+    """The table cell that is meant, when the answerer looked one up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class DraftSentence:
     quotes: tuple[Quote, ...] = ()
     starts_line: bool = False
     """True when the reply had a line break before it (lists, tables, paragraphs)."""
+    derived: tuple[Derived, ...] = ()
+    """Figures that the answerer computed from the quoted cells."""
 
 
 @dataclass(frozen=True, slots=True)

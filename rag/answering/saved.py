@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from rag.answering.citations import PageSource, PageTexts, check_quote, page_hash
 from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.tables import Tables
 from rag.answering.verification import CheckedDraft, check_draft
 from rag.errors import UsageError
 from rag.types import Answer, Citation, Derived, Passage, QuoteStatus, Span, Support
@@ -205,8 +206,10 @@ def read_saved_answer(path: str | Path) -> SavedAnswer:
         ) from error
 
 
-def verify_saved_answer(receipt: SavedAnswer, pages: PageSource) -> Verification:
-    """Look every quote up again in the index `pages` and judge every sentence anew."""
+def verify_saved_answer(
+    receipt: SavedAnswer, pages: PageSource, tables: Tables | None = None
+) -> Verification:
+    """Look every quote up again in the index `pages` and check every sentence again, figures of `tables` as well."""
     passages = [_passage(citation) for citation in receipt.citations]
     places = {citation.n: i for i, citation in enumerate(receipt.citations, 1)}
     quotes = [Quote(c.quote, i) for i, c in enumerate(receipt.citations, 1)]
@@ -218,9 +221,8 @@ def verify_saved_answer(receipt: SavedAnswer, pages: PageSource) -> Verification
     library = PageTexts(pages)
     looked_up = [check_quote(quote, passages, library) for quote in quotes]
     checks = tuple(_check(s, now, pages) for s, now in zip(receipt.citations, looked_up, strict=True))
-    return Verification(
-        receipt, checks, check_draft(Draft(sentences), passages, pages, question=receipt.question)
-    )
+    checked = check_draft(Draft(sentences), passages, pages, question=receipt.question, tables=tables)
+    return Verification(receipt, checks, checked)
 
 
 def _passage(citation: SavedCitation) -> Passage:

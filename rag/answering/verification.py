@@ -6,18 +6,23 @@ from it ("entailed", see `rag.answering.entailment`). It is *weak* when code can
 for the reader. It is *unsupported* when no quote was found for it, or when it states what the quotes do not hold. A
 sentence in which only figures are missing that are computed from those of its quotes is weak, too, and says how they
 come about (`rag.answering.derivation`).
+
+Of the figures of a stored table the headers decide (`rag.answering.table_check`): a sentence whose figures are cells
+of the quoted rows is verified when their headers agree with it, and weak when one of them does not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.alignment import Basis
 from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
 from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.table_check import TableVerdict, check, quoted_rows
+from rag.answering.tables import Tables
 from rag.messages import Language, message
 from rag.text.facts import FactText, facts, supported
 from rag.text.keywords import STOP_WORDS
@@ -33,9 +38,6 @@ TELLING = 3
 two words stand somewhere in most passages."""
 PLAUSIBLE = 0.5
 """Share of a sentence's words that a passage cited without words must hold for the sentence to be weak."""
-FURTHER_CHECKS: tuple[Callable[[QuotedContext, str, str], Basis | None], ...] = ()
-"""Checks of a sentence (quotes, sentence, question) beside the alignment of words, such as one of table cells: a
-basis makes the sentence verified."""
 REPAIRS = 5
 """Sentences of the passages that are tried in place of what was cited."""
 FOUNDED = 0.3
@@ -67,11 +69,13 @@ def check_draft(
     *,
     language: Language = "en",
     question: str = "",
+    tables: Tables | None = None,
 ) -> CheckedDraft:
     """Every quote looked up and every sentence judged.
 
     `passages` are those the answerer was given, in the order of their numbers; `pages` the index they come from;
     `language` is that of the citations' notes; `question` what the draft answers: a fragment is judged with it.
+    With `tables`, the figures of a quoted table row are compared with their headers.
     """
     library = PageTexts(pages, language)
     numbered: dict[tuple[object, ...], Citation] = {}
@@ -79,7 +83,7 @@ def check_draft(
     kept = _without_repeats(draft.sentences)
     repaired = 0
     for sentence in kept:
-        context = _Context(sentence, passages, library, question)
+        context = _Context(sentence, passages, library, question, language, tables)
         verdict, citations = context.judged()
         if verdict.support is not Support.VERIFIED and verdict.reason not in (
             "speaks_to_the_model",
@@ -120,7 +124,7 @@ def strict(proof: CheckedDraft, *, language: Language = "en") -> CheckedDraft:
 
 def _numbered(citation: Citation, numbered: dict[tuple[object, ...], Citation]) -> Citation:
     """The citation with its number; the same words at the same place keep theirs."""
-    key = (citation.file, citation.spans, citation.status, " ".join(citation.quote.split()))
+    key = (citation.file, citation.spans, citation.status, " ".join(citation.quote.split()), citation.cell)
     if key not in numbered:
         numbered[key] = replace(citation, n=len(numbered) + 1)
     return numbered[key]
@@ -174,6 +178,8 @@ class _Context:
     passages: Sequence[Passage]
     library: PageTexts
     question: str
+    language: Language
+    tables: Tables | None
 
     def judged(self) -> tuple[Sentence, list[Citation]]:
         """The verdict on the sentence as it was cited."""
@@ -186,23 +192,33 @@ class _Context:
         context = QuotedContext(proven, self.passages, self.library)
         if context.orders:
             return Sentence(text, (), Support.WEAK, reason="speaks_to_the_model"), citations
-        basis = self._basis(context)
+        if any(c.cell is not None for c in citations):
+            return _looked_up(self.sentence, citations), citations
+        whole = len(proven) == len(citations)
+        verdict = self._table_verdict(proven)
+        if verdict is not None:
+            citations = _with_cells(citations, verdict, self.language)
+        basis = self._basis(context, verdict)
         if basis is None:
-            return _unclear(text, context), citations
+            return _unclear(text, context) if verdict is None or not verdict.decides else Sentence(
+                text, (), Support.WEAK, reason="table_headers"
+            ), citations
         if not self.sentence.quotes and not self.sentence.passages:
             return Sentence(text, (), Support.WEAK, reason="not_cited"), citations
-        if len(proven) < len(citations):
+        if not whole:
             return Sentence(text, (), Support.WEAK, reason="a_quote_not_found"), citations
         return Sentence(text, (), Support.VERIFIED, basis=basis, reason=basis), citations
 
-    def _basis(self, context: QuotedContext) -> Basis | None:
+    def _table_verdict(self, proven: Sequence[Citation]) -> TableVerdict | None:
+        """What the stored tables say of a sentence that quotes their rows; None when it quotes none."""
+        quoted = quoted_rows(proven, self.tables) if self.tables is not None else []
+        return check(self.sentence.text, self.question, quoted) if quoted else None
+
+    def _basis(self, context: QuotedContext, verdict: TableVerdict | None) -> Basis | None:
         text = self.sentence.text
-        if context.repeated_by(text):
-            return "quoted"
-        found = context.basis(text, self.question)
-        for check in FURTHER_CHECKS:
-            found = found or check(context, text, self.question)
-        return found
+        if verdict is not None and verdict.decides:
+            return _by_headers(text, context, verdict)
+        return "quoted" if context.repeated_by(text) else context.basis(text, self.question)
 
     def repaired(self, citations: Sequence[Citation]) -> tuple[Sentence, list[Citation]] | None:
         """The verdict by another sentence of the passages, when one supports what the cited ones do not.
@@ -214,10 +230,11 @@ class _Context:
         nearest = [check_quote(quote, self.passages, self.library) for quote in self._candidates()]
         for citation in nearest:
             context = QuotedContext([citation], self.passages, self.library)
-            basis = None if context.orders else self._basis(context)
+            table = self._table_verdict([citation])
+            basis = None if context.orders else self._basis(context, table)
             if basis is not None:
                 verdict = Sentence(self.sentence.text, (), Support.VERIFIED, basis=basis, reason="repaired")
-                return verdict, [citation]
+                return verdict, [citation] if table is None else _with_cells([citation], table, self.language)
         if not nearest or any(c.verified for c in citations):
             return None
         context = QuotedContext(nearest[:1], self.passages, self.library)
@@ -239,6 +256,57 @@ class _Context:
                 if share >= PLAUSIBLE:
                     found.append((number in cited, share, -number, words))
         return [Quote(words, -number) for _, _, number, words in sorted(found, reverse=True)[:REPAIRS]]
+
+
+def _with_cells(citations: Sequence[Citation], verdict: TableVerdict, language: Language) -> list[Citation]:
+    """The citations with the cells that were found for them, or with a note on what the page has instead."""
+    note = ""
+    if verdict.faults:
+        fault = verdict.faults[0]
+        note = message(f"answer.table_{fault.kind}", language, value=fault.value, header=fault.header)
+    found: list[Citation] = []
+    for citation in citations:
+        cells = dict.fromkeys(cell for quoted, cell in verdict.cells if quoted is citation)
+        found += [replace(citation, cell=cell) for cell in cells] or [
+            replace(citation, note=citation.note or note)
+        ]
+    return found
+
+
+def _by_headers(text: str, context: QuotedContext, verdict: TableVerdict) -> Basis | None:
+    """How a sentence about table figures follows from the quoted rows and their headers; None when it does not.
+
+    Its other facts must be in the headers, if not in the quotes. A bare row does not say which figure is which.
+    """
+    if verdict.faults:
+        return None
+    repeated = context.repeated_by(text)
+    headers = FactText(verdict.headers)
+    beyond = set(context.missing_facts(text))
+    missing = [fact for fact in facts(text) if fact.text in beyond and not supported(fact, headers)]
+    said = f"{verdict.headers} {' '.join(c.quote for c in context.citations)}"
+    if missing or not same_polarity(text, said) or (repeated and len(verdict.cells) > 1):
+        return None
+    return "quoted" if repeated else "entailed"
+
+
+def _looked_up(sentence: DraftSentence, citations: Sequence[Citation]) -> Sentence:
+    """The verdict on a sentence that the answerer made of cells.
+
+    The cells were read from the index with their headers, so what is checked is that each quoted row still holds
+    its cell. A computed figure is weak: the reader should look at its formula.
+    """
+    held = all(
+        c.verified and c.cell is not None and _squeezed(c.cell.value) in _squeezed(c.quote) for c in citations
+    )
+    if held and not sentence.derived:
+        return Sentence(sentence.text, (), Support.VERIFIED, basis="entailed", reason="entailed")
+    reason = "derived" if held else "a_quote_not_found"
+    return Sentence(sentence.text, (), Support.WEAK, derived=sentence.derived, reason=reason)
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def _unclear(text: str, grounds: QuotedContext) -> Sentence:

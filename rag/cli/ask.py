@@ -26,6 +26,7 @@ from rag.cli.render import answer_text, language_for
 from rag.errors import ProviderError, RagError
 from rag.messages import message
 from rag.rendering.safe import safe_text
+from rag.store.filters import all_of
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -93,7 +94,8 @@ def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: b
     from rag.evaluation.question_sets import load_questions
 
     for item in track(load_questions(path), "Asking"):
-        answer = pipeline.ask(item.question, **given)
+        where = all_of(given["where"], item.where)
+        answer = pipeline.ask(item.question, **{**given, "where": where})
         if as_json:
             print_json(answer_form(answer, item.id))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ def command(settings: Settings, file: str, where: tuple[str, ...], as_json: bool
     chosen = settings.model_copy(update={"model": "extractive"})
     with Pipeline.open(settings=chosen, notify=tell, command="check") as pipeline:
         for claim in claims:
-            checked = check_claim(claim, pipeline.index, lambda text: pipeline.search(text, where=where))
+            found = partial(pipeline.search, where=where)
+            checked = check_claim(claim, pipeline.index, found, pipeline.index)
             _show(checked, settings, as_json)
     return EXIT_DONE
 

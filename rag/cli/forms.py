@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag.errors import UsageError
-from rag.types import Answer, Citation, Derived, Passage, QuoteStatus, Sentence, Span, Usage
+from rag.types import Answer, CellReference, Citation, Derived, Passage, QuoteStatus, Sentence, Span, Usage
 
 Form = dict[str, Any]
 
@@ -53,6 +53,16 @@ def citation_form(citation: Citation) -> Form:
         "spans": [{"page": s.page, "start": s.start, "end": s.end} for s in citation.spans],
         "ocr": citation.ocr,
         "page_hash": citation.page_hash or None,
+    } | ({} if citation.cell is None else {"cell": cell_form(citation.cell)})
+
+
+def cell_form(cell: CellReference) -> Form:
+    """The cell of a table that a citation stands on."""
+    return {
+        "value": cell.value,
+        "row": list(cell.row),
+        "column": list(cell.column),
+        "unit": cell.unit or None,
     }
 
 
@@ -77,7 +87,15 @@ def _read_citation(form: Mapping[str, Any]) -> Citation:
         difference=tuple((str(op), str(claimed), str(there)) for op, claimed, there in form["difference"]),
         ocr=bool(form["ocr"]),
         page_hash=str(form["page_hash"] or ""),
+        cell=_read_cell(form.get("cell")),
     )
+
+
+def _read_cell(form: Mapping[str, Any] | None) -> CellReference | None:
+    if form is None:
+        return None
+    row, column = (tuple(map(str, form[side])) for side in ("row", "column"))
+    return CellReference(str(form["value"]), row, column, str(form.get("unit") or ""))
 
 
 def sentence_form(sentence: Sentence) -> Form:

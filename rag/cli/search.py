@@ -24,12 +24,14 @@ from rag.cli.render import language_for, page_name
 from rag.evaluation.question_sets import load_questions
 from rag.messages import Language, message
 from rag.pipeline import Pipeline
+from rag.store.filters import all_of
 from rag.text.keywords import STOP_WORDS
 from rag.text.language import without_particle
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
     from rag.settings import Settings
+    from rag.store import Filter
     from rag.types import Passage
 
 
@@ -60,12 +62,16 @@ def command(
             return EXIT_DONE
         assert questions is not None
         for one in track(load_questions(questions), "Searching"):
-            _search(one.question, one.id, pipeline, where, as_json)
+            _search(one.question, one.id, pipeline, all_of(where, one.where), as_json)
     return EXIT_DONE
 
 
 def _search(
-    query: str, identity: str | None, pipeline: Pipeline, where: tuple[str, ...], as_json: bool
+    query: str,
+    identity: str | None,
+    pipeline: Pipeline,
+    where: tuple[str, ...] | Filter | None,
+    as_json: bool,
 ) -> None:
     passages = pipeline.search(query, where=where)
     if as_json:

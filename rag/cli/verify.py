@@ -41,7 +41,7 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
     with open_index(settings.index, notify=tell) as index:
         for file in files:
             try:
-                found = verify_saved_answer(read_saved_answer(file), index)
+                found = verify_saved_answer(read_saved_answer(file), index, index)
             except RagError as error:  # the other files are still checked
                 tell(f"Error: {error}")
                 sound = False

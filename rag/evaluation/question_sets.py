@@ -23,7 +23,7 @@ from rag.errors import QuestionSetError
 from rag.text.language import language_of
 
 _RAGAS_QUESTION, _RAGAS_TRUTH = ("user_input", "question"), ("reference", "ground_truth", "ground_truths")
-_JSON_CELLS = ("answers", "evidence", "leave_out", "ground_truths", "reference_contexts")
+_JSON_CELLS = ("answers", "evidence", "leave_out", "where", "ground_truths", "reference_contexts")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _EVIDENCE_WIDTH = 240
 
@@ -266,7 +266,7 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-_FIELDS = ("id", "question", "answers", "answerable", "evidence", "kind", "language", "leave_out")
+_FIELDS = ("id", "question", "answers", "answerable", "evidence", "kind", "language", "leave_out", "where")
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "y"}), frozenset({"false", "no", "0", "n"})
 
 
@@ -293,6 +293,8 @@ class Question:
     """`en`, `ko` or another; from the letters of the question when the set does not say."""
     leave_out: tuple[str, ...] = ()
     """Files that are left out when this is asked: a question becomes unanswerable without the file it is from."""
+    where: tuple[str, ...] = ()
+    """Conditions that restrict this question, as `--where` writes them; both must hold."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form of the contract."""
@@ -304,6 +306,7 @@ class Question:
             "evidence": [{"file": e.file, "page": e.page, "text": e.text} for e in self.evidence],
         }
         more = {"kind": self.kind, "language": self.language, "leave_out": list(self.leave_out)}
+        more |= {"where": list(self.where)}
         return raw | {name: value for name, value in more.items() if value}
 
 
@@ -363,6 +366,7 @@ def parse_question(raw: Mapping[str, Any], *, default_id: str = "") -> Question:
         kind=_scalar(raw.get("kind") or "", "kind"),
         language=_scalar(raw.get("language") or "", "language") or language_of(text),
         leave_out=tuple(_file(one, "leave_out") for one in _list_of(raw, "leave_out")),
+        where=tuple(_scalar(one, "where") for one in _list_of(raw, "where")),
     )
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from rag.evaluation.question_sets import Question
 from rag.evaluation.runs import Found, Record, Run, RunFolder, load_run, results_of
 from rag.prompting.catalogue import load_template
 from rag.store import Filter
+from rag.store.filters import all_of
 from rag.types import Answer, Page, Passage
 from rag.usage.journal import forget, recording_paid_work
 
@@ -205,14 +206,15 @@ class EvaluatedPipeline:
                 self._found[question.id] = known
         return known
 
-    def _conditions(self, question: Question) -> Sequence[str] | Filter | None:
+    def _conditions(self, question: Question) -> Filter | None:
+        given = all_of(self._where, question.where)
         if not question.leave_out:
-            return self._where or None
+            return given
         with self._lock:
             if self._files is None:
                 self._files = tuple(source.file for source in self._pipeline.index.documents())
         kept = tuple(glob.escape(file) for file in self._files if file not in question.leave_out)
-        return replace(Filter.parse(self._where) or Filter(), files=kept)
+        return Filter(files=kept).and_also(given)
 
 
 def describe(

@@ -58,6 +58,19 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "These words are on none of the retrieved pages.",
         "검색된 페이지 어디에도 없는 문구입니다.",
     ),
+    "answer.table_period": (
+        "The table has {value} under {header}, not for the period that is stated.",
+        "표에서 {value}은(는) {header}의 값입니다. 말한 기간의 값이 아닙니다.",
+    ),
+    "answer.table_item": ("The table has {value} for {header}.", "표에서 {value}은(는) {header}의 값입니다."),
+    "answer.table_unit": (
+        "The table states {value} in another unit: {header}.",
+        "표의 {value}은(는) 단위가 다릅니다: {header}.",
+    ),
+    "answer.table_sign": (
+        "The table has {value} for {header}: the sign differs.",
+        "표에서 {header}의 값은 {value}입니다. 부호가 다릅니다.",
+    ),
     "answer.no_quote": ("Cited without a quote.", "인용문 없이 출처만 표시했습니다."),
     # why there is no answer
     "answer.nothing_found": (

@@ -16,6 +16,7 @@ from rag.answering import extractive, verification
 from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.reply import Draft, parse_reply
+from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import CheckedDraft
 from rag.errors import IndexMismatch
 from rag.messages import Language, choose_language, message
@@ -167,8 +168,9 @@ class Steps:
         """How sure the passages are to answer each part; the surest part decides whether anything is answered."""
         for part in turn.parts:
             part.assessment = assess(part.question, part.passages, embed_tokens=self.embeddings.embed_tokens)
-            part.answered = part.assessment.score >= self.threshold
-        turn.evidence = max(part.assessment.score for part in turn.parts if part.assessment is not None)
+            part.evidence = max(part.assessment.score, self._table_evidence(turn, part))
+            part.answered = part.evidence >= self.threshold
+        turn.evidence = max(part.evidence for part in turn.parts)
 
     def _ask_completed(self, turn: QueryState) -> None:
         """Ask a question of a chat that found nothing again with the subject of the turn before it.
@@ -185,6 +187,13 @@ class Steps:
         self._assess(turn)
         if turn.evidence < self.threshold:
             turn.standalone, turn.parts, turn.retrieval, turn.evidence = before
+
+    def _table_evidence(self, turn: QueryState, part: Part) -> float:
+        """How well a table cell fits the question, for the answerer that would answer with it."""
+        if self.generator is not None or not part.passages:
+            return 0.0
+        looked_up = answer_from_tables(part.question, part.passages, turn.snapshot, turn.snapshot)
+        return looked_up.evidence if looked_up is not None else 0.0
 
     @staticmethod
     def no_passage_reason(
@@ -238,7 +247,12 @@ class Steps:
         for part in turn.parts:
             if part.answered and part.assessment is not None:
                 draft = extractive.draft(
-                    part.question, part.assessment.ranked, pages=turn.snapshot, max_sentences=count
+                    part.question,
+                    part.passages,
+                    part.assessment.ranked,
+                    pages=turn.snapshot,
+                    tables=turn.snapshot,
+                    max_sentences=count,
                 )
                 drafts.append(_renumbered(draft, part, places))
         sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
@@ -258,7 +272,12 @@ class Steps:
             given = turn.packed.passages if turn.packed is not None else turn.passages
             with turn.stage("verify"):
                 turn.proof = verification.check_draft(
-                    turn.draft, given, turn.snapshot, language=self._language(turn), question=turn.standalone
+                    turn.draft,
+                    given,
+                    turn.snapshot,
+                    language=self._language(turn),
+                    question=turn.standalone,
+                    tables=turn.snapshot,
                 )
         return turn
 

@@ -92,6 +92,8 @@ class Part:
     question: str
     retrieval: Retrieval
     assessment: Assessment | None = None
+    evidence: float = 0.0
+    """The evidence score (0 to 1), of sentences or of table cells."""
     answered: bool = True
     """Whether the evidence is enough to answer it."""
 

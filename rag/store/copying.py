@@ -244,4 +244,5 @@ def _as_list(document: Document) -> list[Any]:
         rows.record_row(document.record),
         [rows.page_row(page) for page in document.pages],
         [rows.chunk_row(0, 0, chunk) for chunk in document.chunks],
+        [rows.table_json(table) for table in document.tables],
     ]

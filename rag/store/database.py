@@ -130,6 +130,15 @@ CREATE TABLE chunks (
 ) STRICT;
 CREATE INDEX chunks_page ON chunks (content, page, page_end);
 """,
+    """
+CREATE TABLE page_tables (
+    id INTEGER PRIMARY KEY,
+    content INTEGER NOT NULL REFERENCES contents (id),
+    page INTEGER NOT NULL,
+    form TEXT NOT NULL
+) STRICT;
+CREATE INDEX page_tables_page ON page_tables (content, page);
+""",
 )
 """Entry n brings version n to version n + 1 (`PRAGMA user_version`)."""
 
@@ -186,6 +195,10 @@ def _require_regular_file(path: Path, *, needed: bool) -> None:
         )
 
 
+OLDEST_READABLE = 1
+"""Formats from this one on are read as they are; a writer brings them to the newest."""
+
+
 class SqliteDatabase(Database):
     """A connection to index.db."""
 
@@ -195,6 +208,7 @@ class SqliteDatabase(Database):
         self._connection = connection
         self._lock = threading.RLock()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._tables: set[str] = set()
 
     # -- opening --------------------------------------------------------------------------------------------
 
@@ -277,10 +291,12 @@ class SqliteDatabase(Database):
             )
         _check_schema(self._connection, version)
         if version < len(MIGRATIONS):
-            if not self.writable:
+            if not self.writable and version < OLDEST_READABLE:
                 raise IndexMismatch(
                     f"{path} has the older index format {version}: run `rag ingest PATH` once."
                 )
+            if not self.writable:
+                return
             with self.transaction():
                 _migrate(self._connection)
 
@@ -296,6 +312,14 @@ class SqliteDatabase(Database):
             cursor = self._connection.execute(sql, parameters)
             while batch := cursor.fetchmany(1000):
                 yield from batch
+
+    def has_table(self, table: str) -> bool:
+        if table not in self._tables:
+            sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
+            if self.rows(sql, (table,)) != [(1,)]:
+                return False
+            self._tables.add(table)
+        return True
 
     def execute(self, sql: str, parameters: Parameters = ()) -> None:
         with readable_errors(self.path), self._lock:

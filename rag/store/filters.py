@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from rag.errors import UsageError
@@ -31,6 +32,8 @@ class Filter:
     last_page: int | None = None
     metadata: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """For each key the values it may have, compared without regard to case."""
+    also: tuple[Filter, ...] = ()
+    """Further filters that must hold, too; their pages do not count (see `and_also`)."""
 
     @classmethod
     def parse(cls, conditions: Sequence[str]) -> Filter | None:
@@ -60,6 +63,19 @@ class Filter:
         values = tuple((key, tuple(options)) for key, options in sorted(metadata.items()))
         return cls(tuple(files), tuple(folders), pages[0], pages[1], values)
 
+    def and_also(self, other: Filter | None) -> Filter:
+        """The filter that allows what both allow."""
+        if other is None or other.empty:
+            return self
+        firsts = [page for page in (self.first_page, other.first_page) if page is not None]
+        lasts = [page for page in (self.last_page, other.last_page) if page is not None]
+        return replace(
+            self,
+            first_page=max(firsts, default=None),
+            last_page=min(lasts, default=None),
+            also=(*self.also, replace(other, first_page=None, last_page=None)),
+        )
+
     def __str__(self) -> str:
         """The conditions as `parse` reads them, with blanks between."""
         parts = [f"file={glob}" for glob in self.files] + [f"folder={folder}" for folder in self.folders]
@@ -67,6 +83,7 @@ class Filter:
             first, last = self.first_page or "", self.last_page or ""
             parts.append(f"page={first}" if first == last else f"page={first}-{last}")
         parts += [f"{key}={value}" for key, values in self.metadata for value in values]
+        parts += [str(other) for other in self.also if not other.empty]
         return " ".join(parts)
 
     @property
@@ -79,20 +96,25 @@ class Filter:
         """True when it chooses among the pages of a file."""
         return self.first_page is not None or self.last_page is not None
 
-    def source_condition(self, database: Database) -> tuple[str, dict[str, Any]]:
-        """SQL over `sources s` (without the pages) and its parameters; `1 = 1` when there is no condition."""
+    def source_condition(self, database: Database, prefix: str = "") -> tuple[str, dict[str, Any]]:
+        """SQL over `sources s` (without the pages) and its parameters, whose names begin with `prefix`;
+        `1 = 1` when there is no condition."""
         parameters: dict[str, Any] = {}
         groups = []
         for letter, globs in (("f", self._file_globs()), ("d", self._folder_globs())):
-            bound = {f"{letter}{number}": database.glob(glob) for number, glob in enumerate(globs)}
+            bound = {f"{prefix}{letter}{number}": database.glob(glob) for number, glob in enumerate(globs)}
             if bound:
                 terms = (database.matches_glob("s.file", name) for name in bound)
                 groups.append("(" + " OR ".join(terms) + ")")
                 parameters |= bound
         for number, (key, options) in enumerate(self.metadata):
-            values = {f"m{number}_{n}": option.casefold() for n, option in enumerate(options)}
-            groups.append(database.has_field(f"k{number}", list(values)))
-            parameters |= {f"k{number}": key, **values}
+            values = {f"{prefix}m{number}_{n}": option.casefold() for n, option in enumerate(options)}
+            groups.append(database.has_field(f"{prefix}k{number}", list(values)))
+            parameters |= {f"{prefix}k{number}": key, **values}
+        for number, other in enumerate(self.also):
+            condition, values = other.source_condition(database, f"{prefix}a{number}_")
+            groups.append(f"({condition})")
+            parameters |= values
         return " AND ".join(groups) or "1 = 1", parameters
 
     def _file_globs(self) -> list[str]:
@@ -117,3 +139,12 @@ def _page_range(condition: str, value: str) -> tuple[int | None, int | None]:
 
 def _literal_glob(text: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", text)
+
+
+def all_of(*sources: Sequence[str]) -> Filter | None:
+    """The filter under which the conditions of each source hold: those of `--where`, and a question's own.
+
+    None when there are no conditions; raises UsageError.
+    """
+    filters = [found for conditions in sources if (found := Filter.parse(conditions)) is not None]
+    return reduce(Filter.and_also, filters) if filters else None

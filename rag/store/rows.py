@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.types import Chunk, DocumentRecord, Page, Passage, Span, Status
+from rag.store.tables import table_form, table_of
+from rag.types import Chunk, DocumentRecord, Page, Passage, Span, Status, Table
 
 RECORD_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
 PAGE_COLUMNS = "number, text, status, reason, label, characters, furniture"
@@ -63,6 +64,9 @@ class Database(Protocol):
 
     def atomically(self, work: Callable[[], T]) -> T:
         """Do `work` in one transaction: all of it happens, or nothing. It may be called a second time."""
+
+    def has_table(self, table: str) -> bool:
+        """Whether there is a table of this name that may be read: an older index lacks the newer ones."""
 
     def readable_errors(self) -> AbstractContextManager[None]:
         """Turn the database's errors, and rows that do not decode, into one sentence about this database."""
@@ -183,6 +187,16 @@ def chunk_of(row: Sequence[Any]) -> Chunk:
     """From ordinal, spans, text, header, heading, tokens."""
     ordinal, spans, text, header, heading, tokens = row
     return Chunk(ordinal, spans_of(spans), text, header, heading, tokens)
+
+
+def table_json(table: Table) -> str:
+    """A table in the form of `rag.store.tables`."""
+    return json.dumps(table_form(table), ensure_ascii=False, separators=(",", ":"))
+
+
+def table_from_json(text: str) -> Table:
+    """From the form of `table_json`."""
+    return table_of(json.loads(text))
 
 
 PASSAGE_QUERY = f"""

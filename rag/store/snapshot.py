@@ -16,7 +16,7 @@ from rag.store.filters import Filter
 from rag.store.keywords import KeywordField
 from rag.store.rows import Database, Selection
 from rag.store.spec import IndexSpec, IndexState
-from rag.types import Document, DocumentRecord, Page, Passage, Status
+from rag.types import Document, DocumentRecord, Page, Passage, Status, Table
 
 FILTERS_CACHED = 16
 """Filters whose contents a snapshot remembers: a question asks each search within the same one."""
@@ -162,6 +162,19 @@ class GenerationRows:
         with self.database.readable_errors():
             return [rows.page_of(row) for row in found]
 
+    def tables(self, file: str, number: int | None = None) -> list[Table]:
+        """The tables of a file (or of its page `number`), in order; none for an index made before they were kept."""
+        if not self.database.has_table("page_tables"):
+            return []
+        one = "" if number is None else "AND page = :number"
+        found = self.database.rows(
+            "SELECT form FROM page_tables WHERE content = (SELECT content FROM sources s "
+            f"WHERE s.file = :file AND {rows.VISIBLE.format('s')}) {one} ORDER BY id",
+            {"g": self.generation, "file": rows.storable(file), "number": number},
+        )
+        with self.database.readable_errors():
+            return [rows.table_from_json(row[0]) for row in found]
+
     def _files_of_contents(self, contents: Sequence[int]) -> dict[int, str]:
         """The file of each visible content."""
         found = self.database.rows(
@@ -252,11 +265,17 @@ class GenerationRows:
             "JOIN embeddings e ON e.id = c.embedding WHERE c.content = ? ORDER BY c.ordinal",
             (content,),
         )
+        tables: list[tuple[str]] = []
+        if self.database.has_table("page_tables"):
+            tables = self.database.rows(
+                "SELECT form FROM page_tables WHERE content = ? ORDER BY id", (content,)
+            )
         with self.database.readable_errors():
             vectors = np.frombuffer(b"".join(row[-1] for row in chunks), dtype=np.float32)
             table = vectors.reshape(len(chunks), -1) if chunks else np.empty((0, 0), np.float32)
             parts = tuple(rows.chunk_of(row[:-1]) for row in chunks)
-            return Document(record, tuple(map(rows.page_of, pages)), parts), table
+            kept = tuple(rows.table_from_json(row[0]) for row in tables)
+            return Document(record, tuple(map(rows.page_of, pages)), parts, kept), table
 
     # -- what a search may answer from ----------------------------------------------------------------------
 

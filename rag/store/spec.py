@@ -123,6 +123,8 @@ def delete_removed(database: Database, bound: int) -> None:
     old = "(SELECT id FROM contents WHERE removed <= ?)"
     database.execute(f"DELETE FROM chunks WHERE content IN {old}", (bound,))
     database.execute(f"DELETE FROM pages WHERE content IN {old}", (bound,))
+    if database.has_table("page_tables"):
+        database.execute(f"DELETE FROM page_tables WHERE content IN {old}", (bound,))
     database.execute("DELETE FROM contents WHERE removed <= ?", (bound,))
     database.execute("UPDATE state SET purged = ?", (bound,))
 

@@ -15,7 +15,7 @@ from rag.store import rows
 from rag.store.rows import Database
 from rag.store.snapshot import GenerationRows
 from rag.store.spec import IndexState, read_state
-from rag.types import Chunk, Document, DocumentRecord, Page, Status
+from rag.types import Chunk, Document, DocumentRecord, Page, Status, Table
 
 Notify = Callable[[str], None]
 PUBLISHING_SHARE = 0.05
@@ -163,6 +163,7 @@ class IndexWriter:
         def work() -> None:
             self._cache.insert(digests, unit)
             content = self._insert_content(document.pages, document.chunks, digests)
+            self._insert_tables(content, document.tables)
             self._replace_record(document.record, content)
 
         self._database.atomically(work)
@@ -271,6 +272,14 @@ class IndexWriter:
         )
         self._publisher.content_added(content, pages, numbered)
         return content
+
+    def _insert_tables(self, content: int, tables: Sequence[Table]) -> None:
+        if not self._database.has_table("page_tables"):
+            return
+        self._database.execute_many(
+            "INSERT INTO page_tables (content, page, form) VALUES (?, ?, ?)",
+            ((content, table.page, rows.storable(rows.table_json(table))) for table in tables),
+        )
 
     # -- publishing -----------------------------------------------------------------------------------------
 

@@ -20,9 +20,9 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from rag.answering.citations import PageSource
 from rag.answering.saved import SavedAnswer, saved_answer_of, verify_saved_answer
 from rag.errors import UsageError
+from rag.store import Snapshot
 from rag.types import Answer, Passage, Span, Usage
 from rag.ui.questions import Choices, History, RunningQuestion
 from rag.ui.uploads import write_whole
@@ -157,7 +157,7 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
-def read_session(content: bytes, pages: PageSource | None, identity: str | None = None) -> Session:
+def read_session(content: bytes, pages: Snapshot | None, identity: str | None = None) -> Session:
     """A session from a file (the JSON, or the exported ZIP), every quote looked up again in `pages`.
 
     Raises UsageError when it is no session.
@@ -183,9 +183,9 @@ def _unpacked(content: bytes) -> bytes:
     return content
 
 
-def _reopened(saved: SavedExchange, pages: PageSource) -> Exchange:
+def _reopened(saved: SavedExchange, pages: Snapshot) -> Exchange:
     saved_answer = saved.receipt
-    again = verify_saved_answer(saved_answer, pages)
+    again = verify_saved_answer(saved_answer, pages, pages)
     proof = again.proof
     answered = saved_answer.answered and any(citation.verified for citation in proof.citations)
     answer = Answer(
@@ -208,7 +208,7 @@ def _reopened(saved: SavedExchange, pages: PageSource) -> Exchange:
     return Exchange(answer, saved.at, stale=saved_answer.answered and not again.holds)
 
 
-def _passage_at(near: NearPassage, pages: PageSource) -> Passage | None:
+def _passage_at(near: NearPassage, pages: Snapshot) -> Passage | None:
     """The passage with the words that stand there today."""
     words = []
     for span in near.spans:
@@ -228,7 +228,7 @@ class SessionStore:
         self._open: dict[str, Session] = {}
         self._changing = threading.Lock()
 
-    def get(self, identity: str | None, choices: Choices, pages: PageSource | None) -> Session:
+    def get(self, identity: str | None, choices: Choices, pages: Snapshot | None) -> Session:
         """The session with that id, from memory or disk; a new one when there is none."""
         with self._changing:
             session = self._open.pop(identity or "", None) or self._from_disk(identity, pages)
@@ -263,7 +263,7 @@ class SessionStore:
                 continue
         return found
 
-    def _from_disk(self, identity: str | None, pages: PageSource | None) -> Session | None:
+    def _from_disk(self, identity: str | None, pages: Snapshot | None) -> Session | None:
         if identity is None or not _ID.fullmatch(identity) or pages is None:
             return None
         path = self._folder / f"{identity}.json"

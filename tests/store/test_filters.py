@@ -9,6 +9,7 @@ import pytest
 
 from rag.errors import UsageError
 from rag.store import Filter, Index, open_index
+from rag.store.filters import all_of
 from tests.kinds import BOTH_KINDS
 from tests.store import corpus
 from tests.store.corpus import document, question
@@ -113,3 +114,24 @@ def test_quotes_in_a_value_are_only_text(filled: Index) -> None:
     where = Filter.parse(["author='; DROP TABLE sources; --", "x y'\"=1"])
     assert filled.search_dense(question("anchor"), 5, where) == []
     assert filled.counts().chunks == 60
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "files", "pages"),
+    [
+        (["file=2023/*"], ["file=*.md"], {"2023/deep/beta.md"}, 12),
+        (["file=2023/*"], ["file=2024/*"], set(), 0),
+        (["author=Kim"], ["author=Lee"], set(), 0),
+        (["page=3-8", "folder=2023"], ["page=6-", "format=md"], {"2023/deep/beta.md"}, 3),
+        ([], ["file=gamma.pdf"], {"2024/gamma.pdf"}, 12),
+    ],
+)
+def test_the_conditions_of_two_sources_must_both_hold(
+    filled: Index, given: list[str], own: list[str], files: set[str], pages: int
+) -> None:
+    where = all_of(given, own)
+    dense = filled.search_dense(question("anchor rope"), 100, where)
+    found = filled.search_pages(["anchor"], 100, where)
+    assert {p.file for p in filled.passages([one.chunk_id for one in dense])} == files
+    assert {one.file for one in found} == files
+    assert len(dense) == len(found) == pages * len(files)

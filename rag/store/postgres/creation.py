@@ -81,7 +81,7 @@ def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> 
 
 def _statements(spec: IndexSpec) -> list[str]:
     tables = [schema.KEYWORDS.format(table=field.table) for field in search.FIELDS]
-    scripts = [schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables]
+    scripts = [schema.ROWS, schema.PAGE_TABLES, schema.VECTORS.format(dimension=spec.dimension), *tables]
     return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 
@@ -251,6 +251,10 @@ def renew(database: WritingDatabase) -> None:
     if not current and database.rows(owned) == [(True,)]:
         with database.readable_errors(), database.connection() as connection:
             connection.execute(schema.lookup(name))
+    if not database.has_table("page_tables") and database.rows(owned) == [(True,)]:
+        for statement in filter(str.strip, schema.PAGE_TABLES.split(";\n")):
+            database.execute(statement)
+        database.execute("UPDATE state SET format = ?", (schema.FORMAT,))
 
 
 # -- what is there ------------------------------------------------------------------------------------------
@@ -288,7 +292,7 @@ def _readable(connection: Connection, location: Location) -> bool:
         found = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s", (location.schema,)
         ).fetchall()
-    if not set(schema.TABLES) <= {row[0] for row in found}:
+    if not set(schema.TABLES) - schema.ADDED <= {row[0] for row in found}:
         return False
     database = WritingDatabase(location)
     try:

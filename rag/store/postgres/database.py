@@ -118,6 +118,10 @@ class PostgresDatabase(Database):
     def readable_errors(self) -> AbstractContextManager[None]:
         return failures.readable_errors(self.location)
 
+    def has_table(self, table: str) -> bool:
+        sql = "SELECT coalesce(has_table_privilege(to_regclass(:name), 'SELECT'), false)"
+        return self.rows(sql, {"name": table}) == [(True,)]
+
     # -- what is spelt differently --------------------------------------------------------------------------
 
     def one_of(self, column: str, name: str) -> str:

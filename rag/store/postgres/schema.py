@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from psycopg import sql
 
-FORMAT = 1
+FORMAT = 2
 """Version of these tables; an index made with a higher one is refused."""
 
 MAX_DIMENSION = 16_000
 """The longest `vector` of pgvector."""
+
+PAGE_TABLES = """
+CREATE TABLE IF NOT EXISTS page_tables (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    content BIGINT NOT NULL REFERENCES contents (id),
+    page INTEGER NOT NULL,
+    form TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX IF NOT EXISTS page_tables_page ON page_tables (content, page);
+"""
+"""Since format 2; a writer who owns an index of format 1 adds it."""
 
 ROWS = """
 CREATE TABLE state (
@@ -182,10 +193,14 @@ def lookup(schema: str) -> sql.Composed:
 
 TABLES = (
     *("state", "embedding_models", "embeddings", "contents", "sources", "source_fields", "pages", "chunks"),
+    "page_tables",
     *("keyword_terms", "keyword_lengths", "vectors"),
     *("chunk_keywords", "page_keywords", "head_keywords"),
 )
 """Every table, in the order of their making."""
+
+ADDED = frozenset({"page_tables"})
+"""Tables that an index of an older format lacks."""
 
 STATE_COLUMNS = ("only_row", "format", "instance", "spec", "published", "working", "purged")
 """By these a table `state` is known to be that of an index, of this version or of another."""

@@ -1,0 +1,94 @@
+"""Tables of formats that say where their cells are: HTML, Markdown, DOCX and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from ingest.raw import Line, RawCell, RawRow, RawTable
+from ingest.tables.labels import tidy
+from rag.text.figures import is_figure, is_period, unit_in
+
+_HEADER_ROWS = 3
+"""Rows at most that are taken for headers where the format does not mark them."""
+_TITLE = 220
+"""Characters of the line above a table that are its title at most."""
+
+
+def grid_tables(lines: Sequence[Line]) -> list[RawTable]:
+    """The tables among the lines of a page: runs of lines that have cells."""
+    found: list[RawTable] = []
+    above = ""
+    for has_cells, group in groupby(lines, key=lambda line: bool(line.cells)):
+        run = list(group)
+        if not has_cells:
+            above = run[-1].text
+            continue
+        table = _table(run, above[-_TITLE:])
+        if table is not None:
+            found.append(table)
+    return found
+
+
+def _table(lines: Sequence[Line], title: str) -> RawTable | None:
+    width = max(len(line.cells) for line in lines)
+    rows = [(*line.cells, *[""] * (width - len(line.cells))) for line in lines]
+    heads = _heads(lines, rows)
+    if width < 2 or heads == len(rows):
+        return None
+    labels = _label_columns(rows[heads:], width)
+    columns = [
+        tuple(dict.fromkeys(text for row in rows[:heads] if (text := row[column])))
+        for column in range(labels, width)
+    ]
+    corner = " ".join(text for row in rows[:heads] for text in row[:labels])
+    names = " ".join(text for path in columns for text in path)
+    unit = unit_in(corner) or unit_in(names) or unit_in(title)
+    body = list(_rows(lines[heads:], rows[heads:], labels))
+    return RawTable(title, unit, columns, body, list(lines[:heads])) if body else None
+
+
+def _heads(lines: Sequence[Line], rows: Sequence[tuple[str, ...]]) -> int:
+    """How many rows at the top are headers: those that are marked, else those without figures."""
+    marked = next((i for i, line in enumerate(lines) if not line.head), len(lines))
+    if marked:
+        return marked
+    figures = [any(is_figure(text) and not is_period(text) for text in row[1:]) for row in rows]
+    if not any(figures):
+        return 1
+    return min(figures.index(True), _HEADER_ROWS)
+
+
+def _label_columns(rows: Sequence[tuple[str, ...]], width: int) -> int:
+    """How many columns at the left are labels: the first, and those after it that hold no figure, if others do."""
+    held = [any(is_figure(row[column]) for row in rows) for column in range(width)]
+    if not any(held[1:]):
+        return 1
+    return max(1, held.index(True, 1))
+
+
+def _rows(lines: Sequence[Line], rows: Sequence[tuple[str, ...]], labels: int) -> Iterator[RawRow]:
+    group = ""
+    for line, row in zip(lines, rows, strict=True):
+        path = tuple(dict.fromkeys(tidy(text) for text in row[:labels] if text))
+        cells = [RawCell(line, text, column) for column, text in enumerate(row[labels:]) if text]
+        if not cells:
+            group = path[0] if path else group
+            continue
+        yield RawRow([line], (*([group] if group else []), *path), cells)
+
+
+def named_rows(lines: Sequence[Line], title: str = "") -> list[RawTable]:
+    """A table whose every line names its columns (`name: value; ...`), as CSV files are read; the first labels it."""
+    if not lines:
+        return []
+    names = list(dict.fromkeys(name for line in lines for name, _ in line.named))
+    columns = names[1:]
+    rows: list[RawRow] = []
+    for line in lines:
+        label = next((value for name, value in line.named if name == names[0]), "")
+        cells = [RawCell(line, value, columns.index(name)) for name, value in line.named if name in columns]
+        if cells:
+            rows.append(RawRow([line], (label,) if label else (), cells))
+    unit = next((unit for name in names if (unit := unit_in(name))), "")
+    return [RawTable(title, unit, [(name,) for name in columns], rows)] if columns and rows else []

@@ -1,0 +1,216 @@
+"""What a question asks of a table: which items, which periods, and what to do with the cells."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from rag.text.figures import scale_of, years_in
+from rag.text.keywords import query_terms
+
+
+class Wanted(StrEnum):
+    """What the cells that a question names are wanted for."""
+
+    VALUE = "value"
+    PERIOD = "period"
+    """Which of the periods: the largest, the smallest, those above or below a figure."""
+    ITEM = "item"
+    """Which of the rows is the largest or smallest."""
+    ITEMS = "items"
+    """Which rows a table or a group of its rows has."""
+    PERIODS = "periods"
+    """Which periods a table is about."""
+    CHANGE = "difference"
+    PERCENT_CHANGE = "percentage change"
+    SUM = "sum"
+    AVERAGE = "average"
+    RATIO = "ratio"
+    SHARE = "percentage"
+
+
+_MOST = re.compile(
+    r"\b(?:highest|largest|greatest|biggest|most|higher|larger|greater|bigger|maximum|peak)\b"
+    r"|가장\s(?:많|높|크|큰)|더\s(?:많|높|크|큰)|최대|최고",
+    re.IGNORECASE,
+)
+_LEAST = re.compile(
+    r"\b(?:lowest|smallest|least|lower|smaller|minimum|fewest)\b|가장\s(?:적|낮|작)|더\s(?:적|낮|작)|최소|최저",
+    re.IGNORECASE,
+)
+_ABOVE = re.compile(
+    r"\b(?:more|greater|higher|larger)\s(?:\w+\s)?than|\bexceed\w*|\babove\b|\bover\b(?=\s[$€£]?\d)|초과|넘|이상",
+    re.IGNORECASE,
+)
+_BELOW = re.compile(
+    r"\b(?:less|lower|smaller|fewer)\s(?:\w+\s)?than|\bbelow\b|\bunder\b(?=\s[$€£]?\d)|미만|이하|밑돌",
+    re.IGNORECASE,
+)
+_WHICH_PERIOD = re.compile(
+    r"\b(?:which|what)\s(?:\w+\s){0,2}?(?:years?|periods?|quarters?)(?:'s?)?\b|어느\s?(?:해|연도|년도|분기)|몇\s?년",
+    re.IGNORECASE,
+)
+_LISTS_PERIODS = re.compile(
+    r"\b(?:information|shown?|included?|provided?|reported|recorded|available|calculated|listed|presented|compared|cover\w*"
+    r"|disclosed|computed|analy[sz]ed|considered|measured|table)\b|표시|나와|수록|제공",
+    re.IGNORECASE,
+)
+_ITEMS = re.compile(
+    r"\b(?:what|which)\s(?:are|were|is|was)?\s?(?:the\s)?(?:\w+\s){0,3}?"
+    r"(?:types|components|items|segments|regions|currencies|categories|elements|units|sources|kinds|classes|parts)\b"
+    r"|어떤\s?(?:항목|종류|부문)|(?:항목|종류|구성 요소|부문)(?:은|는|들은)?\s?(?:무엇|어떤)",
+    re.IGNORECASE,
+)
+_PERCENT_CHANGE = re.compile(
+    r"\bpercent(?:age)?\s(?:\w+\s)?(?:change|increase|decrease|growth|decline)|\bgrowth rate|\bby what percent"
+    r"|(?:증가|감소|변동|변화|성장|증감)\s?[율률]",
+    re.IGNORECASE,
+)
+_CHANGE = re.compile(
+    r"\b(?:change|difference|increase|decrease|decline|growth)\b(?:\s?/?\s?\(?\w*\)?)?\s(?:\w+\s){0,3}?"
+    r"(?:in|of|between|for|from)\b"
+    r"|\bdifference\b|\bnet change\b|\bhow much (?:did|has|have) .* (?:change|increase|decrease|grow|fall|rise)"
+    r"|차이|증감액?|변동액|얼마나 (?:증가|감소|늘|줄)",
+    re.IGNORECASE,
+)
+_AVERAGE = re.compile(r"(?<!weighted[ -])\b(?:average|mean)\b|(?<!가중)평균", re.IGNORECASE)
+_SUM = re.compile(
+    r"\b(?:sum|combined|together|altogether)\b|\btotal of\b|\btotal\b.*\b(?:in both|across)\b|합계|합산|더하면|합은",
+    re.IGNORECASE,
+)
+_RATIO = re.compile(r"\bratio\b|비율은", re.IGNORECASE)
+_SHARE = re.compile(
+    r"\bpercent(?:age)?\s(?:constitution|share|proportion|contribution)?\s?(?:of|does|did|is|are|was|were)\b.*"
+    r"\b(?:of|in|to|among)\b"
+    r"|\bas a (?:percentage|percent|proportion) of\b|\b(?:proportion|share) of\b.*\b(?:in|of|to|over)\b"
+    r"|차지하는\s?(?:비율|비중)",
+    re.IGNORECASE,
+)
+_NO_CELL = re.compile(
+    r"\bwhy\b|\bwhom?\b|\bwhere\b|\bhow\s(?:is|are|does|do|did|was|were|has|have|can|will|would|should)\b(?!\s(?:many|much))"
+    r"|\b(?:compris\w+|consists?|represent(?:s|ed)?|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+"
+    r"|explain\w*|reasons?|purpose|basis (?:for|of|is)|assumptions? (?:is|are|used)|caused?|attributed to"
+    r"|(?:mainly|primarily|largely|was|were|is|are) due to|driven|reflects?|relate[sd]? to|includes?"
+    r"|included in|excluded? from"
+    r"|result(?:s|ed|ing)? (?:from|of)|accordance|factors?|drove)\b"
+    r"|왜|누구|어디|어떻게|이유|원인|방법|목적|근거|뜻하|의미",
+    re.IGNORECASE,
+)
+_THRESHOLD = re.compile(
+    r"(?:than|exceed\w*|above|below|over|under|초과|이상|미만|이하)?\s?(?:US)?[$€£₩]?\s?(?P<figure>\d[\d,]*(?:\.\d+)?)\s?"
+    r"(?P<scale>thousands?|millions?|billions?|천|만|백만|억|조)?(?P<percent>\s?%)?",
+    re.IGNORECASE,
+)
+_WHICH_ITEM = re.compile(
+    r"\W*(?:in\s)?which\b"
+    r"|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)|.*어느|.*어떤",
+    re.IGNORECASE,
+)
+_NUMERIC = re.compile(r"[\d.]+%?|(?:fy?|cy)\d\d(?:\d\d)?|q[1-4]")
+_RANGE = re.compile(
+    r"\d{4}\s?[-–~]\s?(?:\d\d|\d{4})\b|\b(?:from|over|across|through|throughout|period)\b|부터|동안|기간",
+    re.IGNORECASE,
+)
+_MEASURES = re.compile(
+    r"\bhow (?:much|many|long|large|big|high|low|old)\b|\b(?:amount|values?|number|total|rate|ratio|percent\w*"
+    r"|price|average|cost|balance|sum|figure|respective\w*)\b|얼마|몇|금액|수치|비율|[율률]은",
+    re.IGNORECASE,
+)
+FRAME = frozenset(
+    re.findall(
+        r"\w+",
+        "amount amounts value number figure company group firm respective respectively table year "
+        "fiscal financial ended end ending date period quarter percentage percent average difference "
+        "sum ratio change increase decrease growth million thousand billion dollar usd following "
+        "report reported record recorded information corporation between january february march april "
+        "may june july august september october november december month annual annually show shown "
+        "included provide given much many compared comparison level come due mean nominal term state "
+        "stated reporting far versus what which type kind largest highest lowest smallest larger "
+        "higher lower smaller least exceed",
+    )
+)
+"""Words that ask rather than name: missing in a table's headers they say nothing against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableQuestion:
+    """A question as a table is asked."""
+
+    text: str
+    wanted: Wanted
+    terms: dict[str, float]
+    """Tokens that may name rows and columns, with their weights; years are left out."""
+    years: tuple[str, ...]
+    several: bool
+    """Whether it asks for the cells of several items ("respectively", "and")."""
+    most: bool = False
+    above: bool | None = None
+    """True for "more than" a figure, False for "less than" one, None for neither."""
+    threshold: Decimal | None = None
+    measured: bool = True
+    """Whether it says that it asks for a figure: by a period, a measure or an operation."""
+
+
+def table_question_of(text: str) -> TableQuestion | None:
+    """What a question asks of a table; None for one that no cell answers."""
+    years = years_in(text)
+    wanted = _wanted(text)
+    if wanted not in (Wanted.PERIODS, Wanted.ITEMS) and _NO_CELL.search(text):
+        return None
+    terms = {t: w for t, w in query_terms(text).items() if t not in years and not _NUMERIC.fullmatch(t)}
+    if (
+        wanted in (Wanted.AVERAGE, Wanted.SUM)
+        and len(years) == 2
+        and _RANGE.search(text)
+        and all(map(str.isdecimal, years))
+    ):
+        first, last = sorted(map(int, years))
+        years = tuple(str(year) for year in range(first, last + 1))
+    several = bool(re.search(r"\brespective|\bboth\b|\band\b|각각|[와과]\s|및", text))
+    above = True if _ABOVE.search(text) else False if _BELOW.search(text) else None
+    threshold = _threshold(text) if above is not None else None
+    if threshold is None:
+        above = None
+    measured = bool(years) or wanted is not Wanted.VALUE or bool(_MEASURES.search(text))
+    return TableQuestion(
+        text, wanted, terms, years, several, bool(_MOST.search(text)), above, threshold, measured
+    )
+
+
+def _wanted(text: str) -> Wanted:
+    compares = bool(_MOST.search(text) or _LEAST.search(text) or _ABOVE.search(text) or _BELOW.search(text))
+    if _WHICH_PERIOD.search(text):
+        if compares:
+            return Wanted.PERIOD
+        return Wanted.PERIODS if _LISTS_PERIODS.search(text) else Wanted.VALUE
+    if _ITEMS.search(text) and not compares:
+        return Wanted.ITEMS
+    operations = (
+        (_PERCENT_CHANGE, Wanted.PERCENT_CHANGE),
+        (_SHARE, Wanted.SHARE),
+        (_RATIO, Wanted.RATIO),
+        (_AVERAGE, Wanted.AVERAGE),
+        (_CHANGE, Wanted.CHANGE),
+        (_SUM, Wanted.SUM),
+    )
+    found = [wanted for pattern, wanted in operations if pattern.search(text)]
+    if found:
+        return found[0]
+    if compares and re.match(
+        r"\W*(?:in\s)?which\b|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)",
+        text,
+        re.I,
+    ):
+        return Wanted.ITEM
+    return Wanted.VALUE
+
+
+def _threshold(text: str) -> Decimal | None:
+    """The figure after "more than" and the like, its scale applied."""
+    found = [m for m in _THRESHOLD.finditer(text) if m["figure"] not in years_in(text)]
+    if not found:
+        return None
+    match = found[-1]
+    return Decimal(match["figure"].replace(",", "")) * scale_of(match["scale"] or "")

@@ -1,0 +1,200 @@
+"""Questions for cells of tables, answered without a model, and figures checked against their headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from rag.answering.extractive import answer
+from rag.answering.reply import parse_reply
+from rag.answering.verification import CheckedDraft, check_draft
+from rag.types import Cell, Page, Row, Sentence, Support, Table
+from tests.answering.shelf import Shelf
+
+HEAD = "Results of the group (in thousands)\n"
+
+
+def table_page(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, head: str = HEAD, unit: str = "in thousands"
+):
+    """A page that holds a table, and the table as it is stored: rows of a label and the texts of the cells."""
+    text = head
+    first = len(text)
+    text += " ".join(columns) + "\n"
+    stored = []
+    for label, *values in rows:
+        start = len(text)
+        text += label
+        cells = []
+        for column, value in enumerate(values):
+            text += " "
+            cells.append(Cell(column, value, len(text), len(text) + len(value)))
+            text += value
+        stored.append(Row((label,), start, len(text), tuple(cells)))
+        text += "\n"
+    table = Table(
+        1, head.strip(), unit, tuple((column,) for column in columns), tuple(stored), first, len(text) - 1
+    )
+    return Page(1, text.rstrip("\n")), table
+
+
+class TableShelf(Shelf):
+    """Pages with stored tables."""
+
+    def __init__(self, page: Page, table: Table) -> None:
+        super().__init__({"report.pdf": [page]})
+        self._table = table
+
+    def tables(self, file: str, number: int) -> list[Table]:
+        return [self._table] if (file, number) == ("report.pdf", 1) else []
+
+
+ENGLISH = TableShelf(
+    *table_page(
+        ("2019", "2018", "2017"),
+        (
+            ("Revenue", "$481,985", "$402,100", "$390,000"),
+            ("Cost of revenue", "200,000", "180,500", "170,250"),
+            ("Gross profit", "281,985", "221,600", "219,750"),
+            ("Operating income (loss)", "(1,200)", "3,400", "5,600"),
+        ),
+    )
+)
+KOREAN = TableShelf(
+    *table_page(
+        ("2023년", "2022년"),
+        (("매출액", "1,234", "1,100"), ("영업이익", "150", "120")),
+        head="요약 손익계산서 (단위: 백만원)\n",
+        unit="백만원",
+    )
+)
+
+
+def ask(shelf: TableShelf, question: str) -> CheckedDraft:
+    passages = [shelf.passage("report.pdf", 1)]
+    draft = answer(question, passages, pages=shelf, tables=shelf)
+    return check_draft(draft, passages, shelf, question=question, tables=shelf)
+
+
+def said(shelf: TableShelf, sentence: str, row: str, question: str = "") -> Sentence:
+    """The verdict on a sentence of a model that quotes a row."""
+    passages = [shelf.passage("report.pdf", 1)]
+    draft = parse_reply(f'{sentence} [1: "{row}"]')
+    return check_draft(draft, passages, shelf, question=question, tables=shelf).sentences[0]
+
+
+def values(checked: CheckedDraft) -> list[str]:
+    return [citation.cell.value for citation in checked.citations if citation.cell is not None]
+
+
+@pytest.mark.parametrize(
+    ("shelf", "question", "expected"),
+    [
+        (ENGLISH, "What was Revenue in 2017?", ["$390,000"]),
+        (ENGLISH, "What was the cost of revenue in 2018?", ["180,500"]),
+        (ENGLISH, "What was the gross profit in 2019 and 2018, respectively?", ["281,985", "221,600"]),
+        (ENGLISH, "What were the respective revenue and gross profit in 2018?", ["$402,100", "221,600"]),
+        (KOREAN, "2022년 매출액은 얼마인가요?", ["1,100"]),
+        (KOREAN, "2023년 영업이익은 얼마입니까?", ["150"]),
+    ],
+)
+def test_the_cells_that_are_asked_for_are_named(
+    shelf: TableShelf, question: str, expected: list[str]
+) -> None:
+    checked = ask(shelf, question)
+    assert values(checked) == expected
+    assert checked.sentences[0].support is Support.VERIFIED
+    assert all(value.strip("$") in checked.sentences[0].text for value in expected)
+
+
+def test_a_citation_names_the_headers_of_its_cell() -> None:
+    (citation,) = ask(ENGLISH, "What was Revenue in 2017?").citations
+    assert citation.cell is not None
+    assert (citation.cell.row, citation.cell.column, citation.cell.unit) == (
+        ("Revenue",),
+        ("2017",),
+        "in thousands",
+    )
+    assert citation.quote.startswith("Revenue")
+
+
+def test_a_comparison_names_the_period_first() -> None:
+    assert ask(ENGLISH, "In which year was gross profit the smallest?").sentences[0].text.startswith("2017")
+    assert (
+        ask(ENGLISH, "In which year was revenue more than 450,000 thousand?")
+        .sentences[0]
+        .text.startswith("2019")
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "figure", "operation"),
+    [
+        ("What was the change in revenue from 2018 to 2019?", "79,885", "difference"),
+        (
+            "What was the percentage change in gross profit between 2017 and 2018?",
+            "0.84%",
+            "percentage change",
+        ),
+        ("What is the average cost of revenue for 2018 and 2019?", "190,250", "average"),
+    ],
+)
+def test_a_named_operation_is_computed_and_marked(question: str, figure: str, operation: str) -> None:
+    sentence = ask(ENGLISH, question).sentences[0]
+    (derived,) = sentence.derived
+    assert (derived.figure, derived.operation) == (figure, operation)
+    assert sentence.support is Support.WEAK
+
+
+REVENUE = "Revenue $481,985 $402,100 $390,000"
+INCOME = "Operating income (loss) (1,200) 3,400 5,600"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "row"),
+    [
+        ("Revenue was $481,985 thousand in 2019.", REVENUE),
+        ("Revenue rose from $402,100 thousand in 2018 to $481,985 thousand in 2019.", REVENUE),
+        ("In 2019 there was an operating loss of 1,200 thousand.", INCOME),
+    ],
+)
+def test_a_figure_with_its_headers_is_verified(sentence: str, row: str) -> None:
+    assert said(ENGLISH, sentence, row).support is Support.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("sentence", "row"),
+    [
+        ("Revenue was $481,985 thousand in 2018.", REVENUE),
+        ("Revenue rose from $481,985 thousand in 2018 to $402,100 thousand in 2019.", REVENUE),
+        ("Gross profit was $481,985 thousand in 2019.", REVENUE),
+        ("Revenue was $481,985 million in 2019.", REVENUE),
+        ("Operating income was 1,200 thousand in 2019.", INCOME),
+    ],
+    ids=["period", "two periods", "item", "unit", "sign"],
+)
+def test_a_figure_under_other_headers_is_not_verified(sentence: str, row: str) -> None:
+    assert said(ENGLISH, sentence, row).support is not Support.VERIFIED
+
+
+def test_the_question_tells_the_period_that_the_sentence_leaves_out() -> None:
+    right, wrong = "What was revenue in 2019?", "What was revenue in 2018?"
+    assert said(ENGLISH, "Revenue was $481,985 thousand.", REVENUE, right).support is Support.VERIFIED
+    assert said(ENGLISH, "Revenue was $481,985 thousand.", REVENUE, wrong).support is Support.WEAK
+
+
+def test_korean_figures_are_bound_to_their_headers() -> None:
+    assert said(KOREAN, "2023년 매출액은 1,234백만원이다.", "매출액 1,234 1,100").support is Support.VERIFIED
+    assert (
+        said(KOREAN, "2022년 매출액은 1,234백만원이다.", "매출액 1,234 1,100").support is not Support.VERIFIED
+    )
+
+
+def test_a_header_row_is_never_an_answer() -> None:
+    for question in (
+        "What was Revenue in 2017?",
+        "What was the inventory in 2017?",
+        "Which auditor signed in 2017?",
+    ):
+        assert all(sentence.text != "2019 2018 2017" for sentence in ask(ENGLISH, question).sentences)

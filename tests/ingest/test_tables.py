@@ -1,0 +1,159 @@
+"""Tables as they are read: cells with their headers, from PDF and from formats that say where their cells are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from reportlab.pdfgen.canvas import Canvas
+
+from rag.types import Table
+from tests.ingest.pdfs import HEIGHT, KOREAN, Draw, lines, write_pdf
+from tests.ingest.support import read_file
+
+Cells = dict[tuple[tuple[str, ...], str], str]
+
+
+def grid(
+    rows: Sequence[Sequence[str]], *, rights: Sequence[float] = (300, 380, 460), font: str = "Helvetica"
+) -> Draw:
+    """Rows of a label (leading blanks indent it) and figures that end at `rights`; empty texts are left out."""
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont(font, 10)
+        for number, (label, *figures) in enumerate(rows):
+            y = HEIGHT - 100 - 14 * number
+            canvas.drawString(72 + 6 * (len(label) - len(label.lstrip())), y, label.lstrip())
+            for right, text in zip(rights, figures, strict=False):
+                canvas.drawRightString(right, y, text)
+
+    return draw
+
+
+def tables_of(tmp_path: Path, draw: Draw) -> tuple[Table, ...]:
+    return read_file(write_pdf(tmp_path / "document.pdf", [draw])).tables
+
+
+def cells_of(table: Table) -> Cells:
+    """Values by row path and column headers as one text."""
+    return {
+        (row.path, " ".join(table.columns[cell.column])): cell.text
+        for row in table.rows
+        for cell in row.cells
+    }
+
+
+STATEMENT = (
+    ("(in millions)", "2019", "2018"),
+    ("Transport:",),
+    ("  Cars", "$ 5,686", "$ 6,092"),
+    ("  Sensors(1)", "914", "(18)"),
+    ("Charges for the amortization of acquisition",),
+    ("related adjustments", "3", "—"),
+    ("Total", "$ 6,603", "$ 6,074"),
+)
+
+
+def test_figures_keep_their_row_and_column_headers(tmp_path: Path) -> None:
+    (table,) = tables_of(tmp_path, grid(STATEMENT))
+    cells = cells_of(table)
+    assert table.unit == "in millions"
+    assert cells[(("Transport", "Cars"), "2019")].replace(" ", "") == "$5,686"
+    assert cells[(("Transport", "Sensors"), "2018")] == "(18)"
+    label = "Charges for the amortization of acquisition related adjustments"
+    assert cells[((label,), "2019")] == "3"
+    assert cells[(("Total",), "2018")].replace(" ", "") == "$6,074"
+
+
+def test_a_header_over_several_columns_is_a_header_of_each(tmp_path: Path) -> None:
+    rows = (
+        ("", "2019", "2018", "2019", "2018"),
+        ("Discount rate", "4.00%", "3.75%", "1.90%", "2.80%"),
+        ("Inflation", "1.00%", "1.10%", "1.20%", "1.30%"),
+    )
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 10)
+        canvas.drawCentredString(280, HEIGHT - 86, "Domestic")
+        canvas.drawCentredString(420, HEIGHT - 86, "International")
+        grid(rows, rights=(260, 320, 400, 460))(canvas)
+
+    (table,) = tables_of(tmp_path, draw)
+    assert table.columns == (
+        ("Domestic", "2019"),
+        ("Domestic", "2018"),
+        ("International", "2019"),
+        ("International", "2018"),
+    )
+
+
+def test_korean_headers_and_units(tmp_path: Path) -> None:
+    rows = (("단위: 백만원", "2023년", "2022년"), ("매출액", "1,234", "1,100"), ("영업손실", "△50", "20"))
+    (table,) = tables_of(tmp_path, grid(rows, font=KOREAN))
+    assert table.unit == "백만원"
+    assert cells_of(table)[(("영업손실",), "2023년")] == "△50"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("The harbour board met in 2019 and agreed on the pier.", "It cost 60 million dollars in 1931.",
+         "Eight lanes cross the river, and the toll was abolished in 1954."),
+        ("Introduction ......... 3", "The bridge ......... 12", "The ferry ......... 27", "Index ....... 40"),
+    ],
+    ids=["prose", "contents"],
+)  # fmt: skip
+def test_prose_and_contents_are_no_tables(tmp_path: Path, texts: Sequence[str]) -> None:
+    assert tables_of(tmp_path, lines(*texts)) == ()
+
+
+def test_cells_are_at_their_place_in_the_stored_page(tmp_path: Path) -> None:
+    reading = read_file(write_pdf(tmp_path / "document.pdf", [grid(STATEMENT)]))
+    text = reading.pages[0].text
+    for row in reading.tables[0].rows:
+        for cell in row.cells:
+            assert text[cell.start : cell.end] == cell.text
+            assert row.start <= cell.start < cell.end <= row.end
+            assert cell.box is not None
+            assert cell.box[0] < cell.box[2]
+
+
+def test_pieces_of_a_long_table_carry_its_headers(tmp_path: Path) -> None:
+    rows = [
+        ("(in thousands)", "2019", "2018"),
+        *((f"Branch office number {n}", f"{n},100", f"{n},200") for n in range(1, 45)),
+    ]
+    path = write_pdf(tmp_path / "document.pdf", [grid(rows)])
+    chunks = read_file(path, chunk_tokens=150).chunks
+    assert len(chunks) > 2
+    for chunk in chunks[1:]:
+        assert "2019" in chunk.header
+        assert "in thousands" in chunk.header
+        assert all(len(line.split()) == 6 for line in chunk.text.splitlines())
+
+
+HTML = """<p>Sales (in millions):</p><table>
+<tr><th rowspan=2>Region</th><th colspan=2>Year</th></tr><tr><th>2019</th><th>2018</th></tr>
+<tr><td>Europe</td><td>$1,200</td><td>$1,100</td></tr><tr><td>Asia</td><td></td><td>300</td></tr></table>"""
+
+
+MARKDOWN = "| 구분 | 2023년 | 2022년 |\n|---|---|---|\n| 매출액 | 1,234 | 1,100 |\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "path", "column", "value"),
+    [
+        ("a.html", HTML, ("Asia",), "Year 2018", "300"),
+        ("b.md", MARKDOWN, ("매출액",), "2022년", "1,100"),
+        ("c.csv", "item,2019,2018\nRevenue,500,400\nCosts,300,250\n", ("Costs",), "2018", "250"),
+    ],
+    ids=["html", "markdown", "csv"],
+)  # fmt: skip
+def test_other_formats_say_their_cells(
+    tmp_path: Path, name: str, content: str, path: tuple[str, ...], column: str, value: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8")
+    (table,) = read_file(file).tables
+    assert cells_of(table)[(path, column)] == value
