@@ -97,7 +97,7 @@ def test_each_exported_answer_can_be_verified_alone(asked: Session, index: Index
         archive.extractall(tmp_path)
     answers = sorted(tmp_path.glob("answer-*.json"))
     assert len(answers) == len(asked.exchanges)
-    verification = verify_saved_answer(read_saved_answer(answers[0]), index)
+    verification = verify_saved_answer(read_saved_answer(answers[0]), index, index)
     assert verification.holds
     assert verification.checks
 
