@@ -26,7 +26,7 @@ def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
     if kind is Format.DOCX:
         from ingest.readers.docx import read_docx
 
-        return read_docx(path)
+        return read_docx(path, options)
     if path.stat().st_size > options.max_characters:
         limit = options.max_characters
         return RawDocument(status=Status.TOO_LARGE, reason=f"more than {limit:,} characters")
@@ -54,7 +54,7 @@ def _read_markdown(_path: Path, _data: bytes, decoded: Decoded, _options: ReadOp
 
 
 def _read_html(_path: Path, data: bytes, decoded: Decoded, options: ReadOptions) -> RawDocument:
-    from ingest.readers.html import HtmlReader, declared_charset
+    from ingest.readers.html import declared_charset, read_html
 
     text = decoded.text
     charset = declared_charset(data)
@@ -63,14 +63,12 @@ def _read_html(_path: Path, data: bytes, decoded: Decoded, options: ReadOptions)
             text = data.decode(charset)
         except (LookupError, UnicodeDecodeError):
             text = decoded.text  # the file is mistaken about itself
-    reader = HtmlReader(keep_hidden=options.keep_hidden_text)
-    reader.feed(text)
-    reader.close()
-    document = RawDocument(paginate(reader.lines), title=" ".join(reader.title.split()))
-    if reader.hidden and document.pages:
+    found = read_html(text, keep_hidden=options.keep_hidden_text)
+    document = RawDocument(paginate(found.lines), title=" ".join(found.title.split()))
+    if found.hidden and document.pages:
         verb = "kept" if options.keep_hidden_text else "left out"
-        document.pages[0].note = f"hidden text {verb}: {reader.hidden} characters (style)"
-    elif reader.hidden:
+        document.pages[0].note = f"hidden text {verb}: {found.hidden} characters (style)"
+    elif found.hidden:
         document.status, document.reason = Status.HIDDEN_TEXT, "nothing but text that a browser hides"
     return document
 

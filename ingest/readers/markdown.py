@@ -65,12 +65,9 @@ def _words(children: Sequence[Token]) -> str:
 
 
 def _html_lines(content: str) -> list[Line]:
-    from ingest.readers.html import HtmlReader
+    from ingest.readers.html import read_html
 
-    reader = HtmlReader(keep_hidden=False)
-    reader.feed(content)
-    reader.close()
-    return reader.lines
+    return read_html(content).lines
 
 
 def _without_front_matter(text: str) -> str:

@@ -153,15 +153,10 @@ def _narrowed(where: Filter | None, routes: Mapping[str, float]) -> Filter | Non
     from rag.store import Filter
 
     named = [file for file, bonus in routes.items() if bonus >= CLEARLY_NAMED]
-    if not named or (where is not None and where.files):
+    if not named or (where is not None and (where.files or where.documents is not None)):
         return None  # the caller's own choice of files is narrow enough
     best = sorted(named, key=lambda file: (-routes[file], file))[:ROUTED_FILES]
-    globs = tuple(_literal(file) for file in best)
-    return Filter(files=globs) if where is None else replace(where, files=globs)
-
-
-def _literal(file: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in file)
+    return replace(where or Filter(), documents=tuple(best))
 
 
 def _complete(index: Index, vector: NDArray[np.float32], found: Candidates) -> None:

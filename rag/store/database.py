@@ -242,17 +242,21 @@ class SqliteDatabase(Database):
         return json.dumps([int(value) for value in values])
 
     def matches_glob(self, column: str, name: str) -> str:
-        return f"{column} GLOB :{name}"
+        # one list, not one condition for each: SQLite refuses an expression that is nested a thousand deep
+        return f"EXISTS (SELECT 1 FROM json_each(:{name}) AS pattern WHERE {column} GLOB pattern.value)"
 
-    def glob(self, pattern: str) -> str:
-        return pattern
+    def globs(self, patterns: Sequence[str]) -> object:
+        return self.texts(patterns)
 
-    def has_field(self, key: str, values: Sequence[str]) -> str:
-        listed = ", ".join(f":{name}" for name in values)
-        return (
-            "EXISTS (SELECT 1 FROM json_each(s.metadata) AS m "
-            f"WHERE m.key = :{key} AND casefold(m.value) IN ({listed}))"
-        )
+    def one_of_texts(self, column: str, name: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+    def texts(self, values: Sequence[str]) -> object:
+        return json.dumps(list(values))
+
+    def has_field(self, key: str, values: str | None = None) -> str:
+        one = "" if values is None else f" AND {self.one_of_texts('casefold(m.value)', values)}"
+        return f"EXISTS (SELECT 1 FROM json_each(s.metadata) AS m WHERE m.key = :{key}{one})"
 
     def page_list(self, name: str) -> str:
         columns = "json_extract(value, '$[0]') AS file, json_extract(value, '$[1]') AS page"

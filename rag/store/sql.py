@@ -55,18 +55,26 @@ class Database(ABC):
         """Numbers as they are bound for `one_of`."""
 
     @abstractmethod
+    def one_of_texts(self, column: str, name: str) -> str:
+        """SQL: the column is one of the texts bound as `:name`."""
+
+    @abstractmethod
+    def texts(self, values: Sequence[str]) -> object:
+        """Texts as they are bound for `one_of_texts` and `has_field`."""
+
+    @abstractmethod
     def matches_glob(self, column: str, name: str) -> str:
-        """SQL: the column matches the pattern bound as `:name`."""
+        """SQL: the column matches one of the patterns bound as `:name`."""
 
     @abstractmethod
-    def glob(self, pattern: str) -> str:
-        """A glob (`*`, `?`, `[...]`) as it is bound for `matches_glob`."""
+    def globs(self, patterns: Sequence[str]) -> object:
+        """Globs (`*`, `?`, `[...]`) as they are bound for `matches_glob`."""
 
     @abstractmethod
-    def has_field(self, key: str, values: Sequence[str]) -> str:
-        """SQL: the metadata of `sources s` has, for the key bound as `:key`, one of the values bound by name.
+    def has_field(self, key: str, values: str | None = None) -> str:
+        """SQL: the metadata of `sources s` has the key bound as `:key`, with one of the texts bound as `:values`.
 
-        The values are case-folded.
+        The values are case-folded. Without `values` any value will do.
         """
 
     @abstractmethod

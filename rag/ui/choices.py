@@ -48,7 +48,7 @@ class Choices:
 
     def where(self) -> tuple[str, ...] | None:
         """The filters as `--where` writes them; None for everything."""
-        named = tuple(f"file={_literal(file)}" for file in self.files)
+        named = tuple(f"file=./{_literal(file)}" for file in self.files)
         return (*named, *(c for c in self.conditions if c.strip())) or None
 
 

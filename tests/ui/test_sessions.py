@@ -194,7 +194,7 @@ def test_a_visitor_from_elsewhere_names_no_file_of_this_machine(sample_index: Pa
 
 def test_file_names_filter_as_they_are_written() -> None:
     assert Choices(files=("a[1]*.pdf",), conditions=("page=3", " ")).where() == (
-        "file=a[[]1][*].pdf",
+        "file=./a[[]1][*].pdf",
         "page=3",
     )
     assert Choices().where() is None
