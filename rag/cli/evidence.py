@@ -59,6 +59,18 @@ def current(index: Index, citation: Citation, language: Language) -> Citation:
     return replace(citation, spans=spans, status=status, note=note)
 
 
+def checked_against_original(index: Index, citation: Citation, language: Language) -> Citation:
+    """The citation, no longer found when its document is gone or has changed since it was indexed."""
+    from rag.answering.originals import CurrentPages
+
+    pages = CurrentPages(index)
+    pages.page(citation.file, citation.page)
+    if not pages.outdated:
+        return citation
+    note = say("document_outdated", language)
+    return replace(citation, status=QuoteStatus.MISSING, spans=(), note=note)
+
+
 def _stands(quote: str, page: Page) -> tuple[Span, ...]:
     if not quote:
         return ()
@@ -138,6 +150,7 @@ def picture_of(
 
     Raises RagError when the file is no PDF, is gone, or the picture cannot be written.
     """
+    from rag.answering.originals import original_of
     from rag.pipeline.state import write_state_bytes
     from rag.rendering.pages import render_page
 
@@ -145,7 +158,13 @@ def picture_of(
     if source is None or page is None:
         raise UsageError(_no_page(index, citation.file, citation.page))
     here = [page.text[span.start : span.end] for span in citation.spans if span.page == page.number]
-    picture = render_page(source.path, page.number, here, passwords=passwords)
+    original = original_of(index, citation.file)
+    if original is None:
+        raise RagError(
+            f"{citation.file} has changed or is gone since it was indexed, so its page is not drawn: "
+            "run `rag ingest`."
+        )
+    picture = render_page(original, page.number, here, passwords=passwords)
     if path is None:
         stem = re.sub(r"[^\w.-]+", "-", Path(citation.file).stem)[:80]
         path = write_state_bytes(index.location, f"pictures/{stem}-p{page.number}.png", picture)

@@ -60,6 +60,11 @@ _MESSAGES: dict[str, dict[Language, str]] = {
     "moved_now": {"en": "moved", "ko": "다른 쪽으로 옮겨짐"},
     "gone_now": {"en": "gone", "ko": "이 파일에 그 인용문이 없음"},
     "removed_now": {"en": "page removed", "ko": "쪽이 없어짐"},
+    "outdated_now": {"en": "document changed or gone", "ko": "문서가 바뀌었거나 없어짐"},
+    "document_outdated": {
+        "en": "The document has changed or is gone since it was indexed: run `rag ingest`.",
+        "ko": "색인된 뒤 문서가 바뀌었거나 없어졌습니다. `rag ingest`를 실행하세요.",
+    },
     "unproven_now": {"en": "was not proven", "ko": "저장할 때에도 확인되지 않았음"},
     "now_on_page": {"en": "to page {page}", "ko": "(지금은 {page}쪽)"},
     "weakened": {"en": "No longer verified:", "ko": "더는 확인되지 않는 문장:"},

@@ -54,7 +54,7 @@ def command(
     given = (number is not None, file is not None, page is not None)
     if given not in ((True, False, False), (False, True, True)):
         raise click.UsageError("Give the number of a citation, or --file and --page.")
-    from rag.cli.evidence import cite, current, picture_of
+    from rag.cli.evidence import checked_against_original, cite, current, picture_of
     from rag.cli.opening import tell
     from rag.cli.terms import language_for
     from rag.store import open_index
@@ -65,6 +65,7 @@ def command(
             citation = current(index, read_state_file, language_for(read_state_file.quote, settings))
         else:
             citation = cite(index, str(file), int(page or 1), quote)
+        citation = checked_against_original(index, citation, language_for(citation.quote, settings))
         wanted = png is not None or open_picture
         picture = None
         if wanted:

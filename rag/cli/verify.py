@@ -11,6 +11,7 @@ from rag.cli.options import examples, json_option, with_settings
 from rag.errors import RagError
 
 if TYPE_CHECKING:
+    from rag.answering.originals import CurrentPages
     from rag.answering.saved import CitationCheck, Verification
     from rag.cli.messages import Language
     from rag.settings import Settings
@@ -40,7 +41,7 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
     with open_index(settings.index, notify=tell) as index:
         for file in files:
             try:
-                found = verify_saved_answer(read_saved_answer(file), index)
+                found = verify_saved_answer(read_saved_answer(file), CurrentPages(index))
             except RagError as error:  # the other files are still worth proving
                 tell(f"Error: {error}")
                 sound = False

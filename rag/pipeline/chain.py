@@ -13,6 +13,7 @@ from langchain_core.runnables.config import ensure_config, patch_config
 
 from rag.answering import extractive, verification
 from rag.answering.evidence import assess
+from rag.answering.originals import CurrentPages
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.verification import CheckedDraft
 from rag.answering.wording import Language
@@ -188,10 +189,10 @@ class Steps:
         """Look every quote up in the stored pages."""
         if turn.draft is not None and not turn.declined:
             given = turn.packed.passages if turn.packed is not None else turn.passages
+            pages, language = CurrentPages(self.index), self._language(turn)
             with turn.stage("verify"):
-                turn.proof = verification.check_draft(
-                    turn.draft, given, self.index, language=self._language(turn)
-                )
+                turn.proof = verification.check_draft(turn.draft, given, pages, language=language)
+            turn.notes += [say("document_outdated", language, file=file) for file in pages.outdated]
         return turn
 
     def decide(self, turn: QueryState) -> Answer:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rag.answering.originals import CurrentPages
 from rag.errors import RagError, UsageError
 from rag.prompting.catalogue import list_templates, load_template
 from rag.providers.registry import default_specs, new_meter
@@ -138,7 +139,9 @@ class Workspace:
 
     def session(self, identity: str | None) -> Session:
         """The session of that id, or a new one."""
-        session = self.sessions.get(identity, Choices.of(self.settings), self.library.index())
+        index = self.library.index()
+        pages = None if index is None else CurrentPages(index)
+        session = self.sessions.get(identity, Choices.of(self.settings), pages)
         session.choices = self.allowed(session.choices)
         return session
 
@@ -147,7 +150,7 @@ class Workspace:
         index = self.library.index()
         if index is None:
             raise UsageError("There is no index to prove this session against: add its documents first.")
-        session = read_session(content, index)
+        session = read_session(content, CurrentPages(index))
         session.choices = self.allowed(session.choices)
         self.sessions.adopt(session)
         return session

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from rag.answering.originals import original_of
 from rag.errors import RagError
 from rag.types import Citation
 from rag.ui import markup
-from rag.ui.evidence import Exhibit, PageView, original_of, view_page
+from rag.ui.evidence import Exhibit, PageView, view_page
 from rag.ui.markup import label
 from rag.ui.views.frame import Visit
 
