@@ -54,7 +54,15 @@ def readable_errors(path: Path) -> Iterator[None]:
         raise  # a mistake of the caller, not of the file
     except sqlite3.Error as error:
         raise _translated(path, error) from error
-    except (ValueError, TypeError, KeyError, UnicodeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        UnicodeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise IndexDamaged(f"{path} is damaged: a row cannot be read ({error}); {MEND}.") from error
 
 
