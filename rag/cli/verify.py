@@ -11,7 +11,6 @@ from rag.cli.options import examples, json_option, with_settings
 from rag.errors import RagError
 
 if TYPE_CHECKING:
-    from rag.answering.originals import CurrentPages
     from rag.answering.saved import CitationCheck, Verification
     from rag.cli.messages import Language
     from rag.settings import Settings
@@ -33,6 +32,7 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
 
     With --json one object a line.
     """
+    from rag.answering.originals import CurrentPages
     from rag.answering.saved import read_saved_answer, verify_saved_answer
     from rag.cli.opening import tell
     from rag.store import open_index
