@@ -20,6 +20,9 @@ from ingest.progress import FileResult, ProgressCounts
 from rag.errors import RagError
 from rag.settings import load_settings
 
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
 _EVERY = 0.25
 """Seconds between two tellings of how far it is."""
 
@@ -90,7 +93,7 @@ def main() -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    _keep_receipt(settings.index, report)
+    _keep_receipt(settings, report)
     telling.write({"report": report.as_dict()})
     return 0
 
@@ -114,19 +117,17 @@ def _stop_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _keep_receipt(index: str, report: Any) -> None:
+def _keep_receipt(settings: Settings, report: Any) -> None:
     """The bill of the embeddings, beside those of the questions."""
-    from pathlib import Path
-
     from rag.store import open_index
     from rag.usage.log import FILE_NAME, UsageLog
     from rag.usage.meter import UsageTotal as Bill
 
     if report.usage.calls:
-        with suppress(RagError, OSError), open_index(index) as opened:
+        with suppress(RagError, OSError), open_index(settings.index) as opened:
             bill = Bill()
             bill.add(opened.spec.embedding_model, report.usage, estimated=False)
-            UsageLog(Path(index) / FILE_NAME).record("ui", bill)
+            UsageLog(settings.folder / FILE_NAME).record("ui", bill)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 _KEPT = 20
-"""Jobs that are remembered, so that their outcome can be read."""
+"""Ended jobs that are remembered, so that their outcome can be read."""
 _GRACE = 10.0
 """Seconds that a cancelled job has to finish what it is writing."""
 
@@ -66,7 +66,7 @@ class Jobs:
     def __init__(self, flags: Mapping[str, Any]) -> None:
         self._flags = dict(flags)
         self._ids = count(1)
-        self._all: deque[Job] = deque(maxlen=_KEPT)
+        self._all: deque[Job] = deque()
         self._changed = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
         self._running: Job | None = None
@@ -81,8 +81,15 @@ class Jobs:
                     return job
             job = Job(next(self._ids), label, tuple(paths), retry)
             self._all.append(job)
+            self._forget_oldest()
             self._changed.notify_all()
             return job
+
+    def _forget_oldest(self) -> None:
+        """What waits or runs is never forgotten, however long the queue is."""
+        ended = [job for job in self._all if not job.active and job is not self._running]
+        for job in ended[: max(len(self._all) - _KEPT, 0)]:
+            self._all.remove(job)
 
     def all(self) -> list[Job]:
         """The newest first."""

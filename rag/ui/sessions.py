@@ -6,6 +6,7 @@ index as it is now, and what is shown as verified is what stands there today.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -13,6 +14,7 @@ import secrets
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -63,6 +65,8 @@ class SavedSession:
 
     turns: tuple[SavedTurn, ...]
     choices: Choices = field(default_factory=Choices)
+    owner: str = ""
+    """Digest of the visitor who writes in it; empty in files of earlier versions."""
     format: Literal["pagequote-session/1"] = FORMAT
 
 
@@ -99,6 +103,8 @@ class Session:
     asking: Asking | None = None
     problem: str = ""
     """Why the last question has no answer."""
+    owner: str = ""
+    """Digest of the visitor who writes in it."""
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -135,7 +141,7 @@ class Session:
 
     def to_json(self) -> bytes:
         """The session as a file keeps it."""
-        saved = SavedSession(tuple(turn.saved() for turn in self.turns), self.choices)
+        saved = SavedSession(tuple(turn.saved() for turn in self.turns), self.choices, self.owner)
         return json.dumps(asdict(saved), ensure_ascii=False, indent=1, default=str).encode("utf-8", "replace")
 
     def export(self) -> bytes:
@@ -167,7 +173,7 @@ def read_session(content: bytes, pages: PageSource | None, identity: str | None 
         place = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
         raise UsageError(f"This is not a session exported from this page: {place} is wrong.") from None
     turns = [_reopened(turn, pages) for turn in saved.turns] if pages is not None else []
-    return Session(identity or new_id(), saved.choices, turns)
+    return Session(identity or new_id(), saved.choices, turns, owner=saved.owner if identity else "")
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -229,11 +235,23 @@ class SessionStore:
         self._open: dict[str, Session] = {}
         self._changing = threading.Lock()
 
-    def get(self, identity: str | None, choices: Choices, pages: PageSource | None) -> Session:
-        """The session with that id, from memory or disk; a new one when there is none."""
+    def get(
+        self, identity: str | None, choices: Choices, pages: PageSource | None, visitor: str = ""
+    ) -> Session:
+        """The session with that id, from memory or disk; a new one when there is none.
+
+        visitor: a secret that only this visitor's browser knows. Of another visitor's session it gives a copy of its
+        own, so that neither who follows a link nor who sent it sees or changes what the other asks from then on.
+        """
+        owner = hashlib.sha256(visitor.encode()).hexdigest() if visitor else ""
         with self._changing:
-            session = self._open.pop(identity or "", None) or self._from_disk(identity, pages)
-            session = session or Session(new_id(), choices)
+            session = self._open.get(identity or "") or self._from_disk(identity, pages)
+            if session is None:
+                session = Session(new_id(), choices, owner=owner)
+            elif session.owner and session.owner != owner:
+                session = Session(new_id(), session.choices, list(session.turns), owner=owner)
+            session.owner = session.owner or owner
+            self._open.pop(session.id, None)
             self._open[session.id] = session  # the newest is the last
             self._forget_oldest()
             return session
@@ -247,13 +265,15 @@ class SessionStore:
     def save(self, session: Session) -> None:
         """Write it to the disk; where nothing can be written it lives in memory alone."""
         path = self._folder / f"{session.id}.json"
-        beside = path.with_suffix(".tmp")
+        # a name for each writing: two tabs that write the same one would tear it
+        beside = path.with_name(f"{session.id}.{secrets.token_hex(8)}.tmp")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             beside.write_bytes(session.to_json())
             beside.replace(path)
         except OSError:
-            return
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
 
     def recent(self, count: int = 10) -> list[tuple[str, str, float]]:
         """Id, first question and time of the newest sessions on the disk."""

@@ -137,11 +137,11 @@ class Workspace:
 
     # -- sessions ---------------------------------------------------------------------------------------------
 
-    def session(self, identity: str | None) -> Session:
-        """The session of that id, or a new one."""
+    def session(self, identity: str | None, visitor: str = "") -> Session:
+        """The session of that id, or a new one; a copy of one that another visitor began."""
         index = self.library.index()
         pages = None if index is None else CurrentPages(index)
-        session = self.sessions.get(identity, Choices.of(self.settings), pages)
+        session = self.sessions.get(identity, Choices.of(self.settings), pages, visitor)
         session.choices = self.allowed(session.choices)
         return session
 

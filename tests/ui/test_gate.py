@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from rag.ui.gate import COOKIE, TRIES, Gate
+from rag.ui.gate import COOKIE, TRIES, VISITOR, Gate
 
 PASSWORD = "정원의 열쇠 1"
 
@@ -26,8 +26,8 @@ async def _behind(scope: Any, receive: Any, send: Any) -> None:
 class Visitor:
     """Speaks ASGI to a gate, and keeps cookies as a browser does."""
 
-    def __init__(self, gate: Gate, host: str = "localhost:8501") -> None:
-        self.gate, self.host = gate, host
+    def __init__(self, gate: Gate, host: str = "localhost:8501", address: str = "192.0.2.1") -> None:
+        self.gate, self.host, self.address = gate, host, address
         self.cookies: dict[str, str] = {}
 
     def get(self, path: str, accept: str = "*/*") -> tuple[int, dict[str, str], bytes]:
@@ -45,6 +45,7 @@ class Visitor:
             "query_string": query.encode(),
             "headers": headers,
             "scheme": "http",
+            "client": (self.address, 40000),
         }
         if kind == "http":
             scope["method"] = method
@@ -148,6 +149,28 @@ def test_guessing_is_slowed_down() -> None:
     visitor = Visitor(Gate(_behind, PASSWORD))
     assert [visitor.log_in("guess")[0] for _ in range(TRIES)] == [403] * TRIES
     assert visitor.log_in(PASSWORD)[0] == 429
+
+
+def test_who_guesses_locks_out_nobody_else() -> None:
+    gate = Gate(_behind, PASSWORD)
+    for address in ("192.0.2.7", "2001:db8:1:2:3::4"):
+        guesser = Visitor(gate, address=address)
+        for _ in range(TRIES):
+            guesser.log_in("guess")
+    assert Visitor(gate, address="2001:db8:1:2:ffff::1").log_in(PASSWORD)[0] == 429
+    assert Visitor(gate, address="192.0.2.8").log_in(PASSWORD)[0] == 303
+
+
+def test_every_browser_gets_a_secret_of_its_own_once() -> None:
+    gate = Gate(_behind)
+    first, second = Visitor(gate), Visitor(gate)
+    for visitor in (first, second):
+        visitor.get("/", accept="text/html")
+    secret = first.cookies[VISITOR]
+    assert len(secret) > 20
+    assert secret != second.cookies[VISITOR]
+    assert "set-cookie" not in first.get("/", accept="text/html")[1]
+    assert "set-cookie" not in second.get("/style.css")[1]
 
 
 @pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST"])

@@ -97,3 +97,16 @@ def test_a_cancelled_job_ends_and_keeps_what_is_finished(tmp_path: Path) -> None
         with index.writer(wait=5):
             pass
         assert index.verify() == []
+
+
+def test_every_waiting_job_stays_in_the_queue(tmp_path: Path) -> None:
+    jobs = Jobs({"index": str(tmp_path / "index")})
+    submitted = [jobs.submit(f"job {number}", [str(tmp_path / f"missing {number}")]) for number in range(60)]
+    assert {job.id for job in submitted if job.active} <= {job.id for job in jobs.all()}
+    for job in submitted[1:]:
+        jobs.cancel(job.id)
+    assert _ended(submitted[0]) is State.FAILED
+    last = jobs.submit("last", [str(tmp_path / "missing last")])
+    assert last in jobs.all()
+    assert len(jobs.all()) <= 21
+    jobs.cancel(last.id)

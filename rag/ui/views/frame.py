@@ -11,6 +11,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from rag.errors import RagError, UsageError
+from rag.ui.gate import VISITOR
 from rag.ui.markup import label
 from rag.ui.options import UiOptions
 from rag.ui.server import VARIABLE
@@ -95,13 +96,18 @@ def _session(workspace: Workspace) -> Session:
     wanted = st.query_params.get(_SESSION)
     session = st.session_state.get(_SESSION)
     if not isinstance(session, Session):
-        session = workspace.session(wanted)
+        session = workspace.session(wanted, _visitor())
         st.session_state[_SESSION] = session
     if st.query_params.get(_SESSION) != session.id:
         st.query_params[_SESSION] = session.id
     if session.settle():
         workspace.sessions.save(session)
     return session
+
+
+def _visitor() -> str:
+    """The secret in this browser's cookie."""
+    return str(st.context.cookies.get(VISITOR, ""))
 
 
 def use(session: Session | None) -> None:
@@ -188,5 +194,5 @@ def _recent(visit: Visit) -> None:
         for identity, question, _ in others:
             shown = question if len(question) <= 60 else f"{question[:59]}…"
             if st.button(label(shown), key=f"open-{identity}", type="tertiary"):
-                use(visit.workspace.session(identity))
+                use(visit.workspace.session(identity, _visitor()))
                 st.rerun()
