@@ -44,10 +44,13 @@ def load_prompt(name_or_path: str | Path, variables: Iterable[str]) -> JsonPromp
 
     import yaml
 
+    from rag.text.nesting import check_nesting
+
     path = Path(name_or_path)
     shipped = files("rag.evaluation.templates").joinpath(f"{name_or_path}.yaml")
     try:
         text = path.read_text(encoding="utf-8") if path.suffix else shipped.read_text(encoding="utf-8")
+        check_nesting(text)
         data = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TemplateError(f"cannot be read: {error}.", file=name_or_path) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rag import places
 from rag.errors import AuthenticationFailed, SettingsError
 from rag.providers.failures import CallSite
 from rag.providers.openai import DIMENSIONS, Requester, client_options
@@ -39,7 +40,10 @@ def _place(model: str, settings: Settings) -> CallSite:
     if settings.azure_openai_api_key is None:
         raise AuthenticationFailed(f"{spec} needs a key: set {_KEY}.")
     return CallSite(
-        spec, f"Azure OpenAI at {settings.azure_openai_endpoint}", _KEY, tuple(settings.secrets())
+        spec,
+        f"Azure OpenAI at {places.shown_address(settings.azure_openai_endpoint)}",
+        _KEY,
+        tuple(settings.secrets()),
     )
 
 

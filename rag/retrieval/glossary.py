@@ -60,7 +60,10 @@ def _shipped() -> Glossary:
 def _parse(text: str, name: str) -> tuple[GlossaryEntry, ...]:
     import yaml
 
+    from rag.text.nesting import check_nesting
+
     try:
+        check_nesting(text)
         rows = yaml.safe_load(text) or []
         return tuple(_entry(row) for row in rows)
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ingest.pipeline import IngestOptions, ingest
 from ingest.progress import FileResult, ProgressCounts
