@@ -14,6 +14,7 @@ from langchain_core.runnables.config import ensure_config, patch_config
 from rag.answering import extractive, verification
 from rag.answering.evidence import assess
 from rag.answering.originals import CurrentPages
+from rag.answering.ranking import addresses_model
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.verification import CheckedDraft
 from rag.answering.wording import Language
@@ -236,6 +237,10 @@ class Steps:
 
     def _notes(self, turn: QueryState) -> list[str]:
         notes = list(turn.notes)
+        if turn.proof is not None and any(
+            addresses_model(c.quote) for c in turn.proof.citations if c.verified
+        ):
+            notes.append(say("addressed_to_model", self._language(turn)))
         if turn.packed is not None and turn.packed.left_out:
             used = len(turn.packed.passages)
             found = used + turn.packed.left_out

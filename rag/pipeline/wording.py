@@ -51,6 +51,10 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "No sentence of the answer could be verified in full, and only such may be shown (--strict).",
         "ko": "답의 문장 가운데 온전히 확인된 것이 없습니다(--strict는 확인된 것만 보여 줍니다).",
     },
+    "addressed_to_model": {
+        "en": "A quoted sentence tells its reader or a model what to answer; it does not say what is so.",
+        "ko": "인용된 문장 가운데 사실이 아니라 독자나 모델에게 어떻게 답할지를 시키는 문장이 있습니다.",
+    },
     "document_outdated": {
         "en": "{file} has changed or is gone since it was indexed: nothing in it counts as found. Run `rag ingest`.",
         "ko": "{file}: 색인된 뒤 바뀌었거나 없어져 확인된 것으로 보지 않습니다. `rag ingest`를 실행하세요.",
