@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import stat
@@ -42,6 +43,11 @@ _CODES: dict[int, type[IndexError_]] = {
 }
 
 
+_CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+_IN_MEMORY = "/dev/shm"  # noqa: S108 - only a folder of our own inside it
+"""Files in memory, on Linux."""
+
+
 @contextmanager
 def readable_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors, and rows that do not decode, into one sentence about the file at `path`."""
@@ -79,6 +85,27 @@ def _translated(path: Path, error: sqlite3.Error) -> IndexError_:
     if kind is IndexReadOnly:
         return IndexReadOnly(f"{path} may be read but not written: choose another place with --index.")
     return IndexDamaged(f"{path} is damaged ({error}); {MEND}.")
+
+
+def _copied(files: Sequence[Path]) -> tempfile.TemporaryDirectory[str]:
+    """Copies of the files in a temporary folder; in one in memory where the disk has no room for them."""
+    places = [None, *(place for place in (_IN_MEMORY,) if os.path.isdir(place))]
+    for place in places:
+        copy = None
+        try:
+            copy = tempfile.TemporaryDirectory(prefix="pagequote-", dir=place)
+            for file in files:
+                shutil.copy(file, Path(copy.name) / file.name)
+            return copy
+        except OSError as error:
+            if copy is not None:
+                copy.cleanup()
+            if place == places[-1]:
+                raise IndexError_(
+                    f"{files[0]} needs a copy to be read, and there is no room for it ({error.strerror}): "
+                    "free some disk space, then run the same command again."
+                ) from error
+    raise AssertionError("there is always a temporary folder")
 
 
 def _require_regular_file(path: Path, *, needed: bool) -> None:
@@ -159,9 +186,10 @@ class SqliteDatabase(Database):
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             return cls(connection, path, writable=False)
         except sqlite3.OperationalError as error:
-            # In a folder that may not be written SQLite cannot make the shared-memory file that WAL needs.
+            # In a folder that may not be written, or on a full disk, SQLite cannot make the shared-memory file that
+            # WAL needs.
             connection.close()
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
                 raise
         return cls._open_unwritable_folder(path)
 
@@ -171,9 +199,7 @@ class SqliteDatabase(Database):
         copy = None
         if wal.exists() and wal.stat().st_size:
             # A writer was killed: the newest commits stand in the WAL, and only a copy can be recovered.
-            copy = tempfile.TemporaryDirectory(prefix="pagequote-")
-            for name in (path, wal):
-                shutil.copy(name, Path(copy.name) / name.name)
+            copy = _copied((path, wal))
             connection = _connect(Path(copy.name) / path.name, "rw")
         else:
             connection = _connect(path, "ro&immutable=1")

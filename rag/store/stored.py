@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.errors import IndexLocked, IndexMismatch, IndexReadOnly
+from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexReadOnly
 from rag.store import generations
 from rag.store.index import Index, Notify, PageHit
 from rag.store.ledger import LedgerEntry, PageProblem, Totals
@@ -66,12 +65,21 @@ class StoredIndex(Index):
         return read_state(self._database)
 
     def _publish_leftovers(self) -> None:
-        """Publish what a killed writer finished, unless a writer is at work or nothing may be written."""
+        """Publish what a killed writer finished, unless a writer is at work or nothing can be written.
+
+        What was published before can be read on a full disk, too; the next writer publishes the rest.
+        """
         if not generations.pending(self._database, read_state(self._database)):
             return
-        with suppress(IndexLocked, IndexReadOnly):
+        try:
             with self.writer(wait=False):
                 pass
+        except (IndexDamaged, IndexMismatch):
+            raise
+        except (IndexError_, OSError) as error:
+            if not isinstance(error, (IndexLocked, IndexReadOnly)):
+                self._notify(f"What an interrupted run had finished is not published yet: {error}")
+        else:
             self._notify(f"Published what an interrupted run had finished in {self.location}.")
 
     def passages(self, chunk_ids: Sequence[int]) -> list[Passage]:
