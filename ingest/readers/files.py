@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.discovery import Format
+from ingest.invisible import invisible_characters
 from ingest.options import ReadOptions
 from ingest.raw import LineKind, RawDocument
 from ingest.readers.text import Decoded, decode, marked, paginate, typed_lines
@@ -37,9 +38,13 @@ def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
     if _is_binary(decoded.text):
         return RawDocument(status=Status.DAMAGED, reason=f"not a {kind.value} file: binary data")
     document = _READERS[kind](path, data, decoded, options)
-    if decoded.damaged and document.pages:
-        count = f"{decoded.damaged:,} characters are not {decoded.encoding}"
-        document.pages[0].note = document.pages[0].note or count
+    if document.pages:
+        page, remarks = document.pages[0], [document.pages[0].note]
+        if invisible := invisible_characters(decoded.text):  # cleaning takes them out of all text
+            remarks.append(f"hidden text removed: {invisible} characters (zero-width characters)")
+        if decoded.damaged:
+            remarks.append(f"{decoded.damaged:,} characters are not {decoded.encoding}")
+        page.note = "; ".join(filter(None, remarks))
     return document
 
 
