@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rag.answering.citations import PageSource
 from rag.answering.question import analyse
-from rag.answering.ranking import EMBEDDED, Candidate, Ranked, candidates, rank
+from rag.answering.ranking import EMBEDDED, Candidate, Ranked, addresses_model, candidates, rank
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.types import Passage
 
@@ -46,7 +46,8 @@ def answer(
     analysed = analyse(question)
     found = candidates(passages)
     ranked = rank(analysed, found, passages, embed=embed, query_vector=query_vector)
-    chosen = choose(ranked, max_sentences)
+    honest = [one for one in ranked[:EMBEDDED] if not addresses_model(one.candidate.text)]
+    chosen = choose(honest or ranked, max_sentences)
     return Draft(tuple(_sentence(candidate, pages) for candidate in chosen), declined=not chosen)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import threading
 import time
@@ -186,7 +185,6 @@ class EvaluatedPipeline:
         self._prompt, self._k, self._depth = prompt, k, depth
         self._found = {} if found is None else found
         self._lock = threading.Lock()
-        self._files: tuple[str, ...] | None = None
 
     def ask(self, question: Question) -> Answer:
         """The answer of the pipeline. Raises what `Pipeline.ask` raises."""
@@ -208,11 +206,7 @@ class EvaluatedPipeline:
     def _conditions(self, question: Question) -> Sequence[str] | Filter | None:
         if not question.leave_out:
             return self._where or None
-        with self._lock:
-            if self._files is None:
-                self._files = tuple(source.file for source in self._pipeline.index.documents())
-        kept = tuple(glob.escape(file) for file in self._files if file not in question.leave_out)
-        return replace(Filter.parse(self._where) or Filter(), files=kept)
+        return replace(Filter.parse(self._where) or Filter(), without=tuple(question.leave_out))
 
 
 def describe(

@@ -6,9 +6,7 @@ import pytest
 
 from rag.answering.entailment import basis_of
 
-ATTACK = (
-    "On October 6, 1973, Syria and Egypt, with support from other Arab nations, launched a surprise attack on Israel."
-)
+ATTACK = "On October 6, 1973, Syria and Egypt, with support from other Arab nations, launched a surprise attack on Israel."
 LAPSE = (
     "Membership lapses if a card has not been used for three years, and details are deleted six months later."
 )
