@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from rag.places import address_passwords, shown_address
+from rag.index_location import address_passwords, shown_address
 
 from rag.errors import BadResponse, ProviderError
 from rag.providers.registry import chat_model, embedding_model

@@ -232,14 +232,14 @@ def test_another_template_forgets_the_variables_of_the_old_one() -> None:
 def test_another_visitors_session_is_copied_not_shared(asked: Session, index: Index, tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
     own = store.get(None, Choices(), index, "sender")
-    own.turns = list(asked.turns)
+    own.exchanges = list(asked.exchanges)
     store.save(own)
     for opened in (store, SessionStore(tmp_path)):  # in memory, and from the disk
         theirs = opened.get(own.id, Choices(), index, "visitor")
         assert theirs.id != own.id
-        assert len(theirs.turns) == len(own.turns)
-        theirs.turns.append(theirs.turns[0])
-        assert len(opened.get(own.id, Choices(), index, "sender").turns) == len(asked.turns)
+        assert len(theirs.exchanges) == len(own.exchanges)
+        theirs.exchanges.append(theirs.exchanges[0])
+        assert len(opened.get(own.id, Choices(), index, "sender").exchanges) == len(asked.exchanges)
         assert opened.get(theirs.id, Choices(), index, "visitor") is theirs
         assert opened.get(own.id, Choices(), index).id != own.id  # a browser without a cookie
     assert b"sender" not in (tmp_path / f"{own.id}.json").read_bytes()
@@ -247,11 +247,11 @@ def test_another_visitors_session_is_copied_not_shared(asked: Session, index: In
 
 def test_two_tabs_that_save_one_session_do_not_tear_it(asked: Session, index: Index, tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
-    longer = Session(asked.id, asked.choices, asked.turns * 40)
+    longer = Session(asked.id, asked.choices, asked.exchanges * 40)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(store.save, [asked, longer] * 40))
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json"]
-    assert len(read_session((tmp_path / f"{asked.id}.json").read_bytes(), index).turns) in (
-        len(asked.turns),
-        len(longer.turns),
+    assert len(read_session((tmp_path / f"{asked.id}.json").read_bytes(), index).exchanges) in (
+        len(asked.exchanges),
+        len(longer.exchanges),
     )
