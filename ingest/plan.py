@@ -104,10 +104,11 @@ def make_plan(
     again: Callable[[DocumentRecord], bool],
     *,
     rebuild: bool = False,
+    names_of: Sequence[DocumentRecord] = (),
 ) -> IngestPlan:
     """Compare what was found with the ledger. `again(source)` says whether an unchanged file is read anyway."""
     by_file = {} if rebuild else {source.file: source for source in ledger}
-    files = unique_names(discovery.files, tuple(by_file.values()))
+    files = unique_names(discovery.files, (*by_file.values(), *names_of))
     plan = IngestPlan()
     vanished = [] if rebuild else _vanished(discovery, files, ledger)
     unknown: list[FoundFile] = []
