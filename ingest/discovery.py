@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rag.errors import UsageError
 from rag.text.normalise import display_name
+from rag.text.paths import readable_name
 from rag.types import Status
 
 
@@ -77,7 +78,7 @@ class FoundFile:
     """A file on disk, before it is read."""
 
     file: str
-    """The name it is cited by: relative to its root, with `/`, composed."""
+    """Its readable path relative to its root, with `/`, composed. `unique_names` makes it the name it is cited by."""
     path: Path
     root: Path
     size: int
@@ -114,26 +115,28 @@ def discover(
     Raises UsageError when a path does not exist.
     """
     found = Discovery()
-    taken: dict[str, Path] = {}
     seen: set[tuple[int, int]] = set()
     walk = _Walk(tuple(globs), tuple(excludes), {s.resolve() for s in skip}, found.notes)
     for given in paths:
         root = Path(given)
-        if not root.exists():
+        if _is_missing(root):
             raise UsageError(f"{given} does not exist: give a folder or a file.")
-        top = root if root.is_dir() else root.parent
+        top = root if os.path.isdir(root) else root.parent
         found.roots.append(_absolute(root))
         for path in walk.files(root):
-            file = _describe(path, top, taken)
-            if file is None or _identity(path) in seen:
+            file = _describe(path, top)
+            identity = _identity(path)
+            if file is None or identity in seen:
                 continue
-            seen.add(_identity(path))
-            taken[file.file] = path
+            if identity is not None:
+                seen.add(identity)
             found.files.append(file)
     return found
 
 
 class _Walk:
+    """Lists files. `os.path.isdir` says False where `Path.is_dir` raises for want of permissions."""
+
     def __init__(
         self, globs: tuple[str, ...], excludes: tuple[str, ...], skip: set[Path], notes: list[str]
     ) -> None:
@@ -141,7 +144,7 @@ class _Walk:
         self._entered: set[tuple[int, int]] = set()
 
     def files(self, root: Path) -> Iterator[Path]:
-        if not root.is_dir():
+        if not os.path.isdir(root):
             yield root  # named by hand: neither globs nor the rule about hidden files apply
             return
         pending = [root]
@@ -151,10 +154,10 @@ class _Walk:
                 continue
             folders: list[Path] = []
             for path in self._children(folder):
-                name = display_name(path.relative_to(root).as_posix())
+                name = readable_name(path.relative_to(root))
                 if path.name.startswith((".", "~$")) or _matches(name, self._excludes):
                     continue
-                if path.is_dir():
+                if os.path.isdir(path):
                     folders.append(path)
                 elif not self._globs or _matches(name, self._globs):
                     yield path
@@ -162,11 +165,8 @@ class _Walk:
 
     def _enter(self, folder: Path) -> bool:
         """Whether this real folder is entered for the first time (a loop of symlinks comes back to one)."""
-        try:
-            key = _identity(folder)
-        except OSError:
-            return False
-        if key in self._entered or folder.resolve() in self._skip:
+        key = _identity(folder)
+        if key is None or key in self._entered or folder.resolve() in self._skip:
             return False
         self._entered.add(key)
         return True
@@ -179,11 +179,9 @@ class _Walk:
             return []
 
 
-def _describe(path: Path, top: Path, taken: dict[str, Path]) -> FoundFile | None:
+def _describe(path: Path, top: Path) -> FoundFile | None:
     """The file as found, or None for what is not a regular file (a socket, a device, a dangling link)."""
-    name = display_name(_text(path.relative_to(top)))
-    if name in taken:  # the same name under another root
-        name = f"{display_name(top.resolve().name)}/{name}"
+    name = readable_name(path.relative_to(top))
     try:
         stat = path.stat()
         if not path.is_file():
@@ -212,15 +210,24 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return False
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    stat = path.stat()
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode; None for what may not be looked at, and for a link that leads to itself."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
     return stat.st_dev, stat.st_ino
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
-
-
-def _text(path: Path) -> str:
-    """A relative name as text, also when its bytes are not UTF-8 (shown as replacement characters)."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "replace")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rag.errors import UsageError
 from rag.text.normalise import display_name
+from rag.types import DocumentRecord
 
 
 class Passwords:
@@ -103,5 +104,7 @@ class IngestOptions:
     passwords: Passwords = field(default_factory=Passwords)
     read: ReadOptions = field(default_factory=ReadOptions)
     """Limits and the way of reading. Its chunk sizes are replaced by those of the settings or the index."""
+    names_of: tuple[DocumentRecord, ...] = ()
+    """Documents of another index, whose names are taken over for the same paths."""
     wait: bool | float = True
     """Whether, or for how many seconds, to wait for another process that writes the index."""

@@ -74,7 +74,9 @@ class IngestRun:
                 pages_of=pages_of,
             )
 
-        plan = make_plan(discovery, ledger, again, rebuild=self.options.rebuild)
+        plan = make_plan(
+            discovery, ledger, again, rebuild=self.options.rebuild, names_of=self.options.names_of
+        )
         self.report.unchanged = len(plan.unchanged) + len(plan.touched)
         self.report.failed_before = sum(source.status in FAILURES for source in plan.unchanged)
         self.report.seconds["plan"] = time.monotonic() - self._began

@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ingest.discovery import Discovery, FoundFile
+from ingest.naming import unique_names
 from ingest.options import Passwords, ReadOptions
+from rag.text.paths import is_on_disk, stored_path
 from rag.types import DocumentRecord, Page, Status
 
 FAILURES = frozenset(
@@ -67,7 +68,7 @@ class KnownFile:
         return replace(
             base,
             file=found.file,
-            path=str(found.path).encode("utf-8", "backslashreplace").decode("utf-8"),
+            path=stored_path(found.path),
             content_hash=self.content_hash,
             size=found.size,
             mtime_ns=found.mtime_ns,
@@ -103,10 +104,11 @@ def make_plan(
     again: Callable[[DocumentRecord], bool],
     *,
     rebuild: bool = False,
+    names_of: Sequence[DocumentRecord] = (),
 ) -> IngestPlan:
     """Compare what was found with the ledger. `again(source)` says whether an unchanged file is read anyway."""
     by_file = {} if rebuild else {source.file: source for source in ledger}
-    files = _named_apart(discovery.files, by_file)
+    files = unique_names(discovery.files, (*by_file.values(), *names_of))
     plan = IngestPlan()
     vanished = [] if rebuild else _vanished(discovery, files, ledger)
     unknown: list[FoundFile] = []
@@ -197,41 +199,25 @@ def _hash(found: FoundFile) -> str | None:
 
 
 def _same_stat(found: FoundFile, source: DocumentRecord) -> bool:
-    return bool(source.content_hash) and (found.size, found.mtime_ns) == (source.size, source.mtime_ns)
-
-
-def _named_apart(files: Sequence[FoundFile], by_file: dict[str, DocumentRecord]) -> list[FoundFile]:
-    """A name that another folder's file bears in this index gets its folder's name in front."""
-    here = {str(found.path) for found in files}
-    named: list[FoundFile] = []
-    for found in files:
-        source = by_file.get(found.file)
-        path = str(found.path)
-        elsewhere = source is not None and source.path not in (path, *here) and _exists(source.path)
-        name = f"{found.root.resolve().name}/{found.file}"
-        other = by_file.get(name)
-        apart = elsewhere or (other is not None and other.path == path)
-        named.append(replace(found, file=name) if apart else found)
-    return named
+    """Whether the file need not be hashed: nobody touched it where it was last read."""
+    here = (stored_path(found.path), found.size, found.mtime_ns)
+    return bool(source.content_hash) and here == (source.path, source.size, source.mtime_ns)
 
 
 def _vanished(
     discovery: Discovery, files: Sequence[FoundFile], ledger: Sequence[DocumentRecord]
 ) -> list[DocumentRecord]:
-    """Files of the ledger below the given paths that are no longer on the disk."""
+    """Files of the ledger below the given paths that are no longer on the disk, or are there under another name."""
     found = {f.file for f in files}
+    here = {stored_path(f.path) for f in files}
     return [
         source
         for source in ledger
         if source.file not in found
-        and any(_below(source.path, root) for root in discovery.roots)
-        and not _exists(source.path)
+        and any(_below(source.path, stored_path(root)) for root in discovery.roots)
+        and (source.path in here or not is_on_disk(source.path))
     ]
 
 
-def _below(path: str, root: Path) -> bool:
-    return path == str(root) or path.startswith(str(root).rstrip(os.sep) + os.sep)
-
-
-def _exists(path: str) -> bool:
-    return bool(path) and os.path.lexists(path)
+def _below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest.chunking import split, subject_of, with_header
@@ -123,8 +123,9 @@ def _share(pages: Sequence[Page], status: Status, count: int) -> str:
 def _notes(pages: Sequence[Page], total: int) -> list[str]:
     """Remarks on searchable pages: the same kind of remark once, with its pages."""
     kinds: dict[str, list[Page]] = {}
-    for page in pages:
-        kinds.setdefault(page.reason.partition(":")[0], []).append(page)
+    remarks = [(page, remark) for page in pages for remark in page.reason.split("; ")]
+    for page, remark in remarks:
+        kinds.setdefault(remark.partition(":")[0], []).append(replace(page, reason=remark))
     texts: list[str] = []
     for kind, found in kinds.items():
         details = Counter(page.reason.partition("(")[2].rstrip(")") for page in found)

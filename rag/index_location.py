@@ -107,6 +107,22 @@ def passwords_in(index: str) -> list[str]:
     return [password for password in dict.fromkeys(found) if password]
 
 
+def shown_address(url: str) -> str:
+    """The address of a server without the user and the password that may stand in it."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    host, slash, path = rest.rpartition("@")[2].partition("/")
+    return f"{scheme}://{host}{slash}{path.partition('?')[0]}"
+
+
+def address_passwords(url: str) -> list[str]:
+    """The password before the `@` of a server's address, also with its user, as written and as meant."""
+    before = url.partition("://")[2].rpartition("@")[0]
+    parts = [before, before.partition(":")[2]] if ":" in before else [before]
+    return [part for part in dict.fromkeys(p for part in parts for p in (part, unquote(part))) if part]
+
+
 def user_folder(index: str) -> Path:
     """The user's own folder for what belongs to an index that cannot be written beside it."""
     name = _without_user(index) if is_url(index) else os.path.abspath(index)

@@ -128,7 +128,9 @@ class Settings(BaseModel):
         """The values that must never be written anywhere, for scrubbing messages."""
         values = (getattr(self, name) for name in type(self).model_fields)
         keys = [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
-        return keys + index_location.passwords_in(self.index)
+        addresses = (self.base_url, self.openai_base_url, self.azure_openai_endpoint)
+        inside = [password for url in addresses for password in index_location.address_passwords(url or "")]
+        return keys + index_location.passwords_in(self.index) + inside
 
     @property
     def folder(self) -> Path:

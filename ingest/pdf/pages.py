@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
+from ingest.invisible import invisible_characters
 from ingest.pdf.characters import Characters, Frame, PlacedLine
 from ingest.pdf.columns import split_columns
 from ingest.pdf.fonts import FontJudge
@@ -20,13 +20,8 @@ from ingest.pdf.spacing import restore_spaces
 from ingest.raw import RawPage, count_visible
 from ingest.tables.finder import find_tables
 
-_ZERO_WIDTH = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
-_TAGS = re.compile("[\U000e0000-\U000e007f]")
-_SMUGGLED = re.compile(rf"[{_ZERO_WIDTH}]{{4,}}")
-_BETWEEN_LETTERS = re.compile(rf"(?<=[A-Za-z가-힣])[{_ZERO_WIDTH}]+(?=[A-Za-z가-힣])")
 _MOST_ANNOTATIONS = 300
 _LONGEST_OBJECT = 256
-_MANY = 8
 FEW = 100
 """Below so many characters a page may have lost some, and a look at what it draws is cheap."""
 
@@ -123,18 +118,6 @@ def _read(
 def _label(document: Any, number: int) -> str:
     label = str(document.get_page_label(number - 1)).strip()
     return "" if label == str(number) else label[:40]
-
-
-def invisible_characters(text: str) -> int:
-    """Zero-width characters that carry something: tags, long runs, or many between the letters of words.
-
-    A single one is a line-break hint; Persian and Indic scripts need joiners, so other letters do not count.
-    """
-    if text.isascii():
-        return 0
-    count = len(_TAGS.findall(text)) + sum(len(run) for run in _SMUGGLED.findall(text))
-    between = _BETWEEN_LETTERS.findall(text)
-    return count + (sum(map(len, between)) if len(between) >= _MANY else 0)
 
 
 def _drawn_characters(page: Any, textpage: Any) -> int:

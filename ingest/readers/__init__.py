@@ -1,1 +1,1 @@
-"""Readers: one file of a format in, pages of lines out."""
+"""Parts of the readers of everything that is not a PDF."""

@@ -1,60 +1,135 @@
-"""Reads DOCX with python-docx: paragraphs, headings by style, and tables row by row, in their order."""
+"""Reads DOCX: body, headers, footers, footnotes and text boxes, with tracked changes accepted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ingest.options import ReadOptions
 from ingest.raw import Line, LineKind, RawDocument
-from ingest.readers.text import marked, paginate
+from ingest.readers.colours import WHITE, Colour, hex_colour
+from ingest.readers.text import paginate
+from ingest.readers.word_body import Counts, Story
+from ingest.readers.word_styles import Styles, W
 from rag.errors import MissingExtra
-from rag.text.figures import is_figure
+from rag.types import Status
 
 
-def read_docx(path: Path) -> RawDocument:
-    """The document without its pages yet: lines in `pages` are for the caller to lay out.
+def read_docx(path: Path, options: ReadOptions | None = None) -> RawDocument:
+    """The document, laid out as pages.
 
     Raises MissingExtra without python-docx, ValueError when the file is not a DOCX.
     """
     try:
         import docx
-        from docx.opc.exceptions import PackageNotFoundError
     except ImportError as error:
         raise MissingExtra("python-docx", "docx", "Reading DOCX") from error
+    options = options or ReadOptions()
     try:
         document = docx.Document(str(path))
-    except (PackageNotFoundError, KeyError, ValueError) as error:
+        reader = _Reader(document, options)
+        lines = list(reader.lines())
+        title, author, created = _properties(document)
+    except (OSError, MemoryError, RecursionError):
+        raise
+    except Exception as error:  # the package behind raises whatever a damaged file makes it stumble over
         raise ValueError("not a Word document, or a damaged one") from error
-    properties = document.core_properties
-    return RawDocument(
-        paginate(list(_lines(document))),
-        title=properties.title or "",
-        author=properties.author or "",
-        created=properties.created.date().isoformat() if properties.created else "",
-    )
+    pages = paginate(lines)
+    read = RawDocument(pages, title=title, author=author, created=created)
+    note = reader.note(options.keep_hidden_text)
+    if pages:
+        pages[0].note = note
+    elif reader.counts.hidden:
+        read.status, read.reason = Status.HIDDEN_TEXT, "nothing but text that Word hides"
+    return read
 
 
-def _lines(document: Any) -> Iterator[Line]:
-    from docx.table import Table
+class _Reader:
+    """The parts of one document."""
 
-    for item in document.iter_inner_content():
-        if isinstance(item, Table):
-            for row in item.rows:
-                cells = dict.fromkeys(cell.text.strip() for cell in row.cells)  # merged cells come repeatedly
-                if any(cells):
-                    line = marked(LineKind.ROW, " | ".join(cell for cell in cells if cell))
-                    line.cells = tuple(_once(" ".join(cell.text.split()) for cell in row.cells))
+    def __init__(self, document: Any, options: ReadOptions) -> None:
+        self._document = document
+        self.counts = Counts()
+        self._story = Story(
+            Styles(_part_of(document.part, "styles")),
+            self.counts,
+            options.keep_hidden_text,
+            _page_colour(document.element),
+        )
+
+    def lines(self) -> Iterator[Line]:
+        """Body, footnotes and endnotes in the order of their references, then headers and footers once each."""
+        yield from self._story.lines(self._document.element.body)
+        yield from self._notes()
+        yield from self._margins()
+
+    def note(self, kept: bool) -> str:
+        """A remark on what was found besides plain text; empty when there is none."""
+        remarks: list[str] = []
+        if self.counts.hidden:
+            verb = "kept" if kept else "left out"
+            remarks.append(f"hidden text {verb}: {self.counts.hidden} characters (style)")
+        if self.counts.insertions or self.counts.deletions:
+            changes = f"{self.counts.insertions} insertions kept, {self.counts.deletions} deletions dropped"
+            remarks.append(f"tracked changes: ({changes})")
+        if next(self._document.element.body.iter(W + "altChunk"), None) is not None:
+            remarks.append("embedded documents: not read")
+        return "; ".join(remarks)
+
+    def _notes(self) -> Iterator[Line]:
+        """Footnotes and endnotes, also those that notes refer to."""
+        texts = {kind: _by_id(_part_of(self._document.part, f"{kind}s")) for kind in ("footnote", "endnote")}
+        done: set[tuple[str, str]] = set()
+        while self._story.notes:
+            kind, identity = self._story.notes.pop(0)
+            note = texts[kind].get(identity)
+            if note is not None and (kind, identity) not in done:
+                done.add((kind, identity))
+                yield from self._story.lines(note)
+
+    def _margins(self) -> Iterator[Line]:
+        """Headers and footers with letters; a page number alone says nothing."""
+        seen: set[str] = set()
+        for relation in self._document.part.rels.values():
+            kind = relation.reltype.rpartition("/")[2]
+            if kind not in ("header", "footer") or relation.is_external:
+                continue
+            for line in self._story.lines(_root_of(relation.target_part)):
+                if line.text not in seen and any(map(str.isalpha, line.text)):
+                    seen.add(line.text)
+                    line.mark = LineKind.PARAGRAPH if line.mark is LineKind.HEADING else line.mark
                     yield line
-        elif item.text.strip():
-            style = (item.style.name or "") if item.style is not None else ""
-            heading = style.startswith(("Heading", "Title", "제목"))
-            yield marked(LineKind.HEADING if heading else LineKind.PARAGRAPH, item.text)
 
 
-def _once(texts: Iterable[str]) -> Iterator[str]:
-    """The texts with those that a merged cell repeats left out, but for figures, which may well be alike."""
-    before = ""
-    for text in texts:
-        yield "" if text == before and not is_figure(text) else text
-        before = text
+def _part_of(part: Any, kind: str) -> Any:
+    """The root element of a part by its kind, or None."""
+    for relation in part.rels.values():
+        if not relation.is_external and relation.reltype.rpartition("/")[2] == kind:
+            return _root_of(relation.target_part)
+    return None
+
+
+def _root_of(part: Any) -> Any:
+    from docx.oxml.parser import parse_xml
+
+    return part.element if hasattr(part, "element") else parse_xml(part.blob)
+
+
+def _by_id(root: Any) -> dict[str, Any]:
+    return {} if root is None else {note.get(W + "id", ""): note for note in root.iterchildren("*")}
+
+
+def _page_colour(root: Any) -> Colour | None:
+    background = root.find(W + "background")
+    return WHITE if background is None else hex_colour(background.get(W + "color")) or WHITE
+
+
+def _properties(document: Any) -> tuple[str, str, str]:
+    """Title, author and creation date; empty where the file states none that can be read."""
+    properties = document.core_properties
+    try:
+        created = properties.created.date().isoformat() if properties.created else ""
+    except ValueError:
+        created = ""
+    return properties.title or "", properties.author or "", created

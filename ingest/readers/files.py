@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ingest.discovery import Format
+from ingest.invisible import invisible_characters
 from ingest.options import ReadOptions
 from ingest.raw import Line, LineKind, RawDocument
 from ingest.readers.docx import read_docx
-from ingest.readers.html import HtmlReader, declared_charset
+from ingest.readers.html import declared_charset, read_html
 from ingest.readers.markdown import markdown_lines
 from ingest.readers.text import Decoded, decode, marked, paginate, typed_lines
 from rag.types import Status
@@ -27,7 +28,7 @@ def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
     Raises OSError, MissingExtra for DOCX without its package, ValueError for a damaged file.
     """
     if kind is Format.DOCX:
-        return read_docx(path)
+        return read_docx(path, options)
     if path.stat().st_size > options.max_characters:
         limit = options.max_characters
         return RawDocument(status=Status.TOO_LARGE, reason=f"more than {limit:,} characters")
@@ -38,9 +39,13 @@ def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
     if _is_binary(decoded.text):
         return RawDocument(status=Status.DAMAGED, reason=f"not a {kind.value} file: binary data")
     document = _READERS[kind](path, data, decoded, options)
-    if decoded.damaged and document.pages:
-        count = f"{decoded.damaged:,} characters are not {decoded.encoding}"
-        document.pages[0].note = document.pages[0].note or count
+    if document.pages:
+        page, remarks = document.pages[0], [document.pages[0].note]
+        if invisible := invisible_characters(decoded.text):  # cleaning takes them out of all text
+            remarks.append(f"hidden text removed: {invisible} characters (zero-width characters)")
+        if decoded.damaged:
+            remarks.append(f"{decoded.damaged:,} characters are not {decoded.encoding}")
+        page.note = "; ".join(filter(None, remarks))
     return document
 
 
@@ -60,14 +65,12 @@ def _read_html(_path: Path, data: bytes, decoded: Decoded, options: ReadOptions)
             text = data.decode(charset)
         except (LookupError, UnicodeDecodeError):
             text = decoded.text  # the file is mistaken about itself
-    reader = HtmlReader(keep_hidden=options.keep_hidden_text)
-    reader.feed(text)
-    reader.close()
-    document = RawDocument(paginate(reader.lines), title=" ".join(reader.title.split()))
-    if reader.hidden and document.pages:
+    found = read_html(text, keep_hidden=options.keep_hidden_text)
+    document = RawDocument(paginate(found.lines), title=" ".join(found.title.split()))
+    if found.hidden and document.pages:
         verb = "kept" if options.keep_hidden_text else "left out"
-        document.pages[0].note = f"hidden text {verb}: {reader.hidden} characters (style)"
-    elif reader.hidden:
+        document.pages[0].note = f"hidden text {verb}: {found.hidden} characters (style)"
+    elif found.hidden:
         document.status, document.reason = Status.HIDDEN_TEXT, "nothing but text that a browser hides"
     return document
 

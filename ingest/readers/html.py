@@ -1,16 +1,23 @@
-"""Reads HTML: headings, paragraphs and table rows, without scripts and without what a browser would not show."""
+"""Reads HTML as a browser does: headings, paragraphs and table rows, without what a browser would not show.
+
+Lexbor builds the tree by the rules of the HTML standard, so that missing and surplus end tags mean what they mean
+in a browser.
+"""
 
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
+from dataclasses import dataclass, field
+from typing import Any
 
 from ingest.raw import Line, LineKind
+from ingest.readers.css import StyleSheets
+from ingest.readers.html_visibility import Look, look_inside
 from ingest.readers.text import marked
 
-_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"})
+_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"])
 _BLOCKS = frozenset(
-    {
+    [
         "address",
         "article",
         "aside",
@@ -20,6 +27,7 @@ _BLOCKS = frozenset(
         "dd",
         "details",
         "dialog",
+        "dir",
         "div",
         "dl",
         "dt",
@@ -29,14 +37,19 @@ _BLOCKS = frozenset(
         "footer",
         "form",
         "header",
+        "hgroup",
         "hr",
         "html",
         "li",
+        "listing",
         "main",
+        "menu",
         "nav",
         "ol",
         "p",
+        "plaintext",
         "pre",
+        "search",
         "section",
         "table",
         "tbody",
@@ -44,14 +57,39 @@ _BLOCKS = frozenset(
         "thead",
         "tr",
         "ul",
+        "xmp",
         "option",
-    }
+    ]
 )
 _MOST_SPANNED = 100
 _CELLS = frozenset({"td", "th"})
-_UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "math", "object", "head", "select"})
+_UNSEEN = frozenset(
+    [
+        "script",
+        "style",
+        "template",
+        "noscript",
+        "svg",
+        "math",
+        "object",
+        "head",
+        "select",
+        "iframe",
+        "noembed",
+        "noframes",
+        "audio",
+        "video",
+        "canvas",
+        "datalist",
+        "meter",
+        "progress",
+    ]
+)
+_PREFORMATTED = frozenset({"pre", "listing", "plaintext", "xmp", "textarea"})
+_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([A-Za-z0-9_\-]+)", re.IGNORECASE)
+_EMPTY_ELEMENT = re.compile(r"<([A-Za-z][\w:-]*)((?:\s[^<>]*)?)/>")
 _VOID = frozenset(
-    {
+    [
         "area",
         "base",
         "br",
@@ -66,149 +104,232 @@ _VOID = frozenset(
         "source",
         "track",
         "wbr",
-    }
+    ]
 )
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:;|$)|font-size\s*:\s*0(?:px|pt|em|%|;|$)"
-    r"|(?:left|top|text-indent)\s*:\s*-\d{3,}",
-    re.IGNORECASE,
-)
-_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([A-Za-z0-9_\-]+)", re.IGNORECASE)
 
 
-class HtmlReader(HTMLParser):
-    """Collects lines; `hidden` counts the characters that a browser would not show."""
+@dataclass(slots=True)
+class HtmlText:
+    """What was read of an HTML text."""
 
-    def __init__(self, *, keep_hidden: bool) -> None:
-        super().__init__(convert_charrefs=True)
-        self.lines: list[Line] = []
-        self.title = ""
-        self.hidden = 0
-        self._keep_hidden = keep_hidden
+    lines: list[Line] = field(default_factory=list)
+    title: str = ""
+    hidden: int = 0
+    """Characters that a browser would not show, white space aside."""
+
+
+def read_html(text: str, *, keep_hidden: bool = False) -> HtmlText:
+    """The visible lines of an HTML text. `keep_hidden` reads the others, too. Raises ValueError."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(_as_html(text))
+    reader = _Reader(StyleSheets(tree), keep_hidden)
+    root = tree.root
+    if root is not None:
+        reader.read(root)
+    title = tree.css_first("head title")
+    reader.found.title = "" if title is None else title.text(deep=True)
+    return reader.found
+
+
+@dataclass(slots=True)
+class _Open:
+    """An element that is being read."""
+
+    tag: str
+    look: Look
+    preformatted: bool
+
+
+class _Reader:
+    """Walks the tree without recursion: old pages nest thousands of elements that were never closed."""
+
+    def __init__(self, sheets: StyleSheets, keep_hidden: bool) -> None:
+        self.found = HtmlText()
+        self._sheets, self._keep_hidden = sheets, keep_hidden
+        self._looks: dict[tuple[int, tuple[tuple[str, str], ...]], tuple[Look, Look]] = {}
+        """Looks inside others by identity and declarations: the cells of a table are alike."""
+        self._open: list[_Open] = []
         self._text: list[str] = []
         self._mark = LineKind.PARAGRAPH
-        self._cells: list[str] | None = None
-        self._grid: list[str] = []
-        """The cells of the row by column, empty ones included."""
-        self._cell: tuple[int, int] | None = None
-        """How many columns and rows the open cell spans."""
-        self._below: dict[int, tuple[str, int]] = {}
-        """By column the text of a cell that spans further rows, and how many."""
-        self._head = True
-        self._open: list[tuple[str, bool]] = []
-        """Open elements that matter, with whether each hides what is inside."""
-        self._unseen = 0
-        self._in_title = False
+        self._tables: list[_Table] = [_Table()]
+        """The tables around what is being read; the first stands for none."""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "title" and not self.title:
-            self._in_title = True
+    def read(self, root: Any) -> None:
+        node: Any = root
+        while node is not None:
+            if node.is_text_node:
+                self._take(node.text_content or "")
+            elif node.is_element_node and node.tag not in _UNSEEN:
+                self._enter(node)
+                if node.child is not None:
+                    node = node.child
+                    continue
+                self._leave()
+            while node is not None and node.next is None:
+                node = node.parent if self._open else None
+                if node is not None:
+                    self._leave()
+            node = None if node is None or not self._open else node.next
+        self._end_row()
+        self._end_line()
+
+    def _enter(self, node: Any) -> None:
+        tag = node.tag
+        outer = self._open[-1] if self._open else _Open("", Look(), False)
+        look = self._look(outer.look, {**_by_attributes(node), **self._sheets.declarations(node)})
+        self._open.append(_Open(tag, look, outer.preformatted or tag in _PREFORMATTED))
         if tag == "br":
-            self._text.append("\n" if self._cells is None else " ")
-        if tag in _VOID:
-            return
+            self._text.append("\n" if self._tables[-1].cells is None else " ")
         if tag in _BLOCKS or tag in _HEADINGS:
-            self._close_line()
+            self._end_line()
         if tag in _HEADINGS:
             self._mark = LineKind.HEADING
         elif tag == "table":
-            self._below = {}
+            self._end_row(again=True)
+            self._tables.append(_Table())
         elif tag == "tr":
-            self._cells, self._grid, self._head = [], [], True
+            self._tables[-1].begin_row()
         elif tag in _CELLS:
-            self._close_cell()
-            self._cell = _span(attrs, "colspan"), _span(attrs, "rowspan")
-            self._head = self._head and tag == "th"
-        self._open.append((tag, self._is_hidden(attrs)))
-        self._unseen += tag in _UNSEEN
+            self._end_cell()
+            self._tables[-1].begin_cell(node.attributes, head=tag == "th")
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "title":
-            self._in_title = False
-        if all(tag != name for name, _ in self._open):
-            return
-        while self._open:  # elements left open inside end with it
-            name, _ = self._open.pop()
-            self._unseen -= name in _UNSEEN
-            if name == tag:
-                break
-        if tag == "tr":
-            self._close_row()
+    def _look(self, outer: Look, declared: dict[str, str]) -> Look:
+        if not declared:
+            return outer
+        key = (id(outer), tuple(declared.items()))
+        if key not in self._looks:
+            self._looks[key] = (outer, look_inside(outer, declared))
+        return self._looks[key][1]
+
+    def _leave(self) -> None:
+        tag = self._open.pop().tag
+        if tag == "table":
+            self._end_row()
+            self._tables.pop()
+        elif tag == "tr":
+            self._end_row()
         elif tag in _CELLS:
-            self._close_cell()
+            self._end_cell()
         elif tag in _BLOCKS or tag in _HEADINGS:
-            self._close_line()
+            self._end_line()
 
-    def handle_data(self, data: str) -> None:
-        if self._in_title:
-            self.title += data
-        elif self._unseen == 0:
-            if any(hides for _, hides in self._open):
-                self.hidden += len("".join(data.split()))
-                if not self._keep_hidden:
-                    return
-            in_pre = any(name == "pre" for name, _ in self._open)
-            self._text.append(data if in_pre else re.sub(r"\s+", " ", data))
+    def _take(self, text: str) -> None:
+        inside = self._open[-1] if self._open else _Open("", Look(), False)
+        letters = len("".join(text.split()))
+        if letters and inside.look.hidden:
+            self.found.hidden += letters
+            if not self._keep_hidden:
+                return
+        self._text.append(text if inside.preformatted else re.sub(r"\s+", " ", text))
 
-    def close(self) -> None:
-        super().close()
-        self._close_row()
-        self._close_line()
+    def _end_cell(self) -> None:
+        table = self._tables[-1]
+        if table.cells is not None:
+            table.end_cell(" ".join("".join(self._text).split()))
+            self._text = []
 
-    def _is_hidden(self, attrs: list[tuple[str, str | None]]) -> bool:
-        found = {name: value or "" for name, value in attrs}
-        return "hidden" in found or bool(_HIDDEN_STYLE.search(found.get("style", "")))
+    def _end_row(self, *, again: bool = False) -> None:
+        """The row is complete, or a table begins inside it: `again` goes on with it after that table."""
+        self._end_cell()
+        table = self._tables[-1]
+        if (line := table.row()) is not None:
+            self.found.lines.append(line)
+        inside = table.cells is not None
+        table.begin_row()
+        if not (again and inside):
+            table.cells = None
 
-    def _close_cell(self) -> None:
-        if self._cells is None:
-            return
-        words = " ".join("".join(self._text).split())
-        if words:
-            self._cells.append(words)
-        if self._cell is not None:
-            self._place(words, *self._cell)
-        self._text, self._cell = [], None
-
-    def _place(self, words: str, columns: int, rows: int) -> None:
-        """Put a cell into the grid; a header is over all its columns, a value in the first."""
-        self._carry_down()
-        for offset in range(columns):
-            text = words if offset == 0 or self._head else ""
-            if rows > 1:
-                self._below[len(self._grid)] = text, rows - 1
-            self._grid.append(text)
-
-    def _carry_down(self) -> None:
-        while (held := self._below.get(len(self._grid))) is not None:
-            text, rows = held
-            if rows > 1:
-                self._below[len(self._grid)] = text, rows - 1
-            else:
-                del self._below[len(self._grid)]
-            self._grid.append(text)
-
-    def _close_row(self) -> None:
-        self._close_cell()
-        if self._cells:
-            self._carry_down()
-            line = marked(LineKind.ROW, " | ".join(self._cells))
-            line.cells, line.head = tuple(self._grid), self._head
-            self.lines.append(line)
-        self._cells = None
-
-    def _close_line(self) -> None:
-        if self._cells is not None:  # a paragraph inside a cell
+    def _end_line(self) -> None:
+        if self._tables[-1].cells is not None:  # a paragraph inside a cell
             self._text.append(" ")
             return
         for part in "".join(self._text).split("\n"):
             if part.strip():
-                self.lines.append(marked(self._mark, part))
+                self.found.lines.append(marked(self._mark, part))
         self._text, self._mark = [], LineKind.PARAGRAPH
 
 
-def _span(attrs: list[tuple[str, str | None]], name: str) -> int:
-    value = dict(attrs).get(name) or ""
+@dataclass(slots=True)
+class _Table:
+    """A table that is being read."""
+
+    cells: list[str] | None = None
+    """The texts of the row's cells that have one; None outside a row."""
+    grid: list[str] = field(default_factory=list)
+    """The cells of the row by column, empty ones included."""
+    head: bool = True
+    """Whether the row has header cells alone."""
+    span: tuple[int, int] | None = None
+    """How many columns and rows the open cell spans."""
+    below: dict[int, tuple[str, int]] = field(default_factory=dict)
+    """By column the text of a cell that spans further rows, and how many."""
+
+    def begin_row(self) -> None:
+        self.cells, self.grid, self.head, self.span = [], [], True, None
+
+    def begin_cell(self, attributes: dict[str, str | None], *, head: bool) -> None:
+        self.span = _span(attributes, "colspan"), _span(attributes, "rowspan")
+        self.head = self.head and head
+
+    def end_cell(self, words: str) -> None:
+        """Put a cell into the row; a header is over all its columns, a value in the first."""
+        if self.cells is not None and words:
+            self.cells.append(words)
+        if self.span is not None:
+            self._carry_down()
+            columns, rows = self.span
+            for offset in range(columns):
+                text = words if offset == 0 or self.head else ""
+                if rows > 1:
+                    self.below[len(self.grid)] = text, rows - 1
+                self.grid.append(text)
+        self.span = None
+
+    def row(self) -> Line | None:
+        """The row as a line with its cells; None for a row without text."""
+        if not self.cells:
+            return None
+        self._carry_down()
+        line = marked(LineKind.ROW, " | ".join(self.cells))
+        line.cells, line.head = tuple(self.grid), self.head
+        return line
+
+    def _carry_down(self) -> None:
+        while (held := self.below.get(len(self.grid))) is not None:
+            text, rows = held
+            if rows > 1:
+                self.below[len(self.grid)] = text, rows - 1
+            else:
+                del self.below[len(self.grid)]
+            self.grid.append(text)
+
+
+def _span(attributes: dict[str, str | None], name: str) -> int:
+    value = attributes.get(name) or ""
     return min(int(value), _MOST_SPANNED) if value.isdecimal() and int(value) > 0 else 1
+
+
+def _by_attributes(node: Any) -> dict[str, str]:
+    """What attributes of HTML mean in CSS; any rule goes before them."""
+    attributes, found = node.attributes, {}
+    if "hidden" in attributes or (node.tag == "dialog" and "open" not in attributes):
+        found["display"] = "none"
+    if attributes.get("bgcolor"):
+        found["background-color"] = str(attributes["bgcolor"])
+    if attributes.get("background"):
+        found["background-image"] = "url()"
+    for name in ("color", "text"):
+        if attributes.get(name) and node.tag == {"color": "font", "text": "body"}[name]:
+            found["color"] = str(attributes[name])
+    return found
+
+
+def _as_html(text: str) -> str:
+    """XHTML as HTML: `<script/>` has no content there, here it would take in the rest of the page."""
+    if not text.lstrip("\ufeff \t\r\n").startswith("<?xml"):
+        return text
+    return _EMPTY_ELEMENT.sub(lambda m: m[0] if m[1].lower() in _VOID else f"<{m[1]}{m[2]}></{m[1]}>", text)
 
 
 def declared_charset(data: bytes) -> str | None:

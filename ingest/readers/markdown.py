@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from markdown_it import MarkdownIt
 
 from ingest.raw import Line, LineKind
-from ingest.readers.html import HtmlReader
+from ingest.readers.html import read_html
 from ingest.readers.text import marked
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ def _words(children: Sequence[Token]) -> str:
 
 
 def _html_lines(content: str) -> list[Line]:
-    reader = HtmlReader(keep_hidden=False)
-    reader.feed(content)
-    reader.close()
-    return reader.lines
+    return read_html(content).lines
 
 
 def _without_front_matter(text: str) -> str:

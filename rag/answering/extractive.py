@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from rag.answering.citations import PageSource
 from rag.answering.question import QuestionAnalysis, analyse, holds_kind
-from rag.answering.ranking import IN_FRONT, Candidate, Ranked, candidates, held, rank, term_weights
+from rag.answering.ranking import (
+    IN_FRONT,
+    Candidate,
+    Ranked,
+    addresses_model,
+    candidates,
+    held,
+    rank,
+    term_weights,
+)
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.tables import Tables
@@ -100,6 +109,7 @@ def draft(
             return cells
         ranked = [one for one in ranked if one.candidate in kept]
     several = MAX_SENTENCES if asks_for_several(question) else 1
+    ranked = [one for one in ranked if not addresses_model(one.candidate.text)] or ranked
     chosen = choose(ranked, several if max_sentences is None else max_sentences)
     written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages)]
     return Draft(tuple(written), declined=not chosen)

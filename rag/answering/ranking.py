@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from rag.answering.addressed import is_addressed
 from rag.answering.identity import Named, conflict, named
 from rag.answering.late_interaction import Matches, match
 from rag.answering.question import QuestionAnalysis, counts_unit, holds_kind, holds_measure
@@ -51,7 +52,7 @@ _ORDERS = re.compile(
 
 def addresses_model(text: str) -> bool:
     """Whether the text tells a model what to do or to say, or is made to look like a model's own words."""
-    return bool(_ORDERS.search(text))
+    return bool(_ORDERS.search(text)) or is_addressed(text)
 
 
 _FIGURE = re.compile(r"\d")

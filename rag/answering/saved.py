@@ -8,6 +8,7 @@ up in the index as it is now and checks every sentence again; nothing that the f
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from rag.answering.citations import PageSource, PageTexts, check_quote, page_hash
+from rag.answering.originals import CurrentPages
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.answering.tables import Tables
 from rag.answering.verification import CheckedDraft, check_draft
@@ -84,6 +86,8 @@ class CitationOutcome(StrEnum):
     """The page is there, its words have changed: the quote no longer stands in the file."""
     REMOVED = "page removed"
     """The index has no such page, and no other page of the file holds the quote."""
+    OUTDATED = "document changed or gone"
+    """The document on the disk is not the one that was indexed."""
     UNPROVEN = "was not proven"
     """It was not proven when the answer was saved, and is not now."""
 
@@ -100,6 +104,7 @@ class CitationOutcome(StrEnum):
             CitationOutcome.MOVED,
             CitationOutcome.GONE,
             CitationOutcome.REMOVED,
+            CitationOutcome.OUTDATED,
         )
 
 
@@ -209,7 +214,10 @@ def read_saved_answer(path: str | Path) -> SavedAnswer:
 def verify_saved_answer(
     receipt: SavedAnswer, pages: PageSource, tables: Tables | None = None
 ) -> Verification:
-    """Look every quote up again in the index `pages` and check every sentence again, figures of `tables` as well."""
+    """Look every quote up again in the index `pages` and check every sentence again, figures of `tables` as well.
+
+    With `CurrentPages(index)` nothing in a document that is gone or has changed counts.
+    """
     passages = [_passage(citation) for citation in receipt.citations]
     places = {citation.n: i for i, citation in enumerate(receipt.citations, 1)}
     quotes = [Quote(c.quote, i) for i, c in enumerate(receipt.citations, 1)]
@@ -220,7 +228,10 @@ def verify_saved_answer(
     )
     library = PageTexts(pages)
     looked_up = [check_quote(quote, passages, library) for quote in quotes]
-    checks = tuple(_check(s, now, pages) for s, now in zip(receipt.citations, looked_up, strict=True))
+    outdated = pages.outdated if isinstance(pages, CurrentPages) else ()
+    checks = tuple(
+        _check(s, now, pages, outdated) for s, now in zip(receipt.citations, looked_up, strict=True)
+    )
     checked = check_draft(Draft(sentences), passages, pages, question=receipt.question, tables=tables)
     return Verification(receipt, checks, checked)
 
@@ -239,13 +250,15 @@ def _passage(citation: SavedCitation) -> Passage:
     )
 
 
-def _check(saved: SavedCitation, now: Citation, pages: PageSource) -> CitationCheck:
+def _check(saved: SavedCitation, now: Citation, pages: PageSource, outdated: Sequence[str]) -> CitationCheck:
     page = pages.page(saved.file, saved.page)
     if now.verified and (now.file, now.page) == (saved.file, saved.page):
         same = page_hash(page) == saved.page_hash
         return CitationCheck(saved, CitationOutcome.PROVEN if same else CitationOutcome.EDITED, now.page)
     if now.verified:
         return CitationCheck(saved, CitationOutcome.MOVED, now.page)
+    if saved.file in outdated:
+        return CitationCheck(saved, CitationOutcome.OUTDATED, saved.page)
     if saved.status not in (QuoteStatus.FOUND, QuoteStatus.MOVED):
         return CitationCheck(saved, CitationOutcome.UNPROVEN, saved.page)
     return CitationCheck(saved, CitationOutcome.REMOVED if page is None else CitationOutcome.GONE, saved.page)

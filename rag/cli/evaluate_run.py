@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from rag.cli.app import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
 from rag.cli.evaluate_show import show_run, show_sweep, write_reports, write_sweep
@@ -27,6 +28,7 @@ from rag.evaluation.sweep import grid
 from rag.pipeline import Pipeline
 from rag.providers.registry import new_meter
 from rag.store import open_index
+from rag.text.paths import is_on_disk, path_of
 
 if TYPE_CHECKING:
     from rag.evaluation.question_sets import Question
@@ -210,13 +212,17 @@ def _rechunked(plan: Plan, settings: Settings) -> str:
         if index.spec.chunk_tokens == settings.chunk_tokens:
             return plan.settings.index
         embeddings, generation = index.spec.embedding_model, index.generation
-        roots = sorted({str(Path(source.path.removesuffix(source.file))) for source in index.documents()})
+        documents = tuple(one for one in index.documents() if is_on_disk(one.path))
     location = plan.out / "indexes" / f"chunk_tokens={settings.chunk_tokens}"
     # a second ingest would only raise the generation, and a run over the earlier one could not go on
     mark = location / "made-from.json"
     if not mark.exists() or mark.read_text() != str(generation):
         tell(f"Indexing with chunks of {settings.chunk_tokens} tokens: {location}")
-        ingest(roots, settings=changed(settings, {"index": str(location), "embeddings": embeddings}))
+        ingest(
+            [path_of(one.path) for one in documents],
+            settings=changed(settings, {"index": str(location), "embeddings": embeddings}),
+            options=IngestOptions(names_of=documents),
+        )
         mark.write_text(str(generation))
     return str(location)
 

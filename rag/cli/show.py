@@ -13,6 +13,7 @@ import click
 
 from ingest.options import Passwords
 from rag.answering.citations import page_hash
+from rag.answering.originals import CurrentPages, original_of
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.forms import citation_form, citations_of
 from rag.cli.options import as_typed, examples, json_option, with_settings
@@ -79,6 +80,7 @@ def command(
             citation = recheck(index, saved, language_for(saved.quote, settings))
         else:
             citation = _cite(index, str(file), int(page or 1), quote)
+        citation = _checked_against_original(index, citation, language_for(citation.quote, settings))
         picture = None
         if png is not None or open_picture:
             keys = Passwords.load(password, passwords).for_file(citation.file)
@@ -153,6 +155,16 @@ def recheck(index: Index, citation: Citation, language: Language) -> Citation:
     note = message("command.page_gone" if page is None else "command.page_changed", language)
     status = citation.status if spans else QuoteStatus.MISSING
     return replace(citation, spans=spans, status=status, note=note)
+
+
+def _checked_against_original(index: Index, citation: Citation, language: Language) -> Citation:
+    """The citation, no longer found when its document is gone or has changed since it was indexed."""
+    pages = CurrentPages(index)
+    pages.page(citation.file, citation.page)
+    if not pages.outdated:
+        return citation
+    note = message("answer.document_outdated", language, file=citation.file)
+    return replace(citation, status=QuoteStatus.MISSING, spans=(), note=note)
 
 
 def _find(quote: str, page: Page) -> tuple[Span, ...]:
@@ -235,7 +247,13 @@ def draw_page(
     if source is None or page is None:
         raise _no_page(index, citation.file, citation.page)
     quotes = [page.text[span.start : span.end] for span in citation.spans if span.page == page.number]
-    picture = render_page(source.path, page.number, quotes, passwords=passwords)
+    original = original_of(index, citation.file)
+    if original is None:
+        raise RagError(
+            f"{citation.file} has changed or is gone since it was indexed, so its page is not drawn: "
+            "run `rag ingest`."
+        )
+    picture = render_page(original, page.number, quotes, passwords=passwords)
     if path is None:
         stem = re.sub(r"[^\w.-]+", "-", Path(citation.file).stem)[:80]
         path = write_state_bytes(index.location, f"pictures/{stem}-p{page.number}.png", picture)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ingest.discovery import discover
+from ingest.naming import unique_names
 from ingest.options import ReadOptions
 from ingest.reading import Reading, ReadJob
 from ingest.workers import ReaderPool
@@ -96,7 +97,7 @@ def _read(settings: Settings, paths: Sequence[str]) -> Iterator[tuple[str, Readi
     files = [path for path in paths if path != "-"]
     if not files:
         return
-    found = discover(files, skip=[settings.folder]).files
+    found = unique_names(discover(files, skip=[settings.folder]).files)
     for file in found:
         if file.problem is not None:
             yield file.file, Reading(file.problem, file.reason)

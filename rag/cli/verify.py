@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rag.answering.originals import CurrentPages
 from rag.answering.saved import read_saved_answer, verify_saved_answer
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.forms import derived_form
@@ -41,7 +42,7 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
     with open_index(settings.index, notify=tell) as index:
         for file in files:
             try:
-                found = verify_saved_answer(read_saved_answer(file), index, index)
+                found = verify_saved_answer(read_saved_answer(file), CurrentPages(index), index)
             except RagError as error:  # the other files are still checked
                 tell(f"Error: {error}")
                 sound = False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from rag.errors import TemplateError
+from rag.text.nesting import check_nesting
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -48,6 +49,7 @@ def load_prompt(name_or_path: str | Path, variables: Iterable[str]) -> JsonPromp
     shipped = files("rag.evaluation.templates").joinpath(f"{name_or_path}.yaml")
     try:
         text = path.read_text(encoding="utf-8") if path.suffix else shipped.read_text(encoding="utf-8")
+        check_nesting(text)
         data = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TemplateError(f"cannot be read: {error}.", file=name_or_path) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import threading
 import time
@@ -187,7 +186,6 @@ class EvaluatedPipeline:
         self._prompt, self._k, self._depth = prompt, k, depth
         self._found = {} if found is None else found
         self._lock = threading.Lock()
-        self._files: tuple[str, ...] | None = None
 
     def ask(self, question: Question) -> Answer:
         """The answer of the pipeline. Raises what `Pipeline.ask` raises."""
@@ -210,11 +208,7 @@ class EvaluatedPipeline:
         given = all_of(self._where, question.where)
         if not question.leave_out:
             return given
-        with self._lock:
-            if self._files is None:
-                self._files = tuple(source.file for source in self._pipeline.index.documents())
-        kept = tuple(glob.escape(file) for file in self._files if file not in question.leave_out)
-        return Filter(files=kept).and_also(given)
+        return Filter(without=tuple(question.leave_out)).and_also(given)
 
 
 def describe(

@@ -130,6 +130,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The model also said that the documents do not hold the answer.",
         "모델은 문서에 답이 없다고도 했습니다.",
     ),
+    "answer.addressed_to_model": (
+        "A quoted sentence tells its reader or a model what to answer; it does not say what is so.",
+        "인용된 문장 가운데 사실이 아니라 독자나 모델에게 어떻게 답할지를 지시하는 문장이 있습니다.",
+    ),
+    "answer.document_outdated": (
+        "{file} has changed or is gone since it was indexed: nothing in it counts as found. Run `rag ingest`.",
+        "{file}: 색인된 뒤 바뀌었거나 없어져 확인된 것으로 보지 않습니다. `rag ingest`를 실행하세요.",
+    ),
     "answer.fewer_passages": (
         "Only {used} of {found} passages fit into the model's context.",
         "모델의 문맥 길이 때문에 구절 {found}개 중 {used}개만 사용했습니다.",

@@ -35,6 +35,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "command.verify_moved": ("moved to page {page}", "{page}쪽으로 이동함"),
     "command.verify_gone": ("no longer in this file", "이 파일에 더 이상 없음"),
     "command.verify_page_removed": ("page removed", "페이지가 삭제됨"),
+    "command.verify_document_changed_or_gone": ("document changed or gone", "문서가 바뀌었거나 없어짐"),
     "command.verify_was_not_proven": ("was not verified when it was saved", "저장할 때에도 확인되지 않음"),
     "command.verify_weakened": ("No longer verified: {sentence}", "더 이상 확인되지 않는 문장: {sentence}"),
     "command.verify_derived": ("Derived again: {formulas}", "다시 계산해 확인됨: {formulas}"),

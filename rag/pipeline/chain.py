@@ -15,6 +15,8 @@ from langchain_core.runnables.config import ensure_config, patch_config
 from rag.answering import extractive, verification
 from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
+from rag.answering.originals import CurrentPages
+from rag.answering.ranking import addresses_model
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import CheckedDraft
@@ -270,15 +272,17 @@ class Steps:
         """Look every quote up in the stored pages."""
         if turn.draft is not None and not turn.declined:
             given = turn.packed.passages if turn.packed is not None else turn.passages
+            pages, language = CurrentPages(turn.snapshot), self._language(turn)
             with turn.stage("verify"):
                 turn.proof = verification.check_draft(
                     turn.draft,
                     given,
-                    turn.snapshot,
-                    language=self._language(turn),
+                    pages,
+                    language=language,
                     question=turn.standalone,
                     tables=turn.snapshot,
                 )
+            turn.notes += [message("answer.document_outdated", language, file=f) for f in pages.outdated]
         return turn
 
     def decide(self, turn: QueryState) -> Answer:
@@ -323,6 +327,10 @@ class Steps:
 
     def _notes(self, turn: QueryState) -> list[str]:
         notes = list(turn.notes)
+        if turn.proof is not None and any(
+            addresses_model(c.quote) for c in turn.proof.citations if c.verified
+        ):
+            notes.append(message("answer.addressed_to_model", self._language(turn)))
         if turn.packed is not None and turn.packed.left_out:
             used = len(turn.packed.passages)
             found = used + turn.packed.left_out

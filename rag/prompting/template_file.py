@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rag.errors import TemplateError
+from rag.text.nesting import check_nesting
 
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -60,7 +61,9 @@ def read_yaml(path: Path) -> YamlWithLines:
     if len(raw) > _MAX_BYTES:
         raise TemplateError("the file is larger than 1 MB, which no template needs.", file=path)
     try:
-        node = yaml.compose(raw.decode("utf-8-sig"), Loader=_LOADER)
+        text = raw.decode("utf-8-sig")
+        check_nesting(text)
+        node = yaml.compose(text, Loader=_LOADER)
     except UnicodeDecodeError:
         raise TemplateError("the file is not UTF-8 text: save it as UTF-8.", file=path) from None
     except yaml.MarkedYAMLError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from langchain_openai import AzureChatOpenAI, AzureOpenAIEmbeddings
 
+from rag import index_location
 from rag.errors import AuthenticationFailed, SettingsError
 from rag.providers.failures import CallSite
 from rag.providers.openai import DIMENSIONS, Requester, client_options
@@ -37,7 +38,10 @@ def _place(model: str, settings: Settings) -> CallSite:
     if settings.azure_openai_api_key is None:
         raise AuthenticationFailed(f"{spec} needs a key: set {_KEY}.")
     return CallSite(
-        spec, f"Azure OpenAI at {settings.azure_openai_endpoint}", _KEY, tuple(settings.secrets())
+        spec,
+        f"Azure OpenAI at {index_location.shown_address(settings.azure_openai_endpoint)}",
+        _KEY,
+        tuple(settings.secrets()),
     )
 
 

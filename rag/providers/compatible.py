@@ -8,6 +8,7 @@ from langchain_openai import OpenAIEmbeddings
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
 
+from rag import index_location
 from rag.errors import SettingsError
 from rag.providers.failures import CallSite
 from rag.providers.openai import Requester, client_options
@@ -71,7 +72,9 @@ def _address(model: str, settings: Settings, ollama: bool) -> str:
 
 def _place(url: str, spec: str, settings: Settings) -> CallSite:
     key_setting = "RAG_API_KEY" if settings.api_key is not None else ""
-    return CallSite(spec, f"the server at {url}", key_setting, tuple(settings.secrets()))
+    return CallSite(
+        spec, f"the server at {index_location.shown_address(url)}", key_setting, tuple(settings.secrets())
+    )
 
 
 def _options(url: str, model: str, settings: Settings) -> dict[str, Any]:

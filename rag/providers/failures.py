@@ -133,6 +133,12 @@ def _from_status(status: int, error: BaseException, place: CallSite) -> Failure:
                 f"The text is too long for {place.spec}: ask for fewer passages (-k) or smaller chunks."
             )
         )
+    if 300 <= status < 400:
+        message = (
+            f"{place.subject} redirects to another address ({status}), to which nothing was sent: "
+            "set the address of the server itself."
+        )
+        return Failure(BadResponse(message))
     if status == 404:
         return Failure(
             ModelNotFound(

@@ -9,6 +9,7 @@ import numpy as np
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai import BadRequestError, DefaultAsyncHttpxClient, DefaultHttpxClient
 
+from rag import index_location
 from rag.errors import AuthenticationFailed, BadResponse
 from rag.providers.failures import CallSite
 from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, is_loopback
@@ -52,17 +53,28 @@ def _place(model: str, settings: Settings) -> CallSite:
     spec = f"openai:{model}"
     if settings.openai_api_key is None:
         raise AuthenticationFailed(f"{spec} needs a key: set {_KEY}, or choose another model with --model.")
-    server = f"the server at {settings.openai_base_url}" if settings.openai_base_url else "OpenAI"
+    server = (
+        f"the server at {index_location.shown_address(settings.openai_base_url)}"
+        if settings.openai_base_url
+        else "OpenAI"
+    )
     return CallSite(spec, server, _KEY, tuple(settings.secrets()))
 
 
 def client_options(base_url: str | None, settings: Settings) -> dict[str, Any]:
-    """Options of every client: our own retries instead of the library's, and no proxy before loopback."""
-    options: dict[str, Any] = {"timeout": settings.timeout, "max_retries": 0}
+    """Options of every client: our own retries instead of the library's, and no proxy before loopback.
+
+    No redirect is followed: the library would send the prompt and the key again to whatever address a server names.
+    """
+    http: dict[str, Any] = {"timeout": settings.timeout, "follow_redirects": False}
     if base_url is not None and is_loopback(base_url):
-        options["http_client"] = DefaultHttpxClient(trust_env=False, timeout=settings.timeout)
-        options["http_async_client"] = DefaultAsyncHttpxClient(trust_env=False, timeout=settings.timeout)
-    return options
+        http["trust_env"] = False
+    return {
+        "timeout": settings.timeout,
+        "max_retries": 0,
+        "http_client": DefaultHttpxClient(**http),
+        "http_async_client": DefaultAsyncHttpxClient(**http),
+    }
 
 
 class Requester:

@@ -152,15 +152,10 @@ def _keep_pages(scores: dict[PageKey, float], hits: Iterable[ScoredPage]) -> Non
 def _narrowed(where: Filter | None, routes: Mapping[str, float]) -> Filter | None:
     """The caller's filter, narrowed to the files named best; None when none is named clearly."""
     named = [file for file, bonus in routes.items() if bonus >= CLEARLY_NAMED]
-    if not named or (where is not None and where.files):
+    if not named or (where is not None and (where.files or where.documents is not None)):
         return None  # the caller's own choice of files is narrow enough
     best = sorted(named, key=lambda file: (-routes[file], file))[:ROUTED_FILES]
-    globs = tuple(_literal(file) for file in best)
-    return Filter(files=globs) if where is None else replace(where, files=globs)
-
-
-def _literal(file: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in file)
+    return replace(where or Filter(), documents=tuple(best))
 
 
 def _complete(index: Snapshot, vector: NDArray[np.float32], found: Candidates) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from rag.errors import SettingsError
+from rag.text.nesting import check_nesting
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def _shipped() -> Glossary:
 
 def _parse(text: str, name: str) -> tuple[GlossaryEntry, ...]:
     try:
+        check_nesting(text)
         rows = yaml.safe_load(text) or []
         return tuple(_entry(row) for row in rows)
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:

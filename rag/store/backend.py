@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from rag import index_location
-from rag.errors import IndexLocked, IndexReadOnly, UsageError
+from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexReadOnly, UsageError
 from rag.store.folder import FolderBackend
 from rag.store.postgres.location import driver, is_postgres
 from rag.store.rows import Database
@@ -94,12 +94,21 @@ class OpenIndex(Snapshot):
         self._backend.close()
 
     def _publish_leftovers(self) -> None:
-        """Publish what a killed writer finished, unless a writer is at work or nothing may be written."""
+        """Publish what a killed writer finished, unless a writer is at work or nothing can be written.
+
+        What was published before can be read on a full disk, too; the next writer publishes the rest.
+        """
         if not has_unpublished(self.database, self._backend.state()):
             return
-        with suppress(IndexLocked, IndexReadOnly):
+        try:
             with self.writer(wait=False):
                 pass
+        except (IndexDamaged, IndexMismatch):
+            raise
+        except (IndexError_, OSError) as error:
+            if not isinstance(error, (IndexLocked, IndexReadOnly)):
+                self._backend.notify(f"What an interrupted run had finished is not published yet: {error}")
+        else:
             self._backend.notify(f"Published what an interrupted run had finished in {self.location}.")
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ added and the one that removed them; a reader at generation g sees
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import stat
@@ -142,6 +143,10 @@ CREATE INDEX page_tables_page ON page_tables (content, page);
 )
 """Entry n brings version n to version n + 1 (`PRAGMA user_version`)."""
 
+_CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+_IN_MEMORY = "/dev/shm"  # noqa: S108 - only a folder of our own inside it
+"""Files in memory, on Linux."""
+
 
 @contextmanager
 def readable_errors(path: Path) -> Iterator[None]:
@@ -155,7 +160,15 @@ def readable_errors(path: Path) -> Iterator[None]:
         raise  # a mistake of the caller, not of the file
     except sqlite3.Error as error:
         raise _translated(path, error) from error
-    except (ValueError, TypeError, KeyError, UnicodeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        UnicodeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise IndexDamaged(f"{path} is damaged: a row cannot be read ({error}); {_FIX}.") from error
 
 
@@ -172,6 +185,27 @@ def _translated(path: Path, error: sqlite3.Error) -> IndexError_:
     if kind is IndexReadOnly:
         return IndexReadOnly(f"{path} may be read but not written: choose another place with --index.")
     return IndexDamaged(f"{path} is damaged ({error}); {_FIX}.")
+
+
+def _copied(files: Sequence[Path]) -> tempfile.TemporaryDirectory[str]:
+    """Copies of the files in a temporary folder; in one in memory where the disk has no room for them."""
+    places = [None, *(place for place in (_IN_MEMORY,) if os.path.isdir(place))]
+    for place in places:
+        copy = None
+        try:
+            copy = tempfile.TemporaryDirectory(prefix="pagequote-", dir=place)
+            for file in files:
+                shutil.copy(file, Path(copy.name) / file.name)
+            return copy
+        except OSError as error:
+            if copy is not None:
+                copy.cleanup()
+            if place == places[-1]:
+                raise IndexError_(
+                    f"{files[0]} needs a copy to be read, and there is no room for it ({error.strerror}): "
+                    "free some disk space, then run the same command again."
+                ) from error
+    raise AssertionError("there is always a temporary folder")
 
 
 def _require_regular_file(path: Path, *, needed: bool) -> None:
@@ -257,9 +291,10 @@ class SqliteDatabase(Database):
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             return cls(connection, path, writable=False)
         except sqlite3.OperationalError as error:
-            # In a folder that may not be written SQLite cannot make the shared-memory file that WAL needs.
+            # In a folder that may not be written, or on a full disk, SQLite cannot make the shared-memory file that
+            # WAL needs.
             connection.close()
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
                 raise
         return cls._open_unwritable_folder(path)
 
@@ -269,9 +304,7 @@ class SqliteDatabase(Database):
         copy = None
         if wal.exists() and wal.stat().st_size:
             # A writer was killed: the newest commits are in the WAL, and only a copy can be recovered.
-            copy = tempfile.TemporaryDirectory(prefix="pagequote-")
-            for name in (path, wal):
-                shutil.copy(name, Path(copy.name) / name.name)
+            copy = _copied((path, wal))
             connection = _connect(Path(copy.name) / path.name, "rw")
         else:
             connection = _connect(path, "ro&immutable=1")
@@ -358,17 +391,21 @@ class SqliteDatabase(Database):
         return json.dumps([int(value) for value in values])
 
     def matches_glob(self, column: str, name: str) -> str:
-        return f"{column} GLOB :{name}"
+        # one list, not one condition for each: SQLite refuses an expression that is nested a thousand deep
+        return f"EXISTS (SELECT 1 FROM json_each(:{name}) AS pattern WHERE {column} GLOB pattern.value)"
 
-    def glob(self, pattern: str) -> str:
-        return pattern
+    def globs(self, patterns: Sequence[str]) -> object:
+        return self.texts(patterns)
 
-    def has_field(self, key: str, values: Sequence[str]) -> str:
-        listed = ", ".join(f":{name}" for name in values)
-        return (
-            "EXISTS (SELECT 1 FROM json_each(s.metadata) AS m "
-            f"WHERE m.key = :{key} AND casefold(m.value) IN ({listed}))"
-        )
+    def one_of_texts(self, column: str, name: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+
+    def texts(self, values: Sequence[str]) -> object:
+        return json.dumps(list(values))
+
+    def has_field(self, key: str, values: str | None = None) -> str:
+        one = "" if values is None else f" AND {self.one_of_texts('casefold(m.value)', values)}"
+        return f"EXISTS (SELECT 1 FROM json_each(s.metadata) AS m WHERE m.key = :{key}{one})"
 
     def page_list(self, name: str) -> str:
         columns = "json_extract(value, '$[0]') AS file, json_extract(value, '$[1]') AS page"

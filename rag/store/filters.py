@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -13,9 +14,16 @@ from rag.errors import UsageError
 from rag.store.rows import Database
 
 _PAGES = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?\Z")
+_LONGEST = 2_000
+"""Characters of one condition: more than any path, far below the 50,000 at which SQLite refuses a pattern."""
+_MOST_KEYS = 50
+"""Metadata fields in one filter: documents have about seven, and SQLite nests at most 1,000 conditions."""
+_KEYS = ("file", "folder", "page")
+STANDARD_FIELDS = ("folder", "format", "title", "author", "period", "language", "created")
+"""Fields that ingest writes for documents that state them: asking for one that no document has is no mistake."""
 _FORMS = (
     "`file=GLOB`, `folder=NAME`, `page=3` or `page=3-10`, `format=pdf`, "
-    "or a metadata field such as `year=2023`"
+    "or a metadata field such as `period=2023`"
 )
 
 
@@ -25,7 +33,8 @@ class Filter:
 
     files: tuple[str, ...] = ()
     """Globs (`*`, `?`, `[...]`) over the file's relative path; `*` crosses `/`, and a pattern without `/`
-    may also match the file's name alone."""
+    may also match the file's name alone. A pattern that is the exact name of a document selects that document
+    alone; a leading `./` stands for the folder that was ingested, so that `./a.pdf` is not `2023/a.pdf`."""
     folders: tuple[str, ...] = ()
     """Folders, themselves and all below them."""
     first_page: int | None = None
@@ -34,6 +43,10 @@ class Filter:
     """For each key the values it may have, compared without regard to case."""
     also: tuple[Filter, ...] = ()
     """Further filters that must hold, too; their pages do not count (see `and_also`)."""
+    documents: tuple[str, ...] | None = None
+    """Exact names of the only documents that are searched; None for all."""
+    without: tuple[str, ...] = ()
+    """Exact names of documents that are not searched."""
 
     @classmethod
     def parse(cls, conditions: Sequence[str]) -> Filter | None:
@@ -48,6 +61,8 @@ class Filter:
             )
             if not equals or not key or not value:
                 raise UsageError(f"--where {condition!r} is not understood: use {_FORMS}.")
+            if len(condition) > _LONGEST:
+                raise UsageError(f"--where {condition[:40]!r}... is longer than {_LONGEST:,} characters.")
             if key == "file":
                 files.append(value)
             elif key == "folder":
@@ -60,6 +75,8 @@ class Filter:
                 metadata.setdefault(key, []).append(value)
         if not conditions:
             return None
+        if len(metadata) > _MOST_KEYS:
+            raise UsageError(f"--where names {len(metadata)} metadata fields: the most is {_MOST_KEYS}.")
         values = tuple((key, tuple(options)) for key, options in sorted(metadata.items()))
         return cls(tuple(files), tuple(folders), pages[0], pages[1], values)
 
@@ -84,6 +101,7 @@ class Filter:
             parts.append(f"page={first}" if first == last else f"page={first}-{last}")
         parts += [f"{key}={value}" for key, values in self.metadata for value in values]
         parts += [str(other) for other in self.also if not other.empty]
+        parts += [f"file=./{literal_glob(name)}" for name in self.documents or ()]
         return " ".join(parts)
 
     @property
@@ -96,32 +114,61 @@ class Filter:
         """True when it chooses among the pages of a file."""
         return self.first_page is not None or self.last_page is not None
 
-    def source_condition(self, database: Database, prefix: str = "") -> tuple[str, dict[str, Any]]:
-        """SQL over `sources s` (without the pages) and its parameters, whose names begin with `prefix`;
-        `1 = 1` when there is no condition."""
+    @property
+    def plain_names(self) -> tuple[str, ...]:
+        """The patterns that may be exact names of documents."""
+        own = tuple(glob for glob in self.files if not glob.startswith("./"))
+        return own + tuple(name for other in self.also for name in other.plain_names)
+
+    def source_condition(
+        self, database: Database, exact: Collection[str] = (), prefix: str = ""
+    ) -> tuple[str, dict[str, Any]]:
+        """SQL over `sources s` (without the pages) and its parameters; `1 = 1` when there is no condition.
+
+        exact: those of `plain_names` that are names of documents. prefix: what the parameters' names begin with.
+        """
         parameters: dict[str, Any] = {}
         groups = []
-        for letter, globs in (("f", self._file_globs()), ("d", self._folder_globs())):
-            bound = {f"{prefix}{letter}{number}": database.glob(glob) for number, glob in enumerate(globs)}
-            if bound:
-                terms = (database.matches_glob("s.file", name) for name in bound)
-                groups.append("(" + " OR ".join(terms) + ")")
-                parameters |= bound
+        for name, globs in (("files", self._file_globs(exact)), ("folders", self._folder_globs())):
+            if globs:
+                groups.append(database.matches_glob("s.file", prefix + name))
+                parameters[prefix + name] = database.globs(globs)
+        if self.documents is not None:
+            groups.append(database.one_of_texts("s.file", f"{prefix}documents"))
+            parameters[f"{prefix}documents"] = database.texts(self.documents)
+        if self.without:
+            groups.append(f"NOT {database.one_of_texts('s.file', f'{prefix}without')}")
+            parameters[f"{prefix}without"] = database.texts(self.without)
         for number, (key, options) in enumerate(self.metadata):
-            values = {f"{prefix}m{number}_{n}": option.casefold() for n, option in enumerate(options)}
-            groups.append(database.has_field(f"{prefix}k{number}", list(values)))
-            parameters |= {f"{prefix}k{number}": key, **values}
+            groups.append(database.has_field(f"{prefix}k{number}", f"{prefix}m{number}"))
+            parameters[f"{prefix}k{number}"] = key
+            parameters[f"{prefix}m{number}"] = database.texts([option.casefold() for option in options])
         for number, other in enumerate(self.also):
-            condition, values = other.source_condition(database, f"{prefix}a{number}_")
+            condition, values = other.source_condition(database, exact, f"{prefix}a{number}_")
             groups.append(f"({condition})")
             parameters |= values
         return " AND ".join(groups) or "1 = 1", parameters
 
-    def _file_globs(self) -> list[str]:
-        return [form for glob in self.files for form in ((glob,) if "/" in glob else (glob, f"*/{glob}"))]
+    def _file_globs(self, exact: Collection[str]) -> list[str]:
+        found: list[str] = []
+        for glob in self.files:
+            if glob.startswith("./"):
+                found.append(glob[2:])
+            elif glob in exact:
+                found.append(literal_glob(glob))
+            else:
+                found += [glob] if "/" in glob else [glob, f"*/{glob}"]
+        return found
 
     def _folder_globs(self) -> list[str]:
-        return [f"{_literal_glob(folder)}/*" for folder in self.folders if folder not in ("", ".")]
+        return [f"{literal_glob(folder)}/*" for folder in self.folders if folder not in ("", ".")]
+
+
+def unknown_field(key: str) -> UsageError:
+    """The error for a metadata field that no document has."""
+    near = difflib.get_close_matches(key.casefold(), (*_KEYS, *STANDARD_FIELDS), 1)
+    hint = f"did you mean `{near[0]}`" if near else f"use {_FORMS}"
+    return UsageError(f"--where {key}=...: no document has a field {key!r}: {hint}.")
 
 
 def _page_range(condition: str, value: str) -> tuple[int | None, int | None]:
@@ -137,7 +184,8 @@ def _page_range(condition: str, value: str) -> tuple[int | None, int | None]:
     return first, last
 
 
-def _literal_glob(text: str) -> str:
+def literal_glob(text: str) -> str:
+    """A name as the glob that matches it alone."""
     return re.sub(r"([*?\[])", r"[\1]", text)
 
 

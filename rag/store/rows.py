@@ -23,6 +23,11 @@ VISIBLE = "{0}.added <= :g AND ({0}.removed IS NULL OR {0}.removed > :g)"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_MAX_NUMBER = 2**31
+"""Pages, characters of a page and tokens of a chunk stay below this in any document that was ever read."""
+_MAX_PAGES_OF_A_CHUNK = 100
+"""A chunk runs over a page's end only to finish a sentence. More would make every loop over its pages a long one."""
+
 Vectors = NDArray[np.float32]
 Parameters = Sequence[Any] | dict[str, Any]
 T = TypeVar("T")
@@ -80,16 +85,22 @@ class Database(Protocol):
     def numbers(self, values: Sequence[int]) -> object:
         """Numbers as they are bound for `one_of`."""
 
+    def one_of_texts(self, column: str, name: str) -> str:
+        """SQL: the column is one of the texts bound as `:name`."""
+
+    def texts(self, values: Sequence[str]) -> object:
+        """Texts as they are bound for `one_of_texts` and `has_field`."""
+
     def matches_glob(self, column: str, name: str) -> str:
-        """SQL: the column matches the pattern bound as `:name`."""
+        """SQL: the column matches one of the patterns bound as `:name`."""
 
-    def glob(self, pattern: str) -> str:
-        """A glob (`*`, `?`, `[...]`) as it is bound for `matches_glob`."""
+    def globs(self, patterns: Sequence[str]) -> object:
+        """Globs (`*`, `?`, `[...]`) as they are bound for `matches_glob`."""
 
-    def has_field(self, key: str, values: Sequence[str]) -> str:
-        """SQL: the metadata of `sources s` has, for the key bound as `:key`, one of the values bound by name.
+    def has_field(self, key: str, values: str | None = None) -> str:
+        """SQL: the metadata of `sources s` has the key bound as `:key`, with one of the texts bound as `:values`.
 
-        The values are case-folded.
+        The values are case-folded. Without `values` any value will do.
         """
 
     def page_list(self, name: str) -> str:
@@ -140,7 +151,7 @@ def record_row(record: DocumentRecord) -> tuple[Any, ...]:
 def record_of(row: Sequence[Any]) -> DocumentRecord:
     """From a row of RECORD_COLUMNS."""
     file, path, content_hash, size, mtime_ns, status, reason, title, metadata = row
-    fields = json.loads(metadata)
+    fields = _json(metadata)
     if not isinstance(fields, dict):
         raise ValueError("metadata is not an object")
     return DocumentRecord(
@@ -161,7 +172,7 @@ def page_row(page: Page) -> tuple[Any, ...]:
 def page_of(row: Sequence[Any]) -> Page:
     """From a row of PAGE_COLUMNS."""
     number, text, status, reason, label, characters, furniture = row
-    ranges = tuple((int(start), int(end)) for start, end in json.loads(furniture))
+    ranges = tuple((int(start), int(end)) for start, end in _json(furniture))
     return Page(number, text, Status(status), reason, label, characters, ranges)
 
 
@@ -172,7 +183,30 @@ def spans_json(spans: Iterable[Span]) -> str:
 
 def spans_of(text: str) -> tuple[Span, ...]:
     """From the form of `spans_json`."""
-    return tuple(Span(int(page), int(start), int(end)) for page, start, end in json.loads(text))
+    return tuple(Span(_number(page), _number(start), _number(end)) for page, start, end in _json(text))
+
+
+def _json(text: str) -> Any:
+    """Stored JSON. Raises ValueError, also for brackets nested deeper than Python follows."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
+
+
+def _number(value: Any) -> int:
+    """A stored number. Raises ValueError beyond what any document has."""
+    if type(value) is not int or not 0 <= value < _MAX_NUMBER:
+        raise ValueError(f"{str(value)[:40]} is no page or place on a page")
+    return value
+
+
+def _check_pages(first: Any, last: Any, spans: Sequence[Span]) -> None:
+    """Raise ValueError when a chunk claims pages that none of its spans is on."""
+    if not 1 <= _number(first) <= _number(last) < first + _MAX_PAGES_OF_A_CHUNK:
+        raise ValueError(f"a chunk claims the pages {first} to {last}")
+    if any(not first <= span.page <= last for span in spans):
+        raise ValueError("a chunk has words on a page outside its own pages")
 
 
 def chunk_row(identity: int, content: int, chunk: Chunk) -> tuple[Any, ...]:
@@ -186,7 +220,11 @@ def chunk_row(identity: int, content: int, chunk: Chunk) -> tuple[Any, ...]:
 def chunk_of(row: Sequence[Any]) -> Chunk:
     """From ordinal, spans, text, header, heading, tokens."""
     ordinal, spans, text, header, heading, tokens = row
-    return Chunk(ordinal, spans_of(spans), text, header, heading, tokens)
+    found = spans_of(spans)
+    if not found:
+        raise ValueError("a chunk is on no page")
+    _check_pages(found[0].page, found[-1].page, found)
+    return Chunk(ordinal, found, text, header, heading, tokens)
 
 
 def table_json(table: Table) -> str:
@@ -210,8 +248,10 @@ LEFT JOIN pages p ON p.content = c.content AND p.number = c.page
 def passage_of(row: Sequence[Any]) -> Passage:
     """From a row of PASSAGE_QUERY."""
     identity, file, page, page_end, text, spans, heading, header, title, label, status = row
+    found = spans_of(spans)
+    _check_pages(page, page_end, found)
     return Passage(
-        identity, file, page, page_end, text, spans_of(spans), page_label=label or "", heading=heading,
+        identity, file, page, page_end, text, found, page_label=label or "", heading=heading,
         header=header, title=title, ocr=status == Status.OCR.value,
     )  # fmt: skip
 

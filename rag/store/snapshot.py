@@ -12,7 +12,7 @@ import numpy as np
 
 from rag.errors import IndexMismatch
 from rag.store import rows
-from rag.store.filters import Filter
+from rag.store.filters import STANDARD_FIELDS, Filter, unknown_field
 from rag.store.keywords import KeywordField
 from rag.store.rows import Database, Selection
 from rag.store.spec import IndexSpec, IndexState
@@ -280,8 +280,9 @@ class GenerationRows:
     # -- what a search may answer from ----------------------------------------------------------------------
 
     def selection(self, where: Filter) -> Selection:
-        """What the filter allows."""
-        condition, parameters = where.source_condition(self.database)
+        """What the filter allows. Raises UsageError for a metadata field that no document has."""
+        self._check_fields(where)
+        condition, parameters = where.source_condition(self.database, self._documents_named(where))
         found = self.database.rows(
             "SELECT c.id, c.first_chunk, c.last_chunk FROM sources s JOIN contents c ON c.id = s.content "
             f"WHERE {condition} AND {rows.VISIBLE.format('s')} ORDER BY c.id",
@@ -289,6 +290,27 @@ class GenerationRows:
         )
         table = np.array(found, dtype=np.int64).reshape(-1, 3)
         return Selection(table[:, 0], table[:, 1:], where.first_page, where.last_page)
+
+    def _documents_named(self, where: Filter) -> frozenset[str]:
+        """The file patterns that are exact names of documents."""
+        if not where.plain_names:
+            return frozenset()
+        found = self.database.rows(
+            f"SELECT s.file FROM sources s WHERE {self.database.one_of_texts('s.file', 'names')} "
+            f"AND {rows.VISIBLE.format('s')}",
+            {"names": self.database.texts(where.plain_names), "g": self.generation},
+        )
+        return frozenset(row[0] for row in found)
+
+    def _check_fields(self, where: Filter) -> None:
+        """Raise UsageError for a metadata field that no document has: it is misspelt."""
+        for key in (key for key, _ in where.metadata if key not in STANDARD_FIELDS):
+            condition = f"{self.database.has_field('k')} AND {rows.VISIBLE.format('s')}"
+            found = self.database.rows(
+                f"SELECT 1 FROM sources s WHERE {condition} LIMIT 1", {"k": key, "g": self.generation}
+            )
+            if not found and rows.holds_contents(self.database, self.generation):
+                raise unknown_field(key)
 
 
 class GenerationReader(Protocol):

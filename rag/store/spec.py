@@ -40,7 +40,7 @@ class IndexSpec:
         try:
             fields = json.loads(text)
             spec = cls(**fields)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise IndexDamaged(
                 f"the record of what the index was made with cannot be read ({error})"
             ) from error

@@ -12,7 +12,7 @@ import hmac
 import html
 import secrets
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
@@ -30,8 +30,13 @@ COOKIE = "pagequote_login"
 LOGIN = "/login"
 LIFETIME = 12 * 3600
 """Seconds that a login lasts."""
+VISITOR = "pagequote_visitor"
+"""Name of the cookie that tells visitors apart, so that nobody writes in another's session."""
+_VISITOR_LIFETIME = 365 * 24 * 3600
 TRIES = 10
-"""Wrong passwords a minute, from all visitors together, before further ones are refused unread."""
+"""Wrong passwords a minute from one address before further ones from there are refused unread."""
+_ADDRESSES = 10_000
+"""Addresses whose wrong passwords are remembered."""
 _LONGEST_FORM = 4096
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # Streamlit compiles its chart and table engines at run time, hence wasm-unsafe-eval; its styles are inline.
@@ -57,7 +62,7 @@ class AccessControl:
         self._app = app
         self._password = password
         self._key = secrets.token_bytes(32)
-        self._failures: deque[float] = deque(maxlen=TRIES)
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -68,7 +73,7 @@ class AccessControl:
         elif self._password is not None and scope["type"] == "http" and scope["path"] == LOGIN:
             await self._login(scope, receive, _with_headers(send))
         elif self._password is None or self._logged_in(scope):
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, _with_headers(send, _new_visitor(scope)))
         elif (
             scope["type"] == "http" and scope["method"] == "GET" and "text/html" in _header(scope, b"accept")
         ):
@@ -92,11 +97,12 @@ class AccessControl:
             return
         form = parse_qs((await _body(receive)).decode("utf-8", "replace"))
         given, target = form.get("password", [""])[0], form.get("next", ["/"])[0]
-        if len(self._failures) == TRIES and time.monotonic() - self._failures[0] < 60:
+        address = _address(scope)
+        if self._throttled(address):
             await self._form(send, 429, target, "wait")
             return
         if not hmac.compare_digest(given.encode(), (self._password or "").encode()):
-            self._failures.append(time.monotonic())
+            self._remember_failure(address)
             await asyncio.sleep(0.5)
             await self._form(send, 403, target, "wrong")
             return
@@ -116,6 +122,16 @@ class AccessControl:
             wait="" if problem == "wait" else "hidden",
         )
         await _answer(send, status, body.encode(), (b"content-type", b"text/html; charset=utf-8"))
+
+    def _throttled(self, address: str) -> bool:
+        times = self._failures.get(address) or deque[float]()
+        return len(times) == TRIES and time.monotonic() - times[0] < 60
+
+    def _remember_failure(self, address: str) -> None:
+        self._failures.setdefault(address, deque(maxlen=TRIES)).append(time.monotonic())
+        self._failures.move_to_end(address)
+        while len(self._failures) > _ADDRESSES:
+            self._failures.popitem(last=False)
 
     def _sign(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
@@ -146,16 +162,32 @@ def _header(scope: Scope, name: bytes) -> str:
     return "; ".join(value.decode("latin-1") for value in values)
 
 
+def _address(scope: Scope) -> str:
+    """Who asks, as far as the network tells; of an IPv6 address the part that a household shares."""
+    host = str((scope.get("client") or ("", 0))[0])
+    return ":".join(host.split(":")[:4]) if host.count(":") > 1 else host
+
+
 def _local_target(target: str) -> str:
     """A path on this server; anything else would make the login a springboard to another."""
     plain = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if plain and target.isascii() and " " not in target else "/"
 
 
-def _with_headers(send: Send) -> Send:
+def _new_visitor(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """The header that gives a browser its secret when it asks for a page and has none yet."""
+    page = scope["type"] == "http" and scope["method"] == "GET" and "text/html" in _header(scope, b"accept")
+    if not page or VISITOR in _header(scope, b"cookie"):
+        return ()
+    secure = "; Secure" if scope.get("scheme") == "https" else ""
+    kept = f"Path=/; HttpOnly; SameSite=Lax; Max-Age={_VISITOR_LIFETIME}{secure}"
+    return ((b"set-cookie", f"{VISITOR}={secrets.token_urlsafe(24)}; {kept}".encode()),)
+
+
+def _with_headers(send: Send, more: tuple[tuple[bytes, bytes], ...] = ()) -> Send:
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *HEADERS]
+            message["headers"] = [*message.get("headers", ()), *HEADERS, *more]
         await send(message)
 
     return sender

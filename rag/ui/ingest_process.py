@@ -13,12 +13,15 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ingest.pipeline import IngestOptions, ingest
 from ingest.progress import FileResult, IngestReport, ProgressCounts
 from rag.errors import RagError
 from rag.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
 
 _EVERY = 0.25
 """Seconds between two lines of progress."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rag.answering.originals import original_of
 from rag.errors import RagError
 from rag.store import Snapshot
 from rag.types import Citation, Passage, Span
@@ -87,40 +87,6 @@ def view_page(index: Snapshot, cited: CitedPage, number: int, pictures: Pictures
         except RagError as error:
             problem = str(error)
     return DrawnPage(number, count, page.text, ranges, picture, problem)
-
-
-def original_of(index: Snapshot, file: str) -> Path | None:
-    """The document as it was indexed; None when it is gone or has other bytes now.
-
-    The index may come from elsewhere and name any path. Only a file with the very bytes that were indexed is
-    handed out, so that nobody learns from it what the index does not say already.
-    """
-    source = index.document(file)
-    if source is None or not source.content_hash:
-        return None
-    path = Path(source.path)
-    try:
-        stat = path.stat()
-        if not path.is_file() or stat.st_size != source.size:
-            return None
-        return path if _digest(path, stat.st_size, stat.st_mtime_ns) == source.content_hash else None
-    except (OSError, ValueError):
-        return None
-
-
-_digests: OrderedDict[tuple[Path, int, int], str] = OrderedDict()
-_digesting = threading.Lock()
-
-
-def _digest(path: Path, size: int, mtime_ns: int) -> str:
-    key = (path, size, mtime_ns)
-    with _digesting:
-        if key not in _digests:
-            with path.open("rb") as file:
-                _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
-            while len(_digests) > 10 * _PICTURES:
-                _digests.popitem(last=False)
-        return _digests[key]
 
 
 def _is_pdf(path: Path) -> bool:

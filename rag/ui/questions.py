@@ -70,7 +70,7 @@ class Choices:
         literal = (
             re.sub(r"([*?\[])", r"[\1]", file) for file in self.files
         )  # as globs that match these alone
-        named = tuple(f"file={name}" for name in literal)
+        named = tuple(f"file=./{name}" for name in literal)
         return (*named, *(c for c in self.conditions if c.strip())) or None
 
 

@@ -6,6 +6,7 @@ index as it is now, and what is shown as verified is what is there today.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -20,9 +21,9 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from rag.answering.originals import CurrentPages
 from rag.answering.saved import SavedAnswer, saved_answer_of, verify_saved_answer
 from rag.errors import UsageError
-from rag.store import Snapshot
 from rag.types import Answer, Passage, Span, Usage
 from rag.ui.questions import Choices, History, RunningQuestion
 from rag.ui.uploads import write_whole
@@ -66,6 +67,8 @@ class SessionFile:
 
     turns: tuple[SavedExchange, ...]
     choices: Choices = field(default_factory=Choices)
+    owner: str = ""
+    """Digest of the visitor who writes in it; empty in files of earlier versions."""
     format: Literal["pagequote-session/1"] = FORMAT
 
 
@@ -102,6 +105,8 @@ class Session:
     running: RunningQuestion | None = None
     problem: str = ""
     """Why the last question has no answer."""
+    owner: str = ""
+    """Digest of the visitor who writes in it."""
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -138,7 +143,7 @@ class Session:
 
     def to_json(self) -> bytes:
         """The session as a file holds it."""
-        saved = SessionFile(tuple(exchange.saved() for exchange in self.exchanges), self.choices)
+        saved = SessionFile(tuple(one.saved() for one in self.exchanges), self.choices, self.owner)
         return json.dumps(asdict(saved), ensure_ascii=False, indent=1, default=str).encode("utf-8", "replace")
 
     def export(self) -> bytes:
@@ -157,7 +162,7 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
-def read_session(content: bytes, pages: Snapshot | None, identity: str | None = None) -> Session:
+def read_session(content: bytes, pages: CurrentPages | None, identity: str | None = None) -> Session:
     """A session from a file (the JSON, or the exported ZIP), every quote looked up again in `pages`.
 
     Raises UsageError when it is no session.
@@ -168,7 +173,7 @@ def read_session(content: bytes, pages: Snapshot | None, identity: str | None = 
         field_name = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
         raise UsageError(f"This is not a session exported from this page: {field_name} is wrong.") from None
     exchanges = [_reopened(one, pages) for one in saved.turns] if pages is not None else []
-    return Session(identity or new_id(), saved.choices, exchanges)
+    return Session(identity or new_id(), saved.choices, exchanges, owner=saved.owner if identity else "")
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -183,7 +188,7 @@ def _unpacked(content: bytes) -> bytes:
     return content
 
 
-def _reopened(saved: SavedExchange, pages: Snapshot) -> Exchange:
+def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
     saved_answer = saved.receipt
     again = verify_saved_answer(saved_answer, pages, pages)
     proof = again.proof
@@ -208,7 +213,7 @@ def _reopened(saved: SavedExchange, pages: Snapshot) -> Exchange:
     return Exchange(answer, saved.at, stale=saved_answer.answered and not again.holds)
 
 
-def _passage_at(near: NearPassage, pages: Snapshot) -> Passage | None:
+def _passage_at(near: NearPassage, pages: CurrentPages) -> Passage | None:
     """The passage with the words that stand there today."""
     words = []
     for span in near.spans:
@@ -228,11 +233,23 @@ class SessionStore:
         self._open: dict[str, Session] = {}
         self._changing = threading.Lock()
 
-    def get(self, identity: str | None, choices: Choices, pages: Snapshot | None) -> Session:
-        """The session with that id, from memory or disk; a new one when there is none."""
+    def get(
+        self, identity: str | None, choices: Choices, pages: CurrentPages | None, visitor: str = ""
+    ) -> Session:
+        """The session with that id, from memory or disk; a new one when there is none.
+
+        visitor: a secret that only this visitor's browser knows. Of another visitor's session it gives a copy of its
+        own, so that neither who follows a link nor who sent it sees or changes what the other asks from then on.
+        """
+        owner = hashlib.sha256(visitor.encode()).hexdigest() if visitor else ""
         with self._changing:
-            session = self._open.pop(identity or "", None) or self._from_disk(identity, pages)
-            session = session or Session(new_id(), choices)
+            session = self._open.get(identity or "") or self._from_disk(identity, pages)
+            if session is None:
+                session = Session(new_id(), choices, owner=owner)
+            elif session.owner and session.owner != owner:
+                session = Session(new_id(), session.choices, list(session.exchanges), owner=owner)
+            session.owner = session.owner or owner
+            self._open.pop(session.id, None)
             self._open[session.id] = session  # the newest is the last
             idle = [key for key, one in self._open.items() if one.running is None]
             for key in idle[: max(len(self._open) - self._most, 0)]:
@@ -263,7 +280,7 @@ class SessionStore:
                 continue
         return found
 
-    def _from_disk(self, identity: str | None, pages: Snapshot | None) -> Session | None:
+    def _from_disk(self, identity: str | None, pages: CurrentPages | None) -> Session | None:
         if identity is None or not _ID.fullmatch(identity) or pages is None:
             return None
         path = self._folder / f"{identity}.json"

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from rag.answering.originals import CurrentPages
 from rag.errors import IndexMissing, RagError, UsageError
 from rag.messages import Language
 from rag.prompting.catalogue import list_templates, load_template
@@ -244,9 +245,11 @@ class Workspace:
 
     # -- sessions ---------------------------------------------------------------------------------------------
 
-    def session(self, identity: str | None) -> Session:
-        """The session of that id, or a new one."""
-        session = self.sessions.get(identity, Choices.of(self.settings), self.shared_index.index())
+    def session(self, identity: str | None, visitor: str = "") -> Session:
+        """The session of that id, or a new one; a copy of one that another visitor began."""
+        index = self.shared_index.index()
+        pages = None if index is None else CurrentPages(index)
+        session = self.sessions.get(identity, Choices.of(self.settings), pages, visitor)
         session.choices = self.allowed(session.choices)
         return session
 
@@ -255,7 +258,7 @@ class Workspace:
         index = self.shared_index.index()
         if index is None:
             raise UsageError("There is no index to verify this session against: add its documents first.")
-        session = read_session(content, index)
+        session = read_session(content, CurrentPages(index))
         session.choices = self.allowed(session.choices)
         self.sessions.adopt(session)
         return session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,42 @@ class TestShow:
         (index / "last-answer.json").symlink_to(victim)
         assert rag("ask", ENGLISH).code == 0
         assert victim.read_text(encoding="utf-8") == "mine"
+
+
+class TestChangedDocuments:
+    """A document was replaced or removed, and the index does not know it yet."""
+
+    @pytest.fixture
+    def asked(self, rag: Run, workdir: Path) -> Path:
+        (workdir / "docs").mkdir()
+        shutil.copy(SAMPLE / FERRY, workdir / "docs" / "report.pdf")
+        rag("ingest", "docs")
+        assert rag("ask", ENGLISH, "--save", "a.json").code == 0
+        assert rag("show", "1", "--png", "before.png").code == 0
+        return workdir / "docs" / "report.pdf"
+
+    @pytest.mark.parametrize("how", ["replaced", "removed"])
+    def test_nothing_in_it_is_shown_as_found(self, how: str, asked: Path, rag: Run, workdir: Path) -> None:
+        asked.unlink() if how == "removed" else shutil.copy(SAMPLE / MANUAL, asked)
+        assert rag("show", "1", "--png", "after.png").code == 1
+        assert not (workdir / "after.png").exists()
+        form = rag("show", "1", "--json")
+        assert (form.code, form.json["citation"]["verified"]) == (1, False)
+        saved = rag("verify", "a.json", "--json")
+        assert (saved.code, saved.json["holds"], saved.json["stale"]) == (1, False, [1])
+        assert {one["outcome"] for one in saved.json["citations"]} == {"document changed or gone"}
+        again = rag("ask", ENGLISH, "--json").json
+        assert not any(citation["verified"] for citation in again["citations"])
+        assert any("report.pdf" in note for note in again["notes"])
+
+    def test_a_path_in_a_foreign_index_draws_no_other_file(
+        self, asked: Path, rag: Run, workdir: Path
+    ) -> None:
+        (index,) = workdir.glob("**/index.db")
+        with sqlite3.connect(index) as database:
+            database.execute("UPDATE sources SET path = ?", (str(SAMPLE / MANUAL),))
+        assert rag("show", "--file", "report.pdf", "--page", "1", "--png", "other.png").code == 1
+        assert not (workdir / "other.png").exists()
 
 
 class TestVerify:

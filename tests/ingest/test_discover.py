@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ingest.discovery import Format, discover
+from ingest.naming import unique_names
 from rag.errors import UsageError
+from rag.text.paths import is_on_disk, stored_path
 from rag.types import Status
 from tests.ingest import pdfs
+from tests.ingest.support import run
 
 
 def _touch(path: Path, content: bytes = b"words") -> Path:
@@ -20,7 +27,7 @@ def _touch(path: Path, content: bytes = b"words") -> Path:
 
 
 def _names(*paths: Path, **options: object) -> list[str]:
-    return [found.file for found in discover(list(paths), **options).files]
+    return [found.file for found in unique_names(discover(list(paths), **options).files)]
 
 
 @pytest.fixture
@@ -95,3 +102,70 @@ def test_the_index_inside_the_folder_is_not_a_document(tree: Path) -> None:
 def test_what_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nowhere"):
         discover([tmp_path / "nowhere"])
+
+
+def test_a_link_to_itself_is_reported_and_ends_nothing(tree: Path, tmp_path: Path) -> None:
+    (tree / "self").symlink_to("self")
+    report = run(tree, tmp_path / "index")
+    statuses = {result.file: result.status for result in report.files}
+    assert statuses == {
+        "a.txt": Status.OK,
+        "self": Status.UNREADABLE,
+        "sub/b.md": Status.OK,
+        "sub/deep/c.csv": Status.EMPTY,
+    }
+    assert report.exit_code == 3
+    assert discover([tree / "self"]).files[0].problem is Status.UNREADABLE
+
+
+@contextmanager
+def _without_rights() -> Iterator[None]:
+    """Files are looked at by a user who is not the administrator, to whom every folder is open."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_folders_without_rights_are_reported_and_end_nothing() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        home.chmod(0o755)
+        _touch(home / "docs" / "a.txt")
+        _touch(home / "docs" / "listed" / "b.txt")
+        _touch(home / "secret" / "inner" / "c.txt")
+        (home / "docs" / "closed").mkdir()
+        (home / "docs" / "link").symlink_to(home / "secret" / "inner")
+        closed = {home / "docs" / "listed": 0o744, home / "docs" / "closed": 0, home / "secret": 0}
+        for folder, mode in closed.items():
+            folder.chmod(mode if os.geteuid() == 0 else mode & 0o477)
+        try:
+            with _without_rights():
+                found = discover([home / "docs"])
+        finally:
+            for folder in closed:
+                folder.chmod(0o700)
+    problems = {file.file: file.problem for file in found.files}
+    unreadable = Status.UNREADABLE
+    assert problems == {"a.txt": None, "link": unreadable, "listed/b.txt": unreadable}
+    assert len(found.notes) == 1
+    assert "closed" in found.notes[0]
+
+
+def test_a_document_in_a_folder_that_cannot_be_entered_is_not_gone() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        home.chmod(0o755)
+        stored = stored_path(_touch(home / "closed" / "a.txt"))
+        (home / "closed").chmod(0)
+        try:
+            with _without_rights():
+                assert is_on_disk(stored)
+                assert not is_on_disk(stored_path(home / "b.txt"))
+        finally:
+            (home / "closed").chmod(0o700)

@@ -23,6 +23,7 @@ FILES = {
     "2023-draft/delta.pdf": {"format": "pdf", "year": "2023"},
     "odd[1]*/epsilon.pdf": {"format": "pdf"},
 }
+REPORTS = ("report.pdf", "2023/report.pdf", "2024/report.pdf", "2024/annex.pdf", "[a]?.pdf")
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +111,75 @@ def test_no_condition_is_no_filter() -> None:
     assert Filter.parse([]) is None
 
 
+@pytest.fixture(scope="module")
+def reports(new_location: Callable) -> Iterator[Index]:
+    with open_index(new_location(), create=corpus.spec()) as index:
+        with index.writer() as writer:
+            for file in REPORTS:
+                item = document(file, [f"anchor rope {file}"])
+                writer.put(item, corpus.vectors_of(item))
+        yield index
+
+
+def _found(index: Index, where: Filter | None) -> set[str]:
+    hits = index.search_keywords(["anchor"], 100, where)
+    return {passage.file for passage in index.passages([hit.chunk_id for hit in hits])}
+
+
+@pytest.mark.parametrize(
+    ("condition", "files"),
+    [
+        ("file=report.pdf", {"report.pdf"}),
+        ("file=./report.pdf", {"report.pdf"}),
+        ("file=./2024/report.pdf", {"2024/report.pdf"}),
+        ("file=annex.pdf", {"2024/annex.pdf"}),
+        ("file=./annex.pdf", set()),
+        ("file=./*.pdf", set(REPORTS)),
+        ("file=*report.pdf", {"report.pdf", "2023/report.pdf", "2024/report.pdf"}),
+        ("file=./[[]a][?].pdf", {"[a]?.pdf"}),
+        ("file=[a]?.pdf", {"[a]?.pdf"}),
+    ],
+)
+def test_an_exact_file_can_be_selected(reports: Index, condition: str, files: set[str]) -> None:
+    assert _found(reports, Filter.parse([condition])) == files
+
+
+def test_documents_are_chosen_and_left_out_by_their_exact_names(reports: Index) -> None:
+    assert _found(reports, Filter(documents=("report.pdf", "[a]?.pdf"))) == {"report.pdf", "[a]?.pdf"}
+    assert _found(reports, Filter(without=("report.pdf",))) == set(REPORTS) - {"report.pdf"}
+    both = Filter(files=("*report.pdf",), without=("2023/report.pdf", "report.pdf"))
+    assert _found(reports, both) == {"2024/report.pdf"}
+    assert _found(reports, Filter(documents=())) == set()
+
+
+def test_thousands_of_conditions_are_one_list(reports: Index) -> None:
+    names = [f"file {number}.pdf" for number in range(5_000)]
+    assert _found(reports, Filter.parse([f"file={name}" for name in [*names, "annex.pdf"]])) == {
+        "2024/annex.pdf"
+    }
+    assert _found(reports, Filter.parse([f"folder={name}" for name in [*names, "2023"]])) == {
+        "2023/report.pdf"
+    }
+    assert _found(reports, Filter(without=tuple(names))) == set(REPORTS)
+    assert _found(reports, Filter.parse([f"format={name}" for name in names])) == set()
+
+
+def test_what_the_database_would_refuse_is_wrong_usage(reports: Index) -> None:
+    for conditions in (["file=" + "x" * 60_000], [f"k{number}=x" for number in range(1_500)]):
+        with pytest.raises(UsageError):
+            _found(reports, Filter.parse(conditions))
+
+
+def test_a_field_that_no_document_has_is_a_mistake(filled: Index, reports: Index) -> None:
+    with pytest.raises(UsageError, match="did you mean `file`"):
+        _found(filled, Filter.parse(["fle=x"]))
+    with pytest.raises(UsageError, match="year"):
+        _found(reports, Filter.parse(["year=2023"]))
+    assert _found(reports, Filter.parse(["author=Kim"])) == set()
+
+
 def test_quotes_in_a_value_are_only_text(filled: Index) -> None:
-    where = Filter.parse(["author='; DROP TABLE sources; --", "x y'\"=1"])
+    where = Filter.parse(["author='; DROP TABLE sources; --", "year=x y'\"=1"])
     assert filled.search_dense(question("anchor"), 5, where) == []
     assert filled.counts().chunks == 60
 

@@ -41,11 +41,11 @@ def database(postgres_server: PostgresServer) -> Iterator[ReadingDatabase]:
 
 def both(database: ReadingDatabase, pairs: list[tuple[str, str]]) -> tuple[list[bool], list[bool]]:
     """Which pairs of a glob and a name match, in PostgreSQL and in SQLite."""
-    condition = database.matches_glob("names.name", "glob").replace(":glob", "names.glob")
+    condition = database.matches_glob("names.name", "glob").replace(":glob", "ARRAY[names.glob]")
     found = database.rows(
         f"SELECT {condition} FROM unnest(CAST(:names AS text[]), CAST(:globs AS text[])) "
         "WITH ORDINALITY AS names (name, glob, number) ORDER BY number",
-        {"names": [name for _, name in pairs], "globs": [database.glob(glob) for glob, _ in pairs]},
+        {"names": [name for _, name in pairs], "globs": database.globs([glob for glob, _ in pairs])},
     )
     with sqlite3.connect(":memory:") as sqlite:
         wanted = [bool(sqlite.execute("SELECT ? GLOB ?", (name, glob)).fetchone()[0]) for glob, name in pairs]

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from rag.ui.access import COOKIE, TRIES, AccessControl
+from rag.ui.access import COOKIE, TRIES, VISITOR, AccessControl
 
 PASSWORD = "정원의 열쇠 1"
 
@@ -26,8 +26,10 @@ async def _behind(scope: Any, receive: Any, send: Any) -> None:
 class Visitor:
     """Speaks ASGI to the access control, and keeps cookies as a browser does."""
 
-    def __init__(self, access: AccessControl, host: str = "localhost:8501") -> None:
-        self.access, self.host = access, host
+    def __init__(
+        self, access: AccessControl, host: str = "localhost:8501", address: str = "192.0.2.1"
+    ) -> None:
+        self.access, self.host, self.address = access, host, address
         self.cookies: dict[str, str] = {}
 
     def get(self, path: str, accept: str = "*/*") -> tuple[int, dict[str, str], bytes]:
@@ -45,6 +47,7 @@ class Visitor:
             "query_string": query.encode(),
             "headers": headers,
             "scheme": "http",
+            "client": (self.address, 40000),
         }
         if kind == "http":
             scope["method"] = method
@@ -148,6 +151,28 @@ def test_guessing_is_slowed_down() -> None:
     visitor = Visitor(AccessControl(_behind, PASSWORD))
     assert [visitor.log_in("guess")[0] for _ in range(TRIES)] == [403] * TRIES
     assert visitor.log_in(PASSWORD)[0] == 429
+
+
+def test_who_guesses_locks_out_nobody_else() -> None:
+    access = AccessControl(_behind, PASSWORD)
+    for address in ("192.0.2.7", "2001:db8:1:2:3::4"):
+        guesser = Visitor(access, address=address)
+        for _ in range(TRIES):
+            guesser.log_in("guess")
+    assert Visitor(access, address="2001:db8:1:2:ffff::1").log_in(PASSWORD)[0] == 429
+    assert Visitor(access, address="192.0.2.8").log_in(PASSWORD)[0] == 303
+
+
+def test_every_browser_gets_a_secret_of_its_own_once() -> None:
+    access = AccessControl(_behind)
+    first, second = Visitor(access), Visitor(access)
+    for visitor in (first, second):
+        visitor.get("/", accept="text/html")
+    secret = first.cookies[VISITOR]
+    assert len(secret) > 20
+    assert secret != second.cookies[VISITOR]
+    assert "set-cookie" not in first.get("/", accept="text/html")[1]
+    assert "set-cookie" not in second.get("/style.css")[1]
 
 
 @pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST"])

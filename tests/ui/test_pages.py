@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from rag.answering.originals import original_of
 from rag.errors import RagError
 from rag.providers.builtin import BuiltinEmbeddings
 from rag.settings import load_settings
 from rag.store import Index, IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
 from rag.types import Document, DocumentRecord, Page, Span, Status
-from rag.ui.pages import CitedPage, Pictures, original_of, view_page
+from rag.ui.pages import CitedPage, Pictures, view_page
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 PDF = SAMPLE / "calder-moss-travel-and-expenses-policy.pdf"

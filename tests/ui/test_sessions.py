@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,7 @@ def test_a_visitor_from_elsewhere_names_no_file_of_this_machine(sample_index: Pa
 
 def test_file_names_filter_as_they_are_written() -> None:
     assert Choices(files=("a[1]*.pdf",), conditions=("page=3", " ")).where() == (
-        "file=a[[]1][*].pdf",
+        "file=./a[[]1][*].pdf",
         "page=3",
     )
     assert Choices().where() is None
@@ -226,3 +227,31 @@ def test_another_template_forgets_the_variables_of_the_old_one() -> None:
     choices = Choices(prompt="persona", variables=(("persona", "a pirate"),))
     assert choices.with_prompt("concise").variables == ()
     assert choices.with_prompt("persona").variables == choices.variables
+
+
+def test_another_visitors_session_is_copied_not_shared(asked: Session, index: Index, tmp_path: Path) -> None:
+    store = SessionStore(tmp_path)
+    own = store.get(None, Choices(), index, "sender")
+    own.exchanges = list(asked.exchanges)
+    store.save(own)
+    for opened in (store, SessionStore(tmp_path)):  # in memory, and from the disk
+        theirs = opened.get(own.id, Choices(), index, "visitor")
+        assert theirs.id != own.id
+        assert len(theirs.exchanges) == len(own.exchanges)
+        theirs.exchanges.append(theirs.exchanges[0])
+        assert len(opened.get(own.id, Choices(), index, "sender").exchanges) == len(asked.exchanges)
+        assert opened.get(theirs.id, Choices(), index, "visitor") is theirs
+        assert opened.get(own.id, Choices(), index).id != own.id  # a browser without a cookie
+    assert b"sender" not in (tmp_path / f"{own.id}.json").read_bytes()
+
+
+def test_two_tabs_that_save_one_session_do_not_tear_it(asked: Session, index: Index, tmp_path: Path) -> None:
+    store = SessionStore(tmp_path)
+    longer = Session(asked.id, asked.choices, asked.exchanges * 40)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(store.save, [asked, longer] * 40))
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json"]
+    assert len(read_session((tmp_path / f"{asked.id}.json").read_bytes(), index).exchanges) in (
+        len(asked.exchanges),
+        len(longer.exchanges),
+    )

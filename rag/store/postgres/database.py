@@ -131,17 +131,20 @@ class PostgresDatabase(Database):
         return [int(value) for value in values]
 
     def matches_glob(self, column: str, name: str) -> str:
-        return f"{column} ~ :{name}"
+        return f"{column} ~ ANY(CAST(:{name} AS text[]))"
 
-    def glob(self, pattern: str) -> str:
-        return regular_expression(pattern)
+    def globs(self, patterns: Sequence[str]) -> object:
+        return [regular_expression(pattern) for pattern in patterns]
 
-    def has_field(self, key: str, values: Sequence[str]) -> str:
-        listed = ", ".join(f":{name}" for name in values)
-        return (
-            "EXISTS (SELECT 1 FROM source_fields m "
-            f"WHERE m.source = s.id AND m.key = :{key} AND m.folded IN ({listed}))"
-        )
+    def one_of_texts(self, column: str, name: str) -> str:
+        return f"{column} = ANY(CAST(:{name} AS text[]))"
+
+    def texts(self, values: Sequence[str]) -> object:
+        return list(values)
+
+    def has_field(self, key: str, values: str | None = None) -> str:
+        one = "" if values is None else f" AND {self.one_of_texts('m.folded', values)}"
+        return f"EXISTS (SELECT 1 FROM source_fields m WHERE m.source = s.id AND m.key = :{key}{one})"
 
     def page_list(self, name: str) -> str:
         columns = "value ->> 0 AS file, CAST(value ->> 1 AS integer) AS page"

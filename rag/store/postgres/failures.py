@@ -86,7 +86,15 @@ def readable_errors(location: Location) -> Iterator[None]:
         ) from None
     except psycopg.Error as error:
         raise translated(location, error) from None
-    except (ValueError, TypeError, KeyError, UnicodeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        UnicodeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise IndexDamaged(f"{location.shown} is damaged: a row cannot be read ({error}); {FIX}.") from error
 
 

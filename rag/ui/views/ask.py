@@ -7,12 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from rag.answering.originals import original_of
 from rag.errors import RagError
 from rag.providers.specs import EXTRACTIVE
 from rag.types import Citation, Passage, Support
 from rag.ui import markup
 from rag.ui.markup import label
-from rag.ui.pages import CitedPage, DrawnPage, original_of, view_page
+from rag.ui.pages import CitedPage, DrawnPage, view_page
 from rag.ui.questions import RunningQuestion
 from rag.ui.sessions import Exchange
 from rag.ui.views.visit import Visit

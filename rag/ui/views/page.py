@@ -11,6 +11,7 @@ import streamlit as st
 
 from rag.errors import RagError, UsageError
 from rag.messages import LANGUAGES, Language, choose_language
+from rag.ui.access import VISITOR
 from rag.ui.markup import label
 from rag.ui.server import VARIABLE, UiOptions
 from rag.ui.sessions import LARGEST, Session
@@ -65,13 +66,18 @@ def _session(workspace: Workspace) -> Session:
     """The session of the address; a reload finds it again there."""
     session = st.session_state.get(_SESSION)
     if not isinstance(session, Session):
-        session = workspace.session(st.query_params.get(_SESSION))
+        session = workspace.session(st.query_params.get(_SESSION), _visitor())
         st.session_state[_SESSION] = session
     if st.query_params.get(_SESSION) != session.id:
         st.query_params[_SESSION] = session.id
     if session.settle():
         workspace.sessions.save(session)
     return session
+
+
+def _visitor() -> str:
+    """The secret in this browser's cookie."""
+    return str(st.context.cookies.get(VISITOR, ""))
 
 
 def use(session: Session | None) -> None:
@@ -162,7 +168,7 @@ def _recent(visit: Visit) -> None:
         for identity, question, _ in others:
             shown = question if len(question) <= 60 else f"{question[:59]}…"
             if st.button(label(shown), key=f"open-{identity}", type="tertiary"):
-                use(visit.workspace.session(identity))
+                use(visit.workspace.session(identity, _visitor()))
                 st.rerun()
 
 
