@@ -339,5 +339,8 @@ class Answer:
 
     @property
     def verified(self) -> bool:
-        """Whether at least one sentence is verified; without one, an answer is shown with a warning."""
-        return any(sentence.support is Support.VERIFIED for sentence in self.sentences)
+        """Whether a sentence is verified, or computed from verified figures; else a warning is shown."""
+        return any(
+            sentence.support is Support.VERIFIED or (sentence.derived and not sentence.unsupported_facts)
+            for sentence in self.sentences
+        )
