@@ -360,7 +360,7 @@ class _Answerer:
         if made is None:
             return None
         derived, order = made
-        names = ", ".join(dict.fromkeys(_full_name(m) for m in order))
+        names = "; ".join(dict.fromkeys(_full_name(m) for m in order))
         text = f"{names}: {derived.figure} = {derived.formula.rpartition(' ')[0].rstrip(' =≈')}"
         answer = self._told(text, order, best, with_unit="%" not in derived.figure)
         sentence = answer.draft.sentences[0]
