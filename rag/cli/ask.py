@@ -26,7 +26,6 @@ from rag.cli.render import answer_text, language_for
 from rag.errors import ProviderError, RagError
 from rag.messages import message
 from rag.rendering.safe import safe_text
-from rag.store.filters import all_of
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -92,6 +91,7 @@ def command(
 
 def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: bool, verbose: bool) -> int:
     from rag.evaluation.question_sets import load_questions
+    from rag.store.filters import all_of
 
     for item in track(load_questions(path), "Asking"):
         where = all_of(given["where"], item.where)

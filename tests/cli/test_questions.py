@@ -39,11 +39,16 @@ class TestSearch:
         assert any(found == file and page in pages for found, pages in places)
 
     def test_a_filter_that_lets_nothing_through_is_named(self, rag: Run) -> None:
-        done = rag("search", ENGLISH, "--where", "fil=*2024*")
+        done = rag("search", ENGLISH, "--where", "file=*1824*")
         assert (done.code, done.out) == (
             0,
-            "No page matches --where fil=*2024*: `rag status` lists the files.\n",
+            "No page matches --where file=*1824*: `rag status` lists the files.\n",
         )
+
+    def test_a_misspelt_filter_is_wrong_usage(self, rag: Run) -> None:
+        done = rag("search", ENGLISH, "--where", "fil=*2024*")
+        assert (done.code, done.out) == (2, "")
+        assert "`file`" in done.err
 
     def test_k_and_where_narrow_what_is_found(self, rag: Run) -> None:
         form = rag("search", ENGLISH, "-k", "3", "--where", "file=*2024*", "--json").json

@@ -223,7 +223,7 @@ def test_a_place_that_cannot_be_written_is_named(rag: Rag, baseline: Any) -> Non
 
 def test_no_draft_is_begun_that_could_not_be_kept(rag: Rag) -> None:
     (rag.folder / "mine.jsonl").write_text("my edits\n", encoding="utf-8")
-    with patch("rag.evaluation.drafts.draft_questions", side_effect=AssertionError("it was begun")):
+    with patch("rag.cli.evaluate.draft_questions", side_effect=AssertionError("it was begun")):
         done = rag("eval", "make", "--out", "none/q.jsonl", "-n", "2")
         assert "none/q.jsonl cannot be used" in done.err
         assert "it was begun" not in done.err
