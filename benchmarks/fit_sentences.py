@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.answering.candidates import candidates
 from rag.answering.late_interaction import match
 from rag.answering.question import analyse
-from rag.answering.ranking import CLOSE, WORDS, Features, candidates, features
+from rag.answering.ranking import CLOSE, WORDS, Features, features
 from rag.evaluation.question_sets import Question, load_questions
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.hybrid import HybridRetriever

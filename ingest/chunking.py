@@ -26,7 +26,7 @@ from ingest.clean.document import CleanDocument, CleanPage, TextBlock
 from ingest.clean.lines import LineJoiner
 from ingest.discovery import Format
 from ingest.raw import RawDocument, count_visible
-from ingest.tables.headline import table_headers
+from ingest.tables.labels import table_headers
 from rag.text.language import language_of
 from rag.text.sentences import is_finished, sentences
 from rag.types import Chunk, Span, Table

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ingest.discovery import Discovery, discover
 from ingest.embedding import TooManyFailures
-from ingest.engines import Work, engine_for
+from ingest.engines import engine_for
 from ingest.engines.local import reader_pool
+from ingest.engines.work import Work
 from ingest.options import IngestOptions, ReadOptions
 from ingest.plan import FAILURES, IngestPlan, make_plan, read_again
 from ingest.progress import FileResult, IngestProgress, IngestReport, NoProgress, ProgressReporter

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ingest.embedding import GROUP, Embedder
-from ingest.engines import Work
+from ingest.engines.work import Work
 from ingest.options import ReadOptions
 from ingest.workers import ReaderPool, ReadOutcome
 from rag.settings import Settings

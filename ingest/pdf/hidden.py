@@ -26,7 +26,7 @@ from ingest.pdf.objects import (
     Colour,
     Drawing,
     Matrix,
-    Measure,
+    PageObjectReader,
     area,
     call,
     centre,
@@ -190,7 +190,7 @@ def describe(ways: Counter[str]) -> str:
     return ", ".join(way for way, _ in ways.most_common())
 
 
-_measure = Measure()
+_reader = PageObjectReader()
 _mode_of = call("FPDFTextObj_GetTextRenderMode")
 _clip_of = call("FPDFPageObj_GetClipPath")
 _count_clips = call("FPDFClipPath_CountPaths")
@@ -209,7 +209,7 @@ def _shapes(drawing: Drawing) -> list[PaintedShape]:
 
 
 def _bounds(handle: int, drawing: Drawing) -> Box | None:
-    box = _measure.bounds(handle)
+    box = _reader.bounds(handle)
     if box is None or not drawing.matrices:
         return box
     return transform(box, drawing.matrix(handle))
@@ -219,7 +219,7 @@ def _measured(order: int, handle: int, drawing: Drawing) -> _Text:
     box = _bounds(handle, drawing) or (0.0, 0.0, 0.0, 0.0)
     mode = _mode_of(handle)
     stroked = mode == c.FPDF_TEXTRENDERMODE_STROKE
-    colour = _measure.stroke(handle) if stroked else _measure.fill(handle)
+    colour = _reader.stroke(handle) if stroked else _reader.fill(handle)
     return _Text(order, handle, drawing.matrix(handle), box, mode, colour)
 
 
@@ -243,7 +243,7 @@ def _shape(order: int, handle: int, kind: int, box: Box) -> PaintedShape | None:
     drawn = call("FPDFPath_GetDrawMode")(handle, ctypes.byref(fill_mode), ctypes.byref(stroke))
     if not drawn or not fill_mode.value:
         return None
-    colour = _measure.fill(handle)
+    colour = _reader.fill(handle)
     if colour is None:
         return PaintedShape(order, box, None, opaque=False, image=False)
     if colour[3] < _FAINT:

@@ -124,7 +124,7 @@ def multiply(first: Matrix, then: Matrix) -> Matrix:
     return (*linear, e * p + f * r + t, e * q + f * s + u)
 
 
-class Measure:
+class PageObjectReader:
     """Reads bounds and colours into buffers that are made once: a page may hold thousands of objects."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ def read_docx(path: Path, options: ReadOptions | None = None) -> RawDocument:
     options = options or ReadOptions()
     try:
         document = docx.Document(str(path))
-        reader = _Reader(document, options)
+        reader = _DocxReader(document, options)
         lines = list(reader.lines())
         title, author, created = _properties(document)
     except (OSError, MemoryError, RecursionError):
@@ -45,7 +45,7 @@ def read_docx(path: Path, options: ReadOptions | None = None) -> RawDocument:
     return read
 
 
-class _Reader:
+class _DocxReader:
     """The parts of one document."""
 
     def __init__(self, document: Any, options: ReadOptions) -> None:

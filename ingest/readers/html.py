@@ -12,7 +12,7 @@ from typing import Any
 
 from ingest.raw import Line, LineKind
 from ingest.readers.css import StyleSheets
-from ingest.readers.html_visibility import Look, look_inside
+from ingest.readers.html_visibility import ElementLook, look_inside
 from ingest.readers.text import marked
 
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"])
@@ -123,7 +123,7 @@ def read_html(text: str, *, keep_hidden: bool = False) -> HtmlText:
     from selectolax.lexbor import LexborHTMLParser
 
     tree = LexborHTMLParser(_as_html(text))
-    reader = _Reader(StyleSheets(tree), keep_hidden)
+    reader = _HtmlReader(StyleSheets(tree), keep_hidden)
     root = tree.root
     if root is not None:
         reader.read(root)
@@ -137,17 +137,17 @@ class _Open:
     """An element that is being read."""
 
     tag: str
-    look: Look
+    look: ElementLook
     preformatted: bool
 
 
-class _Reader:
+class _HtmlReader:
     """Walks the tree without recursion: old pages nest thousands of elements that were never closed."""
 
     def __init__(self, sheets: StyleSheets, keep_hidden: bool) -> None:
         self.found = HtmlText()
         self._sheets, self._keep_hidden = sheets, keep_hidden
-        self._looks: dict[tuple[int, tuple[tuple[str, str], ...]], tuple[Look, Look]] = {}
+        self._looks: dict[tuple[int, tuple[tuple[str, str], ...]], tuple[ElementLook, ElementLook]] = {}
         """Looks inside others by identity and declarations: the cells of a table are alike."""
         self._open: list[_Open] = []
         self._text: list[str] = []
@@ -176,7 +176,7 @@ class _Reader:
 
     def _enter(self, node: Any) -> None:
         tag = node.tag
-        outer = self._open[-1] if self._open else _Open("", Look(), False)
+        outer = self._open[-1] if self._open else _Open("", ElementLook(), False)
         look = self._look(outer.look, {**_by_attributes(node), **self._sheets.declarations(node)})
         self._open.append(_Open(tag, look, outer.preformatted or tag in _PREFORMATTED))
         if tag == "br":
@@ -194,7 +194,7 @@ class _Reader:
             self._end_cell()
             self._tables[-1].begin_cell(node.attributes, head=tag == "th")
 
-    def _look(self, outer: Look, declared: dict[str, str]) -> Look:
+    def _look(self, outer: ElementLook, declared: dict[str, str]) -> ElementLook:
         if not declared:
             return outer
         key = (id(outer), tuple(declared.items()))
@@ -215,7 +215,7 @@ class _Reader:
             self._end_line()
 
     def _take(self, text: str) -> None:
-        inside = self._open[-1] if self._open else _Open("", Look(), False)
+        inside = self._open[-1] if self._open else _Open("", ElementLook(), False)
         letters = len("".join(text.split()))
         if letters and inside.look.hidden:
             self.found.hidden += letters

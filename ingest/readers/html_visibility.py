@@ -39,7 +39,7 @@ _MOST_VARIABLES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ElementLook:
     """What decides whether the text directly in an element is seen."""
 
     gone: bool = False
@@ -62,7 +62,7 @@ class Look:
         return self.ground is not None and same_to_the_eye(self.colour, self.ground)
 
 
-def look_inside(outer: Look, declared: Mapping[str, str]) -> Look:
+def look_inside(outer: ElementLook, declared: Mapping[str, str]) -> ElementLook:
     """The look of an element with these declarations inside another."""
     own = {name: value for name, value in declared.items() if name.startswith("--")}
     look = replace(outer, variables={**outer.variables, **own}) if own else outer
@@ -203,7 +203,7 @@ def _font_size(values: Values, outer: float) -> float:
     return _pixels(value, outer, outer) if _NUMBER.match(value) else outer
 
 
-def _text_colour(values: Values, outer: Look) -> tuple[Colour, float]:
+def _text_colour(values: Values, outer: ElementLook) -> tuple[Colour, float]:
     value = values.get("-webkit-text-fill-color") or values.get("color")
     return (_parsed(value) if value else None) or (outer.colour, outer.alpha)
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def markdown_lines(text: str) -> list[Line]:
     """One line for every heading, paragraph, list item, table row and line of code."""
-    reader = _Reader()
+    reader = _MarkdownReader()
     for token in MarkdownIt("commonmark").enable("table").parse(_without_front_matter(text)):
         reader.take(token)
     return reader.lines
 
 
-class _Reader:
+class _MarkdownReader:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self._mark, self._bullet = LineKind.PARAGRAPH, ""

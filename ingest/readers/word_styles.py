@@ -34,7 +34,7 @@ def val(parent: Any, name: str, attribute: str = "val") -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RunLook:
     """Properties of a run that decide whether it is seen; None where nothing is said."""
 
     vanish: bool | None = None
@@ -46,7 +46,7 @@ class Look:
     unpainted: bool | None = None
     """The text is filled with nothing."""
 
-    def over(self, below: Look) -> Look:
+    def over(self, below: RunLook) -> RunLook:
         """This look where it says something, else the one below."""
         said = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
         return replace(below, **said)
@@ -66,7 +66,7 @@ class Styles:
         }
         defaults = None if root is None else root.find(f"{W}docDefaults/{W}rPrDefault/{W}rPr")
         self._document = look_of(defaults)
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, RunLook] = {}
 
     def name(self, paragraph: Any) -> str:
         """The name of a paragraph's style, as Word shows it."""
@@ -101,9 +101,9 @@ class Styles:
                 return True
         return False
 
-    def _look(self, identity: str) -> Look:
+    def _look(self, identity: str) -> RunLook:
         if identity not in self._looks:
-            look = Look()
+            look = RunLook()
             for style in self._chain(identity):
                 look = look.over(look_of(style.find(W + "rPr")).over(_shading(style)))
             self._looks[identity] = look
@@ -118,14 +118,14 @@ class Styles:
         return chain
 
 
-def look_of(properties: Any) -> Look:
+def look_of(properties: Any) -> RunLook:
     """What a `w:rPr` element says."""
     if properties is None:
-        return Look()
+        return RunLook()
     vanish = [val(properties, name) for name in ("vanish", "specVanish")]
     said = [value not in _OFF for value in vanish if value is not None]
     highlight = _HIGHLIGHTS.get(val(properties, "highlight") or "")
-    return Look(
+    return RunLook(
         vanish=any(said) if said else None,
         colour=_colour(properties),
         size=_number(val(properties, "sz")),
@@ -135,8 +135,8 @@ def look_of(properties: Any) -> Look:
     )
 
 
-def _shading(owner: Any) -> Look:
-    return Look(behind=_fill(owner.find(W + "pPr")))
+def _shading(owner: Any) -> RunLook:
+    return RunLook(behind=_fill(owner.find(W + "pPr")))
 
 
 def _fill(properties: Any) -> Colour | None:
@@ -170,7 +170,7 @@ def _unpainted(properties: Any) -> bool | None:
     return clear or fill.find(W14 + "noFill") is not None
 
 
-def _is_unseen(look: Look, behind: Colour | None) -> bool:
+def _is_unseen(look: RunLook, behind: Colour | None) -> bool:
     if look.vanish or look.unpainted:
         return True
     if (look.size is not None and look.size <= _TINY) or (

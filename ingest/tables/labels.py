@@ -1,4 +1,4 @@
-"""Reads the rows of a table: their labels, the groups they are in, their values."""
+"""Reads the rows of a table (their labels, groups and values), and names a table by its headers in one line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ingest.raw import RawCell, RawRow
 from ingest.tables.columns import Column, column_at, label_edge
 from ingest.tables.segments import Segment, VisualRow
+from rag.types import Table
 
 _NOTE = re.compile(r"(?<=\S)\s?(?:\((?:\d{1,2}|[a-z])\)|[*†‡§¹²³])+$|(?<=[a-z]{3})\d(?=\s*(?:\(|$))")
 _LEADER = re.compile(r"[\s.…·_]{3,}$")
@@ -128,3 +129,20 @@ def _cell(segment: Segment, columns: Sequence[Column]) -> RawCell | None:
         return None
     line = segment.line
     return RawCell(line, segment.text, column, (segment.x0, line.y0, segment.x1, line.y1))
+
+
+_LONGEST_TITLE = 140
+_LONGEST = 320
+"""Characters of the line at most: it is embedded with every piece, beside the rows themselves."""
+_HANGUL = re.compile("[가-힣]")
+
+
+def table_headers(table: Table, groups: Sequence[str] = ()) -> str:
+    """`Table: title (unit) | columns | group of the first row`."""
+    columns = list(dict.fromkeys(" ".join(path) for path in table.columns if path))
+    title = table.title[-_LONGEST_TITLE:]
+    unit = f" ({table.unit})" if table.unit and table.unit not in title else ""
+    parts = [f"{title}{unit}".strip(), " · ".join(columns), " > ".join(groups)]
+    line = " | ".join(part for part in parts if part)
+    label = "표" if _HANGUL.search(line) else "Table"
+    return f"{label}: {line}"[:_LONGEST] if line else ""

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rag.answering import alignment, alignment_korean
+from rag.answering.addressed import addresses_model
 from rag.answering.alignment import Basis
 from rag.answering.citations import PageTexts
 from rag.answering.derivation import derive, without
 from rag.answering.fragments import answers
-from rag.answering.ranking import addresses_model
 from rag.text.facts import Fact, FactText, facts, supported
 from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.language import language_of

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rag.answering.candidates import Candidate, candidates
 from rag.answering.question import QuestionAnalysis, analyse
-from rag.answering.ranking import Candidate, Ranked, candidates, held, rank, term_weights
+from rag.answering.ranking import Ranked, held, rank, term_weights
 from rag.text.keywords import has_search_terms, keyword_tokens, query_terms
 from rag.text.language import language_of
 from rag.types import Passage

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rag.answering.addressed import addresses_model
+from rag.answering.candidates import Candidate, candidates
 from rag.answering.citations import PageSource
 from rag.answering.question import QuestionAnalysis, analyse, holds_kind
 from rag.answering.ranking import (
     IN_FRONT,
-    Candidate,
     Ranked,
-    addresses_model,
-    candidates,
     held,
     rank,
     term_weights,

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rag.answering.candidates import Candidate
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.answering.ranking import Candidate
     from rag.providers.e5.embeddings import TokenVectors
     from rag.providers.embedding import EmbedTokens
 

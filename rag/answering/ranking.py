@@ -4,9 +4,6 @@ The weights were fitted as a softmax over the candidates of each question (maxim
 hold a gold answer on a gold page, L2 penalty) by `benchmarks/fit_sentences.py`, on questions about Korean and English
 Wikipedia pages, the sample documents, and small collections of manuals, rules and minutes in both languages, those of
 a small set counting more. It prints the figures for each collection when it is left out.
-
-Such a sentence may well stand on its page, so a quote of it is found; but it is no evidence for what it orders the
-model to say. An answer that rests on it is never shown as verified.
 """
 
 from __future__ import annotations
@@ -19,121 +16,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rag.answering.addressed import is_addressed
+from rag.answering.candidates import Candidate, is_whole_sentence
 from rag.answering.identity import Named, conflict, named
 from rag.answering.late_interaction import Matches, match
 from rag.answering.question import QuestionAnalysis, counts_unit, holds_kind, holds_measure
 from rag.text.keywords import keyword_tokens
-from rag.text.sentences import sentences
 from rag.types import Passage
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbedTokens
-
-
-_ORDERS = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,30}"
-    r"\b(?:instructions?|rules|prompts?|passages?|questions?|the above|previous|everything)\b"
-    r"|\b(?:assistant|chatbot|ai)\b\s(?:must|should|shall|is to)\s(?:answer|reply|respond|say|state|tell|approve)"
-    r"|\b(?:note|message|instructions?) (?:to|for) (?:the |any )?(?:assistant|model|ai|chatbot)\b"
-    r"|\b(?:system|hidden) prompt\b|\byou are now\b|\btell the user\b|\bstop reading here\b"
-    r"|\bfrom now on\b.{0,40}\b(?:answer|reply|respond|say)\b|\banswer every question\b"
-    r"|\bcite (?:this|it|them) (?:as|so)\b|\bcorrect answer is\b"
-    r"|\b(?:mark|append|end|begin)\b.{0,40}\bverified\b|\band say verified\b"
-    r"|(?:지시|규칙|지문|질문|위 내용|대화|명령)[을를은는]?\s*(?:모두|전부|다|잠시)?\s*(?:무시하|무시해|잊어|읽지 말)"
-    r"|(?:라고|다고)\s*(?:만\s*)?(?:답하|대답하|안내하|출력하)(?:라|세요|십시오|시오|여라)"
-    r"|(?:라고|다고)\s*(?:말해라|말하라|써라|쓰라|답할 것|말할 것|쓸 것)"
-    r"|(?:라고|다고)\s*(?:이야기|말|답|설명|인용)해\s?(?:줘|주세요|주십시오|라)"
-    r"|\[\s*\d{1,3}[^\]\n]{0,12}[::]\s*[\"“「'‘]|<\|\w|\[/?INST\]|</?(?:passages?|tool_call)\b"  # our own markup
-    r"|(?:시스템|숨겨진) 프롬프트|너는 이제|모든 질문에",
-    re.IGNORECASE,
-)
-
-
-def addresses_model(text: str) -> bool:
-    """Whether the text tells a model what to do or to say, or is made to look like a model's own words."""
-    return bool(_ORDERS.search(text)) or is_addressed(text)
-
-
-_FIGURE = re.compile(r"\d")
-_ASKS = re.compile(r"[?？][\s\"'”’)\]]*$")
-_PARTS = re.compile(r" [›>/|] |\n")
-"""Between the headings of several levels."""
-_STOPPED = re.compile(r"[.!?。][\"'”’)\]]*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A sentence that may answer."""
-
-    rank: int
-    """Index (from 0) of its passage in the list of retrieved passages."""
-    passage: Passage
-    text: str
-    tokens: frozenset[str]
-    before: frozenset[str]
-    """Tokens of the sentence before it in the passage; of a table's row, of the table's header."""
-    after: frozenset[str]
-    context: str
-    """The sentence before it, to be read with it."""
-    start: int = 0
-    """Where the sentence begins in its passage's text."""
-
-    @property
-    def file(self) -> str:
-        return self.passage.file
-
-
-def candidates(passages: Sequence[Passage]) -> list[Candidate]:
-    """Every distinct sentence of the passages, in their order; of repeats (overlapping chunks) the first.
-
-    Headings and questions answer nothing: they are left out, but for what they tell of the sentence after them,
-    unless there is nothing else.
-    """
-    found = list(_every(passages))
-    return [candidate for candidate in found if not _says_nothing(candidate)] or found
-
-
-def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
-    seen: set[tuple[str, int, str]] = set()
-    for rank, passage in enumerate(passages):
-        spans = sentences(passage.text)
-        texts = [passage.text[start:end] for start, end in spans]
-        tokens = [frozenset(keyword_tokens(text)) for text in texts]
-        for i, text in enumerate(texts):
-            key = (passage.file, passage.page, "".join(text.split()))
-            if key in seen or not tokens[i]:
-                continue
-            seen.add(key)
-            above = _header(texts, i)
-            before = tokens[above] if above >= 0 else frozenset()
-            after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
-            context = texts[above] if above >= 0 else ""
-            yield Candidate(rank, passage, text, tokens[i], before, after, context, spans[i][0])
-
-
-def _says_nothing(candidate: Candidate) -> bool:
-    """Whether it is a question, or the heading or title that the passage stands under."""
-    passage = candidate.passage
-    headings = {_plain(text) for text in (passage.title, passage.heading, *_PARTS.split(passage.heading))}
-    return bool(_ASKS.search(candidate.text)) or _plain(candidate.text) in headings
-
-
-def _plain(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
-
-
-def _header(texts: Sequence[str], i: int) -> int:
-    """Index of what sentence `i` is read with: the one before it; for a row, the line above the table's figures."""
-    above = i - 1
-    while above >= 0 and _is_row(texts[i]) and _is_row(texts[above]):
-        above -= 1
-    return above
-
-
-def _is_row(text: str) -> bool:
-    """Whether a line is a table's row: it holds a figure and does not end as a sentence does."""
-    return bool(_FIGURE.search(text)) and not _STOPPED.search(text)
 
 
 _SEPARATORS = re.compile(r"[-_./\\]")
@@ -371,7 +262,7 @@ def score(row: Features, weights: Features) -> float:
 
 def _echoes(candidate: Candidate, row: Features) -> bool:
     """Whether a line is no whole sentence and only says what the question says: a heading elsewhere on the page."""
-    return row.new == 0 and not _STOPPED.search(candidate.text)
+    return row.new == 0 and not is_whole_sentence(candidate.text)
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:

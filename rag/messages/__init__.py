@@ -49,10 +49,6 @@ def choose_language(setting: str, *detected: str | None) -> Language:
 @cache
 def catalogue() -> Mapping[str, tuple[str, str]]:
     """All messages by key: (English, Korean)."""
-    from rag.messages import answers, commands, page, reports, search
+    from rag.messages import answers, page, reports
 
-    return {
-        key: pair
-        for module in (answers, commands, page, reports, search)
-        for key, pair in module.MESSAGES.items()
-    }
+    return {key: pair for module in (answers, page, reports) for key, pair in module.MESSAGES.items()}

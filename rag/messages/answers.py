@@ -1,4 +1,6 @@
-"""What is said with an answer: on the command line, on the web page and in `--json`."""
+"""What is said with an answer and a search (on the command line, on the web page and in `--json`), and what `rag ask
+--save`, `rag show`, `rag verify` and `rag chat` say beside it.
+"""
 
 MESSAGES: dict[str, tuple[str, str]] = {
     # the answer
@@ -164,5 +166,84 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "answer.pages_not_searchable": (
         "{pages:,} of {all_pages:,} pages are not searchable: `rag status --failed` says why.",
         "{all_pages:,}쪽 중 {pages:,}쪽은 검색할 수 없습니다. 이유는 `rag status --failed`로 볼 수 있습니다.",
+    ),
+    # a search: why a passage was found, and what a model's help with it took
+    "search.score": ("score {score:.3f}", "점수 {score:.3f}"),
+    "search.dense_rank": ("meaning #{rank}", "의미 {rank}위"),
+    "search.keyword_rank": ("words #{rank}", "키워드 {rank}위"),
+    "search.cosine": ("cosine {cosine:.2f}", "코사인 {cosine:.2f}"),
+    "search.routed": ("document named in the question", "질문에 언급된 문서"),
+    "search.rerank_score": ("rerank {score:.3f}", "재순위 점수 {score:.3f}"),
+    "search.searched_too": ("Also searched for: {queries}", "함께 검색한 질의: {queries}"),
+    # steps with a model
+    "search.step": ("{step} ({model}): {usage}", "{step}({model}): {usage}"),
+    "search.step_rewrite": ("Rewriting", "질의 재작성"),
+    "search.step_hypothetical": ("Hypothetical answer", "가상 답변"),
+    "search.step_split": ("Splitting", "질문 분해"),
+    "search.step_rerank": ("Reranking", "재순위"),
+    "search.rewrite_unread": (
+        "The model's reply held no other wording of the question; the search went on without.",
+        "모델의 답에서 재작성한 질의를 찾지 못해 원래 질문만으로 검색했습니다.",
+    ),
+    "search.hypothetical_unread": (
+        "The model's reply held no passage that could answer the question; the search went on without.",
+        "모델의 답에서 가상 답변을 찾지 못해 원래 질문만으로 검색했습니다.",
+    ),
+    "search.split_unread": (
+        "The model's reply held no parts of the question; it was searched for as a whole.",
+        "모델의 답에서 나눈 질문을 찾지 못해 질문 전체로 검색했습니다.",
+    ),
+    "search.rerank_unread": (
+        "The model's ratings of the passages could not be read; their order was kept.",
+        "모델이 매긴 구절 점수를 읽을 수 없어 순서를 그대로 두었습니다.",
+    ),
+    # rag ask
+    "command.unverified_text": (
+        "The reply broke off here, and nothing in it is verified.",
+        "응답이 여기서 끊겼고, 위 내용은 확인되지 않았습니다.",
+    ),
+    "command.saved": (
+        "Saved: {path}. `rag verify {path}` checks it again.",
+        "저장했습니다: {path}. `rag verify {path}`로 다시 확인할 수 있습니다.",
+    ),
+    # rag show
+    "command.difference": (
+        "[-claimed-] and {{+on the page+}}: {difference}",
+        "[-인용한 문구-]와 {{+페이지의 문구+}}: {difference}",
+    ),
+    "command.not_on_page": ("The quote is not on this page.", "이 페이지에 해당 인용문이 없습니다."),
+    "command.picture": ("Picture: {path}", "그림: {path}"),
+    "command.page_gone": ("The page no longer exists.", "해당 페이지가 더 이상 없습니다."),
+    "command.page_not_indexed": (
+        "Page {page} is no longer in the index.",
+        "{page}쪽은 더 이상 색인에 없습니다.",
+    ),
+    "command.page_changed": (
+        "The page has changed since the answer was given.",
+        "답변 이후에 페이지가 변경되었습니다.",
+    ),
+    # rag verify
+    "command.verify_proven": ("verified", "확인됨"),
+    "command.verify_page_edited": (
+        "page edited, quote unchanged",
+        "페이지는 수정되었으나 인용문은 그대로 있음",
+    ),
+    "command.verify_moved": ("moved to page {page}", "{page}쪽으로 이동함"),
+    "command.verify_gone": ("no longer in this file", "이 파일에 더 이상 없음"),
+    "command.verify_page_removed": ("page removed", "페이지가 삭제됨"),
+    "command.verify_document_changed_or_gone": ("document changed or gone", "문서가 바뀌었거나 없어짐"),
+    "command.verify_was_not_proven": ("was not verified when it was saved", "저장할 때에도 확인되지 않음"),
+    "command.verify_weakened": ("No longer verified: {sentence}", "더 이상 확인되지 않는 문장: {sentence}"),
+    "command.verify_derived": ("Derived again: {formulas}", "다시 계산해 확인됨: {formulas}"),
+    # rag chat
+    "command.chat_passages": ("The passages it was given:", "제공된 구절:"),
+    "command.chat_interrupted": ("Stopped. The session goes on.", "중단했습니다. 대화는 계속됩니다."),
+    "command.chat_saved": (
+        "The session is saved: rag chat --resume {name}",
+        "대화를 저장했습니다: rag chat --resume {name}",
+    ),
+    "command.chat_resumed": (
+        "Session {name}, questions so far: {count:,}.",
+        "대화 {name}, 지금까지 질문 {count:,}개.",
     ),
 }

@@ -60,8 +60,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "페이지에서 글자 그대로 확인된 인용문이 이 문장을 뒷받침합니다.",
     ),
     "page.weak_why": (
-        "The quote is on the page but does not cover everything the sentence says.",
-        "인용문은 페이지에 있지만 문장의 내용을 모두 뒷받침하지는 않습니다.",
+        "The quote is on the page, but code cannot tell whether it says all of this. Read it.",
+        "인용문은 페이지에 있지만 문장의 내용을 모두 담고 있는지 프로그램이 판단하지 못합니다. 직접 읽어 보세요.",
     ),
     "page.unsupported_why": (
         "No quote that was found on a page backs this sentence. Do not rely on it.",

@@ -13,10 +13,10 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import ensure_config, patch_config
 
 from rag.answering import extractive, verification
+from rag.answering.addressed import addresses_model
 from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.originals import CurrentPages
-from rag.answering.ranking import addresses_model
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import CheckedDraft

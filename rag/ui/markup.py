@@ -47,22 +47,26 @@ def draft(content: str, language: Language) -> str:
 
 
 def answer(given: Answer, language: Language) -> str:
-    """The sentences with their marks."""
-    return element("div", *(sentence(one, language) for one in given.sentences), class_="pq-answer")
+    """The sentences with their marks, below a warning when none of them is verified."""
+    warning = element("p", message("answer.nothing_verified", language), class_="pq-warning")
+    sentences = (sentence(one, language) for one in given.sentences)
+    return element("div", "" if given.verified else warning, *sentences, class_="pq-answer")
 
 
 def sentence(given: Sentence, language: Language) -> str:
-    """A sentence, the numbers of its quotes, and a word about how well it is backed."""
-    support, word = given.support.value, "derived" if given.derived else given.support.value
+    """A sentence, the numbers of its quotes, and the ground on which it is verified or the reason why it is not."""
+    support = given.support.value
+    kind = "derived" if given.derived else support
+    word = given.basis if given.basis and kind == "verified" else kind
     numbers = "".join(element("sup", f"[{n}]") for n in given.citations)
     badge = element(
         "span",
         f"{'=' if given.derived else MARKS[given.support]} {message(f'answer.{word}', language)}",
         class_=f"pq-badge pq-{support}",
-        title=message(f"page.{word}_why", language),
+        title=message(f"page.{kind}_why", language),
     )
     beside = "; ".join(one.formula for one in given.derived)
-    if given.unsupported_facts:
+    if given.unsupported_facts and not given.derived:
         beside = message("answer.facts_missing", language, facts=", ".join(given.unsupported_facts))
     beside = element("span", text(beside), class_="pq-missing") if beside else ""
     words = element("span", text(given.text), class_="pq-text")
@@ -73,6 +77,11 @@ def declined(given: Answer, language: Language) -> str:
     """That there is no answer, and why."""
     reason = element("p", text(given.reason), class_="pq-note") if given.reason else ""
     return element("div", element("p", message("answer.declined", language), class_="pq-declined"), reason)
+
+
+def small_talk(given: Answer) -> str:
+    """The line that answers a greeting or thanks: no verdict, since nothing was searched."""
+    return element("p", text(given.reason), class_="pq-small-talk")
 
 
 def status_words(citation: Citation, language: Language) -> str:

@@ -17,13 +17,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from rag.answering.originals import CurrentPages
 from rag.answering.saved import SavedAnswer, saved_answer_of, verify_saved_answer
 from rag.errors import UsageError
+from rag.messages import texts
 from rag.types import Answer, Passage, Span, Usage
 from rag.ui.questions import Choices, History, RunningQuestion
 from rag.ui.uploads import write_whole
@@ -193,6 +194,9 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
     again = verify_saved_answer(saved_answer, pages, pages)
     proof = again.proof
     answered = saved_answer.answered and any(citation.verified for citation in proof.citations)
+    extra: dict[str, Any] = dict(saved_answer.fingerprints)
+    if not saved_answer.answered and saved_answer.reason in texts("answer.small_talk").values():
+        extra["small_talk"] = True  # our own words only: a file may claim any others
     answer = Answer(
         question=saved_answer.question,
         answered=answered,
@@ -208,7 +212,7 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
         reason=saved_answer.reason,
         standalone_question=saved.standalone_question,
         notes=saved.notes,
-        extra=dict(saved_answer.fingerprints),
+        extra=extra,
     )
     return Exchange(answer, saved.at, stale=saved_answer.answered and not again.holds)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rag.answering.addressed import addresses_model
 from rag.answering.extractive import answer
-from rag.answering.ranking import addresses_model
 from rag.answering.verification import check_draft
 from rag.types import Support
 from tests.answering.shelf import Shelf

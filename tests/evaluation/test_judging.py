@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rag.evaluation.export import write_ragas
 from rag.evaluation.judge import FILE, agreement, judge_run
 from rag.evaluation.question_sets import Question
 from rag.evaluation.running import evaluate
-from rag.evaluation.runs import load_run
+from rag.evaluation.runs import load_run, write_ragas
 from rag.providers.registry import chat_model
 from rag.settings import load_settings
 from rag.types import Answer

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rag.messages import message
 from tests.servers.openai_server import OpenAIServer
 from tests.ui.served import CHROMIUM, Browser, ask, last_answer, visiting
 from tests.ui.test_pages import zeros_pdf
@@ -29,6 +30,7 @@ REPLY = (
     ' before tax"]. Dividends doubled. <img src=x onerror=alert(1)> [l](https://evil.example) '
     "![p](https://evil.example/p.png)"
 )
+VERIFIED = re.compile(f"✓ (?:{message('answer.quoted', 'en')}|{message('answer.entailed', 'en')})")
 PROFIT = "How much profit before tax did Harrow Sound Ferries make in 2023?"
 
 
@@ -166,7 +168,7 @@ def test_the_walk(browser: Browser, sample_index: Path, tmp_path: Path) -> None:
 def _shows_its_page(page: Any, pdf: Path) -> None:
     """Press the first quote of the last answer, compare the marks with the PDF, turn the page, close."""
     answer = last_answer(page)
-    assert "verified" in answer.inner_text()
+    assert VERIFIED.search(answer.inner_text())
     answer.get_by_role("button", name=re.compile(r"\[1\]")).click()
     drawer = page.get_by_role("dialog")
     number = int(re.search(r"Page (\d+) of", drawer.get_by_text(re.compile("^Page ")).inner_text())[1])  # type: ignore[index]
@@ -211,10 +213,10 @@ def test_a_model_streams_and_a_reload_loses_nothing(
             "before => document.querySelector('.pq-draft')?.innerText.length > before", arg=len(early)
         )
         page.reload()
-        page.get_by_text(re.compile(r"evidence \d")).wait_for()
+        page.get_by_text(re.compile(r"evidence: \w")).wait_for()
         marks = page.locator(".pq-sentence .pq-badge").all_inner_texts()
-        assert marks[0] == "✓ verified"
-        assert set(marks[1:]) == {"✗ unsupported"}
+        assert VERIFIED.fullmatch(marks[0])
+        assert set(marks[1:]) == {f"✗ {message('answer.unsupported', 'en')}"}
         assert "<img src=x onerror=alert(1)>" in last_answer(page).inner_text()
         assert last_answer(page).locator("a, img, script").count() == 0
         assert model.bill.replies == 1
@@ -276,10 +278,10 @@ def test_ten_sessions_ask_while_an_ingest_runs(browser: Browser, sample_index: P
             box.fill(question["question"])
             box.press("Enter")
         for page, (question, answer) in zip(pages, alone, strict=True):
-            page.get_by_text(re.compile(r"evidence \d")).wait_for()
+            page.get_by_text(re.compile(r"evidence: \w")).wait_for()
             shown = " ".join(page.locator(".pq-sentence").all_inner_texts())
             assert _holds(shown, question["answers"])
-            assert shown.count("✓ verified") == len(page.locator(".pq-sentence").all())
+            assert len(VERIFIED.findall(shown)) == len(page.locator(".pq-sentence").all())
             chips = page.get_by_role("button", name=re.compile(r"\[\d\]")).all_inner_texts()
             assert {c.page for c in answer.citations} & {
                 int(n) for c in chips for n in re.findall(r"p\. (\d+).*✓", c)

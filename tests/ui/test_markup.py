@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.messages import LANGUAGES, Language, message
-from rag.types import Answer, Citation, QuoteStatus, Sentence, Span, Support, Usage
+from rag.types import Answer, Citation, Derived, QuoteStatus, Sentence, Span, Support, Usage
 from rag.ui import markup
 from rag.ui.pages import CitedPage
 
@@ -86,6 +88,7 @@ def _everything(text: str) -> str:
         markup.draft(text, "ko"),
     ]
     pieces += [markup.answer(answer, "en"), markup.declined(answer, "ko"), markup.footer(answer, "en")]
+    pieces.append(markup.small_talk(answer))
     pieces += [markup.quote(answer.citations[0], "en"), markup.marked(text * 3, [(1, 4), (6, 9)])]
     pieces.append(markup.table([text], [[markup.text(text)]], numbers=[0]))
     return "".join(pieces)
@@ -135,6 +138,49 @@ def test_each_kind_of_support_has_a_word_and_a_mark(language: Language) -> None:
     for support, shown in zip(Support, words, strict=True):
         assert message(f"answer.{support.value}", language) in shown
         assert markup.MARKS[support] in shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("basis", ["quoted", "entailed"])
+def test_a_verified_sentence_shows_the_ground_on_which_it_is(
+    language: Language, basis: Literal["quoted", "entailed"]
+) -> None:
+    line = markup.sentence(Sentence("x", (1,), Support.VERIFIED, basis=basis), language)
+    shown = _Seen(line).words
+    assert f"{markup.MARKS[Support.VERIFIED]} {message(f'answer.{basis}', language)}" in shown
+    assert message("answer.verified", language) not in shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_derived_sentence_shows_its_formula_and_not_the_missing_facts(language: Language) -> None:
+    derived = (Derived("5", "sum", ("2", "3"), "2 + 3 = 5"),)
+    shown = _Seen(markup.sentence(Sentence("x 5", (1,), Support.WEAK, ("5",), derived), language)).words
+    assert f"= {message('answer.derived', language)}" in shown
+    assert "2 + 3 = 5" in shown
+    assert message("answer.facts_missing", language, facts="5") not in shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_answer_is_shown_with_a_warning_only_when_nothing_is_verified(language: Language) -> None:
+    mixed = _answer("text")
+    weak = replace(mixed, sentences=tuple(s for s in mixed.sentences if s.support is not Support.VERIFIED))
+    warning = message("answer.nothing_verified", language)
+    assert warning not in _Seen(markup.answer(mixed, language)).words
+    words = _Seen(markup.answer(weak, language)).words
+    assert words.startswith(warning)
+    assert markup.MARKS[Support.WEAK] in words
+
+
+def test_small_talk_is_its_plain_line() -> None:
+    assert _Seen(markup.small_talk(replace(_answer("x"), reason="Hello <b>"))).words == "Hello <b>"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("score", "level"), [(0.2, "low"), (0.7, "medium"), (0.95, "high")])
+def test_the_footer_shows_the_level_of_the_evidence(language: Language, score: float, level: str) -> None:
+    shown = _Seen(markup.footer(replace(_answer("x"), evidence_score=score), language)).words
+    words = message("answer.evidence", language, level=message(f"answer.evidence_{level}", language))
+    assert words in shown
 
 
 def test_an_unknown_price_is_not_zero() -> None:

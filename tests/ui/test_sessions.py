@@ -93,6 +93,22 @@ def test_what_is_exported_comes_back_as_it_was(asked: Session, index: Index) -> 
     assert again.choices == asked.choices
 
 
+@pytest.mark.parametrize("question", ["Thank you!", "고마워요"])
+def test_small_talk_stays_small_talk_when_it_comes_back(
+    question: str, workspace: Workspace, index: Index
+) -> None:
+    session = Session(new_id(), Choices.of(workspace.settings))
+    _ask(session, workspace, question)
+    assert session.exchanges[0].answer.extra["small_talk"] is True
+    again = read_session(session.export(), index)
+    assert again.exchanges[0].answer.extra["small_talk"] is True
+    assert again.exchanges[0].answer.reason == session.exchanges[0].answer.reason
+    forged = json.loads(session.to_json())
+    forged["turns"][0]["receipt"]["reason"] = "The fee is 5 euros."
+    changed = read_session(json.dumps(forged).encode(), index)
+    assert "small_talk" not in changed.exchanges[0].answer.extra
+
+
 def test_each_exported_answer_can_be_verified_alone(asked: Session, index: Index, tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(asked.export())) as archive:
         archive.extractall(tmp_path)

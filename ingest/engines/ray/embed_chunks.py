@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.embedding import FailurePolicy, TooManyFailures
 from ingest.engines.ray.desk import Errand, Permit
 from ingest.engines.ray.frames import Vectors, with_vectors
-from ingest.engines.ray.proxies import DeskCache, DeskLimiter, DeskMeter, Line
+from ingest.engines.ray.proxies import DeskCache, DeskConnection, DeskLimiter, DeskMeter
 from ingest.engines.ray.read_files import MOST_DEATHS
 from ingest.wire import chunks_in
 from rag.errors import ContextTooLong, EngineError, ProviderError, RagError
@@ -32,7 +32,7 @@ class EmbedChunks:
     """A worker of the second stage; it holds the embedding model."""
 
     def __init__(self, desk: Any, number: int) -> None:
-        self._line = Line(desk, number)
+        self._line = DeskConnection(desk, number)
         self._line.keep_alive()
         self._open = ExitStack()
         self._patience = FailurePolicy(lambda text: self._line.tell("note", text=text))

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ingest.engines import Work
 from ingest.engines.ray.cluster import READER_CPUS, Cluster, connected, said
 from ingest.engines.ray.embed_chunks import EmbedChunks
 from ingest.engines.ray.frames import Assembly, Parts, job_tables
 from ingest.engines.ray.office import Office
 from ingest.engines.ray.read_files import ReadFiles
+from ingest.engines.work import Work
 from rag.errors import EngineError
 from rag.settings import Settings
 

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import rag.errors
 from ingest.embedding import TooManyFailures
-from ingest.engines import Work
 from ingest.engines.ray.cluster import Cluster, said
 from ingest.engines.ray.desk import Desk, Errand, Terms
 from ingest.engines.ray.journal import Event
+from ingest.engines.work import Work
 from rag import __version__
 from rag.errors import EngineError, ProviderError, RagError, UsageError
 from rag.index_location import is_url

@@ -24,7 +24,7 @@ _KEEP_TRIES = 20
 """Of half a minute each: a transaction that takes longer than this hangs."""
 
 
-class Line:
+class DeskConnection:
     """A worker's line to the desk. `ask.method(...)` waits for the answer."""
 
     def __init__(self, desk: Any, number: int) -> None:
@@ -75,7 +75,7 @@ class Line:
 class DeskMeter(Meter):
     """The run's meter, at the desk."""
 
-    def __init__(self, line: Line, prices: Prices) -> None:
+    def __init__(self, line: DeskConnection, prices: Prices) -> None:
         super().__init__(prices, max_cost=math.inf)
         self._line = line
         self._names: dict[Reservation, str] = {}
@@ -107,7 +107,7 @@ class DeskMeter(Meter):
 class DeskLimiter(RateLimiter):
     """The run's rate limits, at the desk."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: DeskConnection) -> None:
         super().__init__()
         self._line = line
 
@@ -119,7 +119,7 @@ class DeskLimiter(RateLimiter):
 class DeskCache:
     """The embedding cache of an index in a folder, which only the desk's machine can see."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: DeskConnection) -> None:
         self._line = line
 
     def cached_vectors(self, texts: Sequence[str]) -> dict[int, Any]:

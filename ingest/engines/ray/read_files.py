@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.engines.ray.desk import Permit
 from ingest.engines.ray.frames import frame_tables, jobs_in
-from ingest.engines.ray.proxies import Line
+from ingest.engines.ray.proxies import DeskConnection
 from ingest.options import ReadOptions
 from ingest.reading import Reading, ReadJob
 from ingest.workers import ReaderProcess
@@ -35,7 +35,7 @@ class ReadFiles:
 
     def __init__(self, desk: Any, number: int, options: ReadOptions, host: str) -> None:
         """`host` is the machine that runs the ingest."""
-        self._line = Line(desk, number)
+        self._line = DeskConnection(desk, number)
         self._line.keep_alive()
         self._options = options
         self._here = socket.gethostname() == host

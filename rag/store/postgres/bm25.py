@@ -78,7 +78,7 @@ class Lengths:
         return K1 * (1 - B + B * LENGTHS[norm] / average)
 
 
-class Question:
+class KeywordQuery:
     """The words of a question, ready to be scored against documents."""
 
     def __init__(self, terms: Sequence[Term], lengths: Lengths) -> None:
@@ -145,15 +145,15 @@ class Cut:
     The idea is MaxScore's (Turtle and Flood, "Query evaluation: strategies and optimizations", 1995).
     """
 
-    def __init__(self, question: Question, kept_from: list[int] | None = None) -> None:
-        self._question = question
-        self.kept_from = kept_from or [len(term.entries) for term, _ in question._terms]
+    def __init__(self, query: KeywordQuery, kept_from: list[int] | None = None) -> None:
+        self._query = query
+        self.kept_from = kept_from or [len(term.entries) for term, _ in query._terms]
 
     def bound(self) -> float:
         """No document without a kept entry scores more."""
         return sum(
             bounds[level - 1]
-            for bounds, level in zip(self._question._bounds, self.kept_from, strict=True)
+            for bounds, level in zip(self._query._bounds, self.kept_from, strict=True)
             if level
         )
 
@@ -161,7 +161,7 @@ class Cut:
         """Ids of the kept entries."""
         return [
             entry.id
-            for (term, _), level in zip(self._question._terms, self.kept_from, strict=True)
+            for (term, _), level in zip(self._query._terms, self.kept_from, strict=True)
             for entry in term.entries[level:]
         ]
 

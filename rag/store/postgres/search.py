@@ -14,7 +14,7 @@ import numpy as np
 
 from rag.store.keywords import DIGITS as KEYWORD_DIGITS
 from rag.store.keywords import MAX_TERMS, page_head
-from rag.store.postgres.bm25 import Cut, Entry, Lengths, Question, Term, norm_of
+from rag.store.postgres.bm25 import Cut, Entry, KeywordQuery, Lengths, Term, norm_of
 from rag.store.postgres.connection import DenseVector, Integers, SparseVector, SparseVectors
 from rag.store.postgres.database import PostgresDatabase
 from rag.store.rows import Selection, Vectors
@@ -343,7 +343,7 @@ def search_keywords(
 
 def _question(
     database: PostgresDatabase, field: KeywordTable, weights: Mapping[str, float]
-) -> Question | None:
+) -> KeywordQuery | None:
     """What the words of a question weigh now; None when no document holds any of them."""
     by_term = {_term(token): weight for token, weight in weights.items()}
     found = database.rows(
@@ -361,7 +361,7 @@ def _question(
         "SELECT norm, documents, tokens FROM keyword_lengths WHERE field = ?", (field.number,)
     )
     counted = Lengths({norm: documents for norm, documents, _ in lengths}, sum(row[2] for row in lengths))
-    return Question([terms[term] for term in rarest], counted)
+    return KeywordQuery([terms[term] for term in rarest], counted)
 
 
 def _conditions(selection: Selection | None, hidden: Sequence[int]) -> tuple[str, dict[str, object]]:

@@ -178,6 +178,9 @@ def _exchange(visit: Visit, number: int, exchange: Exchange) -> None:
     with st.chat_message("assistant", avatar=":material/menu_book:"):
         if exchange.stale:
             st.warning(visit.text("page.stale"))
+        if answer.extra.get("small_talk"):
+            st.html(markup.small_talk(answer))
+            return
         if answer.answered:
             st.html(markup.answer(answer, language))
             _citations(visit, number, answer.citations)

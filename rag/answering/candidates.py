@@ -1,0 +1,96 @@
+"""The sentences of the retrieved passages that may answer, each with what it is read with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.text.keywords import keyword_tokens
+from rag.text.sentences import sentences
+from rag.types import Passage
+
+_FIGURE = re.compile(r"\d")
+_ASKS = re.compile(r"[?？][\s\"'”’)\]]*$")
+_PARTS = re.compile(r" [›>/|] |\n")
+"""Between the headings of several levels."""
+_STOPPED = re.compile(r"[.!?。][\"'”’)\]]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence that may answer."""
+
+    rank: int
+    """Index (from 0) of its passage in the list of retrieved passages."""
+    passage: Passage
+    text: str
+    tokens: frozenset[str]
+    before: frozenset[str]
+    """Tokens of the sentence before it in the passage; of a table's row, of the table's header."""
+    after: frozenset[str]
+    context: str
+    """The sentence before it, to be read with it."""
+    start: int = 0
+    """Where the sentence begins in its passage's text."""
+
+    @property
+    def file(self) -> str:
+        return self.passage.file
+
+
+def candidates(passages: Sequence[Passage]) -> list[Candidate]:
+    """Every distinct sentence of the passages, in their order; of repeats (overlapping chunks) the first.
+
+    Headings and questions answer nothing: they are left out, but for what they tell of the sentence after them,
+    unless there is nothing else.
+    """
+    found = list(_every(passages))
+    return [candidate for candidate in found if not _says_nothing(candidate)] or found
+
+
+def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
+    seen: set[tuple[str, int, str]] = set()
+    for rank, passage in enumerate(passages):
+        spans = sentences(passage.text)
+        texts = [passage.text[start:end] for start, end in spans]
+        tokens = [frozenset(keyword_tokens(text)) for text in texts]
+        for i, text in enumerate(texts):
+            key = (passage.file, passage.page, "".join(text.split()))
+            if key in seen or not tokens[i]:
+                continue
+            seen.add(key)
+            above = _header(texts, i)
+            before = tokens[above] if above >= 0 else frozenset()
+            after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
+            context = texts[above] if above >= 0 else ""
+            yield Candidate(rank, passage, text, tokens[i], before, after, context, spans[i][0])
+
+
+def _says_nothing(candidate: Candidate) -> bool:
+    """Whether it is a question, or the heading or title that the passage stands under."""
+    passage = candidate.passage
+    headings = {_plain(text) for text in (passage.title, passage.heading, *_PARTS.split(passage.heading))}
+    return bool(_ASKS.search(candidate.text)) or _plain(candidate.text) in headings
+
+
+def _plain(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _header(texts: Sequence[str], i: int) -> int:
+    """Index of what sentence `i` is read with: the one before it; for a row, the line above the table's figures."""
+    above = i - 1
+    while above >= 0 and _is_row(texts[i]) and _is_row(texts[above]):
+        above -= 1
+    return above
+
+
+def _is_row(text: str) -> bool:
+    """Whether a line is a table's row: it holds a figure and does not end as a sentence does."""
+    return bool(_FIGURE.search(text)) and not is_whole_sentence(text)
+
+
+def is_whole_sentence(text: str) -> bool:
+    """Whether a text ends as a sentence does."""
+    return bool(_STOPPED.search(text))
