@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 _FILE = "calibration.json"
-_FORMAT = 2
+_FORMAT = 3
 
 
 def save_calibration(index: str, calibration: Calibration, embeddings: str) -> bool:
