@@ -12,6 +12,7 @@ import pytest
 from rag.evaluation.compare import compare
 from rag.evaluation.report.html import failures, html_report
 from rag.evaluation.summary import summarise
+from rag.messages import texts
 from tests.evaluation.test_reports import hostile_run
 from tests.evaluation.trials import as_run, noisy_run, spoil
 
@@ -103,9 +104,9 @@ def test_questions_open_with_their_answer_and_quotes(page: Page) -> None:
 
 def test_language_and_theme_can_be_switched(page: Page) -> None:
     heading = page.locator("#questions h2")
-    assert heading.locator("visible=true").inner_text() == "Every question"
+    assert heading.locator("visible=true").inner_text() == texts("report.questions")["en"]
     page.click("#language")
-    assert heading.locator("visible=true").inner_text() == "모든 질문"
+    assert heading.locator("visible=true").inner_text() == texts("report.questions")["ko"]
     assert page.get_attribute("#search", "placeholder") == "질문과 답에서 찾기"
     assert page.get_attribute("html", "lang") == "ko"
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
