@@ -186,6 +186,7 @@ def test_a_figure_of_the_question_that_stands_nowhere_weakens_the_evidence() -> 
     assert evidence_score(other, passages) < evidence_score(asked, passages)
 
 
+@pytest.mark.slow
 def test_calibration_keeps_the_stated_rate_on_its_own_questions(
     index: Index, retriever: HybridRetriever
 ) -> None:

@@ -35,6 +35,7 @@ def test_equal_scores_are_declined_together() -> None:
     assert fit([0.7] * 10, 0.05) > 0.7
 
 
+@pytest.mark.slow
 def test_it_is_kept_and_obeyed(rag: Run, index: Path) -> None:
     done = rag("calibrate", "-n", "120", "--rate", "0.1", "--json")
     assert done.code == 0, done.err

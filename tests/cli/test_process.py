@@ -196,6 +196,7 @@ def test_the_demo_ends_with_two_verified_answers_and_one_declined(sample_index: 
 
 
 @pytest.mark.parametrize("way", ["flag", "environment"])
+@pytest.mark.slow
 def test_offline_ingests_and_evaluations_reach_no_server(rag_process: Run, workdir: Path, way: str) -> None:
     (workdir / "docs").mkdir()
     (workdir / "docs" / "tern.md").write_text("MV Tern is the ferry to Greyholm.\n", encoding="utf-8")

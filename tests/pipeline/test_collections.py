@@ -57,6 +57,7 @@ def test_the_evidence_is_weaker_where_the_thing_asked_for_is_missing(
     assert sum(a > b for a in yes for b in no) >= 0.8 * len(yes) * len(no)
 
 
+@pytest.mark.slow
 def test_in_a_chat_no_stand_alone_question_is_changed(pipeline: Pipeline, language: str) -> None:
     right = turns = 0
     for chat in (COLLECTIONS / f"{language}-chats.txt").read_text("utf-8").strip().split("\n\n"):

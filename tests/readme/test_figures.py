@@ -76,6 +76,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, sample_index: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", SENTENCES)
+@pytest.mark.slow
 def test_the_figures_of_the_readme_are_true(run: Path, name: str) -> None:
     rows = {row["metric"]: row for row in _ROW.finditer((run / "printed.txt").read_text(encoding="utf-8"))}
     figures = list(quoted(ROOT / name))
