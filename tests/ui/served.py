@@ -28,7 +28,7 @@ _FLAGS = [
     "--disable-sync",
 ]
 PATIENCE = 90_000  # milliseconds: the machine that runs the tests may have much else to do
-ANSWERED = re.compile(r"(?:evidence|근거) \d\.\d\d")
+ANSWERED = re.compile(r"(?:evidence|근거): \w+")
 
 
 @contextlib.contextmanager

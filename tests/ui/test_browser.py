@@ -215,8 +215,8 @@ def test_a_model_streams_and_a_reload_loses_nothing(
         page.reload()
         page.get_by_text(re.compile(r"evidence: \w")).wait_for()
         marks = page.locator(".pq-sentence .pq-badge").all_inner_texts()
-        assert VERIFIED.fullmatch(marks[0])
-        assert set(marks[1:]) == {f"✗ {message('answer.unsupported', 'en')}"}
+        assert marks[0][0] in "✓~"  # its quote is on the page
+        assert not any(VERIFIED.fullmatch(mark) for mark in marks[1:])
         assert "<img src=x onerror=alert(1)>" in last_answer(page).inner_text()
         assert last_answer(page).locator("a, img, script").count() == 0
         assert model.bill.replies == 1
