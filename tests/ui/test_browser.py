@@ -17,7 +17,7 @@ from tests.servers.openai_server import OpenAIServer
 from tests.ui.served import CHROMIUM, Browser, ask, last_answer, visiting
 from tests.ui.test_pages import zeros_pdf
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.walk]
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("streamlit")
 
@@ -186,7 +186,7 @@ def _shows_its_page(page: Any, pdf: Path) -> None:
         "() => [...document.querySelectorAll('[role=dialog] img')].some(i => i.naturalWidth)"
     )
     page.wait_for_load_state("networkidle")
-    page.keyboard.press("Escape")
+    drawer.get_by_role("button", name="Close").click()
     drawer.wait_for(state="hidden")
 
 
