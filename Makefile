@@ -52,7 +52,7 @@ test-slow: $(VENV)/.slow ## Run the slow tests, with local models, servers and a
 test-browser: $(VENV)/.slow ## Walk through the web page in Chromium (not part of test-all until it passes again)
 	@$(PYTEST) -m walk
 
-test-all: $(VENV)/.slow test test-slow ## Run every test
+test-all: $(VENV)/.slow test test-slow ## Run every test but the walk in the browser
 
 lint: $(VENV)/.lint ## Check style, types and layers
 	@$(BIN)/ruff check .
