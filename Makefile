@@ -4,6 +4,8 @@ VENV   ?= .venv
 RUN    ?=
 WORKERS ?= 2
 BIN    := $(VENV)/bin
+# Tests start many processes: where a machine forbids compiled modules, each would compile all of them.
+export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 DEMO_INDEX := .build/demo-index

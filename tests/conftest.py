@@ -28,6 +28,8 @@ settings.load_profile("pagequote")
 
 
 def _is_setting(name: str) -> bool:
+    if name == "PYTHONDONTWRITEBYTECODE":  # every process that a test starts would compile all modules again
+        return True
     return name.startswith(("RAG_", "OPENAI_", "AZURE_OPENAI_")) and name != "RAG_CACHE_DIR"
 
 

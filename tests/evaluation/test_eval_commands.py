@@ -135,14 +135,15 @@ def test_a_limit_fails_a_build(rag: Rag, baseline: Any) -> None:
     assert "Did you mean" in wrong.err
 
 
-def test_a_sweep_ranks_its_runs(rag: Rag, baseline: Any) -> None:
-    done = rag("eval", "set.jsonl", "-k", "2", "-k", "8", "--out", "runs/k", "--json")
+def test_a_sweep_ranks_its_runs(rag: Rag) -> None:
+    write_questions(load_questions(rag.folder / "set.jsonl")[::4], rag.folder / "few.jsonl")
+    done = rag("eval", "few.jsonl", "-k", "2", "-k", "8", "--out", "runs/k", "--json")
     assert done.code == 0, done.err
     assert {run["name"] for run in done.json["runs"]} == {"k=2", "k=8"}
     assert done.json["recommended"] in {"k=2", "k=8"}
     for report in ("report.html", "report.md", "sweep.json", "k=2/report.html"):
         assert (rag.folder / "runs/k" / report).exists()
-    missed = rag("eval", "set.jsonl", "-k", "2", "-k", "8", "--out", "runs/k", "--fail-under", "mrr@10=1.1")
+    missed = rag("eval", "few.jsonl", "-k", "2", "-k", "8", "--out", "runs/k", "--fail-under", "mrr@10=1.1")
     assert missed.code == 1
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rag.pipeline import Pipeline
+from rag.types import Answer
 from tests.conftest import ROOT, clean_environment
 
 COLLECTIONS = ROOT / "tests/answering/collections"
@@ -37,23 +38,30 @@ def asked(language: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (COLLECTIONS / f"{language}.jsonl").read_text("utf-8").splitlines()]
 
 
-def test_one_sentence_answers_from_the_right_file(pipeline: Pipeline, language: str) -> None:
-    questions = [question for question in asked(language) if question["answerable"]]
-    answers = [pipeline.ask(question["question"]) for question in questions]
+@pytest.fixture(scope="module")
+def answered(pipeline: Pipeline, language: str) -> list[tuple[dict[str, Any], Answer]]:
+    """Each question of the set with its answer."""
+    return [(question, pipeline.ask(question["question"])) for question in asked(language)]
+
+
+def test_one_sentence_answers_from_the_right_file(answered: list[tuple[dict[str, Any], Answer]]) -> None:
+    answers = [(question, answer) for question, answer in answered if question["answerable"]]
     right = sum(
         answer.answered and any(gold in answer.sentences[0].text for gold in question["answers"])
-        for question, answer in zip(questions, answers, strict=True)
+        for question, answer in answers
     )
-    assert right >= 0.8 * len(questions)
-    shown = [answer for answer in answers if answer.answered]
+    assert right >= 0.8 * len(answers)
+    shown = [answer for _, answer in answers if answer.answered]
     assert sum(len(answer.sentences) > 1 for answer in shown) <= 0.1 * len(shown)
 
 
 def test_the_evidence_is_weaker_where_the_thing_asked_for_is_missing(
-    pipeline: Pipeline, language: str
+    answered: list[tuple[dict[str, Any], Answer]],
 ) -> None:
-    scores = [(q["answerable"], pipeline.ask(q["question"]).evidence_score) for q in asked(language)]
-    yes, no = ([score for answerable, score in scores if answerable is wanted] for wanted in (True, False))
+    yes, no = (
+        [answer.evidence_score for question, answer in answered if question["answerable"] is wanted]
+        for wanted in (True, False)
+    )
     assert sum(a > b for a in yes for b in no) >= 0.8 * len(yes) * len(no)
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from tests.conftest import ROOT, clean_environment
 
+pytestmark = pytest.mark.slow  # one run over all shipped questions
 QUESTIONS = "data/questions/sample.jsonl"
 # How each README says them in a sentence; the wording may change, its figures and their order may not be lost.
 SENTENCES = {
@@ -76,7 +77,6 @@ def run(tmp_path_factory: pytest.TempPathFactory, sample_index: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", SENTENCES)
-@pytest.mark.slow
 def test_the_figures_of_the_readme_are_true(run: Path, name: str) -> None:
     rows = {row["metric"]: row for row in _ROW.finditer((run / "printed.txt").read_text(encoding="utf-8"))}
     figures = list(quoted(ROOT / name))

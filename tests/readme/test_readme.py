@@ -56,7 +56,11 @@ def _check(command: Command, folder: Path, readme: Path) -> None:
     assert missing is None, f"{where}: does not print {missing!r}, but\n{printed}"
 
 
-@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "readme",
+    [pytest.param(path, marks=[pytest.mark.slow] if ".ko" in path.name else []) for path in READMES],
+    ids=lambda path: path.name,
+)
 def test_commands_run_as_written(readme: Path, tmp_path: Path) -> None:
     folder = _copy_of_the_repository(tmp_path)
     for block in blocks_of(readme):
