@@ -88,7 +88,14 @@ class Settings(BaseModel):
     )
     max_tokens: Count = Field(None, description="longest reply, in tokens; unset: the template's")
     context_tokens: Count = Field(None, description="tokens of passages in a prompt; unset: by the model")
-    timeout: float = Field(60.0, gt=0, description="seconds to wait for a model's server")
+    timeout: float | None = Field(
+        None, gt=0, description="seconds that one try waits for a model's server; unset: half the patience"
+    )
+    patience: float | None = Field(
+        None,
+        gt=0,
+        description="seconds that all tries of a call take together; unset: 60, and 300 for a server on this machine",
+    )
     retries: int = Field(6, ge=0, le=20, description="tries again after a transient failure")
     rpm: Count = Field(None, description="requests a minute, at most")
     tpm: Count = Field(None, description="tokens a minute, at most")

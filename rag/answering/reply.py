@@ -311,6 +311,11 @@ _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-{2,}[\s:|-]*\|?\s*")
 _WORD = re.compile(r"\w")
 
 
+def is_empty(text: str) -> bool:
+    """Whether a reply says nothing once the model's thoughts are taken out."""
+    return not _THINKING.sub("", _NONCHARACTERS.sub("", text)).strip()
+
+
 def parse_reply(text: str, *, language: Language = "en") -> Draft:
     """The draft that a model's reply stands for; never raises, whatever the model wrote.
 

@@ -9,6 +9,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run `rag` with `arguments` (default: those of the process) and leave with its exit code."""
     import sys
 
-    from rag.cli.app import cli, run
+    from rag.cli.app import cli, leave, run
 
-    sys.exit(run(cli, sys.argv[1:] if arguments is None else arguments))
+    leave(run(cli, sys.argv[1:] if arguments is None else arguments))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
 import rag
 from rag.errors import RagError
+from rag.messages import choose_language, message
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -116,14 +118,26 @@ def run(command: click.Command, arguments: Sequence[str], name: str = "rag") -> 
     except click.ClickException as error:
         error.show()
         return EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt):
-        _print_error("Stopped. What was finished is kept; run the same command again to go on from there.")
+    except (click.Abort, KeyboardInterrupt) as error:
+        _print_error(str(error) or _stopped(arguments, name))
         return EXIT_INTERRUPTED
     except RagError as error:
         return _report(error, str(error), error.exit_code, arguments)
     except Exception as error:  # noqa: BLE001 - the last boundary: no traceback unless --debug asks for it
         return _report(error, _unexpected(error, arguments), EXIT_FAILED, arguments)
     return result if isinstance(result, int) else EXIT_DONE
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with an exit code; after Ctrl-C without waiting for threads that wait for a server."""
+    waiting = [
+        one for one in threading.enumerate() if one is not threading.current_thread() and not one.daemon
+    ]
+    if code == EXIT_INTERRUPTED and waiting:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _invoke(command: click.Command, arguments: Sequence[str], name: str) -> object:
@@ -133,6 +147,14 @@ def _invoke(command: click.Command, arguments: Sequence[str], name: str) -> obje
     colour = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
     with command.make_context(name, list(arguments), color=colour) as context:
         return command.invoke(context)
+
+
+def _stopped(arguments: Sequence[str], name: str) -> str:
+    """What to say after Ctrl-C: only an ingest has kept something, unless the command itself said what."""
+    settings = _settings()
+    language = choose_language(settings.language if settings is not None else "auto")
+    ingesting = "ingest" in (name, *arguments[:1])
+    return message("command.stopped_ingest" if ingesting else "command.stopped", language)
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> str:

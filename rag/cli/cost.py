@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,7 @@ from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, print_table, tell
 from rag.errors import RagError
 from rag.index_location import is_url
+from rag.messages import Language, choose_language, message
 from rag.usage.log import FILE_NAME, UsageLog
 from rag.usage.meter import UsageTotal, counting_usage
 
@@ -39,7 +40,7 @@ def command(settings: Settings, by: Literal["day", "model", "command"] | None, a
     elif total["calls"] + total["cached_calls"] == 0:
         click.echo(f"No model has been paid for {settings.shown_index} yet.")
     else:
-        _print(tables, total)
+        _print(tables, total, choose_language(settings.language))
     return EXIT_DONE
 
 
@@ -68,7 +69,11 @@ def _total(lines: list[UsageEntry]) -> dict[str, Any]:
     return sums | {"estimated": any(line.estimated for line in lines)}
 
 
-def _print(tables: dict[Literal["day", "model", "command"], list[UsageEntry]], total: dict[str, Any]) -> None:
+def _print(
+    tables: dict[Literal["day", "model", "command"], list[UsageEntry]],
+    total: dict[str, Any],
+    language: Language,
+) -> None:
     for group, lines in tables.items():
         rows = [
             (
@@ -77,20 +82,25 @@ def _print(tables: dict[Literal["day", "model", "command"], list[UsageEntry]], t
                 f"{line.cached_calls:,}",
                 f"{line.input_tokens:,}",
                 f"{line.output_tokens:,}",
-                _price(line.cost_usd, line.unpriced_calls, line.estimated),
+                _price(_form(line), message("answer.price_unknown", language)),
             )
             for line in lines
         ]
         head = (group, "calls", "from cache", "tokens in", "tokens out", "cost")
         print_table(head, rows, right=(1, 2, 3, 4, 5))
         click.echo()
-    click.echo("In all: " + _price(total["known_cost_usd"], total["unpriced_calls"], total["estimated"]))
+    if total["unpriced_calls"] < total["calls"] + total["cached_calls"]:
+        click.echo(message("command.cost_total", language, cost=_price(total)))
+    if total["unpriced_calls"]:
+        click.echo(message("command.cost_unknown", language, calls=total["unpriced_calls"]))
 
 
-def _price(known: float, unpriced: int, estimated: bool) -> str:
-    about = "about " if estimated else ""
-    more = f" and {unpriced:,} calls of unknown price" if unpriced else ""
-    return f"{about}${known:.4f}{more}"
+def _price(form: Mapping[str, Any], unknown: str = "") -> str:
+    """What is known of the price, and a sign when that is not all; `unknown` when nothing is known."""
+    if form["unpriced_calls"] and not form["known_cost_usd"]:
+        return unknown
+    about = "about " if form["estimated"] else ""
+    return f"{about}${form['known_cost_usd']:.4f}" + (" + ?" if form["unpriced_calls"] else "")
 
 
 # -- the log ------------------------------------------------------------------------------------------------------

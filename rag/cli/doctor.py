@@ -152,7 +152,7 @@ def _check_model(settings: Settings, spec: str, probe: bool) -> tuple[bool | Non
         return True, "built in; answers with sentences of the documents"
     from rag.providers.registry import chat_model
 
-    model = chat_model(spec, settings)
+    model = chat_model(spec, settings, notify=tell)
     if not probe:
         return None, "not tried; --probe makes one small call"
     reply = model.invoke("Answer with the one word: yes")

@@ -245,7 +245,7 @@ def export(settings: Settings, run: str, out: str, as_json: bool) -> int:  # noq
 
 def _model(spec: str, settings: Settings) -> BaseChatModel:
     apply_offline(settings)
-    return chat_model(spec, settings)
+    return chat_model(spec, settings, notify=tell)
 
 
 def _show(judged: Judged) -> None:

@@ -25,6 +25,7 @@ from rag.evaluation.question_sets import load_questions
 from rag.evaluation.running import EvaluatedPipeline, describe, evaluate
 from rag.evaluation.runs import load_run
 from rag.evaluation.sweep import grid
+from rag.messages import choose_language, message
 from rag.pipeline import Pipeline
 from rag.providers.registry import new_meter
 from rag.store import open_index
@@ -188,7 +189,10 @@ def _run_variant(
         if not plan.answers:
             model = {} if helped else {"model": None, "model_fingerprint": None}
             described = {**described, **model, "answers": False}
-        with _progress(len(plan.questions)) as progress:
+        with (
+            _telling_what_is_kept(folder, len(plan.questions), settings),
+            _progress(len(plan.questions)) as progress,
+        ):
             return evaluate(
                 plan.questions,
                 folder,
@@ -225,6 +229,19 @@ def _rechunked(plan: Plan, settings: Settings) -> str:
         )
         mark.write_text(str(generation))
     return str(location)
+
+
+@contextmanager
+def _telling_what_is_kept(folder: Path, total: int, settings: Settings) -> Iterator[None]:
+    """Give an interruption a sentence on the answers that are kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = sum(not record.failed for record in load_run(folder).records)
+        language = choose_language(settings.language)
+        raise KeyboardInterrupt(
+            message("command.stopped_eval", language, count=kept, all=total, folder=folder)
+        ) from None
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from rag.errors import AuthenticationFailed, BudgetReached, MissingCapability, M
 from rag.evaluation.question_sets import Question
 from rag.evaluation.runs import Found, Record, Run, RunFolder, load_run, results_of
 from rag.prompting.catalogue import load_template
+from rag.providers.pacing import InterruptiblePool
 from rag.store import Filter
 from rag.store.filters import all_of
 from rag.types import Answer, Page, Passage
@@ -123,7 +124,7 @@ class _Attempt:
 
     def run(self, questions: Sequence[Question], work: Callable[[Question], Record], workers: int) -> None:
         waiting: Iterator[Question] = iter(questions)
-        with ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="rag-eval") as pool:
+        with InterruptiblePool(max_workers=max(1, workers), thread_name_prefix="rag-eval") as pool:
             flying = {pool.submit(work, question) for question in islice(waiting, max(1, workers))}
             try:
                 while flying:
@@ -131,19 +132,23 @@ class _Attempt:
                     self._settle(done)
                     if not self.budget:
                         flying |= {pool.submit(work, question) for question in islice(waiting, len(done))}
+            except KeyboardInterrupt:
+                self._keep(future for future in flying if future.done())
+                raise
             except BaseException:
                 # what is in flight was paid for: keep it, whatever ended the run
-                for future in wait(flying).done:
-                    if future.exception() is None:
-                        self._write(future.result())
+                self._keep(wait(flying).done)
                 raise
+
+    def _keep(self, done: Iterable[Future[Record]]) -> None:
+        for future in done:
+            if future.exception() is None:
+                self._write(future.result())
 
     def _settle(self, done: set[Future[Record]]) -> None:
         """Write what came back, then raise the first error that ends the run, if any."""
         errors = [error for future in done if (error := future.exception()) is not None]
-        for future in done:
-            if future.exception() is None:
-                self._write(future.result())
+        self._keep(done)
         for error in errors:
             if not isinstance(error, BudgetReached):
                 raise error

@@ -103,10 +103,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The model read the passages and found no answer in them.",
         "모델이 구절을 읽었지만 답을 찾지 못했습니다.",
     ),
-    "answer.empty_reply": (
-        "The model replied with nothing: it may need a higher --max-tokens.",
-        "모델이 빈 답을 보냈습니다. --max-tokens를 늘려 보세요.",
-    ),
     "answer.no_sentence": (
         "No sentence of the passages answers the question.",
         "구절 가운데 질문에 답하는 문장이 없습니다.",
@@ -196,6 +192,28 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "search.rerank_unread": (
         "The model's ratings of the passages could not be read; their order was kept.",
         "모델이 매긴 구절 점수를 읽을 수 없어 순서를 그대로 두었습니다.",
+    ),
+    # any command
+    "command.trying_again": (
+        "No answer from {server} yet, trying again ({number} of {all}).",
+        "{server}: 아직 응답이 없어 다시 시도합니다({all}번 중 {number}번째).",
+    ),
+    "command.stopped": ("Stopped.", "중단했습니다."),
+    "command.stopped_ingest": (
+        "Stopped. What was finished is kept; run the same command again to go on from there.",
+        "중단했습니다. 처리가 끝난 파일은 보관되어 있습니다. 같은 명령을 다시 실행하면 이어서 진행합니다.",
+    ),
+    "command.stopped_eval": (
+        "Stopped. {count:,} of {all:,} questions are answered and kept in {folder}; run the same command again to go"
+        " on from there.",
+        "중단했습니다. 질문 {all:,}개 중 {count:,}개의 답이 {folder}에 보관되어 있습니다. 같은 명령을 다시 실행하면"
+        " 이어서 진행합니다.",
+    ),
+    # rag cost
+    "command.cost_total": ("In all: {cost}", "합계: {cost}"),
+    "command.cost_unknown": (
+        "The price of {calls:,} calls is not known: give the prices in a file named by RAG_PRICES.",
+        "호출 {calls:,}건은 가격을 알 수 없습니다. RAG_PRICES로 지정한 파일에 가격을 적어 주세요.",
     ),
     # rag ask
     "command.unverified_text": (

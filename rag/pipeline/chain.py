@@ -238,8 +238,7 @@ class Steps:
                 if turn.packed is not None and turn.packed.sentences:
                     turn.draft = cited_by_number(turn.draft, turn.packed.sentences)
         if turn.draft.declined or not turn.draft.sentences:
-            said = "answer.model_declined" if turn.reply.strip() else "answer.empty_reply"
-            key = "answer.no_sentence" if self.generator is None else said
+            key = "answer.no_sentence" if self.generator is None else "answer.model_declined"
             turn.declined = message(key, self._language(turn))
         return turn
 

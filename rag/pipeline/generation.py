@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from rag.answering.context import Packed, neutralise, pack
-from rag.errors import ContextTooLong, UsageError
+from rag.answering.reply import is_empty
+from rag.errors import BadResponse, ContextTooLong, UsageError
 from rag.messages import choose_language, message
 from rag.pipeline.condense import as_text, read_reply
 from rag.pipeline.query import QueryState
@@ -153,7 +154,8 @@ class Generator:
                 if self._at_the_end(turn):
                     raise
             else:
-                return
+                if self._replied(turn):
+                    return
 
     def stream(self, turn: QueryState, config: RunnableConfig) -> Iterator[str]:
         """The pieces of the reply as they come; afterwards `turn.reply` holds all of it."""
@@ -168,7 +170,8 @@ class Generator:
                 if self._at_the_end(turn):
                     raise
             else:
-                return
+                if self._replied(turn):
+                    return
 
     async def astream(self, turn: QueryState, config: RunnableConfig) -> AsyncIterator[str]:
         """`stream` without blocking the event loop."""
@@ -183,7 +186,8 @@ class Generator:
                 if self._at_the_end(turn):
                     raise
             else:
-                return
+                if self._replied(turn):
+                    return
 
     def _prepared(self, turn: QueryState) -> tuple[Runnable[Any, BaseMessage], Prompt]:
         prompt = prompt_for(turn, self.settings, self.reader)
@@ -199,7 +203,24 @@ class Generator:
         while True:
             turn.packed = prompt.pack(turn.passages, room, turn.snapshot)
             yield prompt.values(passages=turn.packed.block)
-            room = turn.packed.tokens // 2
+            if not turn.empty_replies:
+                room = turn.packed.tokens // 2
+
+    def _replied(self, turn: QueryState) -> bool:
+        """Whether the model wrote anything; once it is asked again. Raises BadResponse when it wrote nothing then."""
+        if not is_empty(turn.reply):
+            return True
+        turn.empty_replies += 1
+        fixes = {
+            "length": "its thoughts used up the longest reply, so raise --max-tokens",
+            "content_filter": "its server's content filter withheld it, so put the question in other words",
+        }
+        fix = fixes.get(turn.finish_reason)
+        if fix is not None or turn.empty_replies > 1:
+            fix = fix or "try another model or template, or raise --max-tokens"
+            raise BadResponse(f"{self.model.spec} sent an empty reply: {fix}.")
+        turn.reply = ""
+        return False
 
     @staticmethod
     def _at_the_end(turn: QueryState) -> bool:
@@ -218,6 +239,7 @@ class Generator:
 
     def _read(self, turn: QueryState, piece: BaseMessageChunk) -> str:
         turn.reply += piece.text
+        turn.finish_reason = piece.response_metadata.get("finish_reason") or turn.finish_reason
         if piece.response_metadata.get("finish_reason") == "length":
             language = choose_language(self.settings.language, language_of(turn.ask.question))
             turn.notes.append(message("answer.cut_reply", language))

@@ -67,7 +67,7 @@ def open_steps(
         generator = None
         if model != EXTRACTIVE:
             free = None if embeddings.paid else embeddings.embed
-            generator = Generator(chat_model(model, settings, meter=meter), settings, free)
+            generator = Generator(chat_model(model, settings, meter=meter, notify=notify), settings, free)
         chat = generator.model if generator is not None else None
         retriever = open_retriever(index, embeddings, settings, chat)
         threshold = GATE if generator is not None else _fitted(index, settings, notify)

@@ -120,6 +120,9 @@ class QueryState:
     """Why there is no answer, once that is decided."""
     packed: Packed | None = None
     reply: str = ""
+    finish_reason: str = ""
+    """Why the model ended its reply, as its server says."""
+    empty_replies: int = 0
     draft: Draft | None = None
     proof: CheckedDraft | None = None
     notes: list[str] = field(default_factory=list)

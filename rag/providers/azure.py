@@ -19,14 +19,16 @@ _KEY = "AZURE_OPENAI_API_KEY"
 def connect_chat(model: str, settings: Settings) -> ChatConnection:
     """Raises SettingsError or AuthenticationFailed naming the variable that is missing."""
     place = _place(model, settings)
-    return ChatConnection(AzureChatOpenAI(**_options(model, settings), stream_usage=True), place)
+    chat = AzureChatOpenAI(**_options(model, settings), stream_usage=True)
+    return ChatConnection(chat, place, url=settings.azure_openai_endpoint)
 
 
 def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
     """Raises SettingsError or AuthenticationFailed naming the variable that is missing."""
     place = _place(model, settings)
     embeddings = AzureOpenAIEmbeddings(**_options(model, settings), check_embedding_ctx_length=False)
-    return EmbeddingConnection(Requester(embeddings), place, dimension=DIMENSIONS.get(model))
+    url = settings.azure_openai_endpoint
+    return EmbeddingConnection(Requester(embeddings), place, dimension=DIMENSIONS.get(model), url=url)
 
 
 def _place(model: str, settings: Settings) -> CallSite:

@@ -189,6 +189,8 @@ class Call:
 
     def keep(self, text: str, reason: str, usage: UsageMetadata, receipt: dict[str, Any]) -> None:
         """Keep the reply: for this piece of work, and for identical calls when such are answered from the cache."""
+        if not text.strip():
+            return  # a failure of the model, which an identical call must not repeat
         if (journal := current_paid_work()) is not None:
             billed = Usage(usage["input_tokens"], usage["output_tokens"], receipt["cost_usd"], calls=1)
             journal.put(self._key(), Paid(text, billed, reason, receipt["estimated"]))

@@ -46,6 +46,7 @@ def connect_embeddings_at(url: str, model: str, spec: str, settings: Settings) -
         batch_tokens=8_000,
         parallel=2 if local else 4,
         local=local,
+        url=url,
     )
 
 
@@ -56,7 +57,7 @@ def connect_chat_at(
     # the plain class: ChatOpenAI would rename max_tokens, which many servers then ignore
     model_ = BaseChatOpenAI(**_options(url, model, settings), stream_usage=True, use_responses_api=False)
     return ChatConnection(
-        model_, _place(url, spec, settings), context_tokens=context_tokens, local=is_loopback(url)
+        model_, _place(url, spec, settings), context_tokens=context_tokens, local=is_loopback(url), url=url
     )
 
 

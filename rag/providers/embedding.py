@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextvars
 import json
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from langchain_core.embeddings import Embeddings
 
 from rag.errors import BadResponse, ContextTooLong
 from rag.providers.failures import translate
-from rag.providers.pacing import RateLimiter, Retry
+from rag.providers.pacing import InterruptiblePool, RateLimiter, Retry
 from rag.providers.specs import Embedded, EmbeddingConnection
 from rag.usage.journal import Paid, current_paid_work
 from rag.usage.meter import Meter
@@ -198,13 +197,12 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         other: ContextTooLong is raised when all have been sent.
         """
         outbox = _Outbox(batches)
-        with ThreadPoolExecutor(self._connection.parallel, "embed") as pool:
+        with InterruptiblePool(self._connection.parallel, "embed") as pool:
             running: dict[Future[Vectors], list[str]] = {}
             while True:
                 while outbox.waiting and len(running) < self._connection.parallel:
                     batch = outbox.waiting.popleft()
-                    # the context carries the tally of the command into the thread
-                    running[pool.submit(contextvars.copy_context().run, self._passages, batch)] = batch
+                    running[pool.submit(self._passages, batch)] = batch
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:

@@ -44,6 +44,10 @@ _NOT_SENT = (
 )
 
 
+class ForeignProtocol(Exception):
+    """An answer that no model's server gives; its text is the kind of content."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallSite:
     """The model that was called, and how to speak of it."""
@@ -90,6 +94,13 @@ def translate(error: BaseException, place: CallSite) -> Failure:
     for cause in causes:
         if isinstance(cause, NetworkRefused):
             return Failure(cause)
+        if (spoken := _other_protocol(cause)) is not None:
+            return Failure(
+                BadResponse(
+                    f"{place.subject} answers with {spoken}, not as a model's server for {place.spec}:"
+                    " check the address, which often ends in /v1."
+                )
+            )
     if isinstance(error, RagError):
         return Failure(error)
     for cause in causes:
@@ -97,6 +108,18 @@ def translate(error: BaseException, place: CallSite) -> Failure:
         if isinstance(status, int):
             return _from_status(status, cause, place)
     return _from_kind(error, causes, place)
+
+
+def _other_protocol(cause: BaseException) -> str | None:
+    """What a server speaks that does not speak the protocol; None when it may."""
+    said = str(cause)
+    if isinstance(cause, ForeignProtocol):
+        return "a web page (HTML)" if "html" in said else f"content of the kind {said}"
+    if type(cause).__name__ == "RemoteProtocolError" and "illegal" in said:
+        return "something that is no HTTP"
+    if "WRONG_VERSION_NUMBER" in said or "record layer failure" in said:
+        return "something that is no TLS (an address with https:// for a server of http://?)"
+    return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -163,7 +186,10 @@ def _from_kind(error: BaseException, causes: list[BaseException], place: CallSit
     names = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
     sent = not names & set(_NOT_SENT)
     if any("Timeout" in name for name in names):
-        message = f"{place.subject} did not answer in time for {place.spec}: try again, or raise RAG_TIMEOUT."
+        message = (
+            f"{place.subject} did not answer in time for {place.spec}: try again, or raise RAG_PATIENCE (with"
+            " RAG_TIMEOUT, when that is set)."
+        )
         return Failure(ProviderTimeout(message), maybe_billed=sent)
     if (
         any(isinstance(cause, json.JSONDecodeError) for cause in causes)

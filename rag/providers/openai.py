@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from httpx import Response
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai import BadRequestError, DefaultAsyncHttpxClient, DefaultHttpxClient
 
 from rag import index_location
 from rag.errors import AuthenticationFailed, BadResponse
-from rag.providers.failures import CallSite
-from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, is_loopback
+from rag.providers.failures import CallSite, ForeignProtocol
+from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, is_loopback, patience
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 _KEY = "OPENAI_API_KEY"
+_FOREIGN = ("text/html", "text/xml", "text/css", "application/xml", "image/", "audio/", "video/")
+"""Kinds of content that are an answer of another kind of server."""
 
 
 def connect_chat(model: str, settings: Settings) -> ChatConnection:
@@ -33,7 +36,7 @@ def connect_chat(model: str, settings: Settings) -> ChatConnection:
         "stream_usage": True,
         **client_options(settings.openai_base_url, settings),
     }
-    return ChatConnection(ChatOpenAI(**options), place)
+    return ChatConnection(ChatOpenAI(**options), place, url=settings.openai_base_url)
 
 
 def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
@@ -46,7 +49,10 @@ def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
         "check_embedding_ctx_length": False,  # else tiktoken downloads a vocabulary
         **client_options(settings.openai_base_url, settings),
     }
-    return EmbeddingConnection(Requester(OpenAIEmbeddings(**options)), place, dimension=DIMENSIONS.get(model))
+    requester = Requester(OpenAIEmbeddings(**options))
+    return EmbeddingConnection(
+        requester, place, dimension=DIMENSIONS.get(model), url=settings.openai_base_url
+    )
 
 
 def _place(model: str, settings: Settings) -> CallSite:
@@ -66,15 +72,27 @@ def client_options(base_url: str | None, settings: Settings) -> dict[str, Any]:
 
     No redirect is followed: the library would send the prompt and the key again to whatever address a server names.
     """
-    http: dict[str, Any] = {"timeout": settings.timeout, "follow_redirects": False}
+    timeout, _ = patience(settings, base_url)
+    http: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
     if base_url is not None and is_loopback(base_url):
         http["trust_env"] = False
+
+    async def acheck(response: Response) -> None:
+        _check_protocol(response)
+
     return {
-        "timeout": settings.timeout,
+        "timeout": timeout,
         "max_retries": 0,
-        "http_client": DefaultHttpxClient(**http),
-        "http_async_client": DefaultAsyncHttpxClient(**http),
+        "http_client": DefaultHttpxClient(**http, event_hooks={"response": [_check_protocol]}),
+        "http_async_client": DefaultAsyncHttpxClient(**http, event_hooks={"response": [acheck]}),
     }
+
+
+def _check_protocol(response: Response) -> None:
+    """Raises ForeignProtocol for an answer that no server of the protocol gives, such as a web page."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if response.status_code < 300 and (kind.startswith(_FOREIGN) or kind.endswith("+xml")):
+        raise ForeignProtocol(kind)
 
 
 class Requester:

@@ -11,14 +11,15 @@ from langchain.embeddings import init_embeddings
 
 from rag.errors import ProviderError, SettingsError
 from rag.providers.failures import CallSite, scrub
-from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, nearest_provider
+from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, nearest_provider, patience
 from rag.settings import Settings
 
 
 def connect_chat(model: str, settings: Settings, *, provider: str) -> ChatConnection:
     """Raises SettingsError for an unknown provider or one whose package is not installed."""
+    timeout, _ = patience(settings, None)
     chat = _opened(
-        lambda: init_chat_model(model, model_provider=provider, timeout=settings.timeout, max_retries=0),
+        lambda: init_chat_model(model, model_provider=provider, timeout=timeout, max_retries=0),
         provider,
         model,
         settings,

@@ -1,15 +1,20 @@
-"""When to call: tries again with growing pauses, and keeps to limits of requests and tokens a minute."""
+"""When to call: again with growing pauses as long as patience lasts, and within limits of requests and tokens."""
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rag.errors import ProviderError
+from rag.errors import ProviderError, ProviderTimeout
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -17,55 +22,102 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+class InterruptiblePool(ThreadPoolExecutor):
+    """Threads in which the caller's context holds, and which nobody waits for after Ctrl-C."""
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        return super().submit(copy_context().run, partial(fn, *args, **kwargs))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=kind is not None)
+
+
+LONGEST_ASKED = 120.0
+"""Seconds that a server may ask to wait; a longer pause is reported at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and after which pauses a transient failure is tried again.
+    """How often, after which pauses and for how long a transient failure is tried again.
 
     Pauses double from `first` seconds to `longest`, each drawn from its upper half (so that parallel calls
-    do not come back together). A pause that the server asked for is kept to, unless it is longer than
-    `patience`: then the failure is reported at once.
+    do not come back together). A pause that the server asked for is kept to, and does not use up `patience`.
     """
 
     retries: int = 6
     first: float = 0.5
     longest: float = 30.0
-    patience: float = 120.0
+    patience: float = 60.0
+    """Seconds that all tries may take together: no further one begins after them."""
+    timeout: float = 0.0
+    """Seconds that one try waits for an answer, to tell how many there can be."""
+    notify: Callable[[int, int], None] | None = None
+    """Gets the number of the try that comes next, and how many there are at most."""
 
     def run(self, call: Callable[[], Result]) -> Result:
         """The result of `call`; raises its last failure."""
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt
+        from tenacity import Retrying
 
-        return Retrying(
-            stop=stop_after_attempt(self.retries + 1),
-            wait=self._pause,
-            retry=retry_if_exception(self._worth_it),
-            reraise=True,
-        )(call)
+        return Retrying(**self._options())(call)
 
     async def arun(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """`run` for coroutines."""
-        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+        from tenacity import AsyncRetrying
 
-        return await AsyncRetrying(
-            stop=stop_after_attempt(self.retries + 1),
-            wait=self._pause,
-            retry=retry_if_exception(self._worth_it),
-            reraise=True,
-        )(call)
+        return await AsyncRetrying(**self._options())(call)
 
-    def _worth_it(self, error: BaseException) -> bool:
-        return (
-            isinstance(error, ProviderError)
-            and error.transient
-            and (error.retry_after or 0.0) <= self.patience
-        )
+    def _options(self) -> dict[str, Any]:
+        from tenacity import retry_if_exception
 
-    def _pause(self, state: RetryCallState) -> float:
-        grown = min(self.first * 2.0 ** (state.attempt_number - 1), self.longest)
-        jittered = grown * random.uniform(0.5, 1.0)  # noqa: S311  spreading load needs no secrecy
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, ProviderError) else None
-        return jittered if asked is None else asked + jittered * 0.1
+        asked = 0.0
+        """Seconds of pauses that the server asked for."""
+
+        def pause(state: RetryCallState) -> float:
+            grown = min(self.first * 2.0 ** (state.attempt_number - 1), self.longest)
+            jittered = grown * random.uniform(0.5, 1.0)  # noqa: S311  spreading load needs no secrecy
+            wanted = _asked_pause(state)
+            return jittered if wanted is None else wanted + jittered * 0.1
+
+        def stop(state: RetryCallState) -> bool:
+            nonlocal asked
+            waited = (state.seconds_since_start or 0.0) - asked
+            asked += _asked_pause(state) or 0.0
+            own = 0.0 if _asked_pause(state) is not None else state.upcoming_sleep
+            return state.attempt_number > self.retries or waited + own >= self.patience
+
+        def before(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if self.notify is None or _asked_pause(state) == 0.0:
+                return  # nothing to wait for: the same is only said in other words
+            most = self.retries + 1
+            if isinstance(error, ProviderTimeout) and self.timeout:
+                most = min(most, state.attempt_number + max(math.ceil(self._left(state) / self.timeout), 1))
+            self.notify(state.attempt_number + 1, most)
+
+        return {
+            "stop": stop,
+            "wait": pause,
+            "retry": retry_if_exception(_worth_it),
+            "before_sleep": before,
+            "reraise": True,
+        }
+
+    def _left(self, state: RetryCallState) -> float:
+        return self.patience - (state.seconds_since_start or 0.0)
+
+
+def _worth_it(error: BaseException) -> bool:
+    return (
+        isinstance(error, ProviderError) and error.transient and (error.retry_after or 0.0) <= LONGEST_ASKED
+    )
+
+
+def _asked_pause(state: RetryCallState) -> float | None:
+    """Seconds that the server asked to wait; None when it did not."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after if isinstance(error, ProviderError) else None
 
 
 class RateLimiter:

@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import MissingCapability, SettingsError
+from rag.messages import choose_language, message
 from rag.providers.pacing import RateLimiter, Retry, shared_limiter
-from rag.providers.specs import BUILTIN_EMBEDDINGS, EXTRACTIVE, PROVIDERS, Spec, capabilities, parse_spec
+from rag.providers.specs import (
+    BUILTIN_EMBEDDINGS,
+    EXTRACTIVE,
+    PROVIDERS,
+    Spec,
+    capabilities,
+    parse_spec,
+    patience,
+)
 from rag.settings import Settings
 from rag.usage.meter import Meter
 from rag.usage.prices import load_prices
@@ -44,11 +53,13 @@ def chat_model(
     meter: Meter | None = None,
     retry: Retry | None = None,
     replies: Path | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> GuardedChat:
     """The chat model `spec`, guarded; a LangChain chat model.
 
     `meter` is the command's; without one the model has its own cap. `replies` is the file of kept replies,
-    used when the setting `cache` is on (by default inside the index).
+    used when the setting `cache` is on (by default inside the index). `notify` gets a line before each further try
+    of a call that had no answer.
 
     Raises SettingsError, AuthenticationFailed, MissingExtra or MissingCapability when it cannot be opened.
     """
@@ -69,7 +80,7 @@ def chat_model(
         place=connection.place,
         meter=meter,
         limiter=shared_limiter(connection.place.server, settings.rpm, settings.tpm),
-        retry=retry or Retry(settings.retries),
+        retry=retry or _retry(settings, connection, notify),
         count_tokens=connection.count_tokens or partial(count_tokens, model=str(parsed)),
         capabilities=known,
         overrides={name: value for name, value in chosen.items() if value is not None},
@@ -93,7 +104,7 @@ def embedding_model(
 
     `limiter` keeps the limits in force; without one, those of this process do.
     `dimension` is that of the index when there is one: an answer of another dimension is then an error.
-    `notify` gets one line when the built-in model has to be prepared first.
+    `notify` gets one line when the built-in model has to be prepared first, and before each further try of a request.
 
     Raises SettingsError, AuthenticationFailed, MissingExtra or MissingCapability when it cannot be opened.
     """
@@ -113,11 +124,28 @@ def embedding_model(
         prefixes=prefixes_of(parsed.model),
         meter=meter,
         limiter=limiter or shared_limiter(connection.place.server, settings.rpm, settings.tpm),
-        retry=retry or Retry(settings.retries),
+        retry=retry or _retry(settings, connection, notify),
         count_tokens=partial(count_tokens, model=str(parsed)),
         dimension=dimension,
         tokens_a_minute=settings.tpm,
     )
+
+
+def _retry(
+    settings: Settings,
+    connection: ChatConnection | EmbeddingConnection,
+    notify: Callable[[str], None] | None,
+) -> Retry:
+    """As long as the settings say, with a line for the reader before each further try."""
+    timeout, longest = patience(settings, connection.url)
+    language = choose_language(settings.language)
+    server = connection.place.server
+
+    def told(number: int, most: int) -> None:
+        if notify is not None:
+            notify(message("command.trying_again", language, server=server, number=number, all=most))
+
+    return Retry(settings.retries, patience=longest, timeout=timeout, notify=told)
 
 
 def _connect_chat(spec: Spec, settings: Settings) -> ChatConnection:

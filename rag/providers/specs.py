@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from rag.errors import SettingsError
 from rag.providers.failures import CallSite
+from rag.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,6 +88,10 @@ _OLLAMA_CONTEXT = 4_096
 """Ollama's default (OLLAMA_CONTEXT_LENGTH). It cuts longer prompts without a word, beginning with the rules."""
 _THOUGHTS = 4_000
 DEFAULT_REPLY_TOKENS = 1_000
+PATIENCE = 60.0
+"""Seconds that all tries of a call take together, unless the setting `patience` says otherwise."""
+PATIENCE_LOOPBACK = 300.0
+"""The same for a server on this machine, whose processor may read a long prompt for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,8 @@ class ChatConnection:
     """What the server said about its context window; None when it did not."""
     local: bool = False
     """Runs on this machine, so that no price needs to be known."""
+    url: str | None = None
+    """The address of its server; None for the provider's own and for a model in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,17 @@ class EmbeddingConnection:
     parallel: int = 4
     """Requests under way at once, at most."""
     local: bool = False
+    url: str | None = None
+    """As in `ChatConnection`."""
+
+
+def patience(settings: Settings, url: str | None) -> tuple[float, float]:
+    """Seconds that one try of a call to the server at `url` may take, and all tries together."""
+    longest = settings.patience
+    if longest is None:
+        usual = PATIENCE_LOOPBACK if url is not None and is_loopback(url) else PATIENCE
+        longest = max(usual, settings.timeout or 0.0)
+    return settings.timeout or longest / 2, longest
 
 
 def is_loopback(url: str) -> bool:

@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from langchain_core.runnables.config import ContextThreadPoolExecutor
-
 from rag.errors import UsageError
 from rag.messages import Language, message
 from rag.prompting.catalogue import load_template
 from rag.providers.calls import prompt_tokens
+from rag.providers.pacing import InterruptiblePool
 from rag.providers.specs import DEFAULT_REPLY_TOKENS, parse_spec
 from rag.text.keywords import query_terms
 from rag.text.language import language_of
@@ -258,7 +257,7 @@ class PromptedModel:
         """`work` for each item, in order, as many at once as the model bears; calls are booked where this is."""
         # a model in this process shares its cores between calls, and each would only come nearer to its time limit
         parallel = 1 if parse_spec(self.model.spec).provider in ("gguf", "hf") else _PARALLEL
-        with ContextThreadPoolExecutor(max_workers=parallel) as pool:
+        with InterruptiblePool(max_workers=parallel) as pool:
             return list(pool.map(work, items))
 
     def ask(self, purpose: Purpose, question: str, **filled: str) -> str:

@@ -160,6 +160,12 @@ class Meter:
                     self._unkept.add(spec, usage, spec in taken.estimated)
             raise
 
+    def forfeit_open(self) -> None:
+        """Book every call that is still under way as if it had been billed in full: nobody waits for it any more."""
+        with self._changed:
+            for reservation in list(self._reserved):
+                reservation.forfeit()
+
     def drop(self, reservation: Reservation) -> None:
         """Give back what was reserved: the call was not billed."""
         with self._changed:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rag.messages import message
 from tests.cli import contract
 from tests.cli.conftest import Run
-from tests.conftest import SAMPLE
-from tests.servers.openai_server import Fault, OpenAIServer
+from tests.conftest import SAMPLE, clean_environment
+from tests.servers.openai_server import HANG_SECONDS, Fault, OpenAIServer
 
 ENGLISH = "When did MV Tern hit the breakwater?"
 KOREAN = "병가가 며칠 이상이면 진단서를 내야 하나요?"
@@ -132,7 +136,27 @@ def test_receipts_add_up_to_what_was_billed(
 def test_an_unknown_price_is_not_added_up_as_zero(rag: Run, index: Path, server: OpenAIServer) -> None:
     rag("ask", ENGLISH, "--model", MODEL)
     assert rag("cost", "--json").json["total"]["cost_usd"] is None
-    assert "1 calls of unknown price" in rag("cost").out
+    shown = rag("cost").out
+    assert "$" not in shown
+    assert "1 calls" in shown
+
+
+def test_ctrl_c_ends_a_run_with_a_hung_server_and_says_what_is_kept(index: Path, workdir: Path) -> None:
+    questions = [{"id": str(n), "question": ENGLISH, "answers": ["19 October 2023"]} for n in range(3)]
+    (workdir / "set.jsonl").write_text("".join(json.dumps(one) + "\n" for one in questions), encoding="utf-8")
+    with OpenAIServer(reply=REPLY, faults=lambda r: Fault("hang") if r.number > 0 else None) as server:
+        env = {"RAG_BASE_URL": server.base_url, "RAG_API_KEY": server.key, "HOME": str(workdir / "home")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rag.cli", "eval", "set.jsonl", "--model", MODEL, "--jobs", "1", "--out", "run",
+             "--index", "index"],
+            cwd=workdir, env=clean_environment(**env), stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while len(server.chat_requests()) < 2 and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=HANG_SECONDS * 0.7)  # else it has waited for the server
+    assert process.returncode == 130
+    assert message("command.stopped_eval", "en", count=1, all=3, folder="run") in error
 
 
 def test_without_receipts_cost_says_so(rag: Run, index: Path) -> None:

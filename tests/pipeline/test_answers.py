@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableLambda
 
 from rag.errors import (
     AuthenticationFailed,
+    BadResponse,
     BudgetReached,
     ContextTooLong,
     IndexMismatch,
@@ -156,11 +157,20 @@ def test_the_documents_do_not_hold_it_says_the_model(opened: Open) -> None:
         assert answer.passages
 
 
-def test_an_empty_reply_is_not_taken_for_an_answer(opened: Open) -> None:
-    with OpenAIServer(reply="") as server:
-        answer = opened(server).ask(QUESTION)
-    assert answer.status == "abstained"
-    assert "replied with nothing" in answer.reason
+@pytest.mark.parametrize("how", ["ask", "stream"])
+@pytest.mark.parametrize("empty", ["", "<think>Hm.</think>\n"])
+def test_an_empty_reply_is_asked_for_again_once_and_then_a_failure(
+    opened: Open, how: str, empty: str
+) -> None:
+    with OpenAIServer(reply=empty) as server:
+        pipeline = opened(server)
+        with pytest.raises(BadResponse):
+            list(getattr(pipeline, how)(QUESTION))
+        assert len(server.chat_requests()) == 2
+    replies = iter([empty, "NOT_IN_DOCUMENTS"])
+    with OpenAIServer(reply=lambda _: next(replies)) as server:
+        assert opened(server).ask(QUESTION).status == "abstained"
+        assert len(server.chat_requests()) == 2
 
 
 def test_the_documents_do_not_hold_it_says_the_evidence_before_any_model(opened: Open) -> None:

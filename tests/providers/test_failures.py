@@ -23,6 +23,8 @@ from rag.errors import (
 from rag.providers.failures import scrub
 from rag.providers.pacing import RateLimiter, Retry
 from rag.providers.registry import chat_model, embedding_model
+from rag.providers.specs import patience
+from rag.settings import load_settings
 from tests.providers.support import AT_ONCE, CHAT, EMBEDDINGS, settings_for
 from tests.servers.openai_server import KEY, Fault, OpenAIServer
 
@@ -37,6 +39,8 @@ OUTCOMES = [
     ("refuse", ServerUnreachable, 4, "broke off"),
     ("drop", ServerUnreachable, 4, "broke off"),
     ("bad-json", BadResponse, 4, "JSON"),
+    ("html", BadResponse, 1, "HTML"),
+    ("not-http", BadResponse, 1, "no HTTP"),
 ]
 
 
@@ -75,13 +79,43 @@ def test_a_passing_failure_is_overcome(how: str, kind: str) -> None:
 @pytest.mark.parametrize("how", ["invoke", "embed"])
 def test_a_hanging_server_is_given_up_on(how: str) -> None:
     with OpenAIServer(reply=REPLY, faults=lambda _: Fault("hang")) as server:
-        with pytest.raises(ProviderTimeout, match="RAG_TIMEOUT"):
+        with pytest.raises(ProviderTimeout, match="RAG_PATIENCE"):
             calls()[how](settings_for(server, timeout=0.15))
         for _ in range(500):  # the server may still be reading what was given up on
             if len(server.requests) == 4:
                 break
             time.sleep(0.01)
         assert len(server.requests) == 4
+
+
+def test_patience_ends_the_tries_and_each_further_one_is_told() -> None:
+    told: list[str] = []
+    with OpenAIServer(faults=lambda _: Fault("hang")) as server:
+        settings = settings_for(server, timeout=0.1, patience=0.25)
+        with pytest.raises(ProviderTimeout):
+            chat_model(CHAT, settings, notify=told.append).invoke("Well?")
+        assert told == []  # the next pause would have ended after the patience
+    with OpenAIServer(reply=REPLY, faults=[Fault("500"), Fault("429", retry_after="0.01")]) as server:
+        assert chat_model(CHAT, settings_for(server), notify=told.append).invoke("Well?").text == REPLY
+        host = server.base_url
+    assert [line.count(host) for line in told] == [1, 1]
+    assert [line[-9:] for line in told] == ["(2 of 7).", "(3 of 7)."]
+
+
+@pytest.mark.parametrize(
+    ("flags", "url", "expected"),
+    [
+        ({}, None, (30.0, 60.0)),
+        ({}, "https://models.example/v1", (30.0, 60.0)),
+        ({}, "http://127.0.0.1:8080/v1", (150.0, 300.0)),
+        ({"timeout": 90.0}, None, (90.0, 90.0)),
+        ({"patience": 20.0}, "http://localhost:11434/v1", (10.0, 20.0)),
+    ],
+)
+def test_patience_by_server_and_setting(
+    flags: dict[str, object], url: str | None, expected: tuple[float, float]
+) -> None:
+    assert patience(load_settings(flags, env={}, dotenv_path=None), url) == expected
 
 
 def test_no_server_at_all() -> None:

@@ -43,7 +43,8 @@ class Fault:
 
     Kinds that are not billed: 429, 500, 503, 401, 404, context, refuse (closed before anything is done).
     Billed, though the client gets nothing of use: hang, drop (closed instead of a reply), cut (broken off
-    half-way), bad-json, wrong-dimension. `slow` is billed and answers rightly after `seconds`.
+    half-way), bad-json, wrong-dimension. Other protocols: html (a web page with status 200), not-http. `slow` is
+    billed and answers rightly after `seconds`.
     """
 
     kind: str
@@ -293,8 +294,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._error("401")
         if kind in _ERRORS:
             return self._error(kind, fault.retry_after if fault else None)
-        if kind == "refuse":
-            raise _Disconnect
+        if kind in ("refuse", "html", "not-http"):
+            return self._other_protocol(kind)
         name = self._model(request)
         if self.owner.models is not None and name not in self.owner.models:
             return self._error("404")
@@ -309,6 +310,13 @@ class _Handler(BaseHTTPRequestHandler):
         if request.path.endswith("/chat/completions"):
             return self._chat(request, kind)
         return self._error("404")
+
+    def _other_protocol(self, kind: str) -> None:
+        if kind == "html":
+            return self._send(200, b"<!doctype html><title>Login</title>", "text/html; charset=utf-8")
+        if kind == "not-http":
+            self.wfile.write(b"220 mail.example ESMTP\r\n\r\n")
+        raise _Disconnect
 
     def _authorised(self) -> bool:
         if not self.owner.key:
@@ -451,8 +459,13 @@ class _Handler(BaseHTTPRequestHandler):
         data = json.dumps(value).encode()
         if bad:
             data = data[: len(data) // 2]
+        self._send(status, data, "application/json", headers=headers, cut=cut)
+
+    def _send(
+        self, status: int, data: bytes, kind: str, *, headers: dict[str, str] | None = None, cut: bool = False
+    ) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         for name, header in (headers or {}).items():
             self.send_header(name, header)
