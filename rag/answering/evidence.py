@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.answering.candidates import Candidate, candidates
-from rag.answering.question import QuestionAnalysis, analyse
+from rag.answering.question import QuestionAnalysis, analyse, plain_word
 from rag.answering.ranking import Ranked, held, rank, term_weights
 from rag.text.keywords import has_search_terms, keyword_tokens, query_terms
 from rag.text.language import language_of
@@ -204,7 +204,7 @@ def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[t
         terms = {t: w for t, w in query_terms(word).items() if t in question.terms and _matters(t)}
         count += bool(terms)
         if terms and _share(terms, everything) < _FOUND:
-            missing.append(word.strip("?!.,'\"“”‘’()[]"))
+            missing.append(plain_word(word))
     return tuple(dict.fromkeys(missing)), count
 
 

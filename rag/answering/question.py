@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from rag.answering.measures import Measure, asked_measure
 from rag.text.keywords import has_search_terms, query_terms
+from rag.text.language import is_particle
 
 
 class AnswerKind(StrEnum):
@@ -124,6 +125,7 @@ _COUNTED = re.compile(
     r"|몇\s*(?P<ko>[가-힣]{1,3}?)(?=이?(?:[가은는을를로에인의나까였었입]|라|면)|이\s|\s|\?|$)",
     re.IGNORECASE,
 )
+_HANGUL = re.compile("[가-힣]")
 _BARE_FIGURE = re.compile(r"\s[\d,.]+\s*$|\d{1,3},\d{3}\b(?!\s?[가-힣A-Za-z%])")
 _FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
 
@@ -145,6 +147,16 @@ def names_subject(question: str) -> bool:
 def _bare(question: str) -> str:
     """A question without the words that only ask."""
     return _KOREAN_ENDING.sub(" ", _KOREAN_IDLE.sub(" ", _ASKING.sub(" ", question)))
+
+
+def plain_word(word: str) -> str:
+    """A word of a question as the reader is told it: 정년은 gives 정년, 출시되었나요 gives 출시, 받나요 nothing."""
+    bare = word.strip("?!.,'\"“”‘’()[]？！")
+    if not _HANGUL.search(bare):
+        return bare
+    stems = [bare[:i] for i in range(2, len(bare)) if is_particle(bare[i:])]
+    stem = stems[0] if stems else _KOREAN_ENDING.sub("", bare)
+    return stem if stem == bare or len(stem) > 1 else ""
 
 
 def asked_terms(question: str) -> dict[str, float]:

@@ -41,6 +41,7 @@ _PROMPT = "» "
 _HELP = """\
 /sources         the quotes of the last answer, and the other passages it was given
 /open N          quote N on its page, and a picture of the page
+/alone [TEXT]    ask TEXT, or the last question again, without what was said before
 /prompt [NAME]   use another prompt template, or print which one is in use
 /model [SPEC]    use another model, or print which one is in use
 /save [FILE]     save the last answer with its citations
@@ -132,6 +133,7 @@ class Chat:
         self._commands: dict[str, Callable[[str], None]] = {
             "/sources": self._show_sources,
             "/open": self._open,
+            "/alone": self._ask_alone,
             "/prompt": self._use_prompt,
             "/model": self._use_model,
             "/save": self._save,
@@ -181,13 +183,16 @@ class Chat:
             self._code = error.exit_code
             tell(f"Error: {safe_text(str(error))}")
 
-    def _ask(self, question: str) -> None:
-        given = {**self._given, "history": self.log.history, "prompt": self.settings.prompt}
+    def _ask(self, question: str, *, alone: bool = False) -> None:
+        history = [] if alone else self.log.history
+        given = {**self._given, "history": history, "prompt": self.settings.prompt}
         if self._as_json:
             self._answer = self.pipeline.ask(question, **given)
             print_json(answer_form(self._answer))
         else:
             self._answer = show_stream(self.pipeline, question, given)
+            if self._answer.standalone_question:
+                tell(message("command.chat_alone", language_for(question, self.settings)))
         if not self.log.add(self._answer):
             tell("The session cannot be saved: no folder for it can be written.")
 
@@ -215,6 +220,11 @@ class Chat:
         self._print(str(picture))
         if sys.stdout.isatty():
             click.launch(str(picture))
+
+    def _ask_alone(self, question: str) -> None:
+        if not question and not self.log.answers:
+            raise UsageError("There is no question yet to ask alone: ask one, or write it after /alone.")
+        self._ask(question or self.log.answers[-1]["question"], alone=True)
 
     def _use_prompt(self, name: str) -> None:
         if name:

@@ -10,6 +10,7 @@ import click
 
 from rag.cli.output import columns, one_line, wrapped
 from rag.messages import Language, choose_language, message
+from rag.pipeline.condense import carried_over
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, Sentence, Support
 
@@ -51,10 +52,16 @@ def answer_text(answer: Answer, language: Language, *, verbose: bool = False) ->
         lines += [passage_line(rank, passage, language) for rank, passage in nearest]
     notes = list(answer.notes)
     if answer.standalone_question:
-        searched = one_line(answer.standalone_question)
-        notes.insert(0, message("answer.searched_for", language, question=searched))
+        notes.insert(0, searched_note(answer, language))
     lines += [click.style(safe_text(note), dim=True) for note in notes]
     return "\n".join([*lines, click.style(footer(answer, language, verbose=verbose), dim=True)])
+
+
+def searched_note(answer: Answer, language: Language) -> str:
+    """What a question of a chat was taken to continue, or the question that was searched for instead of it."""
+    if subject := carried_over(answer.question, answer.standalone_question):
+        return message("answer.continuing", language, subject=one_line(subject))
+    return message("answer.searched_for", language, question=one_line(answer.standalone_question))
 
 
 def sentence_line(sentence: Sentence, language: Language) -> str:

@@ -7,6 +7,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "answer.declined": ("These documents do not hold the answer.", "이 문서들에는 답이 없습니다."),
     "answer.nearest": ("The nearest passages:", "가장 가까운 구절:"),
     "answer.searched_for": ("Searched for: {question}", "검색한 질문: {question}"),
+    "answer.continuing": ("Continuing: {subject}", "이어서 묻는 내용: {subject}"),
+    "answer.name_a_document": (
+        "{count} documents are indexed: name one to be told more about it.",
+        "색인된 문서는 {count}개입니다. 문서 이름을 대면 더 자세히 알려 드립니다.",
+    ),
     "answer.evidence": ("evidence: {level}", "근거: {level}"),
     "answer.evidence_low": ("low", "약함"),
     "answer.evidence_medium": ("medium", "보통"),
@@ -255,6 +260,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "command.verify_derived": ("Derived again: {formulas}", "다시 계산해 확인됨: {formulas}"),
     # rag chat
     "command.chat_passages": ("The passages it was given:", "제공된 구절:"),
+    "command.chat_alone": (
+        "/alone asks this without what was said before.",
+        "/alone을 입력하면 앞의 대화 없이 이 질문만 다시 묻습니다.",
+    ),
     "command.chat_interrupted": ("Stopped. The session goes on.", "중단했습니다. 대화는 계속됩니다."),
     "command.chat_saved": (
         "The session is saved: rag chat --resume {name}",

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import ensure_config, patch_config
 
-from rag.answering import extractive, verification
+from rag.answering import extractive, overview, verification
 from rag.answering.addressed import addresses_model
 from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
@@ -29,6 +30,7 @@ from rag.pipeline.query import Part, Query, QueryState, as_query
 from rag.pipeline.searching import model_step_forms, model_step_seconds
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
+from rag.retrieval.hybrid import Retrieval
 from rag.store import Filter, Index, Snapshot
 from rag.text.keywords import has_search_terms
 from rag.text.language import language_of
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 SHORT = 4
 """Words of a question that found nothing up to which it may lean on the turn before it without saying so."""
+SUMMARY = "summarize"
+"""The template whose question is a subject; one that names a document asks for what it is."""
 LEAST_SHARE = 4
 """Passages that each part of a question of several parts gets at least."""
 
@@ -108,7 +112,8 @@ class Steps:
 
     def _standalone(self, turn: QueryState, config: RunnableConfig) -> str:
         ask = turn.ask
-        if not ask.history or not is_elliptic(ask.question):
+        whole = overview.asked_of(ask.question) is not None
+        if not ask.history or whole or not is_elliptic(ask.question):
             return ask.question
         rewritten = self.generator.standalone(turn, config) if self.generator is not None else None
         return rewritten or by_rule(ask.question, ask.history)
@@ -118,11 +123,42 @@ class Steps:
         if turn.declined:
             return turn
         with turn.stage("retrieve"):
-            self._search(turn)
+            if not self._look_over(turn):
+                self._search(turn)
         assert turn.retrieval is not None
         turn.notes.extend(turn.retrieval.notes)
         turn.seconds.update(model_step_seconds(turn.retrieval))
         return turn
+
+    def _look_over(self, turn: QueryState) -> bool:
+        """Take the opening and the headings of documents, when the question asks about them as a whole."""
+        template = turn.ask.prompt or self.settings.prompt
+        wanted = overview.asked_of(turn.ask.question)
+        if wanted is None and template == SUMMARY:
+            wanted = turn.ask.question.strip(" ?.")
+        if wanted is None:
+            return False
+        snapshot, where = turn.snapshot, as_filter(turn.ask.where)
+        allowed = None if where is None or where.empty else set(snapshot.selection(where).contents.tolist())
+        known = [record for record, content in snapshot.contents() if allowed is None or content in allowed]
+        known.sort(key=lambda record: record.file)
+        chosen = overview.named(wanted, known)[: overview.SEVERAL]
+        documents = []
+        for record in chosen:
+            pages = snapshot.pages(record.file)
+            chunks = snapshot.chunks_of_pages([(record.file, page.number) for page in pages])
+            ids = list(dict.fromkeys(chunk for own in chunks.values() for chunk in own))
+            documents.append(overview.WholeDocument(record, pages, snapshot.passages(ids)))
+        draft, passages = overview.overview(documents)
+        if draft.declined:
+            return False
+        blank = np.zeros(snapshot.spec.dimension, np.float32)
+        turn.overview, turn.evidence = draft, 1.0
+        turn.retrieval = Retrieval(turn.standalone, passages, blank, {})
+        if len(chosen) < len(known) and not wanted:
+            language = self._language(turn)
+            turn.notes.append(message("answer.name_a_document", language, count=len(known)))
+        return True
 
     def _search(self, turn: QueryState) -> None:
         """Search for the parts of the question; `turn.retrieval` holds their passages in turn."""
@@ -144,7 +180,7 @@ class Steps:
 
     def gate(self, turn: QueryState) -> QueryState:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
-        if turn.declined:
+        if turn.declined or turn.overview is not None:
             return turn
         with turn.stage("gate"):
             self._assess(turn)
@@ -243,6 +279,8 @@ class Steps:
         return turn
 
     def _extract(self, turn: QueryState) -> Draft:
+        if turn.overview is not None:
+            return turn.overview
         count, drafts = self._sentences(turn), []
         places = {passage.chunk_id: n for n, passage in enumerate(turn.passages, start=1)}
         for part in turn.parts:
@@ -343,7 +381,7 @@ class Steps:
 def _missing(turn: QueryState) -> tuple[str, ...]:
     """Words of the question's parts that stand in none of their passages."""
     found = [part.assessment.missing for part in turn.parts if part.assessment is not None]
-    return tuple(dict.fromkeys(word for words in found for word in words))
+    return tuple(dict.fromkeys(word for words in found for word in words if word))
 
 
 def _renumbered(draft: Draft, part: Part, places: Mapping[int, int]) -> Draft:

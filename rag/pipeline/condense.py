@@ -133,6 +133,12 @@ def completed(question: str, history: Sequence[tuple[str, str]]) -> str:
     return _with_subject(question, asked, answered) if asked else question
 
 
+def carried_over(question: str, standalone: str) -> str:
+    """What `completed` and `by_rule` took from the turn before: "MV Tern"; "" when the question was put otherwise."""
+    added = standalone.removeprefix(f"{question} (")
+    return added.removesuffix(")") if added != standalone else ""
+
+
 def _completed(question: str, asked: str, answered: str) -> str:
     if not asked or not is_elliptic(question):
         return question

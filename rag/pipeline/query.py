@@ -115,6 +115,8 @@ class QueryState:
     retrieval: Retrieval | None = None
     """What was found for the question, of several parts in turn."""
     parts: list[Part] = field(default_factory=list)
+    overview: Draft | None = None
+    """What the documents are, when the question asks about them as a whole."""
     evidence: float = 0.0
     declined: str = ""
     """Why there is no answer, once that is decided."""

@@ -58,6 +58,24 @@ def test_a_follow_up_question_is_understood_from_the_one_before(rag: Run) -> Non
     assert "Nobody was hurt" in second["answer"]
 
 
+def test_a_follow_up_question_says_what_it_continues_and_can_be_asked_alone(rag: Run) -> None:
+    done = rag("chat", stdin=lines(ENGLISH, FOLLOW_UP, "/alone"))
+    followed, alone = done.out.split(FOLLOW_UP)[1].split("/alone", 1)
+    assert message("answer.continuing", "en", subject="MV Tern") in followed
+    assert "Nobody was hurt" in followed
+    assert message("answer.continuing", "en", subject="MV Tern") not in alone
+    assert message("command.chat_alone", "en") in done.err
+
+
+def test_a_document_is_told_as_a_whole(rag: Run) -> None:
+    done = rag("ask", "Summarise tarn-340-user-manual.pdf", "--json")
+    answer = contract.check(json.loads(done.out), contract.Answer)
+    assert {citation["file"] for citation in answer["citations"]} == {"tarn-340-user-manual.pdf"}
+    assert all(citation["verified"] for citation in answer["citations"])
+    assert "Tarn 340 Portable Turbidity Meter" in answer["answer"]
+    assert "4 Calibration" in answer["answer"]
+
+
 def test_commands_work_on_the_last_answer(rag: Run, workdir: Path) -> None:
     typed = lines(ENGLISH, "/sources", "/open 1", "/save kept.json", "/prompt concise", "/model", "/help")
     done = rag("chat", stdin=typed)

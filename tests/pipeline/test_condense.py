@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.pipeline.condense import by_rule, is_elliptic, is_small_talk
+from rag.pipeline.condense import by_rule, carried_over, is_elliptic, is_small_talk
 
 BEFORE = [("When did MV Tern hit the breakwater at Greyholm?", "The ferry touched the breakwater in May.")]
 
@@ -32,6 +32,7 @@ def test_a_question_that_points_back_is_completed(question: str) -> None:
     completed = by_rule(question, BEFORE)
     assert completed.startswith(question)
     assert "Tern" in completed
+    assert carried_over(question, completed) in completed
 
 
 @pytest.mark.parametrize(

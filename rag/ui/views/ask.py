@@ -9,6 +9,7 @@ import streamlit as st
 
 from rag.answering.originals import original_of
 from rag.errors import RagError
+from rag.pipeline.condense import carried_over
 from rag.providers.specs import EXTRACTIVE
 from rag.types import Citation, Passage, Support
 from rag.ui import markup
@@ -188,7 +189,9 @@ def _exchange(visit: Visit, number: int, exchange: Exchange) -> None:
             st.html(markup.declined(answer, language))
             _nearest(visit, number, answer.passages)
         notes = [markup.note(one) for one in answer.notes]
-        if answer.standalone_question:
+        if subject := carried_over(answer.question, answer.standalone_question):
+            notes.append(markup.note(visit.text("answer.continuing", subject=subject)))
+        elif answer.standalone_question:
             notes.append(markup.note(visit.text("answer.searched_for", question=answer.standalone_question)))
         st.html("".join([*notes, markup.footer(answer, language)]))
 
