@@ -124,6 +124,10 @@ class Settings(BaseModel):
     ui_password: Secret = Field(
         None, description="password of `rag ui`; needed when other machines can reach it"
     )
+    server_key: Secret = Field(
+        None,
+        description="key that clients of `rag serve` and `rag mcp --http` send; needed beyond this machine",
+    )
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 

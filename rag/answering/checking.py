@@ -5,17 +5,19 @@
     checked.sentence.support, checked.sentence.basis
 
 A claim may bring quotes; without any, the sentences of the documents that say most of it are tried in turn.
+`claims_of` reads the sentences of any text with the words that they put between quotation marks.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rag.answering.citations import PageSource
+from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import coverage
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.answering.tables import Tables
@@ -28,6 +30,16 @@ TRIED = 6
 """Sentences of the documents that a claim without quotes is compared with; below the third it hardly ever follows."""
 LIKE = 0.4
 """Share of a claim's words that such a sentence must hold."""
+
+LONGEST_QUOTE = 4_000
+"""Characters between two quotation marks; more is an unclosed mark."""
+_QUOTATION = re.compile(
+    "|".join(
+        rf"{opening}((?:(?!\n\s*\n)[^{opening}{closing}]){{3,{LONGEST_QUOTE}}}){closing}"
+        for opening, closing in ("“”", "«»", "「」", "『』")
+    )
+    + rf'|(?<!\w)"((?:(?!\n\s*\n)[^"]){{3,{LONGEST_QUOTE}}})"'
+)
 
 Search = Callable[[str], Sequence[Passage]]
 
@@ -60,6 +72,55 @@ class Checked:
     claim: Claim
     sentence: Sentence
     citations: tuple[Citation, ...]
+    quotes: tuple[Citation, ...] = ()
+    """Of `check_cited`: what became of each quote of the claim, in their order, numbered from 1."""
+
+
+def claims_of(text: str) -> list[Claim]:
+    """The sentences of a text as claims, each with what it quotes; a quotation is never cut in two.
+
+    A quotation is two or more words between quotation marks: a single word is a name or a term.
+    """
+    quotes = [match for match in _QUOTATION.finditer(text) if len(match[match.lastindex or 0].split()) > 1]
+    ranges: list[tuple[int, int]] = []
+    for start, end in split_sentences(text):
+        if ranges and any(q.start() < start < q.end() for q in quotes):
+            ranges[-1] = (ranges[-1][0], end)
+        else:
+            ranges.append((start, end))
+    return [
+        Claim(
+            " ".join(text[start:end].split()),
+            tuple(
+                ClaimQuote(" ".join(q[q.lastindex or 0].split())) for q in quotes if start <= q.start() < end
+            ),
+            id=str(number),
+        )
+        for number, (start, end) in enumerate(ranges, 1)
+    ]
+
+
+def check_cited(
+    claims: Iterable[Claim], pages: PageSource, search: Search, tables: Tables | None = None
+) -> Iterator[Checked]:
+    """The verdict on each claim of a text, and on each of its quotes.
+
+    A sentence that its own quotes do not cover, though all of them are found, is checked as one without quotes.
+    """
+    library = PageTexts(pages)
+    for claim in claims:
+        checked = check_claim(claim, pages, search, tables)
+        quotes: list[Citation] = []
+        for number, quote in enumerate(claim.quotes, 1):
+            passages = list(_quoted_passages((quote,), pages, search))
+            named = _number(quote, passages)
+            given = Quote(quote.quote, named, quote.page if named else None)
+            quotes.append(replace(check_quote(given, passages, library), n=number))
+        if quotes and checked.sentence.support is not Support.VERIFIED and all(q.verified for q in quotes):
+            other = check_claim(replace(claim, quotes=()), pages, search, tables)
+            if other.sentence.support is Support.VERIFIED:
+                checked = replace(other, claim=claim)
+        yield replace(checked, quotes=tuple(quotes))
 
 
 def check_claim(claim: Claim, pages: PageSource, search: Search, tables: Tables | None = None) -> Checked:
@@ -94,10 +155,10 @@ def _quoted_passages(quotes: Sequence[ClaimQuote], pages: PageSource, search: Se
     for quote in quotes:
         page = pages.page(quote.file, quote.page) if quote.file and quote.page is not None else None
         known = [page] if page is not None else list(pages.pages(quote.file)) if quote.file else []
-        if known:
-            for one in known:
-                span = Span(one.number, 0, len(one.text))
-                yield Passage(-one.number, quote.file, one.number, one.number, one.text, (span,))
+        if known:  # without a page, the whole file is what is cited
+            first, last = known[0].number, known[-1].number
+            spans = tuple(Span(one.number, 0, len(one.text)) for one in known)
+            yield Passage(-first, quote.file, first, last, "\n".join(one.text for one in known), spans)
         else:
             yield from search(quote.quote)
 
@@ -129,6 +190,29 @@ def _best(claim: Claim, pages: PageSource, search: Search, tables: Tables | None
     return best or Checked(
         claim, Sentence(claim.sentence, (), Support.UNSUPPORTED, reason="nothing_like_it"), ()
     )
+
+
+def claims_from(forms: Iterable[Any]) -> list[Claim]:
+    """Quotes as other programs send them, a text or `{"quote", "file", "page"}`, each as a claim of its own.
+
+    Raises UsageError, naming the number (from 1), when one cannot be read.
+    """
+    claims = []
+    for number, form in enumerate(forms, 1):
+        try:
+            claims.append(replace(_claim({"sentence": _words_of(form), "quotes": [form]}), id=str(number)))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UsageError(
+                f"Quote {number} cannot be read: give a text, or `quote` with `file` and `page`."
+            ) from None
+    return claims
+
+
+def _words_of(form: Any) -> str:
+    words = form if isinstance(form, str) else form["quote"]
+    if not isinstance(words, str) or not words.strip():
+        raise TypeError(words)
+    return words
 
 
 def read_claims(path: str | Path) -> list[Claim]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag.cli.app import EXIT_ABSTAINED, EXIT_DONE, EXIT_UNVERIFIED
-from rag.cli.forms import answer_form
 from rag.cli.options import (
     ANSWERING,
     as_typed,
@@ -25,6 +24,7 @@ from rag.cli.output import print_json, tell, track
 from rag.cli.render import answer_text, language_for
 from rag.errors import ProviderError, RagError
 from rag.messages import message
+from rag.pipeline.forms import answer_form
 from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ import click
 
 from rag.cli.app import EXIT_DONE
 from rag.cli.ask import save_answer, show_stream
-from rag.cli.forms import answer_form, citations_of
 from rag.cli.options import ANSWERING, examples, json_option, variables_option, where_option, with_settings
 from rag.cli.output import print_json, tell
 from rag.cli.render import citation_line, language_for, passage_line
@@ -25,6 +24,7 @@ from rag.errors import RagError, UsageError
 from rag.index_location import redacted
 from rag.messages import Language, message
 from rag.pipeline import Pipeline
+from rag.pipeline.forms import answer_form, citations_of
 from rag.pipeline.state import LAST_ANSWER, read_state_file, state_file_names, write_state
 from rag.prompting.catalogue import load_template
 from rag.rendering.safe import safe_text

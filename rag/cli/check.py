@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -34,16 +35,21 @@ def command(settings: Settings, file: str, where: tuple[str, ...], as_json: bool
 
     With --json one object a line.
     """
-    from rag.answering.checking import check_claim, read_claims
+    from rag.answering.checking import check_cited, check_claim, read_claims
     from rag.cli.output import tell
     from rag.pipeline import Pipeline
 
-    claims = read_claims(file) if file.endswith((".jsonl", ".ndjson")) else _sentences(Path(file))
+    from_claims = file.endswith((".jsonl", ".ndjson"))
+    claims = read_claims(file) if from_claims else _sentences(Path(file))
     chosen = settings.model_copy(update={"model": "extractive"})
     with Pipeline.open(settings=chosen, notify=tell, command="check") as pipeline:
-        for claim in claims:
-            found = partial(pipeline.search, where=where)
-            checked = check_claim(claim, pipeline.index, found, pipeline.index)
+        index, search = pipeline.index, partial(pipeline.search, where=where)
+        results = (
+            (check_claim(claim, index, search, index) for claim in claims)
+            if from_claims
+            else check_cited(claims, index, search, index)
+        )
+        for checked in results:
             _show(checked, settings, as_json)
     return EXIT_DONE
 
@@ -53,23 +59,19 @@ def _sentences(path: Path) -> list[Claim]:
     from ingest.discovery import format_of
     from ingest.options import ReadOptions
     from ingest.reading import ReadJob, read
-    from rag.answering.checking import Claim
+    from rag.answering.checking import claims_of
     from rag.errors import UsageError
-    from rag.text.sentences import sentences
 
     reading = read(ReadJob(path.name, path, format_of(path)), ReadOptions(), lambda *_: None)
     if not reading.pages:
         raise UsageError(f"{path} cannot be read: {reading.reason or reading.status.value}.")
-    return [
-        Claim(" ".join(page.text[start:end].split()), id=str(number))
-        for number, (page, start, end) in enumerate(
-            ((page, *span) for page in reading.pages for span in sentences(page.text)), 1
-        )
-    ]
+    claims = [claim for page in reading.pages for claim in claims_of(page.text)]
+    return [replace(claim, id=str(number)) for number, claim in enumerate(claims, 1)]
 
 
 def _show(checked: Checked, settings: Settings, as_json: bool) -> None:
     from rag.cli.render import citation_line, language_for, sentence_line
+    from rag.pipeline.forms import checked_form
 
     if as_json:
         print_json(checked_form(checked))
@@ -78,20 +80,3 @@ def _show(checked: Checked, settings: Settings, as_json: bool) -> None:
     click.echo(sentence_line(checked.sentence, language))
     for citation in checked.citations:
         click.echo(citation_line(citation, language))
-
-
-def checked_form(checked: Checked) -> dict[str, Any]:
-    """The JSON form: the sentence's verdict, why, and the citations with their pages."""
-    from rag.cli.forms import citation_form, sentence_form
-
-    form = sentence_form(checked.sentence)
-    return {
-        "id": checked.claim.id,
-        "sentence": checked.claim.sentence,
-        "support": form["support"],
-        "basis": form["basis"],
-        "reason": form["reason"],
-        "unsupported_facts": form["unsupported_facts"],
-        "derived": form["derived"],
-        "citations": [citation_form(citation) for citation in checked.citations],
-    }

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.app import EXIT_DONE
-from rag.cli.forms import search_form
 from rag.cli.options import (
     SEARCH_MODEL,
     as_typed,
@@ -24,6 +23,7 @@ from rag.cli.render import language_for, page_name
 from rag.evaluation.question_sets import load_questions
 from rag.messages import Language, message
 from rag.pipeline import Pipeline
+from rag.pipeline.forms import search_form
 from rag.store.filters import all_of
 from rag.text.keywords import STOP_WORDS
 from rag.text.language import without_particle

@@ -15,12 +15,12 @@ from ingest.options import Passwords
 from rag.answering.citations import page_hash
 from rag.answering.originals import CurrentPages, original_of
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
-from rag.cli.forms import citation_form, citations_of
 from rag.cli.options import as_typed, examples, json_option, with_settings
 from rag.cli.output import one_line, print_json, tell
 from rag.cli.render import difference_text, language_for, page_name
 from rag.errors import RagError, UsageError
 from rag.messages import Language, message
+from rag.pipeline.forms import citation_form, citations_of
 from rag.pipeline.state import LAST_ANSWER, read_state_file, write_state_bytes
 from rag.rendering.pages import render_page
 from rag.rendering.safe import safe_text

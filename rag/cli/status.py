@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,12 +9,12 @@ import click
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, print_table, tell
+from rag.pipeline.forms import status_form
 from rag.store import open_index
 from rag.types import Status
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.store import DocumentStatus, Index
 
 _SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 
@@ -27,8 +26,8 @@ _SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 def command(settings: Settings, failed: bool, as_json: bool) -> int:
     """Show every file with what became of it."""
     with open_index(settings.index, notify=tell) as index:
-        rows = _rows(index)
-    totals = _totals(rows)
+        form = status_form(index)
+    rows, totals = form["files"], form["totals"]
     shown = [
         row
         for row in rows
@@ -43,39 +42,6 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
             click.echo("Nothing failed: every page of every file is searchable.")
         click.echo(_summary(totals, settings.shown_index))
     return EXIT_DONE
-
-
-def _rows(index: Index) -> list[dict[str, Any]]:
-    problems: dict[str, list[dict[str, Any]]] = {}
-    for found in index.page_problems():
-        problem = {"page": found.page, "status": found.status.value, "reason": found.reason}
-        problems.setdefault(found.file, []).append(problem)
-    characters = index.characters()
-    return [
-        _row(entry, characters.get(entry.record.file, 0), problems.get(entry.record.file, []))
-        for entry in index.document_statuses()
-    ]
-
-
-def _row(entry: DocumentStatus, characters: int, problems: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "file": entry.record.file,
-        "status": entry.record.status.value,
-        "reason": entry.record.reason,
-        "pages": entry.pages,
-        "searchable_pages": entry.searchable_pages,
-        "chunks": entry.chunks,
-        "characters": characters,
-        "page_problems": problems,
-    }
-
-
-def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    counted = Counter(row["status"] for row in rows)
-    sums = {
-        key: sum(row[key] for row in rows) for key in ("pages", "searchable_pages", "chunks", "characters")
-    }
-    return {"files": len(rows), "by_status": dict(sorted(counted.items())), **sums}
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -9,12 +9,12 @@ import click
 from rag.answering.originals import CurrentPages
 from rag.answering.saved import read_saved_answer, verify_saved_answer
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
-from rag.cli.forms import derived_form
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import one_line, print_json, tell, wrapped
 from rag.cli.render import language_for, page_name
 from rag.errors import RagError
 from rag.messages import Language, message
+from rag.pipeline.forms import derived_form
 from rag.store import open_index
 
 if TYPE_CHECKING:

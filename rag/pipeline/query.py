@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from rag.errors import UsageError
+from rag.store.filters import Filter, Where, conditions_of
 from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from rag.answering.reply import Draft
     from rag.answering.verification import CheckedDraft
     from rag.retrieval.hybrid import Retrieval
-    from rag.store import Filter, Snapshot
+    from rag.store import Snapshot
     from rag.types import Passage
-
 
 History = Sequence[tuple[str, str]]
 """Earlier questions of a chat with their answers, oldest first."""
@@ -44,7 +44,7 @@ class QueryFields(TypedDict, total=False):
     """The fields of a `Query` beside the question, as keyword arguments of `Pipeline.ask` and the like."""
 
     history: History
-    where: Sequence[str] | Filter | None
+    where: Where
     prompt: str | None
     k: int | None
     strict: bool | None
@@ -78,8 +78,8 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     if "history" in checked:
         history = checked["history"] or ()
         checked["history"] = tuple((str(asked), str(answered)) for asked, answered in history)
-    if isinstance(checked.get("where"), list | tuple):
-        checked["where"] = tuple(checked["where"]) or None
+    if "where" in checked:
+        checked["where"] = conditions_of(checked["where"])
     if checked.get("variables", 0) is None:
         del checked["variables"]
     return checked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -162,6 +162,27 @@ class Filter:
 
     def _folder_globs(self) -> list[str]:
         return [f"{literal_glob(folder)}/*" for folder in self.folders if folder not in ("", ".")]
+
+
+Where = Mapping[str, str | int | Sequence[str]] | Sequence[str] | str | Filter | None
+"""Conditions as programs write them: `{"folder": "reports"}`, `["folder=reports"]`, `"folder=reports"`, a filter."""
+
+
+def conditions_of(where: Where) -> tuple[str, ...] | Filter | None:
+    """Conditions in any of their forms as `--where` writes them; a filter as it is, None when there are none.
+
+    Raises UsageError for anything else.
+    """
+    if where is None or isinstance(where, Filter):
+        return where
+    if isinstance(where, str):
+        return (where,) if where else None
+    if isinstance(where, Mapping):
+        values = {key: value if isinstance(value, list | tuple) else [value] for key, value in where.items()}
+        return tuple(f"{key}={one}" for key, options in values.items() for one in options) or None
+    if isinstance(where, list | tuple) and all(isinstance(condition, str) for condition in where):
+        return tuple(where) or None
+    raise UsageError("`where` is KEY=VALUE, a list of such conditions, or a map from key to value.")
 
 
 def unknown_field(key: str) -> UsageError:

@@ -10,8 +10,8 @@ import pytest
 from rag.answering.reply import parse_reply
 from rag.answering.saved import read_saved_answer, saved_answer_of, verify_saved_answer, write_saved_answer
 from rag.answering.verification import check_draft, strict
-from rag.cli.forms import sentence_form
 from rag.cli.render import sentence_line
+from rag.pipeline.forms import sentence_form
 from rag.types import Answer, Sentence, Support, Usage
 from rag.ui.markup import sentence as web_sentence
 from tests.answering.shelf import Shelf

@@ -23,10 +23,10 @@ import pytest
 
 from rag.answering.reply import parse_reply
 from rag.answering.verification import check_draft
-from rag.cli.forms import answer_form
 from rag.cli.render import answer_text, footer
 from rag.messages import Language, message
 from rag.pipeline import Pipeline
+from rag.pipeline.forms import answer_form
 from rag.settings import load_settings
 from rag.types import Answer
 from tests.conftest import ROOT

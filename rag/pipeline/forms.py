@@ -1,12 +1,17 @@
-"""The JSON forms of the contract: what `--json` prints. Names and types are promises to other programs."""
+"""The JSON forms of the contract: what `--json` prints and the servers answer. Names and types are promises."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rag.errors import UsageError
 from rag.types import Answer, CellReference, Citation, Derived, Passage, QuoteStatus, Sentence, Span, Usage
+
+if TYPE_CHECKING:
+    from rag.answering.checking import Checked
+    from rag.store import DocumentStatus, Index, Snapshot
 
 Form = dict[str, Any]
 
@@ -149,4 +154,53 @@ def answer_form(answer: Answer, identity: str | None = None) -> Form:
         "standalone_question": answer.standalone_question or None,
         "retrieval_steps": list(answer.extra.get("retrieval_steps", ())),
         "notes": list(answer.notes),
+    }
+
+
+def checked_form(checked: Checked) -> Form:
+    """A checked claim: the sentence's verdict, why, the citations with their pages, and what became of its quotes."""
+    form = sentence_form(checked.sentence)
+    return {
+        "id": checked.claim.id,
+        "sentence": checked.claim.sentence,
+        "support": form["support"],
+        "basis": form["basis"],
+        "reason": form["reason"],
+        "unsupported_facts": form["unsupported_facts"],
+        "derived": form["derived"],
+        "citations": [citation_form(citation) for citation in checked.citations],
+    } | ({"quotes": [citation_form(quote) for quote in checked.quotes]} if checked.quotes else {})
+
+
+def status_form(index: Index | Snapshot) -> Form:
+    """Every file of an index with what became of it, and the totals."""
+    problems: dict[str, list[Form]] = {}
+    for found in index.page_problems():
+        problem = {"page": found.page, "status": found.status.value, "reason": found.reason}
+        problems.setdefault(found.file, []).append(problem)
+    characters = index.characters()
+    files = [
+        _file_form(entry, characters.get(entry.record.file, 0), problems.get(entry.record.file, []))
+        for entry in index.document_statuses()
+    ]
+    counted = Counter(file["status"] for file in files)
+    sums = {
+        key: sum(file[key] for file in files) for key in ("pages", "searchable_pages", "chunks", "characters")
+    }
+    return {
+        "files": files,
+        "totals": {"files": len(files), "by_status": dict(sorted(counted.items())), **sums},
+    }
+
+
+def _file_form(entry: DocumentStatus, characters: int, problems: list[Form]) -> Form:
+    return {
+        "file": entry.record.file,
+        "status": entry.record.status.value,
+        "reason": entry.record.reason,
+        "pages": entry.pages,
+        "searchable_pages": entry.searchable_pages,
+        "chunks": entry.chunks,
+        "characters": characters,
+        "page_problems": problems,
     }
