@@ -6,8 +6,9 @@ What a provider was paid for goes to the embedding cache batch by batch, before 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ingest.progress import IngestReport, ProgressReporter
@@ -30,25 +31,6 @@ class TooManyFailures(Exception):
     def __init__(self, cause: ProviderError) -> None:
         super().__init__(str(cause))
         self.cause = cause
-
-
-class FailurePolicy:
-    """Tries a provider once more after a passing failure, and not after another one."""
-
-    def __init__(self, note: Callable[[str], None]) -> None:
-        self._note = note
-        self._lost = 0
-
-    def succeeded(self) -> None:
-        """A group was embedded."""
-        self._lost = 0
-
-    def failed(self, error: ProviderError) -> None:
-        """A group was not. Raises TooManyFailures when it makes no sense to go on."""
-        self._lost += 1
-        if not error.transient or self._lost >= _LOST_GROUPS:
-            raise TooManyFailures(error) from error
-        self._note(f"Embedding failed and will be tried once more: {error}")
 
 
 GROUP = 512
@@ -81,12 +63,15 @@ class Embedder:
         self._waiting: list[Pending] = []
         self._wanted: dict[str, list[tuple[Pending, int]]] = {}
         """Texts without a vector, and who waits for each."""
-        self._patience = FailurePolicy(teller.note)
+        self._queue: dict[str, None] = {}
+        """Those of them that are not in a group which was taken."""
+        self._failures = 0
+        """Groups in a row that were not embedded."""
 
     @property
     def backlog(self) -> int:
-        """Texts that wait to be embedded."""
-        return len(self._wanted)
+        """Texts that wait to be taken in a group."""
+        return len(self._queue)
 
     def add(self, document: Document) -> None:
         """Take a document in; what the cache knows needs no embedding."""
@@ -96,36 +81,76 @@ class Embedder:
         for place, text in enumerate(texts):
             if pending.vectors[place] is None:
                 pending.missing += 1
-                self._wanted.setdefault(text, []).append((pending, place))
+                if text not in self._wanted:
+                    self._wanted[text] = []
+                    self._queue[text] = None
+                self._wanted[text].append((pending, place))
         self._waiting.append(pending)
         if cached:
             self._report.chunks_cached += len(cached)
             self._tell(len(cached), cached=True)
-        self._store_complete()
+        self.give_back(())
 
     def embed_group(self) -> None:
-        """Embed up to a group of the waiting texts and store the files that are complete.
+        """Embed up to a group of the waiting texts here and store the files that are complete.
 
         Raises TooManyFailures when the provider refuses for good or keeps failing; BudgetReached.
         """
-        texts = list(self._wanted)[:GROUP]
-        if not texts:
-            return
-        texts.sort(key=len)  # batches of like length waste nothing on padding
+        texts = self.take_group(GROUP)
         began = time.monotonic()
+        failure: ProviderError | None = None
         try:
             provider = self._target.provider
-            provider.embed(texts, lambda places, vectors: self._keep([texts[p] for p in places], vectors))
-            self._patience.succeeded()
-        except ContextTooLong as error:
-            self._fail_holders(error.texts or [text for text in texts if text in self._wanted], error)
+            provider.embed(texts, lambda places, vectors: self.keep([texts[p] for p in places], vectors))
         except ProviderError as error:
-            self._patience.failed(error)
+            failure = error
         finally:
             self._report.spend("embed", began)
-            self._store_complete()
+            self.give_back(texts)
+        self.group_ended(texts, failure)
 
-    def _keep(self, texts: Sequence[str], vectors: Any) -> None:
+    def take_group(self, size: int) -> list[str]:
+        """Up to `size` of the waiting texts, each to be kept, refused or given back."""
+        texts = list(islice(self._queue, size))
+        for text in texts:
+            del self._queue[text]
+        return sorted(texts, key=len)  # batches of like length waste nothing on padding
+
+    def give_back(self, texts: Sequence[str]) -> None:
+        """Texts of a group wait again, as far as they have no vectors; files that are complete are stored."""
+        self._queue.update(dict.fromkeys(text for text in texts if text in self._wanted))
+        for pending in [p for p in self._waiting if not p.missing]:
+            self._waiting.remove(pending)
+            self._filing.store(pending.document, pending.vectors)
+        self._filing.publish_if_due()
+
+    def group_ended(self, texts: Sequence[str], error: ProviderError | None) -> None:
+        """A group was embedded or not: after a passing failure it is tried once more.
+
+        Raises TooManyFailures when it makes no sense to go on.
+        """
+        if error is None:
+            self._failures = 0
+        elif isinstance(error, ContextTooLong):
+            refused = error.texts or [text for text in texts if text in self._wanted]
+            self.refuse(refused, f"not embedded: {error}")
+        else:
+            self._failures += 1
+            if not error.transient or self._failures >= _LOST_GROUPS:
+                raise TooManyFailures(error) from error
+            self._teller.note(f"Embedding failed and will be tried once more: {error}")
+
+    def refuse(self, texts: Sequence[str], reason: str) -> None:
+        """Texts that the model cannot take fail their files; the others go on."""
+        for text in texts:
+            self._queue.pop(text, None)
+            for pending, _ in self._wanted.pop(text, ()):
+                if pending in self._waiting:
+                    self._waiting.remove(pending)
+                    self._filing.fail(pending.document, reason)
+
+    def keep(self, texts: Sequence[str], vectors: Any) -> None:
+        """Texts have their vectors, one row for each: they are in the embedding cache when this returns."""
         self._cache.cache_vectors(texts, vectors)
         done = 0
         for text, vector in zip(texts, vectors, strict=True):
@@ -141,17 +166,3 @@ class Embedder:
 
     def _tell(self, chunks: int, *, cached: bool) -> None:
         self._teller.chunks_done(chunks, cached=cached, cost_usd=self._target.usage().cost_usd)
-
-    def _store_complete(self) -> None:
-        for pending in [p for p in self._waiting if not p.missing]:
-            self._waiting.remove(pending)
-            self._filing.store(pending.document, pending.vectors)
-        self._filing.publish_if_due()
-
-    def _fail_holders(self, texts: Sequence[str], error: ProviderError) -> None:
-        """A text that the model cannot take fails its file; the others go on."""
-        for text in texts:
-            for pending, _ in self._wanted.pop(text, ()):
-                if pending in self._waiting:
-                    self._waiting.remove(pending)
-                    self._filing.fail(pending.document, f"not embedded: {error}")

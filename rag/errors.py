@@ -36,6 +36,14 @@ class RagError(Exception):
 
     exit_code = 1
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process borders whatever their constructors take."""
+        return _restored, (type(self), str(self)), self.__dict__
+
+
+def _restored(kind: type[RagError], text: str) -> RagError:
+    return kind.__new__(kind, text)
+
 
 class UsageError(RagError):
     """The request itself is wrong."""

@@ -13,7 +13,10 @@ from rag.settings import Settings
 def engine_for(settings: Settings) -> Engine:
     """The engine that the settings name; its module is imported when it is named."""
     if settings.engine == "ray":
-        from ingest.engines.ray.engine import RayEngine
+        from ingest.engines.ray_cluster import import_ray
+
+        import_ray(settings)  # before a module that imports it does
+        from ingest.engines.ray_engine import RayEngine
 
         return RayEngine(settings)
     from ingest.engines.local import LocalEngine

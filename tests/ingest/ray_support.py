@@ -23,6 +23,9 @@ from tests.servers.openai_server import OpenAIServer
 MODEL = "compatible:counted"
 SECRET = "pw-of-a-locked-file-81c2"
 
+BUSY = {"RAY_worker_niceness": "0"}
+"""Ray's workers are very nice to everything else that runs; beside other tests they would get nothing done."""
+
 Content = dict[str, tuple[DocumentRecord, list[Page], list[tuple[Chunk, bytes]]]]
 
 
@@ -50,6 +53,7 @@ class Ingest:
     folder: Path
     address: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    passwords: Path | None = None
 
     def start(self, index: Path, *flags: str, engine: str = "ray") -> subprocess.Popen[str]:
         """Start it in a session of its own."""
@@ -66,7 +70,14 @@ class Ingest:
         command += ["--embeddings", MODEL, "--engine", engine]
         if engine == "ray" and self.address is not None:
             command += ["--ray-address", self.address]
-        settings = {"RAG_BASE_URL": self.server.base_url, "RAG_API_KEY": self.server.key, **self.environment}
+        if self.passwords is not None:
+            command += ["--passwords", str(self.passwords)]
+        settings = {
+            "RAG_BASE_URL": self.server.base_url,
+            "RAG_API_KEY": self.server.key,
+            **BUSY,
+            **self.environment,
+        }
         return subprocess.Popen(
             [*command, *flags],
             cwd=ROOT,
@@ -87,7 +98,7 @@ class Ingest:
 
 def finish(process: subprocess.Popen[str], code: int = 0) -> dict[str, Any]:
     """The report of an ingest that was started."""
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == code, err
     report: dict[str, Any] = json.loads(out) if out else {}
     return report | {"error": err}
@@ -100,11 +111,10 @@ class Nodes:
         self.folder = folder
         token = folder.parent / "token"
         token.write_text("5b" * 32, encoding="ascii")
-        self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), **BUSY}
         self.port = _free_port()
         self.address = f"{_own_address()}:{self.port}"
         self.nodes: list[subprocess.Popen[bytes]] = []
-        self._ray = Path(sys.executable).parent / "ray"
 
     def add(self, cpus: int) -> subprocess.Popen[bytes]:
         """Start one more node; the first one is the head."""
@@ -112,7 +122,9 @@ class Nodes:
         place += [f"--temp-dir={self.folder}"]
         if self.nodes:
             place = [f"--address={self.address}"]
-        command = [str(self._ray), "start", *place, "--head"][: None if not self.nodes else -1]
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *place, "--head"][
+            : None if not self.nodes else -1
+        ]
         command += [f"--num-cpus={cpus}", "--object-store-memory=100000000", "--block"]
         command += ["--disable-usage-stats"] if not self.nodes else []
         log = (self.folder.parent / f"node-{len(self.nodes)}.log").open("wb")

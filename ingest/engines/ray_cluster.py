@@ -6,26 +6,31 @@ import logging
 import math
 import os
 import re
+import secrets
+import signal
 import socket
+import sys
+import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
-from ingest.engines.ray.isolation import loopback, nameless, own_token, private_folder, signals_kept, silenced
 from rag.errors import EngineError, MissingExtra, NetworkRefused, UsageError
 from rag.settings import Settings
 
-READER_CPUS = 0.2
-"""A reader needs a fraction of a core for the time that its neighbour embeds what it read."""
-EMBEDDER_CPUS = 0.7
-"""Of each thread of an embedding model; together with a reader somewhat less than a core, so that pairs fit."""
+READING_CPUS, EMBEDDING_CPUS = 0.2, 0.7
+"""What a worker takes of a machine: reading waits most of the time for the embedding of what was read, and each
+thread of an embedding model takes somewhat less than a core, so that a worker fits on each."""
 _MOST_LOCAL = 8
 _REACH_SECONDS = 10.0
 _STORE_BYTES = 512 << 20
-"""The object store of a cluster on this machine: blocks are small, and Ray Data slows down before it is full."""
+"""The object store of a cluster on this machine; what does not fit goes to the disk."""
 _CAUSE = re.compile(r"(?!ray\.)[\w.]+(?:Error|Exception|Exit): ")
+_SECRET = re.compile(r"--password[= ]|://[^/\s@]*:[^/\s@]*@")
+"""In a command line: a password of files, or one within the address of a database."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -40,77 +45,90 @@ class Cluster:
     """A cluster that can be used, and how much of it this run uses."""
 
     workers: int
-    """Readers, and as many embedding workers."""
     threads: int
-    """Of an embedding model in one of them."""
-    node: str
-    """Ray's name of this machine."""
-    folder: Path
-    """For files of the run that nobody else may read."""
-
-    @property
-    def embedder_cpus(self) -> float:
-        """What an embedding worker takes of a machine."""
-        return EMBEDDER_CPUS * self.threads
+    """Of the embedding model in one of them: as many models share the cores better than one with many threads."""
+    worker_cpus: float
 
 
 @contextmanager
 def connected(settings: Settings) -> Iterator[Cluster]:
     """Connect to the cluster of the settings, or start one; leave or end it afterwards.
 
-    Raises MissingExtra, UsageError for an address that cannot be one, EngineError when the cluster cannot be
+    Raises UsageError for an address that cannot be one, EngineError when the cluster cannot be
     reached or is too small, NetworkRefused when offline mode forbids it.
     """
-    _require_ray(settings)
     import ray
 
     if ray.is_initialized():  # by the program that called us; it is not ours to end
-        with private_folder() as folder:
-            yield _measured(settings, folder)
+        yield _measured(settings)
         return
-    with ExitStack() as stack:
-        folder = stack.enter_context(private_folder())
-        stack.enter_context(signals_kept())
-        stack.callback(ray.shutdown)
-        if settings.ray_address is None:
-            stack.enter_context(own_token(folder))
-            _start_here(settings, folder)
-        else:
-            _join(settings.ray_address, settings)
-        yield _measured(settings, folder)
+    before = signal.getsignal(signal.SIGTERM)  # Ray sets a handler of its own
+    with tempfile.TemporaryDirectory(prefix="pq-", ignore_cleanup_errors=True) as folder:
+        try:
+            if settings.ray_address is None:
+                os.environ["RAY_TMPDIR"] = folder
+                _start_here(settings)
+            else:
+                _join(settings.ray_address, settings)
+            yield _measured(settings)
+        finally:
+            ray.shutdown()
+            os.environ.pop("RAY_TMPDIR", None)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)
 
 
-def _require_ray(settings: Settings) -> None:
-    """Import Ray with its messages and its statistics switched off."""
+def import_ray(settings: Settings) -> None:
+    """Import Ray with its messages and its statistics switched off, for loopback and with a token when it is our own.
+
+    Ray reads most of its environment when it is imported. Left alone, it makes a token that everybody may read.
+    Raises MissingExtra.
+    """
     os.environ.update(_QUIET)
     if settings.debug:
         os.environ.pop("RAY_BACKEND_LOG_LEVEL", None)
+    if settings.ray_address is None:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # one of a single machine listens to that alone
+        if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
-        import ray.data
+        with _silenced(settings):
+            import_module("ray")
     except ImportError as error:
-        raise MissingExtra("ray[data]", "ray", "The engine ray") from error
-    for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
+        raise MissingExtra("ray", "ray", "The engine ray") from error
+    logging.getLogger("ray").setLevel(logging.ERROR)
 
 
-def _start_here(settings: Settings, folder: Path) -> None:
+@contextmanager
+def _silenced(settings: Settings) -> Iterator[None]:
+    """Ray's core begins with a line on standard error that no setting of its own prevents."""
+    if settings.debug:
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _start_here(settings: Settings) -> None:
     import ray
 
-    pair = READER_CPUS + EMBEDDER_CPUS * _threads(settings)
-    cpus = max(math.ceil((settings.workers or 1) * pair), min(_MOST_LOCAL, os.cpu_count() or 1))
+    wanted = math.ceil((settings.workers or 1) * _worker_cpus(settings))
     try:
-        with loopback(), nameless(), silenced(settings):
+        with _silenced(settings):
             ray.init(
                 "local",
-                num_cpus=cpus,
+                num_cpus=max(wanted, min(_MOST_LOCAL, os.cpu_count() or 1)),
                 object_store_memory=_STORE_BYTES,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                _temp_dir=str(folder / "r"),
             )
     except Exception as error:  # Ray raises whatever its parts raise
         raise EngineError(f"Ray could not be started on this machine ({said(error)}).") from error
@@ -119,9 +137,14 @@ def _start_here(settings: Settings, folder: Path) -> None:
 def _join(address: str, settings: Settings) -> None:
     import ray
 
+    if _SECRET.search(" ".join(sys.argv)):
+        raise UsageError(
+            "Ray shows this command line, which holds a password, to everybody on the cluster: give passwords of"
+            " files with --passwords FILE, and that of a database with PGPASSWORD or ~/.pgpass."
+        )
     _check_address(address, settings)
     try:
-        with nameless(), silenced(settings):
+        with _silenced(settings):
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises whatever its parts raise
         text = f"{error} {error.__cause__}"
@@ -162,25 +185,28 @@ def _check_address(address: str, settings: Settings) -> None:
         ) from error
 
 
-def _measured(settings: Settings, folder: Path) -> Cluster:
+def _measured(settings: Settings) -> Cluster:
     """How many workers the cluster has room for."""
     import ray
 
-    threads = _threads(settings)
-    pair = READER_CPUS + EMBEDDER_CPUS * threads
+    cpus = _worker_cpus(settings)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     if settings.offline:
         _refuse_others(nodes)
-    room = sum(int(node["Resources"].get("CPU", 0) / pair) for node in nodes)
+    room = sum(int(node["Resources"].get("CPU", 0) / cpus) for node in nodes)
     free = ray.available_resources().get("CPU", 0.0)
-    workers = min(settings.workers or room, room, int(free / pair + 1e-9))
+    workers = min(settings.workers or room, room, int(free / cpus + 1e-9))
     if workers < 1:
         total = sum(node["Resources"].get("CPU", 0) for node in nodes)
         raise EngineError(
             f"The Ray cluster has {free:g} of {total:g} CPUs free on {len(nodes)} machines, and one worker needs"
-            f" {pair:g} on one machine: add one with `ray start --num-cpus=N`, or wait for other jobs."
+            f" {cpus:g} on one machine: add one with `ray start --num-cpus=N`, or wait for other jobs."
         )
-    return Cluster(workers, threads, ray.get_runtime_context().get_node_id(), folder)
+    return Cluster(workers, settings.threads or 1, cpus)
+
+
+def _worker_cpus(settings: Settings) -> float:
+    return round(READING_CPUS + EMBEDDING_CPUS * (settings.threads or 1), 4)
 
 
 def _refuse_others(nodes: list[dict[str, Any]]) -> None:
@@ -192,11 +218,6 @@ def _refuse_others(nodes: list[dict[str, Any]]) -> None:
             "Offline mode (--offline, RAG_OFFLINE) refused the Ray cluster: documents would go to other machines"
             f" ({', '.join(others)}). Drop one of the two."
         )
-
-
-def _threads(settings: Settings) -> int:
-    """One thread for each embedding model: as many models share the cores better than one with many."""
-    return settings.threads or 1
 
 
 def said(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Ingest on a Ray cluster of two nodes: the same index, whatever dies, and nothing paid twice."""
+"""Ingest on a Ray cluster: the same index as on one machine, whatever dies, within the budget."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ingest.engines.ray.read_files import MOST_DEATHS
+from ingest.engines.ray_worker import unseen
 from rag.usage.log import FILE_NAME, UsageLog
-from tests.conftest import SAMPLE, clean_environment
+from tests.conftest import SAMPLE
 from tests.ingest import pdfs
 from tests.ingest.ray_support import (
     SECRET,
@@ -28,15 +26,16 @@ from tests.ingest.ray_support import (
     finish,
     gone,
     kill,
+    listening,
     title,
     wait_for,
 )
 from tests.servers.openai_server import Fault, OpenAIServer
 
-pytestmark = pytest.mark.slow
-
 FILES = 40
 KILLS = 20
+BLOCK = 128
+"""Texts that a worker has in one call, of which two are with it (docs/ingestion.md)."""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pdfs.write_pdf(folder / f"ship-{number}.pdf", text, invariant=1)
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing follows")
     _encrypt(folder / "ship-0.pdf", folder / "locked.pdf")
+    (folder.parent / "passwords").write_text(f"locked.pdf: {SECRET}\n", encoding="utf-8")
     return folder
 
 
@@ -87,61 +87,64 @@ def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Conte
     """The index that the local engine makes without interruption, and the number of its texts."""
     index = tmp_path_factory.mktemp("whole") / "index"
     with OpenAIServer() as server:
-        Ingest(server, folder).run(index, "--password", SECRET, engine="local", code=3)
+        Ingest(server, folder, passwords=folder.parent / "passwords").run(index, engine="local", code=3)
         return content_of(index), len(server.bill.texts)
 
 
 @pytest.fixture
 def ingest(server: OpenAIServer, folder: Path, nodes: Nodes) -> Ingest:
-    return Ingest(server, folder, nodes.address, dict(nodes.environment))
+    return Ingest(server, folder, nodes.address, dict(nodes.environment), folder.parent / "passwords")
 
 
 def _workers(nodes: Nodes) -> list[int]:
     found = [process for node in nodes.nodes if node.poll() is None for process in descendants(node.pid)]
-    return [process for process in found if "MapWorker" in title(process)]
+    return [process for process in found if title(process).startswith("ray::Worker")]
 
 
+def _paid_twice(server: OpenAIServer) -> int:
+    return sum(server.bill.texts.values()) - len(server.bill.texts)
+
+
+@pytest.mark.slow
 def test_two_nodes_make_the_index_of_one_machine(
     ingest: Ingest, whole: tuple[Content, int], tmp_path: Path
 ) -> None:
-    report = ingest.run(tmp_path / "index", "--password", SECRET, code=3)
+    report = ingest.run(tmp_path / "index", code=3)
     content, texts = whole
     assert content_of(tmp_path / "index") == content
     assert set(ingest.server.bill.texts.values()) == {1}
     assert report["chunks"]["embedded"] == texts - 1  # the server was also asked for its dimension
-    again = ingest.run(tmp_path / "index", "--password", SECRET)
+    again = ingest.run(tmp_path / "index")
     assert (again["unchanged"], again["files"]) == (len(content), [])
 
 
+@pytest.mark.slow
 def test_workers_killed_at_random_moments(
     ingest: Ingest, whole: tuple[Content, int], nodes: Nodes, tmp_path: Path
 ) -> None:
     chance = random.Random(4)
     ingest.server._faults = lambda _request: Fault("slow", seconds=1.5)
-    killed, stages = 0, set()
-    for attempt in range(3):  # a run that ends before all were killed is followed by one with an empty index
+    killed = 0
+    for attempt in range(6):  # a run that ends before all were killed is followed by one with an empty index
         index = tmp_path / f"index-{attempt}"
         ingest.server.clear()
         before = killed
-        process = ingest.start(index, "--password", SECRET)
+        process = ingest.start(index)
         while process.poll() is None and killed < KILLS:
             time.sleep(chance.uniform(0, 1.5))
             workers = _workers(nodes)
             if workers:
-                worker = chance.choice(workers)
-                stages.add("EmbedChunks" if "EmbedChunks" in title(worker) else "ReadFiles")
-                kill(worker)
+                kill(chance.choice(workers))
                 killed += 1
         finish(process, 3)
         assert content_of(index) == whole[0]
-        bill = ingest.server.bill
-        largest = max(len(request.texts) for request in ingest.server.embedding_requests())
-        assert sum(bill.texts.values()) - len(bill.texts) <= (killed - before) * largest
+        assert _paid_twice(ingest.server) <= (killed - before) * 2 * BLOCK
         if killed == KILLS:
             break
-    assert (killed, stages) == (KILLS, {"ReadFiles", "EmbedChunks"})
+    assert killed == KILLS
 
 
+@pytest.mark.slow
 def test_the_budget_holds_for_all_workers_together(
     ingest: Ingest, folder: Path, whole: tuple[Content, int], tmp_path: Path
 ) -> None:
@@ -159,12 +162,13 @@ def test_the_budget_holds_for_all_workers_together(
     paid = set(ingest.server.bill.texts)
     (line,) = UsageLog(tmp_path / "index" / FILE_NAME).summary("command")
     assert line.cost_usd == pytest.approx(spent)
-    ingest.run(tmp_path / "index", "--max-cost", "50", "--password", SECRET, engine="local")
+    ingest.run(tmp_path / "index", "--max-cost", "50", engine="local")
     assert set(ingest.server.bill.texts.values()) == {1}
     assert paid < set(ingest.server.bill.texts)
     assert content_of(tmp_path / "index") == whole[0]
 
 
+@pytest.mark.slow
 def test_the_run_itself_is_killed_and_run_again(
     ingest: Ingest, whole: tuple[Content, int], tmp_path: Path
 ) -> None:
@@ -172,19 +176,18 @@ def test_the_run_itself_is_killed_and_run_again(
     kills = 2
     for _ in range(kills):
         before = len(ingest.server.requests)
-        process = ingest.start(tmp_path / "index", "--password", SECRET)
+        process = ingest.start(tmp_path / "index")
         wait_for(lambda seen=before: len(ingest.server.requests) > seen + 1, 90)  # type: ignore[misc]
         time.sleep(chance.uniform(0, 1.5))
         kill(process.pid)
         process.wait(10)
-    ingest.run(tmp_path / "index", "--password", SECRET, engine="local", code=3)
+    ingest.run(tmp_path / "index", engine="local", code=3)
     assert content_of(tmp_path / "index") == whole[0]
-    bill = ingest.server.bill
-    largest = max(len(request.texts) for request in ingest.server.embedding_requests())
     workers = 2
-    assert sum(bill.texts.values()) - len(bill.texts) <= kills * workers * largest
+    assert _paid_twice(ingest.server) <= kills * workers * 2 * BLOCK
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_run(ingest: Ingest, nodes: Nodes, tmp_path: Path) -> None:
     process = ingest.start(tmp_path / "index")
     wait_for(lambda: len(ingest.server.requests) > 2, 90)
@@ -194,6 +197,7 @@ def test_ctrl_c_ends_the_run(ingest: Ingest, nodes: Nodes, tmp_path: Path) -> No
     wait_for(lambda: gone(_workers(nodes)), 30)
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_workers_is_given_up(
     server: OpenAIServer, nodes: Nodes, tmp_path: Path
 ) -> None:
@@ -206,7 +210,7 @@ def test_a_file_that_kills_its_workers_is_given_up(
     since: dict[int, float] = {}
     while process.poll() is None:
         for child in _workers(nodes):
-            if "ReadFiles" in title(child) and any("ingest.worker" in title(p) for p in descendants(child)):
+            if any("ingest.worker" in title(p) for p in descendants(child)):
                 busy_since = since.setdefault(child, time.monotonic())
                 if time.monotonic() - busy_since > 2:
                     kill(child)
@@ -215,10 +219,11 @@ def test_a_file_that_kills_its_workers_is_given_up(
     report = finish(process, 3)
     by_file = {row["file"]: (row["status"], row["reason"]) for row in report["files"]}
     assert by_file["well.md"] == ("ok", "")
-    assert by_file["slow.pdf"] == ("failed", f"the worker that reads it died {MOST_DEATHS} times")
-    assert killed >= MOST_DEATHS
+    assert by_file["slow.pdf"] == ("failed", "the worker that reads it died 5 times")
+    assert killed >= 5
 
 
+@pytest.mark.slow
 def test_a_wrong_key_ends_the_run_as_on_one_machine(
     server: OpenAIServer, nodes: Nodes, tmp_path: Path
 ) -> None:
@@ -236,42 +241,70 @@ def _sentence(text: str) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_a_node_is_lost(ingest: Ingest, whole: tuple[Content, int], nodes: Nodes, tmp_path: Path) -> None:
-    process = ingest.start(tmp_path / "index", "--password", SECRET)
+    process = ingest.start(tmp_path / "index")
     wait_for(lambda: len(ingest.server.requests) > 3, 90)
     nodes.kill(nodes.nodes[1])
     finish(process, 3)
     assert content_of(tmp_path / "index") == whole[0]
-    bill = ingest.server.bill
-    largest = max(len(request.texts) for request in ingest.server.embedding_requests())
-    assert sum(bill.texts.values()) - len(bill.texts) <= 2 * largest
+    assert _paid_twice(ingest.server) <= 2 * BLOCK
 
 
-def test_no_secret_is_left_in_the_files_of_ray(nodes: Nodes) -> None:
+@pytest.mark.slow
+def test_no_secret_is_left_in_the_files_of_ray(ingest: Ingest, nodes: Nodes, tmp_path: Path) -> None:
+    ingest.run(tmp_path / "index", "--glob", "locked.pdf")
     files = [path for path in nodes.folder.rglob("*") if path.is_file() and not path.is_symlink()]
     assert any("worker" in path.name for path in files)
-    with OpenAIServer() as server:
-        secrets = [server.key.encode(), SECRET.encode()]
+    secrets = [ingest.server.key.encode(), SECRET.encode()]
     assert [path for path in files if any(secret in path.read_bytes() for secret in secrets)] == []
-    assert set(_entrypoints(nodes)) == {"rag ingest --engine ray"}
+    # Ray shows the command line of whoever joins a cluster
+    ingest.run(tmp_path / "index", "--password", SECRET, code=2)
 
 
-def _entrypoints(nodes: Nodes) -> list[str]:
-    """What `ray list jobs` shows to everybody on the cluster."""
-    asking = (
-        "from ray._raylet import GcsClient\n"
-        f"jobs = GcsClient(address={nodes.address!r}).get_all_job_info().values()\n"
-        "print(*(job.entrypoint for job in jobs), sep='\\n')"
-    )
-    environment = clean_environment(**nodes.environment)
-    shown = subprocess.run(
-        [sys.executable, "-c", asking], env=environment, capture_output=True, text=True, check=True
-    )
-    return shown.stdout.splitlines()
-
-
+@pytest.mark.slow
 def test_an_address_where_nothing_listens(server: OpenAIServer, tmp_path: Path) -> None:
     report = Ingest(server, SAMPLE, "127.0.0.1:9").run(tmp_path / "index", code=1)
     assert "No Ray cluster can be reached at 127.0.0.1:9" in report["error"]
     report = Ingest(server, SAMPLE, "ray://here:10001").run(tmp_path / "index", code=2)
     assert "is not the address of a Ray cluster" in report["error"]
+
+
+@pytest.mark.slow
+def test_the_sample_documents(server: OpenAIServer, tmp_path: Path) -> None:
+    ingest = Ingest(server, SAMPLE)
+    ingest.run(tmp_path / "local", engine="local")
+    server.clear()
+    process = ingest.start(tmp_path / "ray", "--offline")
+    addresses: set[str] = set()
+    while process.poll() is None:
+        addresses |= listening([process.pid, *descendants(process.pid)])
+        time.sleep(0.2)
+    report = finish(process)
+    assert addresses == {"127.0.0.1"}
+    assert content_of(tmp_path / "ray") == content_of(tmp_path / "local")
+    assert (report["stopped"], report["notes"], report["chunks"]["cached"]) == ("", [], 0)
+    assert "ray" not in report["error"].lower()
+    assert set(server.bill.texts.values()) == {1}
+    assert not (Path.home() / ".ray" / "auth_token").exists() or os.environ.get("RAY_AUTH_MODE")
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_nothing_behind(server: OpenAIServer, tmp_path: Path) -> None:
+    server._faults = lambda _request: Fault("slow", seconds=0.5)
+    process = Ingest(server, SAMPLE).start(tmp_path / "index", "--workers", "1")
+    wait_for(lambda: len(server.requests) > 2, 90)
+    children = descendants(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    Ingest(server, SAMPLE).run(tmp_path / "index", engine="local")
+    assert max(server.bill.texts.values()) <= 2
+    wait_for(lambda: gone(children), 120)  # two helpers of Ray look for its other parts for a minute
+
+
+def test_a_machine_that_does_not_see_a_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "here.txt"
+    assert "does not see it: every machine of the cluster needs" in unseen(path, 4)
+    path.write_text("text", encoding="utf-8")
+    assert unseen(path, 4) == ""
+    assert "sees another file there" in unseen(path, 5)
