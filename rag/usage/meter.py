@@ -105,13 +105,6 @@ class Meter:
             self._reserved[reservation] = holder
         return reservation
 
-    def set_aside(self, spec: str, input_tokens: int, *, holder: Hashable) -> Reservation:
-        """Reserve for a call that was sent already, whatever the cap says to it."""
-        reservation = self._priced(spec, input_tokens, 0)
-        with self._changed:
-            self._reserved[reservation] = holder
-        return reservation
-
     def _priced(self, spec: str, input_tokens: int, output_tokens: int) -> Reservation:
         price = self.prices.find(spec)
         amount = price.cost(input_tokens, output_tokens) if price else 0.0

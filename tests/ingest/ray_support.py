@@ -122,9 +122,8 @@ class Nodes:
         place += [f"--temp-dir={self.folder}"]
         if self.nodes:
             place = [f"--address={self.address}"]
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *place, "--head"][
-            : None if not self.nodes else -1
-        ]
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *place]
+        command += [] if self.nodes else ["--head"]
         command += [f"--num-cpus={cpus}", "--object-store-memory=100000000", "--block"]
         command += ["--disable-usage-stats"] if not self.nodes else []
         log = (self.folder.parent / f"node-{len(self.nodes)}.log").open("wb")
