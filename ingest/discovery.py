@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -49,6 +50,10 @@ _MEND = {
     ".xls": "save it as CSV",
     ".xlsx": "save it as CSV",
 }
+_OWN_FOLDERS = ("index.db", "run.json")
+"""Files by which a folder is one that this program wrote: an index, a run of an evaluation."""
+_OWN_FILE = (b'"pagequote-answer/', b'"pagequote-session/')
+_LARGEST_OWN = 16 * 1024 * 1024
 # The header may stand anywhere in the first 1,024 bytes (PDF 1.7 reference, appendix H, note 13).
 _PDF_HEADER_WITHIN = 1024
 
@@ -110,7 +115,8 @@ def discover(
 
     `globs` keep only files whose relative name, or last component, matches one of them; `excludes` drop files
     and folders the same way. `skip` are folders never entered, such as the index itself. Symlinked folders
-    are followed, each real folder once. A file reached by several names counts once.
+    are followed, each real folder once. A file reached by several names counts once. Saved answers, exported
+    sessions, indexes and runs of an evaluation that lie in a folder are no documents and are left out.
 
     Raises UsageError when a path does not exist.
     """
@@ -158,8 +164,9 @@ class _Walk:
                 if path.name.startswith((".", "~$")) or _matches(name, self._excludes):
                     continue
                 if os.path.isdir(path):
-                    folders.append(path)
-                elif not self._globs or _matches(name, self._globs):
+                    if not any((path / own).is_file() for own in _OWN_FOLDERS):
+                        folders.append(path)
+                elif (not self._globs or _matches(name, self._globs)) and not _is_own(path):
                     yield path
             pending.extend(reversed(folders))
 
@@ -177,6 +184,21 @@ class _Walk:
         except OSError as error:
             self._notes.append(f"The folder {folder} could not be read: {error.strerror}.")
             return []
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file is a saved answer, or an exported session."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return "session.json" in archive.namelist() and _OWN_FILE[1] in archive.read("session.json")
+        if suffix != ".json" or path.stat().st_size > _LARGEST_OWN:
+            return False
+        content = path.read_bytes()
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError):
+        return False
+    return any(mark in content for mark in _OWN_FILE)
 
 
 def _describe(path: Path, top: Path) -> FoundFile | None:

@@ -15,7 +15,7 @@ from ingest.engines import engine_for
 from ingest.engines.local import reader_pool
 from ingest.engines.work import Work
 from ingest.options import IngestOptions, ReadOptions
-from ingest.plan import FAILURES, IngestPlan, make_plan, read_again
+from ingest.plan import IngestPlan, make_plan, read_again
 from ingest.progress import FileResult, IngestProgress, IngestReport, NoProgress, ProgressReporter
 from ingest.reading import ReadJob
 from ingest.recording import DocumentRecorder
@@ -23,7 +23,7 @@ from ingest.target import IngestTarget
 from ingest.workers import ReadOutcome
 from rag.errors import BudgetReached, IndexLocked, IndexReadOnly
 from rag.settings import Settings
-from rag.types import DocumentRecord, Page, Usage
+from rag.types import DocumentRecord, Page, Status, Usage
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbeddingProvider
@@ -78,8 +78,16 @@ class IngestRun:
         plan = make_plan(
             discovery, ledger, again, rebuild=self.options.rebuild, names_of=self.options.names_of
         )
+        known = [*plan.unchanged, *(source for source, _ in plan.touched)]
+        known += [replace(source, file=known.found.file) for source, known in plan.renamed]
         self.report.unchanged = len(plan.unchanged) + len(plan.touched)
-        self.report.failed_before = sum(source.status in FAILURES for source in plan.unchanged)
+        unread = [source for source in known if not source.status.searchable]
+        self.report.failed_before = sum(source.status is not Status.UNSUPPORTED for source in unread)
+        self.report.unread_before = [FileResult(s.file, s.status, s.reason) for s in unread]
+        for rejected in plan.rejected:
+            found = rejected.found
+            assert found.problem is not None
+            self.report.files.append(FileResult(found.file, found.problem, found.reason))
         self.report.seconds["plan"] = time.monotonic() - self._began
         self.teller.start(len(plan.read), plan.bytes_to_read)
         return plan
@@ -125,6 +133,7 @@ class Preview(IngestRun):
         self.report.removed, self.report.pruned = ([], gone) if self.options.prune else (gone, [])
         seen: set[str] = set()
         passwords = self.options.passwords
+        sizes = {known.found.file: known.found.size for known in plan.read}
         jobs = (replace(job, passwords=passwords.for_file(job.file)) for job in jobs_of(plan))
         with reader_pool(self.settings, read, self.teller.pages_read) as pool:
             for outcome in pool.read(jobs):
@@ -137,6 +146,7 @@ class Preview(IngestRun):
                 self.report.chunks_embedded += len(paid)
                 self.report.tokens_embedded += sum(map(self.target.provider.count_tokens, paid))
                 self.report.files.append(_previewed(outcome))
+                self.teller.file_read(sizes[outcome.job.file], 0)
                 self.teller.file_done(self.report.files[-1])
 
     def _priced(self, tokens: int) -> Usage:
@@ -255,7 +265,6 @@ class _Ingest(IngestRun):
             found = known.found
             assert found.problem is not None
             writer.put_record(known.source(found.problem, found.reason))
-            self.report.files.append(FileResult(found.file, found.problem, found.reason))
         gone = [source.file for source in plan.vanished]
         if self.options.prune:
             writer.prune(gone)

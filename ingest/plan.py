@@ -14,11 +14,6 @@ from ingest.options import Passwords, ReadOptions
 from rag.text.paths import is_on_disk, stored_path
 from rag.types import DocumentRecord, Page, Status
 
-FAILURES = frozenset(
-    {Status.ENCRYPTED, Status.TOO_LARGE, Status.TIMED_OUT, Status.DAMAGED, Status.UNREADABLE, Status.FAILED}
-)
-"""Outcomes that make a run one that was done in part; a scan or an empty file is read correctly."""
-
 OCR_TRIED = "OCR found no text"
 
 

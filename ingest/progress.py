@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ingest.plan import FAILURES
 from rag.types import Status, Usage
 
 
@@ -26,6 +25,12 @@ class FileResult:
     """Reading, cleaning and splitting; embedding is shared between files."""
 
 
+_FILE_BYTES = 20_000
+"""What opening a file takes, as bytes to read: a page of text with its vectors takes about as long."""
+_FAR_OFF = 60.0
+"""Seconds by which, beyond twice its length, the time left must be wrong to be raised."""
+
+
 @dataclass(slots=True)
 class ProgressCounts:
     """How far a run has come. Read it at any time, from any thread."""
@@ -36,6 +41,8 @@ class ProgressCounts:
     size: int = 0
     """Bytes to read."""
     size_read: int = 0
+    files_read: int = 0
+    """Files read, whose chunks may still wait to be embedded."""
     pages: int = 0
     """Pages read so far."""
     chunks: int = 0
@@ -45,6 +52,8 @@ class ProgressCounts:
     chunks_cached: int = 0
     cost_usd: float | None = 0.0
     started: float = field(default_factory=time.monotonic)
+    _furthest: float = 0.0
+    _least_left: float | None = None
 
     @property
     def elapsed(self) -> float:
@@ -63,19 +72,31 @@ class ProgressCounts:
 
     @property
     def fraction(self) -> float:
-        """From 0 to 1: how much is done. How many chunks unread files hold is inferred from those read."""
+        """From 0 to 1: how much is done; it never falls.
+
+        What the files not read yet hold is inferred from those that were read: by their bytes, and by their number,
+        because a small file takes time too.
+        """
         if not self.files:
             return 1.0
-        read = self.size_read / self.size if self.size else 1.0
-        if not read:
-            return 0.0
-        return min(1.0, read * (self.chunks_done / self.chunks if self.chunks else 1.0))
+        read = (self.size_read + self.files_read * _FILE_BYTES) / (self.size + self.files * _FILE_BYTES)
+        embedded = self.chunks_done / self.chunks if self.chunks else 1.0
+        self._furthest = max(self._furthest, min(1.0, read * embedded))
+        return self._furthest
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left at the pace so far; None before there is one."""
+        """Time left at the pace so far; None before there is one.
+
+        A pace that varies does not make it rise: it waits, and is corrected only when it was wrong by far.
+        """
         done = self.fraction
-        return self.elapsed * (1 - done) / done if done > 0 else None
+        if done <= 0:
+            return None
+        left = self.elapsed * (1 - done) / done
+        if self._least_left is None or left < self._least_left or left > 2 * self._least_left + _FAR_OFF:
+            self._least_left = left
+        return self._least_left
 
 
 class IngestProgress(Protocol):
@@ -133,6 +154,7 @@ class ProgressReporter:
         """A file was read and gave so many chunks."""
         with self._lock:
             self.tally.size_read += size
+            self.tally.files_read += 1
             self.tally.chunks += chunks
         self._progress.advanced(self.tally)
 
@@ -173,6 +195,8 @@ class IngestReport:
     pruned: list[str] = field(default_factory=list)
     failed_before: int = 0
     """Unchanged files that an earlier run could not read; `--retry` tries them again."""
+    unread_before: list[FileResult] = field(default_factory=list)
+    """Unchanged files that are not searchable, with the reason that an earlier run found."""
     chunks_embedded: int = 0
     chunks_cached: int = 0
     tokens_embedded: int = 0
@@ -190,9 +214,10 @@ class IngestReport:
         return dict(Counter(result.status for result in self.files).most_common())
 
     @property
-    def failed(self) -> list[FileResult]:
-        """Files of this run that could not be read or embedded."""
-        return [result for result in self.files if result.status in FAILURES]
+    def not_searchable(self) -> list[FileResult]:
+        """Every file below the given paths that cannot be searched, by name."""
+        found = [result for result in (*self.files, *self.unread_before) if not result.status.searchable]
+        return sorted(found, key=lambda result: result.file)
 
     @property
     def slowest(self) -> list[FileResult]:
@@ -211,8 +236,8 @@ class IngestReport:
 
     @property
     def exit_code(self) -> int:
-        """0 when every file was done, 3 when some failed."""
-        return 3 if self.failed or self.stopped else 0
+        """0 when every file can be searched, 3 when one cannot."""
+        return 3 if self.not_searchable or self.stopped else 0
 
     def spend(self, stage: str, began: float) -> None:
         """Add the time since `began` (of `time.monotonic`) to a stage."""
@@ -238,6 +263,10 @@ class IngestReport:
             "by_status": {status.value: count for status, count in self.by_status.items()},
             "unchanged": self.unchanged,
             "failed_before": self.failed_before,
+            "not_searchable": [
+                {"file": result.file, "status": result.status.value, "reason": result.reason}
+                for result in self.not_searchable
+            ],
             "renamed": [{"from": old, "to": new} for old, new in self.renamed],
             "removed": self.removed,
             "pruned": self.pruned,

@@ -169,7 +169,11 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> str:
 def _report(error: Exception, sentence: str, code: int, arguments: Sequence[str]) -> int:
     if _debugging(arguments):
         _print_error("".join(traceback.format_exception(error)).rstrip())
-    _print_error(f"Error: {sentence}")
+    from rag.cli.output import command_language
+    from rag.messages import message, translated
+
+    language = command_language(_settings())
+    _print_error(message("command.error", language, sentence=translated(sentence, language)))
     return code
 
 

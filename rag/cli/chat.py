@@ -17,12 +17,12 @@ import click
 from rag.cli.app import EXIT_DONE
 from rag.cli.ask import save_answer, show_stream
 from rag.cli.options import ANSWERING, examples, json_option, variables_option, where_option, with_settings
-from rag.cli.output import print_json, tell
+from rag.cli.output import command_language, print_json, tell
 from rag.cli.render import citation_line, language_for, passage_line
 from rag.cli.show import draw_page, numbered, page_around, recheck
 from rag.errors import RagError, UsageError
 from rag.index_location import redacted
-from rag.messages import Language, message
+from rag.messages import Language, message, translated
 from rag.pipeline import Pipeline
 from rag.pipeline.forms import answer_form, citations_of
 from rag.pipeline.state import LAST_ANSWER, read_state_file, state_file_names, write_state
@@ -38,15 +38,6 @@ _FOLDER = "sessions"
 _FORMAT = 1
 _NAME = re.compile(r"[\w.-]{1,80}")
 _PROMPT = "» "
-_HELP = """\
-/sources         the quotes of the last answer, and the other passages it was given
-/open N          quote N on its page, and a picture of the page
-/alone [TEXT]    ask TEXT, or the last question again, without what was said before
-/prompt [NAME]   use another prompt template, or print which one is in use
-/model [SPEC]    use another model, or print which one is in use
-/save [FILE]     save the last answer with its citations
-/help            this list
-/quit            leave (so does Ctrl-D); the session is saved"""
 
 
 @click.command(
@@ -137,7 +128,7 @@ class Chat:
             "/prompt": self._use_prompt,
             "/model": self._use_model,
             "/save": self._save,
-            "/help": lambda _: self._print(_HELP),
+            "/help": lambda _: self._print(message("command.chat_help", self._language())),
         }
 
     def run(self) -> int:
@@ -151,7 +142,8 @@ class Chat:
                 question, answer = self.log.history[-1]
                 tell(click.style(f"{_PROMPT}{safe_text(question)}\n{safe_text(answer)}", dim=True))
             if typed:
-                tell(f"{self.pipeline.model}, prompt {self.settings.prompt}. /help lists the commands.")
+                model, prompt = self.pipeline.model, self.settings.prompt
+                tell(message("command.chat_header", self._language(), model=model, prompt=prompt))
             for line in _lines():
                 if line == "/quit":
                     break
@@ -181,7 +173,8 @@ class Chat:
             tell("\n" + message("command.chat_interrupted", language_for(line, self.settings)))
         except RagError as error:
             self._code = error.exit_code
-            tell(f"Error: {safe_text(str(error))}")
+            language = language_for(line, self.settings)
+            tell(message("command.error", language, sentence=safe_text(translated(str(error), language))))
 
     def _ask(self, question: str, *, alone: bool = False) -> None:
         history = [] if alone else self.log.history
@@ -194,7 +187,7 @@ class Chat:
             if self._answer.standalone_question:
                 tell(message("command.chat_alone", language_for(question, self.settings)))
         if not self.log.add(self._answer):
-            tell("The session cannot be saved: no folder for it can be written.")
+            tell(message("command.chat_not_saved", self._language()))
 
     # -- the commands -----------------------------------------------------------------------------------------
 
@@ -254,6 +247,9 @@ class Chat:
         return citations_of(self.log.answers[-1])
 
     def _language(self) -> Language:
+        """That of the last question; before the first one, that of the system."""
+        if not self.log.answers:
+            return command_language(self.settings)
         return language_for(self.log.answers[-1]["question"], self.settings)
 
 

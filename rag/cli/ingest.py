@@ -18,9 +18,9 @@ from ingest.options import Passwords, ReadOptions
 from ingest.pipeline import IngestOptions, ingest
 from rag.cli.cost import usage_logged
 from rag.cli.options import examples, json_option, with_settings
-from rag.cli.output import LINE_EVERY, one_line, print_json, tell
+from rag.cli.output import LINE_EVERY, command_language, one_line, print_json, tell
 from rag.errors import UsageError
-from rag.types import Status
+from rag.messages import Language, message, translated
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _SLOW = 1.0
 """Seconds of reading from which a file is worth naming."""
-_NAMED = 20
-"""Failed files that are listed; `rag status --failed` has all."""
+_NAMED = 10
+"""Files of a kind that are listed; `rag status --failed` has all."""
 _FLAGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--glob", {"multiple": True, "metavar": "PATTERN", "help": "Only files like this, such as '*.pdf'. Repeat."}),
     ("--exclude", {"multiple": True, "metavar": "PATTERN", "help": "Leave out files or folders. Repeat."}),
@@ -69,7 +69,7 @@ def _with_flags(function: Any) -> Any:
         "rag ingest documents --embeddings openai:text-embedding-3-small --max-cost 2",
         "rag ingest /shared/documents --engine ray --ray-address 10.0.0.5:6379",
         note="Running it again reads only what has changed. What failed for a passing reason (a rate limit, the"
-        " network) is tried again by itself. Exit codes: 0 done, 3 some files failed, 5 cost cap reached.",
+        " network) is tried again by itself. Exit codes: 0 done, 3 a file cannot be searched, 5 cost cap reached.",
     )
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -81,12 +81,13 @@ def command(settings: Settings, paths: tuple[str, ...], as_json: bool, **flags: 
     if settings.origin("ray_address") == "flag" and settings.engine != "ray":
         raise UsageError("--ray-address needs --engine ray.")
     options = _options(flags)
-    with usage_logged(settings, "ingest"), _progress() as progress:
+    language = command_language(settings)
+    with usage_logged(settings, "ingest"), _progress(language) as progress:
         report = ingest(paths, settings=settings, options=options, progress=progress)
     if as_json:
         print_json(report.as_dict())
     else:
-        click.echo(_summary(report))
+        click.echo("\n".join(_summary(report, language)))
     return report.exit_code
 
 
@@ -110,51 +111,45 @@ def _options(flags: dict[str, Any]) -> IngestOptions:
 
 
 @contextmanager
-def _progress() -> Iterator[IngestProgress]:
+def _progress(language: Language) -> Iterator[IngestProgress]:
     """Progress on standard error. When the run ends early, a sentence says what is done and kept."""
-    shown: _Bar | _Lines = _Bar() if sys.stderr.isatty() else _Lines()
+    shown: _Bar | _Lines = _Bar(language) if sys.stderr.isatty() else _Lines(language)
     try:
         yield shown
     except BaseException:
         shown.close()
         if shown.tally is not None and shown.tally.files:
-            tell(f"{shown.tally.files_done:,} of {shown.tally.files:,} files are done and kept.")
+            tell(message("ingest.kept", language, done=shown.tally.files_done, all=shown.tally.files))
         raise
     shown.close()
 
 
-def _progress_line(tally: ProgressCounts) -> str:
+def _progress_line(tally: ProgressCounts, language: Language) -> str:
     """Files, pages, chunks, rates, time left and cost in one line."""
+    done, every = tally.chunks_done, tally.chunks
     parts = [
-        f"{tally.files_done:,}/{tally.files:,} files",
-        f"{tally.pages:,} pages ({tally.pages_per_second:,.0f}/s)",
-        f"{tally.chunks_done:,}/{tally.chunks:,} chunks ({tally.chunks_per_second:,.0f}/s)",
+        message("ingest.progress_files", language, done=tally.files_done, all=tally.files),
+        message("ingest.progress_pages", language, count=tally.pages, rate=tally.pages_per_second),
+        message("ingest.progress_chunks", language, done=done, all=every, rate=tally.chunks_per_second),
     ]
     if tally.seconds_left is not None:
         minutes, second = divmod(round(tally.seconds_left), 60)
         hours, minute = divmod(minutes, 60)
         clock = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-        parts.append(f"{clock} left")
+        parts.append(message("ingest.left", language, clock=clock))
     if tally.cost_usd is None:
-        parts.append("price unknown")
+        parts.append(message("ingest.price_unknown", language))
     elif tally.cost_usd:
         parts.append(f"${tally.cost_usd:.4f}")
     return " · ".join(parts)
 
 
-def _failure(result: FileResult) -> str | None:
-    """A line for a file that cannot be searched, as soon as that is known."""
-    if result.status.searchable or result.status is Status.EMPTY:
-        return None
-    reason = f": {one_line(result.reason)}" if result.reason else ""
-    return f"{one_line(result.file)}: {result.status.value}{reason}"
-
-
 class _Lines:
     """Progress for a log. The run's threads all report to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: Language) -> None:
         self.tally: ProgressCounts | None = None
+        self._language = language
         self._printed = time.monotonic()
         self._lock = threading.Lock()
 
@@ -166,11 +161,9 @@ class _Lines:
             if time.monotonic() - self._printed < LINE_EVERY:
                 return
             self._printed = time.monotonic()
-        tell(_progress_line(tally))
+        tell(_progress_line(tally, self._language))
 
-    def finished(self, result: FileResult, tally: ProgressCounts) -> None:
-        if (failure := _failure(result)) is not None:
-            tell(failure)
+    def finished(self, result: FileResult, tally: ProgressCounts) -> None:  # noqa: ARG002 - the protocol
         self.advanced(tally)
 
     def note(self, message: str) -> None:
@@ -181,10 +174,11 @@ class _Lines:
 
 
 class _Bar:
-    """Progress at a terminal: one bar, with notes and failed files scrolling above it."""
+    """Progress at a terminal: one bar, with notes scrolling above it."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: Language) -> None:
         self.tally: ProgressCounts | None = None
+        self._language = language
         columns = (BarColumn(20), TaskProgressColumn(), TextColumn("{task.fields[line]}", markup=False))
         self._bars: Bars = Bars(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bars.add_task("", total=1.0, line="", visible=False)
@@ -196,11 +190,10 @@ class _Bar:
         self.advanced(tally)
 
     def advanced(self, tally: ProgressCounts) -> None:
-        self._bars.update(self._task, completed=tally.fraction, line=_progress_line(tally))
+        line = _progress_line(tally, self._language)
+        self._bars.update(self._task, completed=tally.fraction, line=line)
 
-    def finished(self, result: FileResult, tally: ProgressCounts) -> None:
-        if (failure := _failure(result)) is not None:
-            self.note(failure)
+    def finished(self, result: FileResult, tally: ProgressCounts) -> None:  # noqa: ARG002 - the protocol
         self.advanced(tally)
 
     def note(self, message: str) -> None:
@@ -213,77 +206,84 @@ class _Bar:
 # -- the summary --------------------------------------------------------------------------------------------------
 
 
-def _summary(report: IngestReport) -> str:
-    """Several lines: what was read and embedded, what was renamed or removed, what is slow, what failed and why."""
-    return "\n".join((*_work(report), *_changes(report), *_slowest(report), *_failed(report)))
+def _summary(report: IngestReport, language: Language) -> Iterator[str]:
+    """What was read and embedded, what was renamed or removed, what is slow, what cannot be searched and why."""
+    yield from _work(report, language)
+    for old, new in report.renamed:
+        yield message("ingest.renamed", language, old=one_line(old), new=one_line(new))
+    pruned = "ingest.would_prune" if report.dry_run else "ingest.pruned"
+    for key, files in (("ingest.removed", report.removed), (pruned, report.pruned)):
+        if files:
+            more = [f"+ {len(files) - _NAMED:,}"] if len(files) > _NAMED else []
+            yield message(key, language, files=", ".join([*map(one_line, files[:_NAMED]), *more]))
+    slow = [
+        message("ingest.seconds", language, file=one_line(result.file), seconds=result.seconds)
+        for result in report.slowest
+        if result.seconds >= _SLOW
+    ]
+    if slow:
+        yield message("ingest.slowest", language, files=", ".join(slow))
+    yield from _not_searchable(report, language)
 
 
-def _work(report: IngestReport) -> Iterator[str]:
-    if not report.files:
-        yield f"Nothing {'would be' if report.dry_run else 'was'} read: {_unchanged(report) or 'no files found'}."
+def _work(report: IngestReport, language: Language) -> Iterator[str]:
+    unchanged = ""
+    if report.unchanged:
+        files = _count(report.unchanged, "file", language)
+        unchanged = message("ingest.unchanged", language, files=files)
+        if report.failed_before:
+            unchanged += ", " + message("ingest.failed_before", language, count=report.failed_before)
+    read = [result for result in report.files if result.status.searchable]
+    if not read:
+        key = "ingest.would_nothing" if report.dry_run else "ingest.nothing"
+        found = unchanged or (not report.files and message("ingest.no_files", language))
+        if found:
+            yield message(key, language, why=found)
         return
-    done = "Would read" if report.dry_run else "Read"
-    searchable = sum(result.searchable_pages for result in report.files)
-    chunks = f"{_count(report.chunks, 'chunk')} ({_embedded(report)})"
-    yield (
-        f"{done} {_count(len(report.files), 'file')}: {searchable:,} of {_count(report.pages, 'page')} searchable, "
-        f"{chunks}, {report.seconds.get('total', 0):.1f} s."
+    yield message(
+        "ingest.would_read" if report.dry_run else "ingest.read",
+        language,
+        files=_count(len(read), "file", language),
+        searchable=sum(result.searchable_pages for result in read),
+        pages=_count(report.pages, "page", language),
+        chunks=_count(report.chunks, "chunk", language),
+        embedded=_embedded(report, language),
+        seconds=report.seconds.get("total", 0),
     )
-    if _unchanged(report):
-        yield _unchanged(report).capitalize() + "."
+    if unchanged:
+        yield f"{unchanged.capitalize()}."
 
 
-def _unchanged(report: IngestReport) -> str:
-    if not report.unchanged:
-        return ""
-    text = f"{_count(report.unchanged, 'file')} unchanged"
-    if report.failed_before:
-        text += f", {report.failed_before:,} of them failed before (--retry reads them again)"
-    return text
-
-
-def _embedded(report: IngestReport) -> str:
+def _embedded(report: IngestReport, language: Language) -> str:
     """`120 embedded, 21 from the cache, 30,996 tokens, $0.0006`: what is free has no price."""
-    parts = [f"{report.chunks_embedded:,} {'to embed' if report.dry_run else 'embedded'}"]
+    key = "ingest.to_embed" if report.dry_run else "ingest.embedded"
+    parts = [message(key, language, count=report.chunks_embedded)]
     if report.chunks_cached:
-        parts.append(f"{report.chunks_cached:,} from the cache")
+        parts.append(message("ingest.cached", language, count=report.chunks_cached))
     cost = report.usage.cost_usd
     if cost is None or cost or report.dry_run:
-        parts.append(f"{report.usage.input_tokens:,} tokens")
-        parts.append("price unknown" if cost is None else f"${cost:.4f}" if cost else "free")
+        parts.append(message("ingest.tokens", language, count=report.usage.input_tokens))
+        free = "ingest.price_unknown" if cost is None else "ingest.free"
+        parts.append(f"${cost:.4f}" if cost else message(free, language))
     return ", ".join(parts)
 
 
-def _changes(report: IngestReport) -> Iterator[str]:
-    for old, new in report.renamed:
-        yield f"Renamed: {one_line(old)} is now {one_line(new)}."
-    if report.removed:
-        names = ", ".join(map(one_line, report.removed[:_NAMED]))
-        yield f"No longer in the folder, still searchable (--prune takes them out): {names}."
-    if report.pruned:
-        would = "Would take" if report.dry_run else "Took"
-        yield f"{would} out of the index: {', '.join(map(one_line, report.pruned[:_NAMED]))}."
-
-
-def _slowest(report: IngestReport) -> Iterator[str]:
-    slow = [result for result in report.slowest if result.seconds >= _SLOW]
-    if slow:
-        named = ", ".join(f"{one_line(result.file)} ({result.seconds:.1f} s)" for result in slow)
-        yield f"Slowest to read: {named}."
-
-
-def _failed(report: IngestReport) -> Iterator[str]:
+def _not_searchable(report: IngestReport, language: Language) -> Iterator[str]:
+    """Every file that cannot be searched with its reason: the first ten, and how many more."""
     if report.stopped:
-        yield click.style(f"Stopped early: {one_line(report.stopped)}", fg="red")
-    if not report.failed:
+        why = one_line(translated(report.stopped, language))
+        yield click.style(message("ingest.stopped", language, why=why), fg="red")
+    found = report.not_searchable
+    if not found:
         return
-    yield click.style(f"{_count(len(report.failed), 'file')} cannot be searched:", fg="red")
-    for result in report.failed[:_NAMED]:
-        reason = f": {one_line(result.reason)}" if result.reason else ""
-        yield f"  {one_line(result.file)}: {result.status.value}{reason}"
-    if len(report.failed) > _NAMED:
-        yield f"  and {len(report.failed) - _NAMED:,} more: rag status --failed"
+    files = _count(len(found), "file", language)
+    yield click.style(message("ingest.not_searchable", language, files=files), fg="red")
+    for result in found[:_NAMED]:
+        reason = f": {one_line(translated(result.reason, language))}" if result.reason else ""
+        yield f"  {one_line(result.file)}: {translated(result.status.value, language)}{reason}"
+    if len(found) > _NAMED:
+        yield "  " + message("ingest.more", language, count=len(found) - _NAMED)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str, language: Language) -> str:
+    return message(f"ingest.{noun}{'' if number == 1 else 's'}", language, count=number)

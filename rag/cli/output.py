@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from rag.messages import Language, choose_language
 from rag.rendering.safe import safe_text
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
 
 T = TypeVar("T")
 _WIDTH = 100
@@ -20,6 +25,12 @@ _UNFOLDED = 100_000
 """Columns of a table in a pipe: a row stays on its line, for grep."""
 LINE_EVERY = 15.0
 """Seconds between lines of progress where there is no terminal, so that a log stays readable."""
+
+
+def command_language(settings: Settings | None) -> Language:
+    """The language of a command that has no question: the one that is set, else that of the system's locale."""
+    locale = next((v for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (v := os.environ.get(name))), "")
+    return choose_language("auto" if settings is None else settings.language, locale[:2])
 
 
 def tell(text: str) -> None:

@@ -8,7 +8,8 @@ import click
 
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
-from rag.cli.output import print_json, print_table, tell
+from rag.cli.output import command_language, print_json, print_table, tell
+from rag.messages import Language, message, translated
 from rag.pipeline.forms import status_form
 from rag.store import open_index
 from rag.types import Status
@@ -35,25 +36,27 @@ def command(settings: Settings, failed: bool, as_json: bool) -> int:
     ]
     if as_json:
         print_json({"files": shown, "totals": totals})
-    else:
-        if shown:
-            _print_table(shown)
-        elif rows:
-            click.echo("Nothing failed: every page of every file is searchable.")
-        click.echo(_summary(totals, settings.shown_index))
+        return EXIT_DONE
+    language = command_language(settings)
+    if shown:
+        _print_table(shown, language)
+    elif rows:
+        click.echo(message("status.nothing_failed", language))
+    click.echo(_summary(totals, settings.shown_index, language))
     return EXIT_DONE
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: list[dict[str, Any]], language: Language) -> None:
+    head = ("file", "status", "pages", "chunks", "reason")
     print_table(
-        ("file", "status", "pages", "chunks", "reason"),
+        [message(f"status.{name}", language) for name in head],
         [
             (
                 row["file"],
-                row["status"],
+                translated(row["status"], language),
                 f"{row['searchable_pages']:,}/{row['pages']:,}",
                 f"{row['chunks']:,}",
-                row["reason"] or _pages_in_words(row["page_problems"]),
+                translated(row["reason"], language) or _pages_in_words(row["page_problems"], language),
             )
             for row in rows
         ],
@@ -61,26 +64,30 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     )
 
 
-def _pages_in_words(problems: list[dict[str, Any]]) -> str:
+def _pages_in_words(problems: list[dict[str, Any]], language: Language) -> str:
     """`pages 3, 7: scanned; page 9: empty`, a few pages of each kind named."""
     by_kind: dict[str, list[int]] = {}
     for problem in problems:
         kind = problem["status"] if problem["status"] != Status.OK.value else problem["reason"]
         by_kind.setdefault(kind, []).append(problem["page"])
-    return "; ".join(f"{_numbers(pages)}: {kind}" for kind, pages in by_kind.items())
+    texts: list[str] = []
+    for kind, pages in by_kind.items():
+        shown = ", ".join(map(str, pages[:_SHOWN_PAGES]))
+        if len(pages) > _SHOWN_PAGES:
+            shown = message("status.and_more", language, pages=shown, count=len(pages) - _SHOWN_PAGES)
+        key = "status.on_pages" if len(pages) > 1 else "status.on_page"
+        texts.append(message(key, language, pages=shown, kind=translated(kind, language)))
+    return "; ".join(texts)
 
 
-def _numbers(pages: list[int]) -> str:
-    more = len(pages) - _SHOWN_PAGES
-    shown = ", ".join(map(str, pages[:_SHOWN_PAGES])) + (f" and {more:,} more" if more > 0 else "")
-    return f"{'pages' if len(pages) > 1 else 'page'} {shown}"
-
-
-def _summary(totals: dict[str, Any], index: str) -> str:
+def _summary(totals: dict[str, Any], index: str, language: Language) -> str:
     if not totals["files"]:
-        return f"The index {index} is empty: run `rag ingest FOLDER`."
-    statuses = ", ".join(f"{count:,} {status}" for status, count in totals["by_status"].items())
-    return (
-        f"\n{totals['searchable_pages']:,} of {totals['pages']:,} pages searchable"
-        f" in {totals['files']:,} files ({statuses}); {totals['chunks']:,} chunks."
+        return message("status.empty", language, index=index)
+    counted = totals["by_status"].items()
+    statuses = ", ".join(
+        message("status.count", language, count=count, status=translated(status, language))
+        for status, count in counted
     )
+    names = ("pages", "files", "chunks")
+    figures = {"searchable": totals["searchable_pages"], **{name: totals[name] for name in names}}
+    return "\n" + message("status.summary", language, statuses=statuses, **figures)

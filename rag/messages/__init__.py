@@ -4,12 +4,13 @@
     choose_language("auto", language_of(question))    # 'ko' for a Korean question
 
 Keys begin with where the sentence is shown: `answer.` (with an answer, on every surface), `search.`, `command.` (the
-command line), `page.` (the web page), `report.` and `metric.` (evaluation). Error sentences are English and stay with
-the errors.
+command line), `page.` (the web page), `report.` and `metric.` (evaluation), `ingest.`, `status.` and `reason.` (what
+became of files). Errors and reasons are raised and stored in English; `translated` shows them in another language.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Literal
@@ -49,6 +50,35 @@ def choose_language(setting: str, *detected: str | None) -> Language:
 @cache
 def catalogue() -> Mapping[str, tuple[str, str]]:
     """All messages by key: (English, Korean)."""
-    from rag.messages import answers, page, reports
+    from rag.messages import answers, documents, page, reports
 
-    return {key: pair for module in (answers, page, reports) for key, pair in module.MESSAGES.items()}
+    return {
+        key: pair for module in (answers, documents, page, reports) for key, pair in module.MESSAGES.items()
+    }
+
+
+def translated(sentence: str, language: Language) -> str:
+    """An error or a reason, which are kept in English, in `language`; as it is where the catalogue lacks it.
+
+    The parts of a reason (`a; b`) and the values in a sentence are translated by themselves.
+    """
+    if language == "en" or not sentence:
+        return sentence
+    for pattern, korean in _kept_in_english():
+        if found := pattern.fullmatch(sentence):
+            values = {name: translated(value, language) for name, value in found.groupdict().items()}
+            return korean.format(**values)
+    parts = sentence.split("; ")
+    return "; ".join(translated(part, language) for part in parts) if len(parts) > 1 else sentence
+
+
+@cache
+def _kept_in_english() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Pattern and Korean template of every error and reason; those with most words of their own first."""
+    found: list[tuple[int, re.Pattern[str], str]] = []
+    for key, (english, korean) in catalogue().items():
+        if key.startswith(("reason.", "error.")):
+            pieces = re.split(r"\{(\w+)\}", english)
+            named = [f"(?P<{piece}>[^;]+?)" if i % 2 else re.escape(piece) for i, piece in enumerate(pieces)]
+            found.append((sum(map(len, pieces[::2])), re.compile("".join(named)), korean))
+    return tuple((pattern, korean) for _, pattern, korean in sorted(found, key=lambda one: -one[0]))

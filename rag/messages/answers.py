@@ -37,6 +37,35 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "answer.unsupported": ("not supported by a quote", "근거 없음"),
     "answer.derived": ("derived", "계산한 값"),
     "answer.facts_missing": ("not in the quotes: {facts}", "인용문에 없음: {facts}"),
+    "command.chat_header": (
+        "{model}, prompt {prompt}. /help lists the commands.",
+        "모델 {model}, 템플릿 {prompt}. 명령은 /help로 볼 수 있습니다.",
+    ),
+    "command.chat_help": (
+        """\
+/sources         the quotes of the last answer, and the other passages it was given
+/open N          quote N on its page, and a picture of the page
+/alone [TEXT]    ask TEXT, or the last question again, without what was said before
+/prompt [NAME]   use another prompt template, or print which one is in use
+/model [SPEC]    use another model, or print which one is in use
+/save [FILE]     save the last answer with its citations
+/help            this list
+/quit            leave (so does Ctrl-D); the session is saved""",
+        """\
+/sources         마지막 답의 인용문과 함께 찾은 다른 구절
+/open N          N번 인용문을 해당 쪽과 그 그림으로 보기
+/alone [질문]    앞의 대화 없이 질문하기, 질문이 없으면 마지막 질문을 다시
+/prompt [이름]   다른 프롬프트 템플릿 사용, 이름이 없으면 지금 템플릿 표시
+/model [모델]    다른 모델 사용, 이름이 없으면 지금 모델 표시
+/save [파일]     마지막 답을 인용과 함께 저장
+/help            이 목록
+/quit            끝내기(Ctrl-D도 같음), 대화는 저장됨""",
+    ),
+    "command.chat_not_saved": (
+        "The session cannot be saved: no folder for it can be written.",
+        "대화를 저장할 수 없습니다. 저장할 폴더에 쓸 권한이 없습니다.",
+    ),
+    "command.error": ("Error: {sentence}", "오류: {sentence}"),
     # citations
     "answer.page": ("page {page}", "{page}쪽"),
     "answer.page_printed": ("page {page} (printed as {label})", "{page}쪽(인쇄된 번호 {label})"),

@@ -131,6 +131,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{read:,} read, {failed:,} could not be read, {unchanged:,} unchanged",
         "읽음 {read:,}개, 읽지 못함 {failed:,}개, 변경 없음 {unchanged:,}개",
     ),
+    "page.more_failed": (
+        "and {count:,} more: see “not searchable” below",
+        "그 밖에 {count:,}개: 아래 목록의 ‘검색 불가’에서 볼 수 있습니다",
+    ),
     "page.indexed": ("What is in the index", "색인된 문서"),
     "page.indexed_none": ("Nothing yet.", "아직 없습니다."),
     "page.find_file": ("Find a file", "파일 찾기"),

@@ -38,7 +38,9 @@ def test_a_damaged_file_costs_that_file_alone(rag: Run, folder: Path) -> None:
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing")
     done = rag("ingest", folder)
     assert done.code == 3
+    assert "Read 2 files: 2 of 2 pages searchable" in done.out
     assert "1 file cannot be searched:\n  broken.pdf: damaged" in done.out
+    assert "broken.pdf" not in done.err
     status = contract.check(rag("status", "--json").json, contract.Status)
     assert {row["file"]: row["status"] for row in status["files"]} == {
         "broken.pdf": "damaged",
@@ -62,6 +64,40 @@ def test_a_permanent_failure_is_remembered_until_retry(rag: Run, folder: Path) -
     assert "--retry" in rag("ingest", folder).out
     retried = rag("ingest", folder, "--retry", "--json").json
     assert [row["file"] for row in retried["files"]] == ["broken.pdf"]
+
+
+def test_every_file_that_is_not_searchable_is_named_in_one_block(rag: Run, folder: Path) -> None:
+    for number in range(12):
+        (folder / f"scan-{number:02}.xyz").write_bytes(b"\x00\x01")
+    (folder / "leer.txt").write_bytes(b"")
+    for arguments in (("--dry-run",), (), ()):  # also when nothing has changed since
+        done = rag("ingest", folder, *arguments)
+        assert done.code == 3
+        block = done.out.partition("13 files cannot be searched:\n")[2].splitlines()
+        assert len(block) == 11
+        assert block[0].startswith("  leer.txt: empty: ")
+        assert block[-1].split()[:3] == ["and", "3", "more:"]
+    report = rag("ingest", folder, "--json").json
+    assert len(report["not_searchable"]) == 13
+    assert {row["status"] for row in report["not_searchable"]} == {"unsupported", "empty"}
+
+
+def test_what_the_tool_wrote_itself_is_no_document(rag: Run, folder: Path) -> None:
+    rag("ingest", folder, "--index", folder / "first.rag")
+    rag("ask", "Who runs the library?", "--index", folder / "first.rag", "--save", folder / "answer.json")
+    assert (folder / "answer.json").is_file()
+    done = rag("ingest", folder, "--json", "--index", folder / "second.rag")
+    assert done.code == 0
+    assert {row["file"] for row in done.json["files"]} == {FAQ, KOREAN_FAQ}
+
+
+def test_a_korean_reader_is_told_in_korean(rag: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing")
+    monkeypatch.setenv("RAG_LANGUAGE", "ko")
+    assert "broken.pdf: 손상됨: PDF가 아니거나 구조가 손상됨" in rag("ingest", folder).out
+    assert "3쪽" not in rag("status").out
+    assert "손상됨 1, 정상 2" in rag("status").out
+    assert rag("ingest", "nowhere").err.startswith("오류: nowhere")
 
 
 def test_a_dry_run_changes_nothing_and_tells_the_price(rag: Run, folder: Path, workdir: Path) -> None:

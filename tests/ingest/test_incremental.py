@@ -180,10 +180,16 @@ def test_every_file_has_a_reason(folder: Path, index: Path | str) -> None:
     assert "CSV" in sources["tables.xlsx"].reason
     assert {sources[name].status for name in ("empty.txt", "blank.pdf")} == {Status.EMPTY}
     assert report.exit_code == 3
-    assert [result.file for result in report.failed] == ["broken.pdf"]
+    unread = ["blank.pdf", "broken.pdf", "empty.txt", "tables.xlsx"]
+    assert [result.file for result in report.not_searchable] == unread
     later = run(folder, index)
-    assert (later.files, later.failed_before, later.exit_code) == ([], 1, 0)
-    assert [result.file for result in run(folder, index, retry=True).failed] == ["broken.pdf"]
+    assert (later.files, later.failed_before, later.exit_code) == ([], 3, 3)
+    assert [result.file for result in later.not_searchable] == unread
+    assert [result.file for result in run(folder, index, retry=True).files] == [
+        "blank.pdf",
+        "broken.pdf",
+        "empty.txt",
+    ]
 
 
 # -- passwords ---------------------------------------------------------------------------------------------
@@ -204,7 +210,7 @@ def test_an_encrypted_file_is_read_once_there_is_a_password(
 ) -> None:
     run(locked, index)
     assert _sources(index)["locked.pdf"].status is Status.ENCRYPTED
-    assert run(locked, index, passwords=Passwords(["wrong"])).failed
+    assert run(locked, index, passwords=Passwords(["wrong"])).not_searchable
     words = tmp_path / "passwords.txt"
     words.write_text("# ours\nother*.pdf: nine: terns\n\nlocked.pdf: seven gulls\n", encoding="utf-8")
     report = run(locked, index, passwords=Passwords.load(file=words))
@@ -240,8 +246,8 @@ def test_a_transient_failure_keeps_what_was_paid_and_goes_on_next_time(
     report = run(folder, index, embedder=failing)
     assert len(failing.texts) == 2
     assert report.exit_code == 3
-    assert {result.status for result in report.failed} == {Status.FAILED}
-    assert all("slow down" in result.reason for result in report.failed)
+    assert {result.status for result in report.not_searchable} == {Status.FAILED}
+    assert all("slow down" in result.reason for result in report.not_searchable)
     statuses = {source.status for source in _sources(index).values()}
     assert statuses <= {Status.OK, Status.FAILED}
     again = HashEmbedder()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from rag.errors import RagError, UsageError
+from rag.messages import translated
 from rag.store import DocumentStatus
 from rag.ui import markup
 from rag.ui.jobs import IngestJob, JobState
@@ -18,6 +19,8 @@ _ROWS = 50
 _EVERY = 0.6
 """Seconds between two looks at an ingest."""
 _JOBS = 3
+_NAMED = 10
+"""Files that cannot be searched and are named with an ingest; the table below has all."""
 _FILTERS = ("page.show_all", "page.show_searchable", "page.show_failed")
 _BADGES = {JobState.RUNNING: "weak", JobState.DONE: "verified", JobState.FAILED: "unsupported"}
 
@@ -109,7 +112,7 @@ def _job(visit: Visit, job: IngestJob) -> None:
         for note in job.notes[-3:]:
             st.html(markup.note(note))
         if job.error:
-            st.error(label(job.error))
+            st.error(label(translated(job.error, visit.language)))
         _failures(visit, job)
 
 
@@ -128,21 +131,31 @@ def _outcome(visit: Visit, job: IngestJob) -> str:
     counts = job.report.get("by_status", {})
     read = sum(count for status, count in counts.items() if status in ("ok", "ocr"))
     failed = sum(counts.values()) - read
-    words = visit.text(
-        "page.finished_files", read=read, failed=failed, unchanged=job.report.get("unchanged", 0)
-    )
+    unchanged = job.report.get("unchanged", 0)
+    words = visit.text("page.finished_files", read=read, failed=failed, unchanged=unchanged)
     stopped = job.report.get("stopped")
     return f"{words}. {stopped}" if stopped else words
 
 
 def _failures(visit: Visit, job: IngestJob) -> None:
+    """Every file that cannot be searched with its reason: the first ten, and how many more."""
     failed = [(file, status, reason) for file, status, reason in job.files if status not in ("ok", "ocr")]
+    if job.report:
+        failed = [(f["file"], f["status"], f["reason"]) for f in job.report.get("not_searchable", ())]
     if not failed:
         return
-    rows = [[markup.text(f), markup.badge(s, "unsupported"), markup.text(r)] for f, s, r in failed[:20]]
-    st.html(
-        markup.table([visit.text("page.file"), visit.text("page.status"), visit.text("page.reason")], rows)
-    )
+    rows = [
+        [
+            markup.text(file),
+            markup.badge(translated(status, visit.language), "unsupported"),
+            markup.text(translated(reason, visit.language)),
+        ]
+        for file, status, reason in failed[:_NAMED]
+    ]
+    head = [visit.text(f"page.{name}") for name in ("file", "status", "reason")]
+    st.html(markup.table(head, rows))
+    if len(failed) > _NAMED:
+        st.caption(visit.text("page.more_failed", count=len(failed) - _NAMED))
     if not job.active and st.button(
         visit.text("page.retry"), key=f"retry-{job.id}", icon=":material/refresh:"
     ):
@@ -197,7 +210,8 @@ def _row(visit: Visit, entry: DocumentStatus) -> list[str]:
         else ("unsupported", "page.show_failed")
     )
     plain = source.status.value in ("ok", "ocr") and not source.reason
-    reason = "" if plain else f"{source.status.value}{': ' if source.reason else ''}{source.reason}"
+    words = [translated(text, visit.language) for text in (source.status.value, source.reason) if text]
+    reason = "" if plain else ": ".join(words)
     pages = (
         f"{entry.pages:,}"
         if entry.pages == entry.searchable_pages
