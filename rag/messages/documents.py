@@ -74,7 +74,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{searchable:,} of {pages:,} pages searchable in {files:,} files ({statuses}); {chunks:,} chunks.",
         "파일 {files:,}개({statuses}), {pages:,}쪽 중 {searchable:,}쪽 검색 가능, 청크 {chunks:,}개.",
     ),
-    "status.count": ("{count:,} {status}", "{status} {count:,}"),
+    "status.count": ("{count:,} {status}", "{status} {count:,}개"),
     "status.on_page": ("page {pages}: {kind}", "{pages}쪽: {kind}"),
     "status.on_pages": ("pages {pages}: {kind}", "{pages}쪽: {kind}"),
     "status.and_more": ("{pages} and {count:,} more", "{pages} 외 {count:,}쪽"),

@@ -96,7 +96,7 @@ def test_a_korean_reader_is_told_in_korean(rag: Run, folder: Path, monkeypatch: 
     monkeypatch.setenv("RAG_LANGUAGE", "ko")
     assert "broken.pdf: 손상됨: PDF가 아니거나 구조가 손상됨" in rag("ingest", folder).out
     assert "3쪽" not in rag("status").out
-    assert "손상됨 1, 정상 2" in rag("status").out
+    assert "손상됨 1개, 정상 2개" in rag("status").out
     assert rag("ingest", "nowhere").err.startswith("오류: nowhere")
 
 
