@@ -11,10 +11,10 @@ from string import Formatter
 import pytest
 
 from rag.evaluation.catalogue import METRICS
-from rag.messages import catalogue, choose_language, message, texts
+from rag.messages import catalogue, choose_language, message, texts, translated
 from tests.conftest import ROOT
 
-SPACES = ("answer", "search", "command", "page", "report", "metric")
+SPACES = ("ingest", "status", "answer", "search", "command", "page", "report", "metric")
 KEY = re.compile(rf"(?:{'|'.join(SPACES)})\.[a-z][\w ]*[a-z0-9]")
 FILE_NAME = re.compile(r".*\.(?:py|json|jsonl|html|md|pdf|png|js|css)")
 HANGUL = re.compile("[가-힣]")
@@ -55,10 +55,27 @@ def _used(folder: Path) -> Iterator[str]:
 
 def test_every_key_in_use_exists_and_every_key_is_used() -> None:
     patterns = set(_used(ROOT / "rag")) | set(_used(ROOT / "ingest"))
-    keys = [key for key in catalogue() if not key.startswith(("report.", "metric."))]
+    keys = [key for key in catalogue() if not key.startswith(("report.", "metric.", "reason.", "error."))]
     assert len(patterns) > 100
     assert [p for p in patterns if not any(re.fullmatch(p, key) for key in catalogue())] == []
     assert [key for key in keys if not any(re.fullmatch(p, key) for p in patterns)] == []
+
+
+def test_reasons_and_errors_are_those_that_the_code_gives() -> None:
+    code = "".join(
+        p.read_text(encoding="utf-8")
+        for name in ("rag", "ingest")
+        for p in (ROOT / name).rglob("*.py")
+        if p.parent.name != "messages"
+    )
+    for key, (english, _) in catalogue().items():
+        if key.startswith(("reason.", "error.")):
+            assert max(re.split(r"\{\w+\}", english), key=len).strip(": (),.") in code, key
+    assert (
+        translated("2 of 9 pages scanned (p. 3, 7); an unknown one", "ko")
+        == "9쪽 중 2쪽 스캔(p. 3, 7); an unknown one"
+    )
+    assert translated("the file is empty", "en") == "the file is empty"
 
 
 def test_every_metric_has_a_name() -> None:
