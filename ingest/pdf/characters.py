@@ -6,8 +6,9 @@ import ctypes
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import pypdfium2.raw as c
@@ -21,6 +22,8 @@ _LINE = re.compile(f"[^\r\n{SOFT_HYPHENS}]+[{SOFT_HYPHENS}]?|[\r\n{SOFT_HYPHENS}
 """PDFium ends a line at a hyphen with a soft hyphen and nothing else: the next line follows at once."""
 _BOLD = re.compile(r"bold|black|heavy|semib|demi", re.IGNORECASE)
 _BOLD_WEIGHT = 600
+_UPRIGHT = 0.01  # radians
+_LONGEST_NAME = 128
 _RECTANGLE = struct.Struct("4f").unpack  # FS_RECTF: left, top, right, bottom
 
 
@@ -85,7 +88,7 @@ class Characters:
         kept: list[int] = []
         for position, character in enumerate(self.text):
             way = hidden.get(self._object_at(self._page, self._index(position)))
-            if way is None:
+            if way is None or (way is HidingMethod.EMPTY and character.isspace()):
                 kept.append(position)
             elif not character.isspace():
                 ways[way] += 1
@@ -93,14 +96,30 @@ class Characters:
         self.text = "".join(self.text[position] for position in kept)
         return ways
 
-    def fonts(self) -> Iterator[int | None]:
-        """The font handle of each character in turn, None where PDFium knows none. Slow: two calls a character."""
-        fonts: dict[int | None, int | None] = {None: None}
-        for position in range(len(self.text)):
-            drawn = self._object_at(self._page, self._index(position))
-            if drawn not in fonts:
-                fonts[drawn] = self._font_of(drawn)
-            yield fonts[drawn]
+    def fonts(self, positions: Sequence[int]) -> list[int | None]:
+        """The font handles of characters, None where PDFium knows none."""
+        plainly = self._direct and self._kept is None
+        indices = positions if plainly else list(map(self._index, positions))
+        drawn = list(map(self._object_at, repeat(self._page), indices))
+        fonts = {handle: self._font_of(handle) if handle else None for handle in dict.fromkeys(drawn)}
+        return [fonts[handle] for handle in drawn]
+
+    def tight_box(self, position: int) -> Box | None:
+        """The bounds of what a character draws, in the page's own coordinates; None for one that is not upright."""
+        index = self._index(position)
+        if index < 0 or abs(call("FPDFText_GetCharAngle")(self._page, index)) > _UPRIGHT:
+            return None
+        sides = [ctypes.c_double() for _ in range(4)]  # left, right, bottom, top
+        if not call("FPDFText_GetCharBox")(self._page, index, *map(ctypes.byref, sides)):
+            return None
+        left, right, bottom, top = (side.value for side in sides)
+        return left, bottom, right, top
+
+    def brightness(self, position: int) -> int:
+        """Of a character's fill colour, 0 to 255; 0 where PDFium knows none."""
+        parts = [ctypes.c_uint() for _ in range(4)]
+        call("FPDFText_GetFillColor")(self._page, self._index(position), *map(ctypes.byref, parts))
+        return sum(part.value for part in parts[:3]) // 3
 
     def replace(self, positions: Sequence[int], by: str) -> None:
         """Replace single characters, each by the one character `by`."""
@@ -167,3 +186,10 @@ class Characters:
         if self._direct:
             return position
         return int(call("FPDFText_GetCharIndexFromTextIndex")(self._page, position))
+
+
+def font_name(font: int) -> str:
+    """The font's name in the document; its address where it has none."""
+    buffer = ctypes.create_string_buffer(_LONGEST_NAME)
+    length = call("FPDFFont_GetBaseFontName")(font, buffer, _LONGEST_NAME)
+    return buffer.value.decode("latin-1") if 1 < length <= _LONGEST_NAME else f"#{font}"

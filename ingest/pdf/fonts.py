@@ -7,18 +7,16 @@ language, by how often letters and syllables occur there.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import re
 from collections import defaultdict
 
-from ingest.pdf.characters import Characters
-from ingest.pdf.objects import call
+from ingest.pdf.characters import Characters, font_name
+from ingest.pdf.shapes import ShapeJudge
 
 UNREADABLE = "\ufffd"
 _ENOUGH = 4_000
 """Characters of a font after which more change no verdict."""
-_LONGEST_NAME = 128
 
 
 class FontJudge:
@@ -26,16 +24,18 @@ class FontJudge:
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = defaultdict(str)
+        self.shapes = ShapeJudge()
 
     def mark(self, text: Characters) -> int:
         """Replace the characters of a page that garbled fonts draw; returns how many visible ones they are."""
         if not may_hold_noise(text.text):
             return 0
         places: dict[int, list[int]] = defaultdict(list)
-        for position, font in enumerate(text.fonts()):
-            if font and not text.text[position].isspace():
+        visible = [position for position, character in enumerate(text.text) if not character.isspace()]
+        for position, font in zip(visible, text.fonts(visible), strict=True):
+            if font:
                 places[font].append(position)
-        names = {font: _name(font) for font in places}
+        names = {font: font_name(font) for font in places}
         for font, found in places.items():
             known = self._texts[names[font]]
             if len(known) < _ENOUGH:
@@ -51,13 +51,6 @@ def _words(text: str, positions: list[int]) -> str:
         text[at] if at - 1 == before else f" {text[at]}"
         for before, at in zip([-2, *positions], positions, strict=False)
     )
-
-
-def _name(font: int) -> str:
-    """The font's name in the document; its address where it has none."""
-    buffer = ctypes.create_string_buffer(_LONGEST_NAME)
-    length = call("FPDFFont_GetBaseFontName")(font, buffer, _LONGEST_NAME)
-    return buffer.value.decode("latin-1") if 1 < length <= _LONGEST_NAME else f"#{font}"
 
 
 _COMMON_SYLLABLES = frozenset(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pypdfium2.raw as c
 
 from ingest.pdf.objects import (
+    IDENTITY,
     IMAGE,
     PATH,
     SHADING,
@@ -35,7 +36,6 @@ from ingest.pdf.objects import (
     intersect,
     multiply,
     number_of,
-    own_matrix,
     transform,
 )
 
@@ -112,10 +112,14 @@ _OPAQUE = 250
 _FAINT = 12
 _INVISIBLE_MODES = (c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP)
 _PAPER = (255, 255, 255)
+_PATTERN = (191, 191, 191)
+"""What PDFium gives for the colour of a pattern: such text is painted to see whether it shows."""
+_SQUEEZED = 8.0
+"""A run of text that is narrower than so many times its height may be squeezed: a thousand letters at 1 % are."""
 
 
 class HidingMethod(StrEnum):
-    """How a text was hidden, in the words of the ledger."""
+    """How a text was hidden, in the words of the ingest report."""
 
     INVISIBLE = "invisible"
     TRANSPARENT = "transparent"
@@ -126,6 +130,10 @@ class HidingMethod(StrEnum):
     CLIPPED = "clipped away"
     LAYER = "hidden layer"
     ZERO_WIDTH = "zero-width characters"
+    PATTERN = "pattern"
+    MASKED = "masked"
+    EMPTY = "empty glyphs"
+    REPLACED = "replacement text that is not drawn"
 
 
 _CERTAIN = (HidingMethod.INVISIBLE, HidingMethod.TRANSPARENT, HidingMethod.TINY, HidingMethod.OFF_PAGE)
@@ -166,9 +174,41 @@ class PageObjects:
         return self.image_share >= _SCAN_SHARE
 
 
-def inspect(page: Any, textpage: Any, page_box: Box) -> PageObjects:
-    """Look through the objects of a page (pypdfium2's page and text page); `page_box` is its visible part."""
-    drawing = drawing_of(number_of(page.raw), _MAX_OBJECTS)
+def drawn_objects(page: Any) -> Drawing:
+    """The drawn objects of pypdfium2's page, up to a limit."""
+    return drawing_of(number_of(page.raw), _MAX_OBJECTS)
+
+
+def remove_replacement_text(drawing: Drawing) -> bool:
+    """Take away what marks of the text objects say in place of what is drawn (`ActualText`); whether any did.
+
+    A text page that is loaded afterwards has the characters of the drawn glyphs. Blanks and hyphens may stay.
+    """
+    texts = [handle for handle, kind in zip(drawing.handles, drawing.kinds, strict=True) if kind == TEXT]
+    mark_of, found, judged = call("FPDFPageObj_GetMark"), False, dict[int, bool]()
+    for handle, count in zip(texts, map(_count_marks, texts), strict=True):
+        for index in range(count - 1, -1, -1):
+            mark = mark_of(handle, index)
+            if mark not in judged:
+                judged[mark] = _replaces(mark)
+            if judged[mark]:
+                found = bool(call("FPDFPageObj_RemoveMark")(handle, mark)) or found
+    return found
+
+
+def _replaces(mark: int) -> bool:
+    """Whether a mark gives letters or digits as replacement text; one too long to look at does."""
+    buffer, length = (ctypes.c_ushort * 64)(), ctypes.c_ulong()
+    says = call("FPDFPageObjMark_GetParamStringValue")
+    if not says(mark, b"ActualText", buffer, ctypes.sizeof(buffer), ctypes.byref(length)):
+        return False
+    if length.value > ctypes.sizeof(buffer):
+        return True
+    return any(map(str.isalnum, bytes(buffer)[: max(0, length.value - 2)].decode("utf-16-le", "replace")))
+
+
+def inspect(page: Any, textpage: Any, drawing: Drawing, page_box: Box) -> PageObjects:
+    """Look through the drawn objects of a page (pypdfium2's page and text page); `page_box` is its visible part."""
     shapes = _shapes(drawing)
     count = drawing.kinds.count(TEXT)
     found = PageObjects(text_objects=count, shapes=len(shapes))
@@ -195,6 +235,8 @@ _mode_of = call("FPDFTextObj_GetTextRenderMode")
 _clip_of = call("FPDFPageObj_GetClipPath")
 _count_clips = call("FPDFClipPath_CountPaths")
 _count_marks = call("FPDFPageObj_CountMarks")
+_font_of = call("FPDFTextObj_GetFont")
+_has_transparency = call("FPDFPageObj_HasTransparency")
 
 
 def _shapes(drawing: Drawing) -> list[PaintedShape]:
@@ -259,10 +301,11 @@ class _Judge:
         self._covers = [s for s in shapes if s.opaque]
         self._last_cover = self._covers[-1].order if self._covers else -1
         self._readable: dict[Colour | None, bool] = {None: True}
+        self._type3: dict[int, bool] = {}
 
     def suspect(self, text: _Text) -> HidingMethod | None:
         """In what way a text may be hidden, or None."""
-        order, _, _, box, mode, colour = text
+        box, mode = text.box, text.mode
         width, height = box[2] - box[0], box[3] - box[1]
         if width <= 0 and height <= 0:
             return None  # blanks draw nothing
@@ -270,8 +313,22 @@ class _Judge:
             return None if self._layer_of_scan(text) else HidingMethod.INVISIBLE
         if not _touches(box, self._page_box):
             return HidingMethod.OFF_PAGE
-        if (height < _TINY or (width < _TINY and height > 10 * _TINY)) and _is_tiny(text):
+        if (height < _TINY or width < _SQUEEZED * height) and _is_tiny(text):
             return HidingMethod.TINY
+        return self._by_glyphs(text) or self._by_colour(text)
+
+    def _by_glyphs(self, text: _Text) -> HidingMethod | None:
+        """Where bounds and colour say nothing of what is drawn: unless it shows when it is painted."""
+        left, bottom, right, top = text.box
+        if top <= bottom or right <= left or self._is_type3(text.handle):
+            return HidingMethod.EMPTY
+        if _has_transparency(text.handle) and (text.colour is None or text.colour[3] >= _FAINT):
+            return HidingMethod.MASKED
+        return HidingMethod.PATTERN if text.colour is not None and text.colour[:3] == _PATTERN else None
+
+    def _by_colour(self, text: _Text) -> HidingMethod | None:
+        """Faded, covered, clipped away or in a hidden layer."""
+        order, colour = text.order, text.colour
         readable = self._readable.get(colour)
         if readable is None:
             readable = self._readable[colour] = self._reads_anywhere(colour)
@@ -280,6 +337,15 @@ class _Judge:
         if order < self._last_cover and self._covered(text):
             return HidingMethod.COVERED
         return self._careful_suspect(text) if self._careful else None
+
+    def _is_type3(self, handle: int) -> bool:
+        """Whether the font's glyphs are drawings of the file's own, whose bounds the file may state as it likes."""
+        font = _font_of(handle)
+        if font not in self._type3:
+            size = ctypes.c_size_t()
+            known = font and call("FPDFFont_GetFontData")(font, None, 0, ctypes.byref(size))
+            self._type3[font] = bool(known) and size.value == 0
+        return self._type3[font]
 
     def _reads_anywhere(self, colour: Colour | None) -> bool:
         """Whether text of this colour shows on the paper and on all that is painted on the page."""
@@ -320,10 +386,10 @@ class _Judge:
 
 def _is_tiny(text: _Text) -> bool:
     """Whether the font size on the page is under 2 points: a full stop has small bounds in any size."""
-    size = ctypes.c_float()
-    call("FPDFTextObj_GetFontSize")(text.handle, ctypes.byref(size))
-    a, b, cc, d, _, _ = multiply(own_matrix(text.handle), text.matrix)
-    return abs(size.value) * min(math.hypot(a, b), math.hypot(cc, d)) < _TINY
+    size = _reader.font_size(text.handle)
+    own = _reader.matrix(text.handle)
+    a, b, cc, d, _, _ = own if text.matrix is IDENTITY else multiply(own, text.matrix)
+    return size * min(math.hypot(a, b), math.hypot(cc, d)) < _TINY
 
 
 def _outside_clip(text: _Text, clip: int) -> bool:

@@ -132,6 +132,10 @@ class PageObjectReader:
         self._memory = (ctypes.c_char * 16).from_buffer(self._buffer)
         start = ctypes.addressof(self._memory)
         self._places = (start, start + 4, start + 8, start + 12)
+        self._matrix = (ctypes.c_float * 6)()
+        self._size = ctypes.c_float()
+        self._where = ctypes.addressof(self._matrix), ctypes.addressof(self._size)
+        self._get_matrix, self._get_size = call("FPDFPageObj_GetMatrix"), call("FPDFTextObj_GetFontSize")
         self._get_bounds = call("FPDFPageObj_GetBounds")
         self._get_fill = call("FPDFPageObj_GetFillColor")
         self._get_stroke = call("FPDFPageObj_GetStrokeColor")
@@ -150,6 +154,17 @@ class PageObjectReader:
     def stroke(self, handle: int) -> Colour | None:
         """Stroke colour, likewise."""
         return self._colour() if self._get_stroke(handle, *self._places) else None
+
+    def matrix(self, handle: int) -> Matrix:
+        """The object's own matrix."""
+        if not self._get_matrix(handle, self._where[0]):
+            return IDENTITY
+        a, b, cc, d, e, f = self._matrix
+        return a, b, cc, d, e, f
+
+    def font_size(self, handle: int) -> float:
+        """Of a text object, in its own units; 0 when PDFium has none."""
+        return abs(self._size.value) if self._get_size(handle, self._where[1]) else 0.0
 
     def _colour(self) -> Colour:
         colour: Colour = _NUMBERS(self._buffer)

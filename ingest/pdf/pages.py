@@ -10,12 +10,20 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
+from ingest.clean.lines import unreadable_share
 from ingest.invisible import invisible_characters
 from ingest.pdf.characters import Characters, Frame, PlacedLine
 from ingest.pdf.columns import split_columns
-from ingest.pdf.fonts import FontJudge
-from ingest.pdf.hidden import HidingMethod, PageObjects, describe, inspect
-from ingest.pdf.objects import Box
+from ingest.pdf.fonts import UNREADABLE, FontJudge
+from ingest.pdf.hidden import (
+    HidingMethod,
+    PageObjects,
+    describe,
+    drawn_objects,
+    inspect,
+    remove_replacement_text,
+)
+from ingest.pdf.objects import Box, Drawing
 from ingest.pdf.spacing import restore_spaces
 from ingest.raw import RawPage, count_visible
 from ingest.tables.finder import find_tables
@@ -47,9 +55,13 @@ def read_page(
     """
     page = _with_fields_drawn(document, number - 1)
     try:
+        drawing = drawn_objects(page)
         textpage = page.get_textpage()
+        replaced = 0
+        if not keep_hidden and remove_replacement_text(drawing):
+            textpage, replaced = _as_drawn(page, textpage)
         try:
-            return _read(document, page, textpage, number, fonts, keep_hidden=keep_hidden)
+            return _read(document, page, textpage, drawing, number, fonts, replaced, keep_hidden=keep_hidden)
         finally:
             textpage.close()
     finally:
@@ -65,6 +77,22 @@ def _with_fields_drawn(document: pdfium.PdfDocument, index: int) -> Any:
     return page
 
 
+def _as_drawn(page: Any, textpage: Any) -> tuple[Any, int]:
+    """The text page without replacement text, and how many letters and digits of that nothing draws.
+
+    Where the fonts do not say what they draw, the replacement is all there is, and stays.
+    """
+    before = textpage.get_text_range()
+    drawn = page.get_textpage()
+    after = drawn.get_text_range()
+    if unreadable_share(after) > unreadable_share(before) or not after.strip():
+        drawn.close()
+        return textpage, 0
+    textpage.close()
+    letters, shown = (Counter(filter(str.isalnum, text.casefold())) for text in (before, after))
+    return drawn, (letters - shown).total()
+
+
 def _has_fields(page: Any) -> bool:
     for index in range(min(_MOST_ANNOTATIONS, c.FPDFPage_GetAnnotCount(page))):
         annotation = c.FPDFPage_GetAnnot(page, index)
@@ -76,19 +104,31 @@ def _has_fields(page: Any) -> bool:
 
 
 def _read(
-    document: Any, page: Any, textpage: Any, number: int, fonts: FontJudge, *, keep_hidden: bool
+    document: Any,
+    page: Any,
+    textpage: Any,
+    drawing: Drawing,
+    number: int,
+    fonts: FontJudge,
+    replaced: int,
+    *,
+    keep_hidden: bool,
 ) -> PageStatistics:
     box = page.get_bbox()
-    objects = inspect(page, textpage, box)
+    objects = inspect(page, textpage, drawing, box)
     frame = Frame(box, page.get_rotation())
     text = Characters(textpage, frame)
     extracted = len(text.text)
     ways: Counter[str] = Counter()
     if objects.hidden and not keep_hidden:
         ways = text.drop(objects.hidden)
+    if replaced:
+        ways[HidingMethod.REPLACED] = replaced
     if invisible := invisible_characters(text.text):
         ways[HidingMethod.ZERO_WIDTH] += invisible
     garbled = fonts.mark(text)
+    false = [] if keep_hidden else fonts.shapes.false_positions(page, text)
+    text.replace(false, UNREADABLE)
 
     def position(placed: PlacedLine, at: int) -> Box | None:
         return text.box(placed.start + at)
@@ -108,8 +148,11 @@ def _read(
     if ways:
         verb = "kept" if keep_hidden else "left out"
         raw.note = f"hidden text {verb}: {sum(ways.values())} characters ({describe(ways)})"
-    elif garbled:
-        raw.note = f"unreadable text: {garbled} characters (fonts that do not say which letters they draw)"
+    elif garbled or false:
+        number_of_them = garbled + len(false)
+        raw.note = (
+            f"unreadable text: {number_of_them} characters (fonts that do not say which letters they draw)"
+        )
     visible = count_visible(text.text)
     drawn = _drawn_characters(page.raw, textpage.raw) if visible < FEW else visible
     return PageStatistics(raw, objects, visible, drawn)

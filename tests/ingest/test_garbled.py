@@ -10,6 +10,7 @@ from pypdf.generic import DecodedStreamObject, NameObject
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
+from ingest.pdf.fonts import UNREADABLE
 from rag.types import Page, Status
 from tests.ingest.pdfs import HEIGHT, KOREAN, MARGIN, lines, write_pdf
 from tests.ingest.support import read_file
@@ -71,6 +72,28 @@ def test_the_same_page_with_a_right_map_has_nothing_marked(tmp_path: Path) -> No
     assert "\ufffd" not in page.text
     assert "Harbour Act" in page.text
     assert page.reason == ""
+
+
+@pytest.mark.parametrize("font", ["Helvetica", "Times-Italic", "Courier-Bold"])
+@pytest.mark.parametrize("said", ["98", "40"])
+def test_digits_that_show_other_ones_are_marked(font: str, said: str, tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "fee.pdf", [lines("One night at the inn is 40 euros in May.", font=font)])
+    honest = {letter: letter for letter in "Onenightatthesioursiay.M "}
+    page = _page(_misnamed(path, font, {**honest, "4": said[0], "0": said[1]}))
+    assert page.text == f"One night at the inn is {said if said == '40' else UNREADABLE * 2} euros in May."
+    assert ("unreadable text: 2" in page.reason) is (said == "98")
+
+
+def test_words_that_show_other_letters_are_marked(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 11)
+        canvas.drawString(MARGIN, 700, "The deposit will be")
+        canvas.setFont("Times-Bold", 11)
+        canvas.drawString(MARGIN + 110, 700, "payable")
+
+    said = dict(zip("payble", "kefund", strict=True))
+    page = _page(_misnamed(write_pdf(tmp_path / "word.pdf", [draw]), "Times-Bold", said))
+    assert page.text == f"The deposit will be {UNREADABLE * 7}"
 
 
 def test_letters_that_come_out_as_others_are_garbled(tmp_path: Path) -> None:

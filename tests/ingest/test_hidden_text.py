@@ -13,6 +13,7 @@ from ingest.reading import read
 from rag.types import Page, Status
 from tests.ingest.pdfs import (
     CATALOG,
+    FONT,
     HEIGHT,
     KOREAN,
     PAGES,
@@ -151,6 +152,82 @@ def test_it_is_kept_on_request(way: str, tmp_path: Path) -> None:
     page = _page(tmp_path, both(lines(VISIBLE), WAYS[way][0]), keep_hidden_text=True)
     assert VISIBLE in page.text
     assert SECRET in page.text or KOREAN_SECRET in page.text
+
+
+_TYPE3 = (
+    b"<</Type/Font/Subtype/Type3/FontBBox[0 0 1000 1000]/FontMatrix[.001 0 0 .001 0 0]"
+    b"/FirstChar 32/LastChar 126/Widths["
+    + b"500 " * 95
+    + b"]/Encoding<</Type/Encoding/Differences[32 "
+    + b"/a " * 95
+    + b"]>>/CharProcs<</a 7 0 R>>/ToUnicode 8 0 R/Resources<<>>>>"
+)
+_IDENTITY = stream(
+    b"/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <ff> endcodespacerange "
+    b"1 beginbfrange <20> <7e> <0020> endbfrange endcmap end"
+)
+_SHOWN = b"BT /F1 12 Tf 72 600 Td (%s) Tj ET" % SECRET.encode()
+_TILE = b"/Type/Pattern/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 8 8]/XStep 8/YStep 8/Resources<<>>"
+_GROUP = b"/Type/XObject/Subtype/Form/BBox[0 0 612 792]/Group<</S/Transparency/CS/DeviceGray>>"
+_MASK = b"<</Type/ExtGState/SMask<</Type/Mask/S/Luminosity/G 7 0 R>>>>"
+
+
+def _pattern(colour: bytes) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+    tile = stream(colour + b" rg 0 0 8 8 re f", _TILE)
+    return b"/Pattern cs /P scn " + _SHOWN, b"/Pattern<</P 6 0 R>>", (tile,)
+
+
+def _soft_mask(grey: bytes) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+    group = stream(grey + b" g 0 0 612 792 re f", _GROUP)
+    return b"q /G gs " + _SHOWN + b" Q", b"/ExtGState<</G 6 0 R>>", (_MASK, group)
+
+
+def _drawn_glyphs(procedure: bytes) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+    content = b"BT /F2 12 Tf 72 600 Td (%s) Tj ET" % SECRET.encode()
+    return content, b"", (_TYPE3, stream(procedure), _IDENTITY)
+
+
+def _squeezed(percent: bytes) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+    return b"BT /F1 12 Tf %s Tz 72 600 Td (%s) Tj ET" % (percent, SECRET.encode()), b"", ()
+
+
+def _raw_page(path: Path, content: bytes, resources: bytes = b"", objects: tuple[bytes, ...] = ()) -> Page:
+    shown = b"BT /F1 12 Tf 72 700 Td (%s) Tj ET " % VISIBLE.encode()
+    page = page_of(b"/Font<</F1 5 0 R/F2 6 0 R>>" + resources)
+    path.write_bytes(raw_pdf(CATALOG, PAGES, page, stream(shown + content), FONT, *objects))
+    return read(job(path), ReadOptions(), lambda *_: None).pages[0]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "shown", "name"),
+    [
+        (_pattern(b"1 1 1"), _pattern(b"0 0 1"), "pattern"),
+        (_soft_mask(b"0"), _soft_mask(b"1"), "masked"),
+        (_drawn_glyphs(b"500 0 d0"), _drawn_glyphs(b"500 0 d0 0 0 400 700 re f"), "empty glyphs"),
+        (_squeezed(b"1"), _squeezed(b"80"), "tiny type"),
+    ],
+    ids=["pattern", "soft mask", "glyphs", "squeezed"],
+)
+def test_the_same_trick_is_found_only_where_it_hides(
+    hidden: tuple, shown: tuple, name: str, tmp_path: Path
+) -> None:
+    page = _raw_page(tmp_path / "hidden.pdf", *hidden)
+    assert page.text == VISIBLE
+    assert name in page.reason
+    page = _raw_page(tmp_path / "shown.pdf", *shown)
+    assert SECRET in page.text
+    assert page.reason == ""
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said"), [(b"40 euros", b"98 euros"), (b"not refundable", b"refundable"), (b"two", b"twelve")]
+)
+def test_what_is_drawn_is_read_and_not_its_replacement_text(
+    drawn: bytes, said: bytes, tmp_path: Path
+) -> None:
+    content = b"BT /F1 12 Tf 72 600 Td (It is ) Tj /Span<</ActualText(%s)>>BDC (%s) Tj EMC (, he said) Tj ET"
+    page = _raw_page(tmp_path / "replaced.pdf", content % (said, drawn))
+    assert f"It is {drawn.decode()}, he said" in page.text
 
 
 def test_a_hidden_layer_is_found(tmp_path: Path) -> None:
