@@ -88,7 +88,7 @@ class Characters:
         kept: list[int] = []
         for position, character in enumerate(self.text):
             way = hidden.get(self._object_at(self._page, self._index(position)))
-            if way is None or (way is HidingMethod.EMPTY and character.isspace()):
+            if way is None or (way is HidingMethod.EMPTY and character in " \r\n"):
                 kept.append(position)
             elif not character.isspace():
                 ways[way] += 1
