@@ -25,7 +25,7 @@ _LONGEST_ITEM = 8
 """Words within which the "and" of a list must follow one of its commas."""
 _LONGEST_FRONT = 5
 """Words of the longest phrase that is moved from the front without a comma behind it."""
-_LONGEST = 90
+LONGEST = 90
 """Words beyond which a sentence is not aligned: it is a list or a broken page, and alignment is quadratic."""
 
 
@@ -36,14 +36,18 @@ def follows(claim: str, sentence: str, before: str = "", question: str = "") -> 
     `before` is the sentence before it on the page, whose subject an "it" of the sentence takes up; `question` what
     the claim answers, whose subject an "it" of the claim takes up.
     """
-    wanted, source = tokenize(claim), tokenize(sentence)
-    if not any(word[0].isalpha() for word in wanted) or max(len(wanted), len(source)) > _LONGEST:
+    return aligned(tuple(tokenize(claim)), tuple(tokenize(sentence)), before, question)
+
+
+def aligned(wanted: tuple[str, ...], source: tuple[str, ...], before: str, question: str) -> Basis | None:
+    """`follows` for claim and sentence as tokens."""
+    if not any(word[0].isalpha() for word in wanted) or max(len(wanted), len(source)) > LONGEST:
         return None
-    if Alignment(tuple(wanted), Source(tuple(source))).holds(exact=True):
+    if Alignment(wanted, Source(source)).holds(exact=True):
         return "quoted"
-    sources = [Source(variant) for variant in _source_variants(tuple(source))]
+    sources = [Source(variant) for variant in variants(source)]
     for variant in (
-        *_claim_variants(tuple(wanted)),
+        *variants(wanted),
         *_with_pronoun(wanted, source, before),
         *_with_subject(wanted, source, question),
     ):
@@ -173,8 +177,8 @@ def _same(claimed: str, given: str, exact: bool) -> bool:
     return frozenset((claimed, given)) in words.SYNONYMS
 
 
-def _claim_variants(claim: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The claim, with its passive made active, and with a leading clause moved to its end."""
+def variants(claim: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The sentence, with its passive made active, and with a leading clause moved to its end."""
     found = [claim, *_fronted(claim)]
     found += [active for one in list(found) for active in _active(one)]
     return list(dict.fromkeys(found))
@@ -210,10 +214,6 @@ def _with_subject(claim: Sequence[str], source: Sequence[str], question: str) ->
     subject = [t for t in source[:end] if t not in words.ARTICLES]
     if 0 < len(subject) <= SUBJECT_WORDS and set(subject) <= set(tokenize(question)):
         yield (*source[:end], *claim[1:])
-
-
-def _source_variants(source: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return _claim_variants(source)
 
 
 def _fronted(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

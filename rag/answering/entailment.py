@@ -17,6 +17,7 @@ from rag.answering import alignment, alignment_korean
 from rag.answering.addressed import addresses_model
 from rag.answering.alignment import Basis
 from rag.answering.citations import PageTexts
+from rag.answering.contradiction import contradiction
 from rag.answering.derivation import derive, without
 from rag.answering.fragments import answers
 from rag.text.facts import Fact, FactText, facts, supported
@@ -109,6 +110,10 @@ class QuotedContext:
     def _basis(self, text: str, question: str) -> Basis | None:
         found = {basis_of(text, sentence, before, question) for sentence, before in self._cited}
         return "quoted" if "quoted" in found else "entailed" if "entailed" in found else None
+
+    def contradicts(self, text: str, question: str = "") -> bool:
+        """Whether one of the cited sentences says the opposite of `text`, which follows from none of them."""
+        return any(contradiction(text, sentence, before, question) for sentence, before in self._cited)
 
     def same_language(self, text: str) -> bool:
         """Whether words can agree at all."""

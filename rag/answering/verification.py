@@ -3,9 +3,9 @@
 A sentence is *verified* when it cites at least one quote, every quote it cites was found, none of them is an order to
 the model, and it is the words of the sentence quoted (`basis` "quoted") or a strict alignment shows that it follows
 from it ("entailed", see `rag.answering.entailment`). It is *weak* when code cannot tell: the quote stands beside it
-for the reader. It is *unsupported* when no quote was found for it, or when it states what the quotes do not hold. A
-sentence in which only figures are missing that are computed from those of its quotes is weak, too, and says how they
-come about (`rag.answering.derivation`).
+for the reader. It is *unsupported* when no quote was found for it, when it states what the quotes do not hold, or
+when a quote says the opposite (`rag.answering.contradiction`). A sentence in which only figures are missing that are
+computed from those of its quotes is weak, too, and says how they come about (`rag.answering.derivation`).
 
 Of the figures of a stored table the headers decide (`rag.answering.table_check`): a sentence whose figures are cells
 of the quoted rows is verified when their headers agree with it, and weak when one of them does not.
@@ -200,7 +200,9 @@ class _Context:
             citations = _with_cells(citations, verdict, self.language)
         basis = self._basis(context, verdict)
         if basis is None:
-            return _unclear(text, context) if verdict is None or not verdict.decides else Sentence(
+            return _unclear(
+                text, context, self.question
+            ) if verdict is None or not verdict.decides else Sentence(
                 text, (), Support.WEAK, reason="table_headers"
             ), citations
         if not self.sentence.quotes and not self.sentence.passages:
@@ -240,7 +242,7 @@ class _Context:
         context = QuotedContext(nearest[:1], self.passages, self.library)
         if context.orders:
             return None
-        verdict = _unclear(self.sentence.text, context)
+        verdict = _unclear(self.sentence.text, context, self.question)
         if verdict.unsupported_facts:
             verdict = replace(verdict, support=Support.UNSUPPORTED)
         return verdict, [*citations, nearest[0]]
@@ -309,12 +311,14 @@ def _squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def _unclear(text: str, grounds: QuotedContext) -> Sentence:
-    """A sentence that the alignment does not accept: left to the reader, or unfounded."""
+def _unclear(text: str, grounds: QuotedContext, question: str) -> Sentence:
+    """A sentence that the alignment does not accept: left to the reader, unfounded, or contradicted."""
     missing = grounds.missing_facts(text)
     derived = grounds.derived(text, missing)
     if derived and grounds.wording(text, derived) >= PLAUSIBLE:
         return Sentence(text, (), Support.WEAK, derived=derived, reason="derived")
+    if grounds.contradicts(text, question):
+        return Sentence(text, (), Support.UNSUPPORTED, missing, reason="contradicted")
     same = grounds.same_language(text)
     if same and grounds.wording(text) < FOUNDED:
         return Sentence(text, (), Support.UNSUPPORTED, missing, reason="other_words")

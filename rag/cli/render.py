@@ -73,7 +73,8 @@ def sentence_line(sentence: Sentence, language: Language) -> str:
     elif sentence.support is Support.VERIFIED:
         reason = f"  ({message(f'answer.{sentence.basis}', language)})" if sentence.basis else ""
     else:
-        reason = message(f"answer.{sentence.support.value}", language)
+        contradicted = sentence.reason == "contradicted"
+        reason = message(f"answer.{'contradicted' if contradicted else sentence.support.value}", language)
         if sentence.unsupported_facts:
             facts = ", ".join(map(one_line, sentence.unsupported_facts))
             reason += "; " + message("answer.facts_missing", language, facts=facts)

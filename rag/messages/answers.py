@@ -35,6 +35,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "주의: 이 답에는 확인된 문장이 없습니다. 인용문을 직접 읽어 보세요.",
     ),
     "answer.unsupported": ("not supported by a quote", "근거 없음"),
+    "answer.contradicted": ("the quote says otherwise", "인용문의 내용과 다름"),
     "answer.derived": ("derived", "계산한 값"),
     "answer.facts_missing": ("not in the quotes: {facts}", "인용문에 없음: {facts}"),
     "command.chat_header": (

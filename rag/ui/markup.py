@@ -58,6 +58,7 @@ def sentence(given: Sentence, language: Language) -> str:
     support = given.support.value
     kind = "derived" if given.derived else support
     word = given.basis if given.basis and kind == "verified" else kind
+    word = "contradicted" if given.reason == "contradicted" else word
     numbers = "".join(element("sup", f"[{n}]") for n in given.citations)
     badge = element(
         "span",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rag.answering.contradiction import contradiction
 from rag.answering.entailment import basis_of
 
 ATTACK = (
@@ -101,3 +102,23 @@ def test_a_korean_fragment_needs_the_particle_of_its_question() -> None:
     asked = "누가 2021년 3월 새솔연구원에 분광기 두 대를 기증하였습니까?"
     assert basis_of("한빛대학교", GIFT, question=asked) == "quoted"
     assert basis_of("분광기", GIFT, question="누가 2021년 3월 새솔연구원에 기증하였습니까?") is None
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence", "kind"),
+    [
+        ("Membership lapses if a card has been used for three years.", LAPSE, "negation"),
+        ("Details are deleted three months later.", "Details are deleted six months later.", "figure"),
+        ("Details are deleted six months earlier.", "Details are deleted six months later.", "opposite"),
+        ("Height explained a further 58 per cent.", STATION, "figure"),
+        ("Heavy rain followed the storm.", "The storm followed heavy rain.", "roles"),
+        ("All members voted.", "Most members voted.", "quantity"),
+        ("Sales fell in 2020.", "Sales rose in 2020.", "opposite"),
+        ("Sales rose.", "Sales rose in 2020.", None),
+        ("경조휴가는 세 번까지 나누어 쓸 수 있다.", LEAVE, "figure"),
+        ("새솔연구원은 한빛대학교에 분광기 두 대를 기증하였다.", GIFT, None),
+        ("정관은 바뀌었다.", "정관은 바뀌지 않았다.", "negation"),
+    ],
+)
+def test_what_a_sentence_contradicts(claim: str, sentence: str, kind: str | None) -> None:
+    assert contradiction(claim, sentence) == kind

@@ -33,6 +33,24 @@ def test_a_false_claim_over_a_true_quote_is_not_verified() -> None:
     assert checked.sentence.support is not Support.VERIFIED
 
 
+@pytest.mark.parametrize(
+    ("claim", "file"),
+    [
+        ("The toll was abolished in 1931.", "bridge.pdf"),
+        ("The Harbour Bridge was not opened to traffic on 24 October 1931.", "bridge.pdf"),
+        ("The Harbour Bridge was closed to traffic on 24 October 1931.", "bridge.pdf"),
+        ("한빛대교는 1987년 5월 12일에 개통되지 않았다.", "대교.pdf"),
+        ("통행료는 1987년에 없어졌다.", "대교.pdf"),
+    ],
+)
+def test_a_claim_that_its_quote_contradicts_is_unsupported(claim: str, file: str) -> None:
+    page = SHELF.page(file, 1)
+    assert page is not None
+    checked = check_claim(Claim(claim, (ClaimQuote(page.text, file, 1),)), SHELF, search)
+    assert (checked.sentence.support, checked.sentence.reason) == (Support.UNSUPPORTED, "contradicted")
+    assert checked.citations[0].verified
+
+
 def test_without_quotes_the_sentence_that_says_it_is_found() -> None:
     checked = check_claim(Claim("In 1954 the toll was abolished."), SHELF, search)
     assert (checked.sentence.support, checked.sentence.basis) == (Support.VERIFIED, "entailed")
