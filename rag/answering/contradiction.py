@@ -20,22 +20,22 @@ from rag.text.language import language_of
 Contradiction = Literal["negation", "figure", "opposite", "roles", "quantity"]
 Tokens = tuple[str, ...]
 
-_OPPOSITES = (
-    "more/less/fewer", "most/least", "increased/decreased/fell/declined", "rose/fell/decreased",
-    "raised/lowered/reduced", "increase/decrease/decline", "rise/fall", "gain/loss", "gained/lost",
-    "won/lost", "before/after", "first/last", "highest/lowest", "largest/smallest", "longest/shortest",
-    "oldest/youngest/newest", "best/worst", "higher/lower", "larger/smaller", "longer/shorter",
-    "older/younger", "faster/slower", "earlier/later", "early/late", "north/south/east/west",
-    "northern/southern/eastern/western", "above/below", "inside/outside", "indoors/outdoors", "open/closed",
-    "opened/closed", "accepted/rejected/refused", "approved/rejected/refused", "allowed/forbidden",
-    "permitted/forbidden", "included/excluded", "legal/illegal", "possible/impossible", "profit/loss",
-    "up/down", "supported/opposed", "nobody/somebody/everybody/everyone", "nothing/everything/something",
-    "always/never", "with/without", "maximum/minimum", "arrived/departed", "began/ended",
-    "spring/summer/autumn/winter", "public/private", "free/paid", "same/different", "lighter/heavier",
-    "hot/cold", "warmer/colder", "left/right", "male/female",
-    "january/february/march/april/june/july/august/september/october/november/december",
-    "monday/tuesday/wednesday/thursday/friday/saturday/sunday",
-)  # fmt: skip
+_OPPOSITES = tuple(
+    group.split("/")
+    for group in (
+        "more/less/fewer most/least increased/decreased/fell/declined rose/fell/decreased raised/lowered/reduced"
+        " increase/decrease/decline rise/fall gain/loss gained/lost won/lost before/after first/last highest/lowest"
+        " largest/smallest longest/shortest oldest/youngest/newest best/worst higher/lower larger/smaller"
+        " longer/shorter older/younger faster/slower earlier/later early/late north/south/east/west"
+        " northern/southern/eastern/western above/below inside/outside indoors/outdoors open/closed opened/closed"
+        " accepted/rejected/refused approved/rejected/refused allowed/forbidden permitted/forbidden included/excluded"
+        " legal/illegal possible/impossible profit/loss up/down supported/opposed nobody/somebody/everybody/everyone"
+        " nothing/everything/something always/never with/without maximum/minimum arrived/departed began/ended"
+        " spring/summer/autumn/winter public/private free/paid same/different lighter/heavier hot/cold warmer/colder"
+        " left/right male/female january/february/march/april/june/july/august/september/october/november/december"
+        " monday/tuesday/wednesday/thursday/friday/saturday/sunday"
+    ).split()
+)
 _QUANTITIES = ("most", "many", "some", "several", "few", "half")
 _ALL = ("all", "every", "each")
 _MOST_WORDS = 3
@@ -46,13 +46,14 @@ _SYMMETRIC = words.word_set(
     "met married fought divorced resembled equalled joined merged bordered overlapped"
 )
 """Verbs that say the same with subject and object exchanged."""
-_KO_OPPOSITES = (
-    "늘었/줄었", "늘어/줄어", "증가/감소", "올랐/내렸/떨어졌", "오르/내리/떨어지", "높/낮", "많/적", "빨라/늦어", "빠르/느리",
-    "길/짧", "크/작", "오래/짧게", "처음/마지막", "최대/최소", "최고/최저", "이상/이하", "이전/이후", "전까지/후까지",
-    "안에/뒤에", "찬성/반대", "승리/패배", "흑자/적자", "이익/손실", "허용/금지", "포함/제외", "무료/유료", "시작/종료",
-    "열/닫", "상류/하류", "앞/뒤", "왼쪽/오른쪽", "동쪽/서쪽", "남쪽/북쪽", "있다/없다", "있습니다/없습니다",
-    "있었/없었", "부터/까지", "해야/하지 말아야",
-)  # fmt: skip
+_KO_OPPOSITES = tuple(
+    group.split("/")
+    for group in (
+        "늘었/줄었 늘어/줄어 증가/감소 올랐/내렸/떨어졌 오르/내리/떨어지 높/낮 많/적 빨라/늦어 빠르/느리 길/짧 크/작 오래/짧게 처음/마지막"
+        " 최대/최소 최고/최저 이상/이하 이전/이후 전까지/후까지 안에/뒤에 찬성/반대 승리/패배 흑자/적자 이익/손실 허용/금지 포함/제외 무료/유료"
+        " 시작/종료 열/닫 상류/하류 앞/뒤 왼쪽/오른쪽 동쪽/서쪽 남쪽/북쪽 있다/없다 있습니다/없습니다 있었/없었 부터/까지"
+    ).split()
+)
 _KO_NEGATIONS = (
     (re.compile(r"지\s?(?:않|못)(?=[는았은])"), ""),
     (re.compile(r"지\s?(?:아니|못)하"), ""),
@@ -100,8 +101,8 @@ def _english(claim: Tokens, source: Tokens) -> Iterator[tuple[Contradiction, Tok
 def _replacements(token: str, source: Tokens) -> Iterator[tuple[Contradiction, str]]:
     """The words of the source that the claim's word may have been put in place of."""
     for group in _OPPOSITES:
-        if token in (opposites := group.split("/")):
-            yield from (("opposite", other) for other in opposites if other != token and other in source)
+        if token in group:
+            yield from (("opposite", other) for other in group if other != token and other in source)
     if _is_figure(token):
         for other in dict.fromkeys(source):
             if other != token and _is_figure(other) and _kind(other) == _kind(token):
@@ -162,7 +163,7 @@ def _roles(claim: Tokens) -> Iterator[Tokens]:
 
 def _korean(claim: str, sentence: str) -> Iterator[tuple[Contradiction, str, str]]:
     for group in _KO_OPPOSITES:
-        for word, other in permutations(group.split("/"), 2):
+        for word, other in permutations(group, 2):
             if word in claim and other in sentence:
                 yield "opposite", claim.replace(word, other, 1), sentence
     yield from (("figure", variant, sentence) for variant in _korean_figures(claim, sentence))
