@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 from typing import Literal
 
 from rag.answering import alignment, alignment_korean
@@ -19,22 +19,28 @@ from rag.text.language import language_of
 
 Contradiction = Literal["negation", "figure", "opposite", "roles", "quantity"]
 Tokens = tuple[str, ...]
+Opposites = tuple[tuple[tuple[str, ...], ...], ...]
 
-_OPPOSITES = tuple(
-    group.split("/")
-    for group in (
-        "more/less/fewer most/least increased/decreased/fell/declined rose/fell/decreased raised/lowered/reduced"
-        " increase/decrease/decline rise/fall gain/loss gained/lost won/lost before/after first/last highest/lowest"
-        " largest/smallest longest/shortest oldest/youngest/newest best/worst higher/lower larger/smaller"
-        " longer/shorter older/younger faster/slower earlier/later early/late north/south/east/west"
-        " northern/southern/eastern/western above/below inside/outside indoors/outdoors open/closed opened/closed"
-        " accepted/rejected/refused approved/rejected/refused allowed/forbidden permitted/forbidden included/excluded"
-        " legal/illegal possible/impossible profit/loss up/down supported/opposed nobody/somebody/everybody/everyone"
-        " nothing/everything/something always/never with/without maximum/minimum arrived/departed began/ended"
-        " spring/summer/autumn/winter public/private free/paid same/different lighter/heavier hot/cold warmer/colder"
-        " left/right male/female january/february/march/april/june/july/august/september/october/november/december"
-        " monday/tuesday/wednesday/thursday/friday/saturday/sunday"
-    ).split()
+
+def _opposites(text: str) -> Opposites:
+    """Groups of words that exclude each other: sides with `/` between them, words of one side with commas."""
+    return tuple(tuple(tuple(side.split(",")) for side in group.split("/")) for group in text.split())
+
+
+_OPPOSITES = _opposites(
+    "more/less,fewer most/least increased,rose,grew,gained/decreased,fell,declined,dropped"
+    " raised/lowered,reduced increase,rise/decrease,decline,fall,drop gain/loss won/lost before/after"
+    " first/last highest/lowest largest,biggest/smallest longest/shortest oldest/youngest,newest best/worst"
+    " higher/lower larger,bigger/smaller longer/shorter older/younger,newer faster/slower earlier/later"
+    " early/late north/south/east/west northern/southern/eastern/western above/below"
+    " inside,indoors/outside,outdoors open/closed opened/closed accepted,approved/rejected,refused"
+    " allowed,permitted/forbidden,prohibited,banned included/excluded legal/illegal possible/impossible"
+    " profit/loss up/down supported/opposed nobody/somebody,everybody,everyone nothing/everything,something"
+    " always/never with/without maximum/minimum arrived/departed began,started/ended,finished"
+    " spring/summer/autumn/winter public/private free/paid same/different lighter/heavier hot/cold"
+    " warmer/colder left/right male/female"
+    " january/february/march/april/june/july/august/september/october/november/december"
+    " monday/tuesday/wednesday/thursday/friday/saturday/sunday"
 )
 _QUANTITIES = ("most", "many", "some", "several", "few", "half")
 _ALL = ("all", "every", "each")
@@ -46,13 +52,11 @@ _SYMMETRIC = words.word_set(
     "met married fought divorced resembled equalled joined merged bordered overlapped"
 )
 """Verbs that say the same with subject and object exchanged."""
-_KO_OPPOSITES = tuple(
-    group.split("/")
-    for group in (
-        "늘었/줄었 늘어/줄어 증가/감소 올랐/내렸/떨어졌 오르/내리/떨어지 높/낮 많/적 빨라/늦어 빠르/느리 길/짧 크/작 오래/짧게 처음/마지막"
-        " 최대/최소 최고/최저 이상/이하 이전/이후 전까지/후까지 안에/뒤에 찬성/반대 승리/패배 흑자/적자 이익/손실 허용/금지 포함/제외 무료/유료"
-        " 시작/종료 열/닫 상류/하류 앞/뒤 왼쪽/오른쪽 동쪽/서쪽 남쪽/북쪽 있다/없다 있습니다/없습니다 있었/없었 부터/까지"
-    ).split()
+_KO_OPPOSITES = _opposites(
+    "늘었,늘어/줄었,줄어 증가/감소 올랐/내렸,떨어졌 오르/내리,떨어지 높/낮 많/적 빨라/늦어 빠르/느리 길/짧"
+    " 크/작 오래/짧게 처음/마지막 최대/최소 최고/최저 이상/이하 이전/이후 전까지/후까지 안에/뒤에 찬성/반대"
+    " 승리/패배 흑자/적자 이익/손실 허용/금지 포함/제외 무료/유료 시작/종료 열/닫 상류/하류 앞/뒤 왼쪽/오른쪽"
+    " 동쪽/서쪽 남쪽/북쪽 있다/없다 있습니다/없습니다 있었/없었 부터/까지"
 )
 _KO_NEGATIONS = (
     (re.compile(r"지\s?(?:않|못)(?=[는았은])"), ""),
@@ -101,8 +105,9 @@ def _english(claim: Tokens, source: Tokens) -> Iterator[tuple[Contradiction, Tok
 def _replacements(token: str, source: Tokens) -> Iterator[tuple[Contradiction, str]]:
     """The words of the source that the claim's word may have been put in place of."""
     for group in _OPPOSITES:
-        if token in group:
-            yield from (("opposite", other) for other in group if other != token and other in source)
+        if any(token in side for side in group):
+            others = (other for side in group if token not in side for other in side)
+            yield from (("opposite", other) for other in others if other in source)
     if _is_figure(token):
         for other in dict.fromkeys(source):
             if other != token and _is_figure(other) and _kind(other) == _kind(token):
@@ -163,9 +168,10 @@ def _roles(claim: Tokens) -> Iterator[Tokens]:
 
 def _korean(claim: str, sentence: str) -> Iterator[tuple[Contradiction, str, str]]:
     for group in _KO_OPPOSITES:
-        for word, other in permutations(group, 2):
-            if word in claim and other in sentence:
-                yield "opposite", claim.replace(word, other, 1), sentence
+        for side, opposite in permutations(group, 2):
+            for word, other in product(side, opposite):
+                if word in claim and other in sentence:
+                    yield "opposite", claim.replace(word, other, 1), sentence
     yield from (("figure", variant, sentence) for variant in _korean_figures(claim, sentence))
     for pattern, affirmed in _KO_NEGATIONS:
         if pattern.search(claim):
