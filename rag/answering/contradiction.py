@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations, permutations, product
 from typing import Literal
 
@@ -96,8 +97,8 @@ def _english(claim: Tokens, source: Tokens) -> Iterator[tuple[Contradiction, Tok
     for i, token in enumerate(claim):
         for kind, other in _replacements(token, source):
             yield kind, (*claim[:i], other, *claim[i + 1 :]), source
-    for one, other in _exchanged_figures(claim):
-        yield "figure", _exchanged(claim, one, other), source
+    for first, second in _exchanged_figures(claim):
+        yield "figure", _exchanged(claim, first, second), source
     yield from (("negation", a, b) for a, b in _denials(claim, source))
     yield from (("roles", variant, source) for variant in _roles(claim))
 
@@ -191,8 +192,11 @@ def _korean_figures(claim: str, sentence: str) -> Iterator[str]:
             claim[: match.start()] + other + claim[match.end() :] for other in given if other != match[0]
         )
     for one, other in combinations(dict.fromkeys(own), 2):
-        swapped = {one: other, other: one}
-        yield _KO_FIGURE.sub(lambda m, to=swapped: to.get(m[0], m[0]), claim)
+        yield _KO_FIGURE.sub(partial(_swapped, one, other), claim)
+
+
+def _swapped(one: str, other: str, match: re.Match[str]) -> str:
+    return {one: other, other: one}.get(match[0], match[0])
 
 
 def _korean_roles(claim: str) -> Iterator[str]:
