@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from rag.usage.log import FILE_NAME as RECEIPTS
 from scripts.offline import WATCHED, refused
+from tests.disks import SmallDisk
 from tests.servers.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +96,15 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             (shared / "sample-index.done").touch()
     yield index
     assert not (index / RECEIPTS).exists(), "a test paid a model in the index that all tests share"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A file system of its own, with the size that the test gives it."""
+    (tmp_path / "disk").mkdir()
+    disk = SmallDisk(tmp_path / "disk")
+    yield disk
+    disk.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Damaged and hostile DOCX and HTML files, made by seed: every one gets a status, and nothing hidden gets in."""
+"""Damaged and hostile PDF, DOCX and HTML files, made by seed: every one gets a status, and nothing hidden gets in."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import warnings
 from pathlib import Path
 
 import pytest
+from reportlab.pdfgen.canvas import Canvas
 
+from rag.store import open_index
 from rag.types import Status
-from tests.ingest.support import read_file
+from tests.ingest.pdfs import Draw, write_pdf
+from tests.ingest.support import read_file, run
 from tests.ingest.word_files import p, r, table, tc, tr, write_docx
 
 pytest.importorskip("docx")
@@ -119,3 +122,48 @@ def test_hostile_html_files(tmp_path: Path) -> None:
             warnings.simplefilter("ignore")
             damaged = read_file(path)
         assert damaged.status is Status.OK or damaged.reason, seed
+
+
+def _hidden_drawing(pick: random.Random) -> Draw:
+    """The secret on a page beside visible words, hidden in one of many ways, each with other figures."""
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 11)
+        canvas.drawString(72, 720, "Words that are seen.")
+        grey = pick.uniform(0.93, 1.0)
+        way = pick.randrange(7)
+        if way == 0:
+            canvas.setFillColorRGB(grey, grey, grey)
+        elif way == 1:
+            canvas.setFillAlpha(pick.uniform(0, 0.03))
+        elif way == 2:
+            canvas.scale(pick.uniform(0.005, 0.03), 1)
+        elif way == 3:
+            canvas.translate(pick.choice((-2000, 2000)), 0)
+        text = canvas.beginText(72, pick.uniform(200, 600))
+        text.setFont("Helvetica", pick.uniform(0.1, 1.5) if way == 4 else pick.uniform(8, 30))
+        text.setTextRenderMode(3 if way == 5 else 0)
+        text.textOut(SECRET)
+        canvas.drawText(text)
+        if way == 6:
+            canvas.setFillColorRGB(1, 1, 1)
+            canvas.rect(0, 0, 595, 700, stroke=0, fill=1)
+
+    return draw
+
+
+@pytest.mark.slow
+def test_hostile_pdfs(tmp_path: Path) -> None:
+    for seed in range(FILES):
+        pick = random.Random(seed)
+        path = write_pdf(tmp_path / f"{seed}.pdf", [_hidden_drawing(pick)], pageCompression=seed % 2)
+        reading = read_file(path)
+        assert reading.pages[0].text == "Words that are seen.", seed
+        assert "hidden text left out" in reading.pages[0].reason, seed
+        path.write_bytes(_damaged(path.read_bytes(), pick))
+    index = tmp_path.parent / f"{tmp_path.name}-index"
+    run(tmp_path, index)  # in workers of its own: one that crashes costs its file only
+    with open_index(index) as opened:
+        statuses = opened.document_statuses()
+    assert len(statuses) == FILES
+    assert all(each.record.status is Status.OK or each.record.reason for each in statuses)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from rag.store import open_index
 from rag.types import Chunk, DocumentRecord, Page
+from tests.disks import SmallDisk
 from tests.ingest import pdfs
 from tests.ingest.killed_run import BATCH
 from tests.ingest.support import run, vector_of
@@ -118,3 +120,28 @@ def test_a_few_kills(new_location: Callable, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_many_kills(seed: int, new_location: Callable, tmp_path: Path) -> None:
     _check(new_location, tmp_path, kills=30, seed=seed)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_twenty_moments(small_disk: SmallDisk, tmp_path: Path) -> None:
+    """Each ends with one sentence, what was finished can be read, and the next runs finish the rest."""
+    folder, log = _corpus(tmp_path / "documents"), tmp_path / "log"
+    run(folder, tmp_path / "whole")
+    size = sum(path.stat().st_size for path in (tmp_path / "whole").rglob("*") if path.is_file())
+    index = small_disk.resized(1 << 30) / "index"
+    moments = random.Random(5)
+    failures: list[str] = []
+    for _ in range(20):
+        used = shutil.disk_usage(small_disk.path).used
+        small_disk.resized(used + moments.randrange(4096, size // 2) // 4096 * 4096)
+        command = [sys.executable, "-m", "tests.ingest.killed_run", str(folder), str(index), str(log)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode:
+            failures.append(done.stderr.splitlines()[-1])
+        small_disk.resized(1 << 30)
+        if moments.random() < 0.4:
+            shutil.rmtree(index, ignore_errors=True)
+    assert len(failures) >= 10
+    assert all(failure.startswith("rag.errors.") for failure in failures), failures
+    assert _start(folder, index, log).wait(120) == 0
+    assert _content(index) == _content(tmp_path / "whole")

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rag.store import open_index
+from tests.disks import SmallDisk
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB; only an administrator of a Linux machine can make one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if shutil.which("mount") is None or os.name != "posix" or os.geteuid() != 0:
-        pytest.skip("a small file system cannot be mounted here")
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small file system cannot be mounted here")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def _fill(disk: Path) -> None:
@@ -42,7 +25,10 @@ def _fill(disk: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_interrupted_index_is_read_on_a_full_disk(disk: Path, fill: Callable, location: Path) -> None:
+def test_an_interrupted_index_is_read_on_a_full_disk(
+    small_disk: SmallDisk, fill: Callable, location: Path
+) -> None:
+    disk = small_disk.resized(4 << 20)
     fill([document("a.pdf", [corpus.ENGLISH[0], corpus.KOREAN[0]])])
     writing = open_index(location)
     with writing.writer() as writer:
