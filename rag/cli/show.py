@@ -22,11 +22,11 @@ from rag.errors import RagError, UsageError
 from rag.messages import Language, message
 from rag.pipeline.forms import citation_form, citations_of
 from rag.pipeline.state import LAST_ANSWER, read_state_file, write_state_bytes
-from rag.rendering.pages import render_page
+from rag.rendering.pages import MarkedCell, render_page
 from rag.rendering.safe import safe_text
 from rag.store import open_index
 from rag.text.matching import find_quote
-from rag.types import Citation, Page, QuoteStatus, Span
+from rag.types import Cell, Citation, Page, QuoteStatus, Span
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -102,6 +102,9 @@ def _print_form(index: Index, citation: Citation, picture: Path | None) -> None:
 
 def _print(index: Index, citation: Citation, picture: Path | None, language: Language) -> None:
     click.echo(page_around(index, citation, language))
+    if (cell := citation.cell) is not None:
+        item, unit = " · ".join((*cell.row, *cell.column)), f" ({cell.unit})" if cell.unit else ""
+        click.secho(safe_text(f"\n{item}: {cell.value}{unit}"), bold=True)
     if not citation.verified:
         reason = safe_text(citation.note) or message("command.not_on_page", language)
         click.secho("\n" + reason, fg="red")
@@ -234,6 +237,23 @@ def _end_of_words(text: str, limit: int, end: int) -> int:
     return limit + space.start() if space is not None else end
 
 
+def cell_on_page(index: Index, citation: Citation) -> Cell | None:
+    """The cell that a citation stands on, as its page has it now; None without one."""
+    wanted = citation.cell
+    if wanted is None:
+        return None
+    for table in index.tables(citation.file, citation.page):
+        for row in table.rows:
+            if row.path == wanted.row and any(
+                s.start < row.end and row.start < s.end for s in citation.spans
+            ):
+                for cell in row.cells:
+                    column = table.columns[cell.column] if cell.column < len(table.columns) else ()
+                    if (cell.text, column) == (wanted.value, wanted.column):
+                        return cell
+    return None
+
+
 def draw_page(
     index: Index, citation: Citation, path: Path | None = None, passwords: Sequence[str] = ()
 ) -> Path:
@@ -253,7 +273,10 @@ def draw_page(
             f"{citation.file} has changed or is gone since it was indexed, so its page is not drawn: "
             "run `rag ingest`."
         )
-    picture = render_page(original, page.number, quotes, passwords=passwords)
+    found = cell_on_page(index, citation)
+    headers = () if citation.cell is None else citation.cell.column
+    marked = None if found is None or found.box is None else MarkedCell(found.box, headers)
+    picture = render_page(original, page.number, quotes, cell=marked, passwords=passwords)
     if path is None:
         stem = re.sub(r"[^\w.-]+", "-", Path(citation.file).stem)[:80]
         path = write_state_bytes(index.location, f"pictures/{stem}-p{page.number}.png", picture)

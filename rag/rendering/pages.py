@@ -137,6 +137,57 @@ def _lines(textpage: Any, start: int, end: int) -> Iterator[Rect]:
         yield line
 
 
+@dataclass(frozen=True, slots=True)
+class MarkedCell:
+    """A cell of a table to mark, and the headers of its column, outermost first."""
+
+    box: tuple[float, float, float, float]
+    """Left, bottom, right, top in points on the page as it is read: from its corner, turned upright."""
+    headers: tuple[str, ...] = ()
+
+
+def cell_boxes(page: Any, cell: MarkedCell) -> list[Rect]:
+    """On an open pypdfium2 page the rectangle of the cell, then those of its headers above it that are found.
+
+    On a page that is turned the headers are not looked for.
+    """
+    found = [_on_page(page, cell.box)]
+    if page.get_rotation():
+        return found
+    textpage = page.get_textpage()
+    try:
+        for header in reversed([header for header in cell.headers if header.strip()]):
+            search, above = textpage.search(header), []
+            while (match := search.get_next()) is not None:
+                above += [
+                    rect for rect in _lines(textpage, match[0], sum(match)) if rect.bottom >= found[0].top - 1
+                ]
+            nearest = min(above, key=lambda rect: (_aside(rect, found[0]), rect.bottom), default=None)
+            if nearest is not None and _aside(nearest, found[0]) < _NEAR_COLUMN:
+                found.append(nearest)
+    finally:
+        textpage.close()
+    return found
+
+
+def _aside(rect: Rect, cell: Rect) -> float:
+    """Points between two rectangles from left to right; 0 for one above the other."""
+    return max(0.0, cell.left - rect.right, rect.left - cell.right)
+
+
+def _on_page(page: Any, box: tuple[float, float, float, float]) -> Rect:
+    """A box of the upright page in the page's own coordinates."""
+    left, bottom, right, top = box
+    x, y, far_x, far_y = page.get_bbox()
+    width, height = far_x - x, far_y - y
+    turned = {
+        90: (width - top, left, width - bottom, right),
+        180: (width - right, height - top, width - left, height - bottom),
+        270: (bottom, height - right, top, height - left),
+    }.get(page.get_rotation(), box)
+    return Rect(turned[0] + x, turned[1] + y, turned[2] + x, turned[3] + y)
+
+
 SCALE = 2.0
 """Default pixels per point: 144 dots per inch, easily read on a screen."""
 LARGEST = 25_000_000
@@ -144,6 +195,9 @@ LARGEST = 25_000_000
 _LOCK = threading.Lock()
 """PDFium may be used by one thread at a time."""
 _YELLOW = (1.0, 0.93, 0.35)
+_ORANGE = (1.0, 0.72, 0.3)
+_NEAR_COLUMN = 100.0
+"""Points by which a column's header may stand beside its figures: one to the left, the others to the right."""
 _PADDING = 1.5
 """Points by which a mark is larger than the letters."""
 
@@ -153,10 +207,13 @@ def render_page(
     page: int,
     quotes: Sequence[str] = (),
     *,
+    cell: MarkedCell | None = None,
     scale: float = SCALE,
     passwords: Sequence[str] = (),
 ) -> bytes:
     """The PNG of a PDF's page (`page` counted from 1) with the quotes marked; one that is not there is not marked.
+
+    A cell is marked in a colour of its own, its headers as the quotes are.
 
     `passwords` are tried on an encrypted file. Raises RagError when the file is not a PDF that can be read, or has
     no such page.
@@ -167,8 +224,11 @@ def render_page(
         bitmap = opened.render(scale=scale, rev_byteorder=True)
         convert = bitmap.get_posconv(opened)
         pixels = bitmap.to_numpy()[:, :, :3].copy()
-        for rect in boxes_on(opened, quotes):
-            _mark(pixels, _corners(rect, convert))
+        value, *headers = cell_boxes(opened, cell) if cell is not None else (None,)
+        for rect in [*boxes_on(opened, quotes), *headers]:
+            _mark(pixels, _corners(rect, convert), _YELLOW)
+        if value is not None:
+            _mark(pixels, _corners(value, convert), _ORANGE)
     return encode_png(pixels)
 
 
@@ -189,11 +249,13 @@ def _corners(rect: Rect, convert: Any) -> tuple[int, int, int, int]:
     return max(left, 0), max(top, 0), max(right, 0), max(bottom, 0)
 
 
-def _mark(pixels: NDArray[np.uint8], corners: tuple[int, int, int, int]) -> None:
-    """Tint a rectangle: white turns yellow, black letters stay black."""
+def _mark(
+    pixels: NDArray[np.uint8], corners: tuple[int, int, int, int], colour: tuple[float, float, float]
+) -> None:
+    """Tint a rectangle: white takes the colour, black letters stay black."""
     left, top, right, bottom = corners
     area = pixels[top:bottom, left:right]
-    area[:] = (area * np.array(_YELLOW)).astype(np.uint8)
+    area[:] = (area * np.array(colour)).astype(np.uint8)
 
 
 @contextmanager

@@ -6,13 +6,15 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from reportlab.pdfgen.canvas import Canvas
 
+from ingest.pdf.characters import Frame
 from rag.errors import RagError
-from rag.rendering.pages import LARGEST, Rect, quote_boxes, render_page
+from rag.rendering.pages import LARGEST, MarkedCell, Rect, cell_boxes, quote_boxes, render_page
 from tests.conftest import SAMPLE
 
 MANUAL = SAMPLE / "tarn-340-user-manual.pdf"
@@ -155,3 +157,28 @@ def test_what_cannot_be_drawn_is_said_in_one_sentence(letter: Path, tmp_path: Pa
             render_page(path, page)
         assert str(raised.value).count(".\n") == 0
         assert str(raised.value).endswith(".")
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_a_cell_is_marked_with_the_headers_of_its_column(tmp_path: Path, rotation: int) -> None:
+    path = tmp_path / "table.pdf"
+    canvas = Canvas(str(path), pagesize=(400, 300))
+    canvas.setFont("Helvetica", 12)
+    for y, cells in ((260, ("Before 2024", "")), (200, ("2023", "2024")), (150, ("1,250", "1,375"))):
+        for x, text in zip((150, 280), cells, strict=True):
+            canvas.drawString(x, y, text)
+    canvas.drawString(40, 150, "Fees")
+    canvas.save()
+    writer = PdfWriter(clone_from=PdfReader(path))
+    writer.pages[0].rotate(rotation)
+    writer.write(path)
+    frame = Frame((0, 0, 400, 300), rotation)
+    cell = MarkedCell(frame.place(280, 147, 312, 162), ("2024",))
+    with pdfium.PdfDocument(path) as document:
+        value, *headers = cell_boxes(document[0], cell)
+    assert (value.left, value.bottom) == pytest.approx((280, 147))
+    assert [round(header.left / 10) for header in headers] == ([] if rotation else [28])
+    pixels = picture(render_page(path, 1, cell=cell, scale=1))
+    orange = (np.abs(pixels - (255, 183, 76)) < 3).all(axis=2)
+    left, bottom, right, top = cell.box
+    assert near(bounds(orange), (left, pixels.shape[0] - top, right, pixels.shape[0] - bottom))
