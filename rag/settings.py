@@ -71,6 +71,10 @@ class Settings(BaseModel):
         "auto", description="language of prompts, answers and reports"
     )
     strict: bool = Field(False, description="withhold what is not verified")
+    check: str = Field(
+        "model",
+        description="who checks what rules leave open: model (the one that answers), off, or provider:model",
+    )
     abstain: float | None = Field(
         None, ge=0, le=1, description="evidence score below which to decline; unset: the calibrated one"
     )

@@ -20,6 +20,7 @@ from typing import Any
 from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import coverage
 from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.second_check import Checker
 from rag.answering.tables import Tables
 from rag.answering.verification import check_draft
 from rag.errors import UsageError
@@ -101,7 +102,11 @@ def claims_of(text: str) -> list[Claim]:
 
 
 def check_cited(
-    claims: Iterable[Claim], pages: PageSource, search: Search, tables: Tables | None = None
+    claims: Iterable[Claim],
+    pages: PageSource,
+    search: Search,
+    tables: Tables | None = None,
+    checker: Checker | None = None,
 ) -> Iterator[Checked]:
     """The verdict on each claim of a text, and on each of its quotes.
 
@@ -109,7 +114,7 @@ def check_cited(
     """
     library = PageTexts(pages)
     for claim in claims:
-        checked = check_claim(claim, pages, search, tables)
+        checked = check_claim(claim, pages, search, tables, checker)
         quotes: list[Citation] = []
         for number, quote in enumerate(claim.quotes, 1):
             passages = list(_quoted_passages((quote,), pages, search))
@@ -117,15 +122,21 @@ def check_cited(
             given = Quote(quote.quote, named, quote.page if named else None)
             quotes.append(replace(check_quote(given, passages, library), n=number))
         if quotes and checked.sentence.support is not Support.VERIFIED and all(q.verified for q in quotes):
-            other = check_claim(replace(claim, quotes=()), pages, search, tables)
+            other = check_claim(replace(claim, quotes=()), pages, search, tables, checker)
             if other.sentence.support is Support.VERIFIED:
                 checked = replace(other, claim=claim)
         yield replace(checked, quotes=tuple(quotes))
 
 
-def check_claim(claim: Claim, pages: PageSource, search: Search, tables: Tables | None = None) -> Checked:
+def check_claim(
+    claim: Claim,
+    pages: PageSource,
+    search: Search,
+    tables: Tables | None = None,
+    checker: Checker | None = None,
+) -> Checked:
     """The verdict on a claim. `search` finds passages for a text; it is asked only when quotes do not say where.
-    With `tables`, the figures of a table are compared with their headers.
+    With `tables`, the figures of a table are compared with their headers; `checker` is asked what rules leave open.
     """
     if claim.quotes:
         passages = list(_quoted_passages(claim.quotes, pages, search))
@@ -133,8 +144,8 @@ def check_claim(claim: Claim, pages: PageSource, search: Search, tables: Tables 
             Quote(q.quote, _number(q, passages), q.page if _number(q, passages) else None)
             for q in claim.quotes
         )
-        return _checked(claim, quotes, passages, pages, tables)
-    return _best(claim, pages, search, tables)
+        return _checked(claim, quotes, passages, pages, tables, checker)
+    return _best(claim, pages, search, tables, checker)
 
 
 def _checked(
@@ -143,10 +154,11 @@ def _checked(
     passages: Sequence[Passage],
     pages: PageSource,
     tables: Tables | None,
+    checker: Checker | None,
 ) -> Checked:
     numbers = tuple(dict.fromkeys(q.passage for q in quotes if q.passage is not None))
     draft = Draft((DraftSentence(" ".join(claim.sentence.split()), numbers, quotes),))
-    proof = check_draft(draft, passages, pages, question=claim.question, tables=tables)
+    proof = check_draft(draft, passages, pages, question=claim.question, tables=tables, checker=checker)
     return Checked(claim, proof.sentences[0], proof.citations)
 
 
@@ -171,25 +183,31 @@ def _number(quote: ClaimQuote, passages: Sequence[Passage]) -> int | None:
     return None
 
 
-def _best(claim: Claim, pages: PageSource, search: Search, tables: Tables | None) -> Checked:
-    """The verdict by the sentence of the documents that supports the claim best."""
+def _best(
+    claim: Claim, pages: PageSource, search: Search, tables: Tables | None, checker: Checker | None
+) -> Checked:
+    """The verdict by the sentence of the documents that supports the claim best.
+
+    The second checker is asked about the nearest sentence alone, and only when rules accept none.
+    """
     passages = list(search(f"{claim.question} {claim.sentence}".strip()))
     found = []
     for number, passage in enumerate(passages, 1):
         for start, end in split_sentences(passage.text):
             sentence = passage.text[start:end]
             found.append((coverage(claim.sentence, sentence), -number, sentence))
-    best: Checked | None = None
+    nearest: tuple[Quote, ...] = ()
     for share, number, sentence in sorted(found, reverse=True)[:TRIED]:
         if share < LIKE:
             break
-        checked = _checked(claim, (Quote(sentence, -number),), passages, pages, tables)
+        quotes = (Quote(sentence, -number),)
+        checked = _checked(claim, quotes, passages, pages, tables, None)
         if checked.sentence.support is Support.VERIFIED:
             return checked
-        best = best or checked
-    return best or Checked(
-        claim, Sentence(claim.sentence, (), Support.UNSUPPORTED, reason="nothing_like_it"), ()
-    )
+        nearest = nearest or quotes
+    if nearest:
+        return _checked(claim, nearest, passages, pages, tables, checker)
+    return Checked(claim, Sentence(claim.sentence, (), Support.UNSUPPORTED, reason="nothing_like_it"), ())
 
 
 def claims_from(forms: Iterable[Any]) -> list[Claim]:

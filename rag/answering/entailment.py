@@ -183,6 +183,12 @@ class QuotedContext:
         before = [r for r in self.library.sentences(file, span.page) if r[1] <= span.start]
         return page.text[before[-1][0] : before[-1][1]] if page is not None and before else ""
 
+    @property
+    def cited_text(self) -> str:
+        """The sentences that the quotes touch."""
+        found = dict.fromkeys(sentence for sentence, _ in self._cited)
+        return "\n".join(one for one in found if not any(other != one and other in one for other in found))
+
     @cached_property
     def _is_row(self) -> bool:
         """Whether a quote stands in a line of figures, which only mean something with the table's header."""

@@ -2,10 +2,11 @@
 
 A sentence is *verified* when it cites at least one quote, every quote it cites was found, none of them is an order to
 the model, and it is the words of the sentence quoted (`basis` "quoted") or a strict alignment shows that it follows
-from it ("entailed", see `rag.answering.entailment`). It is *weak* when code cannot tell: the quote stands beside it
-for the reader. It is *unsupported* when no quote was found for it, when it states what the quotes do not hold, or
-when a quote says the opposite (`rag.answering.contradiction`). A sentence in which only figures are missing that are
-computed from those of its quotes is weak, too, and says how they come about (`rag.answering.derivation`).
+from it ("entailed", see `rag.answering.entailment`), or a second checker says so where no rule forbids it. It is
+*weak* when code cannot tell: the quote stands beside it for the reader. It is *unsupported* when no quote was found
+for it, when it states what the quotes do not hold, or when a quote says the opposite (`rag.answering.contradiction`).
+A sentence in which only figures are missing that are computed from those of its quotes is weak, too, and says how
+they come about (`rag.answering.derivation`).
 
 Of the figures of a stored table the headers decide (`rag.answering.table_check`): a sentence whose figures are cells
 of the quoted rows is verified when their headers agree with it, and weak when one of them does not.
@@ -14,13 +15,14 @@ of the quoted rows is verified when their headers agree with it, and weak when o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.alignment import Basis
 from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
 from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.second_check import Checker, Pair, vetoed
 from rag.answering.table_check import TableVerdict, check, quoted_rows
 from rag.answering.tables import Tables
 from rag.messages import Language, message
@@ -70,16 +72,19 @@ def check_draft(
     language: Language = "en",
     question: str = "",
     tables: Tables | None = None,
+    checker: Checker | None = None,
 ) -> CheckedDraft:
     """Every quote looked up and every sentence judged.
 
     `passages` are those the answerer was given, in the order of their numbers; `pages` the index they come from;
     `language` is that of the citations' notes; `question` what the draft answers: a fragment is judged with it.
-    With `tables`, the figures of a quoted table row are compared with their headers.
+    With `tables`, the figures of a quoted table row are compared with their headers. `checker` is asked about the
+    sentences that rules leave open.
     """
     library = PageTexts(pages, language)
     numbered: dict[tuple[object, ...], Citation] = {}
-    judged: list[Sentence] = []
+    judged: list[tuple[Sentence, list[Citation]]] = []
+    open_pairs: dict[int, Pair] = {}
     kept = _without_repeats(draft.sentences)
     repaired = 0
     for sentence in kept:
@@ -92,10 +97,25 @@ def check_draft(
             better = context.repaired(citations)
             verdict, citations = better or (verdict, citations)
             repaired += verdict.support is Support.VERIFIED
-        own = tuple(dict.fromkeys(_numbered(c, numbered).n for c in citations))
-        judged.append(replace(verdict, citations=own))
+        if checker is not None and (pair := context.left_open(verdict, citations)) is not None:
+            open_pairs[len(judged)] = pair
+        judged.append((verdict, citations))
+    for i in _approved(open_pairs, checker, question):
+        verdict = replace(judged[i][0], support=Support.VERIFIED, basis="entailed", reason="checked_by_model")
+        judged[i] = verdict, judged[i][1]
+    sentences = tuple(
+        replace(verdict, citations=tuple(dict.fromkeys(_numbered(c, numbered).n for c in citations)))
+        for verdict, citations in judged
+    )
     notes = (*draft.notes, *([message("answer.repaired", language, count=repaired)] if repaired else []))
-    return CheckedDraft(tuple(judged), tuple(numbered.values()), _joined(kept), notes)
+    return CheckedDraft(sentences, tuple(numbered.values()), _joined(kept), notes)
+
+
+def _approved(pairs: Mapping[int, Pair], checker: Checker | None, question: str) -> list[int]:
+    """The places of the pairs to which the second checker says yes."""
+    if checker is None or not pairs:
+        return []
+    return [i for i, yes in zip(pairs, checker(list(pairs.values()), question), strict=True) if yes]
 
 
 def _without_repeats(sentences: Sequence[DraftSentence]) -> list[DraftSentence]:
@@ -210,6 +230,14 @@ class _Context:
         if not whole:
             return Sentence(text, (), Support.WEAK, reason="a_quote_not_found"), citations
         return Sentence(text, (), Support.VERIFIED, basis=basis, reason=basis), citations
+
+    def left_open(self, verdict: Sentence, citations: Sequence[Citation]) -> Pair | None:
+        """The sentence with what it cites, when no rule decides; None when one does, or not all quotes were found."""
+        cited = self.sentence.quotes or self.sentence.passages
+        if verdict.reason != "not_told_by_code" or not cited or not all(c.verified for c in citations):
+            return None
+        quote = QuotedContext(citations, self.passages, self.library).cited_text
+        return None if vetoed(self.sentence.text, quote, self.question) else (self.sentence.text, quote)
 
     def _table_verdict(self, proven: Sequence[Citation]) -> TableVerdict | None:
         """What the stored tables say of a sentence that quotes their rows; None when it quotes none."""

@@ -1,4 +1,4 @@
-"""`rag check`: sentences from anywhere checked against the index, without a model."""
+"""`rag check`: sentences from anywhere checked against the index, without a model or with one as second checker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.app import EXIT_DONE
-from rag.cli.options import examples, json_option, where_option, with_settings
+from rag.cli.options import CHECKING, examples, json_option, where_option, with_settings
 from rag.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -29,25 +29,29 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False), metavar="CLAIMS")
 @where_option
 @json_option
-@with_settings("k", "embeddings")
+@with_settings("k", "embeddings", "model", *CHECKING)
 def command(settings: Settings, file: str, where: tuple[str, ...], as_json: bool) -> int:
     """Check the sentences of CLAIMS, a JSON Lines file or a document, against the indexed documents.
 
-    With --json one object a line.
+    A chat model named with --model or --check is asked about sentences that rules leave open. With --json one object
+    a line.
     """
     from rag.answering.checking import check_cited, check_claim, read_claims
     from rag.cli.output import tell
     from rag.pipeline import Pipeline
+    from rag.providers.specs import EXTRACTIVE
 
     from_claims = file.endswith((".jsonl", ".ndjson"))
     claims = read_claims(file) if from_claims else _sentences(Path(file))
-    chosen = settings.model_copy(update={"model": "extractive"})
+    second = settings.model or "off" if settings.check == "model" else settings.check
+    second = "off" if second == EXTRACTIVE else second
+    chosen = settings.model_copy(update={"model": EXTRACTIVE, "check": second})
     with Pipeline.open(settings=chosen, notify=tell, command="check") as pipeline:
-        index, search = pipeline.index, partial(pipeline.search, where=where)
+        index, search, checker = pipeline.index, partial(pipeline.search, where=where), pipeline.checker
         results = (
-            (check_claim(claim, index, search, index) for claim in claims)
+            (check_claim(claim, index, search, index, checker) for claim in claims)
             if from_claims
-            else check_cited(claims, index, search, index)
+            else check_cited(claims, index, search, index, checker)
         )
         for checked in results:
             _show(checked, settings, as_json)

@@ -45,6 +45,11 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
     "ray_address": (("--ray-address",), {"metavar": "HOST:PORT", "help": "A Ray cluster, for --engine ray."}),
     "strict": (("--strict",), {"is_flag": True, "default": None, "help": "Withhold what is not verified."}),
+    "check": (
+        ("--check",),
+        {"metavar": "MODEL", "help": "Chat model that checks what rules leave open (default: --model)."},
+    ),
+    "no_check": (("--no-check",), {"is_flag": True, "default": None, "help": "Check by rules alone."}),
     "cache": (("--cache",), {"is_flag": True, "default": None, "help": "Reuse identical model calls."}),
     "offline": (
         ("--offline",),
@@ -59,9 +64,11 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 _EVERYWHERE = ("index", "language", "offline", "debug")
 SEARCH_MODEL = ("expand", "rerank", "rerank_depth")
 """Settings for a model that helps with the search; off by default."""
+CHECKING = ("check", "no_check")
+"""Who checks sentences that rules leave open."""
 ANSWERING = (
     *("model", "prompt", "k", *SEARCH_MODEL),
-    *("temperature", "max_tokens", "max_cost", "abstain", "strict", "cache"),
+    *("temperature", "max_tokens", "max_cost", "abstain", "strict", *CHECKING, "cache"),
 )
 
 
@@ -78,7 +85,10 @@ def with_settings(*names: str) -> Callable[[F], F]:
         def inner(**options: Any) -> Any:
             from rag.settings import load_settings
 
-            settings = load_settings({name: options.pop(name) for name in wanted})
+            flags = {name: options.pop(name) for name in wanted}
+            if flags.pop("no_check", None):
+                flags["check"] = "off"
+            settings = load_settings(flags)
             if settings.offline:
                 from rag.providers.offline import enable_offline
 

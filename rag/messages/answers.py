@@ -155,6 +155,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Citations corrected, because another sentence of the passages says it: {count}.",
         "지문의 다른 문장에 그 내용이 있어 인용을 고친 문장: {count}개.",
     ),
+    "answer.not_checked": (
+        "The model could not check the sentences that rules leave open: {reason}",
+        "규칙으로 판단하지 못한 문장을 모델로 확인하지 못했습니다: {reason}",
+    ),
     "answer.withheld": (
         "Withheld because they could not be verified: {withheld} of {all} sentences.",
         "확인되지 않아 표시하지 않은 문장: {all}개 중 {withheld}개.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
@@ -19,9 +19,10 @@ from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.originals import CurrentPages
 from rag.answering.reply import Draft, parse_reply
+from rag.answering.second_check import Checker, Pair
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import CheckedDraft
-from rag.errors import IndexMismatch
+from rag.errors import BudgetReached, IndexMismatch, ProviderError
 from rag.messages import Language, choose_language, message
 from rag.pipeline.compound import parts_of
 from rag.pipeline.condense import by_rule, completed, is_elliptic, is_small_talk
@@ -64,6 +65,8 @@ class Steps:
     settings: Settings
     generator: Generator | None
     """None for the extractive answerer."""
+    checker: Generator | None
+    """The chat model that checks the sentences of an answer that rules leave open; None for rules alone."""
     model: str
     threshold: float
     """Evidence below it is not enough to answer."""
@@ -305,7 +308,7 @@ class Steps:
         turn.template = (template.name, template.fingerprint)
         return template.file.sentences
 
-    def prove(self, turn: QueryState) -> QueryState:
+    def prove(self, turn: QueryState, config: RunnableConfig) -> QueryState:
         """Look every quote up in the stored pages."""
         if turn.draft is not None and not turn.declined:
             given = turn.packed.passages if turn.packed is not None else turn.passages
@@ -318,9 +321,25 @@ class Steps:
                     language=language,
                     question=turn.standalone,
                     tables=turn.snapshot,
+                    checker=self._second_checker(turn, config),
                 )
             turn.notes += [message("answer.document_outdated", language, file=f) for f in pages.outdated]
         return turn
+
+    def _second_checker(self, turn: QueryState, config: RunnableConfig) -> Checker | None:
+        """The model that checks what rules leave open; when it fails, the answer stays and a note says so."""
+        checker = self.checker
+        if checker is None:
+            return None
+
+        def ask(pairs: Sequence[Pair], question: str) -> Sequence[bool]:
+            try:
+                return checker.check(pairs, question, config)
+            except (ProviderError, BudgetReached) as error:
+                turn.notes.append(message("answer.not_checked", self._language(turn), reason=str(error)))
+                return [False] * len(pairs)
+
+        return ask
 
     def decide(self, turn: QueryState) -> Answer:
         """Answer with what is proven, or decline."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rag.answering.context import Packed, neutralise, pack
 from rag.answering.reply import is_empty
+from rag.answering.second_check import TOP, Pair, layout, read_verdicts
 from rag.errors import BadResponse, ContextTooLong, UsageError
 from rag.messages import choose_language, message
 from rag.pipeline.condense import as_text, read_reply
@@ -118,6 +119,7 @@ def prompt_for(turn: QueryState, settings: Settings, reader: ModelLimits) -> Pro
 
 
 CONDENSE = "condense"
+CHECK = "check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,15 @@ class Generator:
         history = neutralise(as_text(turn.ask.history, prompt.language))
         chain = self._chain(prompt)
         return read_reply(chain.invoke(prompt.values(history=history), config).text, question)
+
+    def check(self, pairs: Sequence[Pair], question: str, config: RunnableConfig) -> list[bool]:
+        """Whether the model finds each sentence stated by what it cites. Raises ProviderError and BudgetReached."""
+        prompt = Prompt(
+            load_template(CHECK, self.settings.prompts_dir), question, self.settings, self.reader, {}
+        )
+        bound = self.model.bind(**prompt.template.sampling.arguments(), logprobs=True, top_logprobs=TOP)
+        reply = (prompt.chat | bound).invoke(prompt.values(sentences=layout(pairs)), config)
+        return read_verdicts(reply.text, reply.response_metadata.get("logprobs"), len(pairs))
 
     def invoke(self, turn: QueryState, config: RunnableConfig) -> None:
         """Fill in `turn.reply`."""

@@ -74,10 +74,23 @@ def open_steps(
         if settings.abstain is not None:
             threshold = settings.abstain
         fixed = None if follow else index.snapshot()
-        return Steps(index, retriever, embeddings, settings, generator, model, threshold, fixed)
+        checker = open_checker(settings, meter, notify, generator)
+        return Steps(index, retriever, embeddings, settings, generator, checker, model, threshold, fixed)
     except BaseException:
         index.close()
         raise
+
+
+def open_checker(
+    settings: Settings, meter: Meter, notify: Callable[[str], None], generator: Generator | None
+) -> Generator | None:
+    """The chat model that checks what rules leave open: the one that answers, another, or none.
+
+    Raises what `chat_model` raises for the model that the setting `check` names.
+    """
+    if settings.check in ("model", "off"):
+        return generator if settings.check == "model" else None
+    return Generator(chat_model(settings.check, settings, meter=meter, notify=notify), settings)
 
 
 def _fitted(index: Index, settings: Settings, notify: Callable[[str], None]) -> float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
 
+    from rag.answering.second_check import Checker
     from rag.pipeline.chain import AnswerChain
     from rag.providers.embedding import EmbeddingProvider
     from rag.store import Index
@@ -101,6 +102,12 @@ class Pipeline:
     def threshold(self) -> float:
         """The evidence score (0 to 1) below which a question is declined."""
         return self.runnable.steps.threshold
+
+    @property
+    def checker(self) -> Checker | None:
+        """The chat model that checks what rules leave open, for `check_claim`; None for rules alone."""
+        generator = self.runnable.steps.checker
+        return None if generator is None else lambda pairs, question: generator.check(pairs, question, {})
 
     @property
     def embeddings(self) -> EmbeddingProvider:

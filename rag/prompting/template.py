@@ -110,6 +110,7 @@ GIVEN: Mapping[Purpose, tuple[str, ...]] = {
     "hypothetical": ("question", "language"),
     "split": ("question", "language"),
     "rerank": ("passages", "question", "language"),
+    "check": ("sentences", "question", "language"),
 }
 """Variables that the program fills, by purpose."""
 NEEDED: Mapping[Purpose, tuple[str, ...]] = {
@@ -119,6 +120,7 @@ NEEDED: Mapping[Purpose, tuple[str, ...]] = {
     "hypothetical": ("question",),
     "split": ("question",),
     "rerank": ("passages", "question"),
+    "check": ("sentences", "question"),
 }
 """Those that the user message must hold."""
 _LANGUAGE_NAMES = {

@@ -180,9 +180,9 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 Language = Literal["en", "ko"]
 LANGUAGES: tuple[Language, ...] = ("en", "ko")
-Purpose = Literal["answer", "condense", "rewrite", "hypothetical", "split", "rerank"]
+Purpose = Literal["answer", "condense", "rewrite", "hypothetical", "split", "rerank", "check"]
 """What a template is for: to answer, to make a follow-up question understandable without the chat, to expand a
-search in one of three ways, or to rate passages."""
+search in one of three ways, to rate passages, or to check sentences against quotes."""
 Output = Literal["numbered", "quoted", "json"]
 Filled = Annotated[str, Field(min_length=1)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ _MARGIN = 1.05
 """Estimates are reserved with this margin, since the server's tokenizer may count a little more."""
 _REFUSED_PARAMETER = re.compile(
     r"(?:unsupported|unknown|unrecognized|invalid|not support|extra inputs).{0,60}?"
-    r"\b(temperature|top_p|max_tokens|stop|presence_penalty|frequency_penalty|seed|stream_options)\b",
+    r"\b(temperature|top_p|max_tokens|stop|presence_penalty|frequency_penalty|seed|stream_options|logprobs|top_logprobs)\b",
     re.I | re.S,
 )
 
@@ -66,7 +67,8 @@ class Guards:
             sampling["max_completion_tokens"] = sampling.pop("max_tokens")
         if "stream_options" in self.dropped:
             sampling["stream_usage"] = False
-        return {name: value for name, value in sampling.items() if name not in self.dropped}
+        refused = self.dropped | ({"logprobs", "top_logprobs"} if "logprobs" in self.dropped else set())
+        return {name: value for name, value in sampling.items() if name not in refused}
 
 
 class Call:
@@ -127,8 +129,14 @@ class Call:
             usage, receipt = self.settle(message.usage_metadata, message.text)
             message.usage_metadata = usage
             message.response_metadata[RECEIPT] = receipt
-            reason = message.response_metadata.get("finish_reason") or "stop"
-            self.keep(message.text, str(reason), usage, receipt)
+            details = {**(generation.generation_info or {}), **message.response_metadata}
+            self.keep(
+                message.text,
+                str(details.get("finish_reason") or "stop"),
+                usage,
+                receipt,
+                details.get("logprobs"),
+            )
         return result
 
     def settle(self, reported: UsageMetadata | None, text: str) -> tuple[UsageMetadata, dict[str, Any]]:
@@ -172,9 +180,12 @@ class Call:
         if reply is None:
             return None
         self.guards.meter.book(None, self.guards.place.spec, Usage(cached_calls=1), False)
-        return _message(
+        kept = _message(
             reply.text, reply.finish_reason, 0, 0, {"cost_usd": 0.0, "cached": True, "estimated": False}
         )
+        if reply.logprobs:
+            kept.response_metadata["logprobs"] = json.loads(reply.logprobs)
+        return kept
 
     def _paid_before(self) -> AIMessage | None:
         """The reply that this piece of work paid for before it was interrupted."""
@@ -187,15 +198,23 @@ class Call:
         receipt = {"cost_usd": usage.cost_usd, "cached": False, "estimated": paid.estimated}
         return _message(paid.content, paid.finish_reason, usage.input_tokens, usage.output_tokens, receipt)
 
-    def keep(self, text: str, reason: str, usage: UsageMetadata, receipt: dict[str, Any]) -> None:
+    def keep(
+        self,
+        text: str,
+        reason: str,
+        usage: UsageMetadata,
+        receipt: dict[str, Any],
+        logprobs: dict[str, Any] | None = None,
+    ) -> None:
         """Keep the reply: for this piece of work, and for identical calls when such are answered from the cache."""
         if not text.strip():
             return  # a failure of the model, which an identical call must not repeat
-        if (journal := current_paid_work()) is not None:
+        if (journal := current_paid_work()) is not None and logprobs is None:  # they have no place there
             billed = Usage(usage["input_tokens"], usage["output_tokens"], receipt["cost_usd"], calls=1)
             journal.put(self._key(), Paid(text, billed, reason, receipt["estimated"]))
         if self._replies is not None:
-            self._replies.put(self._key(), Reply(text, reason))
+            said = json.dumps(logprobs) if logprobs is not None else ""
+            self._replies.put(self._key(), Reply(text, reason, said))
 
 
 class StreamedCall:

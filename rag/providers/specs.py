@@ -70,7 +70,10 @@ def nearest_provider(name: str) -> str:
 
 
 SAMPLING = frozenset(
-    {"temperature", "top_p", "max_tokens", "stop", "presence_penalty", "frequency_penalty", "seed"}
+    {
+        *("temperature", "top_p", "max_tokens", "stop", "presence_penalty", "frequency_penalty", "seed"),
+        *("logprobs", "top_logprobs"),
+    }
 )
 _REASONING = re.compile(r"o\d|gpt-5(?!.*chat)|gpt-6")
 _COMMON = frozenset({"temperature", "top_p", "max_tokens", "stop"})

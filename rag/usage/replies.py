@@ -13,7 +13,8 @@ from typing import Any
 
 FILE_NAME = "replies.db"
 _SCHEMA = (
-    "create table if not exists replies (key text primary key, text text not null, finish text not null)"
+    "create table if not exists kept (key text primary key, text text not null, finish text not null,"
+    " logprobs text not null)"
 )
 
 
@@ -23,6 +24,8 @@ class Reply:
 
     text: str
     finish_reason: str = "stop"
+    logprobs: str = ""
+    """What the server said of the probabilities of its words, as JSON; empty when it was not asked."""
 
 
 class ReplyCache:
@@ -43,10 +46,10 @@ class ReplyCache:
         try:
             with closing(sqlite3.connect(self.path, timeout=5)) as db:
                 db.execute("pragma trusted_schema = off")
-                row = db.execute("select text, finish from replies where key = ?", (key,)).fetchone()
+                row = db.execute("select text, finish, logprobs from kept where key = ?", (key,)).fetchone()
         except sqlite3.Error:
             return None
-        return Reply(str(row[0]), str(row[1])) if row else None
+        return Reply(*map(str, row)) if row else None
 
     def put(self, key: str, reply: Reply) -> None:
         try:
@@ -54,8 +57,7 @@ class ReplyCache:
             with closing(sqlite3.connect(self.path, timeout=5)) as db, db:
                 db.execute("pragma trusted_schema = off")
                 db.execute(_SCHEMA)
-                db.execute(
-                    "insert or replace into replies values (?, ?, ?)", (key, reply.text, reply.finish_reason)
-                )
+                row = (key, reply.text, reply.finish_reason, reply.logprobs)
+                db.execute("insert or replace into kept values (?, ?, ?, ?)", row)
         except (sqlite3.Error, OSError):
             return

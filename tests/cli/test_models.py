@@ -310,7 +310,7 @@ def test_claims_are_checked_one_line_each(rag: Run, index: Path, tmp_path: Path)
     first, second, third = (json.loads(line) for line in done.out.splitlines())
     assert (first["id"], first["support"], first["basis"]) == ("a", "verified", "entailed")
     assert [(c["file"], c["page"], c["verified"]) for c in first["citations"]] == [(FILE, 4, True)]
-    assert (second["id"], second["support"], second["basis"]) == ("b", "weak", None)
+    assert (second["id"], second["support"], second["reason"]) == ("b", "unsupported", "contradicted")
     assert (third["id"], third["support"], third["basis"]) == ("c", "verified", "quoted")
 
 

@@ -173,6 +173,46 @@ def test_an_empty_reply_is_asked_for_again_once_and_then_a_failure(
         assert len(server.chat_requests()) == 2
 
 
+REWORDED = "The harbour bridge has carried traffic since 24 October 1931."
+
+
+def checked_reply(request: Request) -> str:
+    """An answer in other words than the page's, and a yes to it."""
+    checking = "Sentence: " in str(request.messages[-1]["content"])
+    return "1: yes" if checking else f"{REWORDED} [{number_of(request, '24 October 1931')}]"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "check", "calls", "reason"),
+    [
+        (0.97, "model", 2, "checked_by_model"),
+        (None, "model", 2, "checked_by_model"),
+        (0.6, "model", 2, "not_told_by_code"),
+        (0.97, "openai:gpt-4o", 2, "checked_by_model"),
+        (0.97, "off", 1, "not_told_by_code"),
+    ],
+)
+def test_the_chat_model_checks_what_rules_leave_open(
+    opened: Open, confidence: float | None, check: str, calls: int, reason: str
+) -> None:
+    with OpenAIServer(reply=checked_reply, confidence=confidence) as server:
+        answer = opened(server, check=check, temperature=0.0, cache=True).ask(QUESTION)
+        again = opened(server, check=check, temperature=0.0, cache=True).ask(QUESTION)
+        models = [str(request.body["model"]) for request in server.chat_requests()]
+    assert answer.sentences[0].reason == again.sentences[0].reason == reason
+    assert answer.verified is (reason == "checked_by_model")
+    assert len(models) == answer.usage.calls - 1 == calls  # and one embedding
+    assert models[1:] == ([] if check == "off" else ["gpt-4o" if "4o" in check else "gpt-4o-mini"])
+
+
+def test_an_answer_is_kept_when_its_check_fails(opened: Open) -> None:
+    faults = lambda request: Fault("500") if "Sentence: " in str(request.body) else None  # noqa: E731
+    with OpenAIServer(reply=checked_reply, faults=faults) as server:
+        answer = opened(server).ask(QUESTION)
+    assert (answer.status, answer.sentences[0].support) == ("answered", Support.WEAK)
+    assert any(texts("answer.not_checked")["en"].partition(":")[0] in note for note in answer.notes)
+
+
 def test_the_documents_do_not_hold_it_says_the_evidence_before_any_model(opened: Open) -> None:
     with OpenAIServer(reply=right_reply) as server:
         answer = opened(server, abstain=0.999).ask("Which glacier melts fastest in Patagonia?")

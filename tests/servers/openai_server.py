@@ -127,7 +127,9 @@ class OpenAIServer:
         report_usage: bool = True,
         chunk_delay: float = 0.0,
         port: int = 0,
+        confidence: float | None = None,
     ) -> None:
+        """`confidence`: the probability that is told of each yes or no, where probabilities are asked for."""
         self.key = key or ""
         self.dimension = dimension
         self.requests: list[Request] = []
@@ -138,6 +140,7 @@ class OpenAIServer:
         self.report_usage = report_usage
         self.chunk_delay = chunk_delay
         self.most_at_once = 0
+        self.confidence = confidence
         self._reply = reply
         self._faults = faults if callable(faults) else _in_order(faults)
         self._lock = threading.Lock()
@@ -380,6 +383,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._stream(request, text, reason, usage, kind)
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
+        if request.body.get("logprobs") and self.owner.confidence is not None:
+            choice["logprobs"] = _logprobs(text, self.owner.confidence)
         answer = {**self._head(request, "chat.completion"), "choices": [choice]}
         if self.owner.report_usage:
             answer["usage"] = usage
@@ -479,6 +484,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _logprobs(text: str, confidence: float) -> dict[str, Any]:
+    """Probabilities of the words of a reply: those of yes against no."""
+
+    def told(word: str, probability: float) -> dict[str, Any]:
+        return {"token": word, "logprob": math.log(probability), "bytes": None}
+
+    content = []
+    for word in re.findall(r"\s*(?:\w+|[^\w\s])", text):
+        other = {"yes": "no", "no": "yes"}.get(word.strip())
+        likely = [told(word, confidence), told(other, 1 - confidence)] if other else [told(word, 1.0)]
+        content.append({**likely[0], "top_logprobs": likely})
+    return {"content": content, "refusal": None}
 
 
 def _packed(vector: list[float]) -> str:
