@@ -23,6 +23,7 @@ from ingest.pdf.fonts import FontJudge
 from ingest.pdf.pages import FEW, PageStatistics, read_page
 from ingest.plan import OCR_TRIED
 from ingest.raw import Line, RawDocument, RawPage
+from ingest.tables.finder import carry_over
 from rag.types import Status
 
 if TYPE_CHECKING:
@@ -254,6 +255,8 @@ def _read_with_pdfium(
     fonts = FontJudge()
     for number in range(1, count + 1):
         page = _page(document, number, fonts, second, options, tell)
+        if read.pages:
+            carry_over(read.pages[-1], page)
         read.pages.append(page)
         characters += page.characters
         if characters > options.max_characters:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ingest.pdf.characters import PlacedLine
-from ingest.raw import Line, LineKind, RawTable
+from ingest.raw import Line, LineKind, RawPage, RawTable
 from ingest.tables.columns import Column, columns_of, label_edge
 from ingest.tables.headers import header_paths, tiers
 from ingest.tables.labels import table_rows
@@ -33,6 +33,10 @@ _BETWEEN = 4
 """Rows without figures (groups, wrapped labels) that may lie between two rows of data."""
 _WRAPPED = 8
 """Lines of a label at most that lie between two parts of one table."""
+_RUNNING_LINES = 3
+"""Lines of a running header or footer that may lie between the parts of a table on two pages."""
+_SAME_COLUMN = 8.0
+"""Points by which the right edges of one column's figures differ on two pages."""
 _HEADER_ROWS = 12
 _TITLE = 220
 """Characters of a title at most: the end of the sentence that introduces the table."""
@@ -67,6 +71,51 @@ def find_tables(lines: Sequence[PlacedLine], width: float, positions: Positions)
             tables.append(table)
             before, at = columns, last
     return tables
+
+
+def carry_over(before: RawPage, page: RawPage) -> None:
+    """Give the first table of a page what the last one of the page before says, when it is the rest of it.
+
+    It is when nothing but running lines is between the two and its figures stand in the same columns: then one
+    without column headers takes those, and one that repeats them the title and the unit.
+    """
+    if not before.tables or not page.tables:
+        return
+    last, first = before.tables[-1], page.tables[0]
+    ends, begins = _box_of(last), _box_of(first)
+    if ends is None or begins is None:
+        return
+    under = sum(line.placed and line.middle < ends[1] for line in before.lines)
+    above = sum(line.placed and line.middle > begins[3] and line not in first.head for line in page.lines)
+    if under > _RUNNING_LINES or above > _RUNNING_LINES or not _same_columns(last, first):
+        return
+    if not any(first.columns):
+        first.columns = list(last.columns)
+    if first.columns == last.columns:
+        first.title, first.unit = last.title or first.title, first.unit or last.unit
+
+
+def _box_of(table: RawTable) -> tuple[float, float, float, float] | None:
+    """Left, bottom, right, top of the cells, None when their places are not known."""
+    boxes = [cell.box for row in table.rows for cell in row.cells if cell.box is not None]
+    if not boxes:
+        return None
+    left, bottom, right, top = zip(*boxes, strict=True)
+    return min(left), min(bottom), max(right), max(top)
+
+
+def _same_columns(table: RawTable, other: RawTable) -> bool:
+    """Whether the columns of two tables are as many and stand at the same places, by the edges of their figures."""
+
+    def edges(of: RawTable) -> dict[int, float]:
+        cells = [cell for row in of.rows for cell in row.cells if cell.box is not None]
+        return {
+            cell.column: max(c.box[2] for c in cells if c.column == cell.column and c.box) for cell in cells
+        }
+
+    ours, theirs = edges(table), edges(other)
+    same = ours.keys() == theirs.keys() and len(table.columns) == len(other.columns)
+    return same and all(abs(ours[column] - theirs[column]) < _SAME_COLUMN for column in ours)
 
 
 def _goes_on(

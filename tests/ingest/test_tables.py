@@ -9,7 +9,7 @@ import pytest
 from reportlab.pdfgen.canvas import Canvas
 
 from rag.types import Table
-from tests.ingest.pdfs import HEIGHT, KOREAN, Draw, lines, write_pdf
+from tests.ingest.pdfs import HEIGHT, KOREAN, Draw, both, lines, write_pdf
 from tests.ingest.support import read_file
 
 Cells = dict[tuple[tuple[str, ...], str], str]
@@ -86,6 +86,31 @@ def test_a_header_over_several_columns_is_a_header_of_each(tmp_path: Path) -> No
         ("International", "2019"),
         ("International", "2018"),
     )
+
+
+@pytest.mark.parametrize("repeated", [(), STATEMENT[:1]], ids=["no headers", "headers again"])
+def test_a_table_goes_on_on_the_next_page(tmp_path: Path, repeated: Sequence[Sequence[str]]) -> None:
+    def running(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 8)
+        canvas.drawString(72, HEIGHT - 40, "Harbour Works plc - annual report")
+
+    rest = [*repeated, ("Rent", "1,204", "1,377"), ("Fees", "88", "91"), ("Sum", "$ 1,292", "$ 1,468")]
+    path = write_pdf(tmp_path / "two.pdf", [grid(STATEMENT), both(running, grid(rest))])
+    first, second = read_file(path).tables
+    assert second.columns == first.columns == (("2019",), ("2018",))
+    assert second.unit == first.unit == "in millions"
+    assert cells_of(second)[("Rent",), "2018"] == "1,377"
+
+
+def test_another_table_on_the_next_page_keeps_its_own_headers(tmp_path: Path) -> None:
+    other = [("(in tonnes)", "Coal", "Grain"), ("Imports", "1,204", "1,377"), ("Exports", "88", "91")]
+    below = lines(
+        "Cargo is weighed at the gate.", "The scales are tested every year.", "A third line.", "A fourth."
+    )
+    path = write_pdf(tmp_path / "two.pdf", [both(grid(STATEMENT), lines("x", top=200)), grid(other)])
+    assert read_file(path).tables[1].columns == (("Coal",), ("Grain",))
+    apart = [grid(STATEMENT), both(below, grid([("", ""), ("", ""), ("", ""), ("", ""), *other[1:]]))]
+    assert read_file(write_pdf(tmp_path / "apart.pdf", apart)).tables[1].columns == ((), ())
 
 
 def test_korean_headers_and_units(tmp_path: Path) -> None:
