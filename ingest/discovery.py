@@ -23,6 +23,8 @@ class Format(StrEnum):
     HTML = "html"
     CSV = "csv"
     DOCX = "docx"
+    XLSX = "xlsx"
+    PPTX = "pptx"
     UNSUPPORTED = "unsupported"
 
 
@@ -38,6 +40,12 @@ _BY_SUFFIX = {
     ".csv": Format.CSV,
     ".tsv": Format.CSV,
     ".docx": Format.DOCX,
+    ".docm": Format.DOCX,
+    ".xlsx": Format.XLSX,
+    ".xlsm": Format.XLSX,
+    ".pptx": Format.PPTX,
+    ".pptm": Format.PPTX,
+    ".ppsx": Format.PPTX,
 }
 _MEND = {
     ".doc": "save it as DOCX or PDF",
@@ -45,10 +53,11 @@ _MEND = {
     ".hwpx": "save it as PDF",
     ".rtf": "save it as DOCX or PDF",
     ".odt": "save it as DOCX or PDF",
-    ".ppt": "save it as PDF",
-    ".pptx": "save it as PDF",
-    ".xls": "save it as CSV",
-    ".xlsx": "save it as CSV",
+    ".ppt": "save it as PPTX or PDF",
+    ".xls": "save it as XLSX",
+    ".xlsb": "save it as XLSX",
+    ".ods": "save it as XLSX",
+    ".odp": "save it as PPTX or PDF",
 }
 _OWN_FOLDERS = ("index.db", "run.json")
 """Files by which a folder is one that this program wrote: an index, a run of an evaluation."""

@@ -35,6 +35,8 @@ class Line:
     mark: LineKind = LineKind.UNKNOWN
     cells: tuple[str, ...] = ()
     """The cells of a table's row by column, empty ones included, where the format says them."""
+    names: tuple[str, ...] = ()
+    """The names of these cells in a sheet (`C14`), where they have one."""
     head: bool = False
     """Whether such a row holds headers."""
     named: tuple[tuple[str, str], ...] = ()
@@ -57,6 +59,7 @@ class RawCell:
     text: str
     column: int
     box: tuple[float, float, float, float] | None = None
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -66,6 +69,8 @@ class RawRow:
     lines: list[Line]
     path: tuple[str, ...]
     cells: list[RawCell]
+    name: str = ""
+    """The name of its first cell in a sheet."""
 
 
 @dataclass(slots=True)

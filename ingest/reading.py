@@ -13,8 +13,8 @@ from ingest.discovery import Format
 from ingest.options import ReadOptions
 from ingest.pdf.document import Tell, read_pdf
 from ingest.raw import RawDocument
+from ingest.readers.archive import NotReadable
 from ingest.readers.files import read_file
-from rag.errors import MissingExtra
 from rag.types import Chunk, Page, Status, Table
 
 _PAGES_NAMED = 8
@@ -51,8 +51,8 @@ def read(job: ReadJob, options: ReadOptions, tell: Tell) -> Reading:
         raw = _raw(job, options, tell)
     except OSError as error:
         return Reading(Status.UNREADABLE, error.strerror or "cannot be read")
-    except MissingExtra as error:
-        return Reading(Status.UNSUPPORTED, str(error))
+    except NotReadable as error:
+        return Reading(error.status, str(error))
     except (ValueError, RecursionError) as error:
         return Reading(Status.DAMAGED, str(error) or "cannot be understood")
     if raw.status is not Status.OK and not raw.pages:

@@ -100,6 +100,8 @@ class Cell:
     end: int
     box: tuple[float, float, float, float] | None = None
     """Left, bottom, right, top in points on the page as it is read; None for formats without a layout."""
+    name: str = ""
+    """Its name in a spreadsheet (`Budget!C14`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class Row:
     start: int
     end: int
     cells: tuple[Cell, ...]
+    name: str = ""
+    """In a spreadsheet the name of its first cell (`Budget!A14`)."""
 
     @property
     def label(self) -> str:
@@ -142,6 +146,8 @@ class CellReference:
     row: tuple[str, ...]
     column: tuple[str, ...]
     unit: str = ""
+    name: str = ""
+    """Its name in a spreadsheet (`Budget!C14`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,14 +97,11 @@ def test_the_commands_work(installed: Installed) -> None:
     assert installed.rag("prompts", "list").stdout
 
 
-def test_word_files_with_the_extra(installed: Installed, wheel: Path, tmp_path: Path) -> None:
+def test_word_files(installed: Installed, tmp_path: Path) -> None:
     document = docx.Document()
     document.add_paragraph(GUIDE)
     document.save(tmp_path / "guide.docx")
     index = ("--index", tmp_path / "index")
-    (row,) = installed.json_of("ingest", tmp_path / "guide.docx", *index, "--offline")["files"]
-    assert "pagequote[docx]" in row["reason"]
-    installed.pip("install", f"{wheel}[docx]")
     (row,) = installed.json_of("ingest", tmp_path / "guide.docx", *index, "--offline")["files"]
     assert (row["file"], row["status"]) == ("guide.docx", "ok")
 

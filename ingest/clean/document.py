@@ -285,9 +285,9 @@ def _placed_row(raw: RawRow, text: str, places: Mapping[int, Range]) -> Row | No
         match = _find(cell.text, text, cursors.get(id(cell.line), place[0]), place[1])
         if match is not None:
             cursors[id(cell.line)] = match[1]
-            cells.append(Cell(cell.column, cell.text, *match, cell.box))
+            cells.append(Cell(cell.column, cell.text, *match, cell.box, cell.name))
     start, end = min(a for a, _ in ranges), max(b for _, b in ranges)
-    return Row(raw.path, start, end, tuple(cells)) if cells else None
+    return Row(raw.path, start, end, tuple(cells), raw.name) if cells else None
 
 
 def _find(words: str, text: str, start: int, end: int) -> Range | None:

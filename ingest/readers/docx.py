@@ -8,24 +8,20 @@ from typing import Any
 
 from ingest.options import ReadOptions
 from ingest.raw import Line, LineKind, RawDocument
+from ingest.readers.archive import open_archive
 from ingest.readers.colours import WHITE, Colour, hex_colour
 from ingest.readers.text import paginate
 from ingest.readers.word_body import Counts, Story
 from ingest.readers.word_styles import Styles, W
-from rag.errors import MissingExtra
 from rag.types import Status
 
 
 def read_docx(path: Path, options: ReadOptions | None = None) -> RawDocument:
-    """The document, laid out as pages.
+    """The document, laid out as pages. Raises NotReadable, ValueError when the file is not a DOCX."""
+    import docx
 
-    Raises MissingExtra without python-docx, ValueError when the file is not a DOCX.
-    """
-    try:
-        import docx
-    except ImportError as error:
-        raise MissingExtra("python-docx", "docx", "Reading DOCX") from error
     options = options or ReadOptions()
+    open_archive(path, "Word", options).close()
     try:
         document = docx.Document(str(path))
         reader = _DocxReader(document, options)

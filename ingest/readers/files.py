@@ -15,7 +15,9 @@ from ingest.raw import Line, LineKind, RawDocument
 from ingest.readers.docx import read_docx
 from ingest.readers.html import declared_charset, read_html
 from ingest.readers.markdown import markdown_lines
+from ingest.readers.pptx import read_pptx
 from ingest.readers.text import Decoded, decode, marked, paginate, typed_lines
+from ingest.readers.xlsx import read_xlsx
 from rag.types import Status
 
 _BINARY = 0.1
@@ -23,12 +25,14 @@ _BINARY = 0.1
 
 
 def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
-    """Read a text, Markdown, HTML, CSV or DOCX file.
+    """Read a file that is no PDF.
 
-    Raises OSError, MissingExtra for DOCX without its package, ValueError for a damaged file.
+    Raises OSError, NotReadable, ValueError for a damaged file.
     """
-    if kind is Format.DOCX:
-        return read_docx(path, options)
+    if not path.stat().st_size:
+        return RawDocument(status=Status.EMPTY, reason="the file is empty")
+    if kind in _OFFICE:
+        return _OFFICE[kind](path, options)
     if path.stat().st_size > options.max_characters:
         limit = options.max_characters
         return RawDocument(status=Status.TOO_LARGE, reason=f"more than {limit:,} characters")
@@ -117,6 +121,7 @@ def _is_binary(text: str) -> bool:
     return control > _BINARY * len(sample)
 
 
+_OFFICE = {Format.DOCX: read_docx, Format.XLSX: read_xlsx, Format.PPTX: read_pptx}
 _READERS = {
     Format.TEXT: _read_text,
     Format.MARKDOWN: _read_markdown,

@@ -1,4 +1,4 @@
-"""Tables of formats that say where their cells are: HTML, Markdown, DOCX and CSV."""
+"""Tables of formats that say where their cells are: HTML, Markdown, CSV and office files."""
 
 from __future__ import annotations
 
@@ -71,11 +71,17 @@ def _rows(lines: Sequence[Line], rows: Sequence[tuple[str, ...]], labels: int) -
     group = ""
     for line, row in zip(lines, rows, strict=True):
         path = tuple(dict.fromkeys(tidy(text) for text in row[:labels] if text))
-        cells = [RawCell(line, text, column) for column, text in enumerate(row[labels:]) if text]
+        names = (*line.names, *[""] * (len(row) - len(line.names)))
+        cells = [
+            RawCell(line, text, column - labels, name=names[column])
+            for column, text in enumerate(row)
+            if text and column >= labels
+        ]
         if not cells:
             group = path[0] if path else group
             continue
-        yield RawRow([line], (*([group] if group else []), *path), cells)
+        name = next(filter(None, line.names), "")
+        yield RawRow([line], (*([group] if group else []), *path), cells, name)
 
 
 def named_rows(lines: Sequence[Line], title: str = "") -> list[RawTable]:

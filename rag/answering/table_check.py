@@ -118,7 +118,7 @@ def check(sentence: str, question: str, quoted: Sequence[Quoted]) -> TableVerdic
 def reference(place: Place, row: Row, cell: Cell) -> CellReference:
     """The cell as a citation names it."""
     column = place.table.columns[cell.column] if cell.column < len(place.table.columns) else ()
-    return CellReference(cell.text, row.path, column, place.table.unit)
+    return CellReference(cell.text, row.path, column, place.table.unit, cell.name)
 
 
 def _headers(quoted: Quoted) -> Iterator[str]:

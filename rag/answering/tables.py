@@ -97,7 +97,9 @@ class Match:
 
     @property
     def reference(self) -> CellReference:
-        return CellReference(self.cell.text, self.row.path, self.column, self.place.table.unit)
+        return CellReference(
+            self.cell.text, self.row.path, self.column, self.place.table.unit, self.cell.name
+        )
 
 
 def cell_years(place: Place, row: Row, cell: Cell) -> frozenset[str]:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from rag.answering.alignment import Basis
 from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
+from rag.answering.locations import located
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.answering.second_check import Checker, Pair, vetoed
 from rag.answering.table_check import TableVerdict, check, quoted_rows
@@ -99,7 +100,7 @@ def check_draft(
             repaired += verdict.support is Support.VERIFIED
         if checker is not None and (pair := context.left_open(verdict, citations)) is not None:
             open_pairs[len(judged)] = pair
-        judged.append((verdict, citations))
+        judged.append((verdict, [located(c, library, tables) for c in citations]))
     for i in _approved(open_pairs, checker, question):
         verdict = replace(judged[i][0], support=Support.VERIFIED, basis="entailed", reason="checked_by_model")
         judged[i] = verdict, judged[i][1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.output import columns, one_line, wrapped
-from rag.messages import Language, choose_language, message
+from rag.messages import Language, choose_language, message, place_name
 from rag.pipeline.condense import carried_over
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, Sentence, Support
@@ -86,7 +86,7 @@ def sentence_line(sentence: Sentence, language: Language) -> str:
 
 def citation_line(citation: Citation, language: Language) -> str:
     """`[n] file, page`, what the check of the quote found, and the quote below it."""
-    page = page_name(citation.page, citation.page_label, language)
+    page = page_name(citation.file, citation.page, citation.page_label, language)
     head = click.style(f"[{citation.n}] {one_line(citation.file)}, {page}", bold=True)
     verdict = ("✓ " if citation.verified else "✗ ") + message(
         f"answer.quote_{citation.status.name.lower()}", language
@@ -118,11 +118,9 @@ def difference_text(difference: Iterable[tuple[str, str, str]], language: Langua
     return re.sub(r"\{\+.*?\+\}", lambda m: click.style(m.group(), fg="green"), shown, flags=re.S)
 
 
-def page_name(page: int, label: str, language: Language) -> str:
-    """The physical page, with the printed label beside it when they differ."""
-    if label and label != str(page):
-        return message("answer.page_printed", language, page=page, label=one_line(label))
-    return message("answer.page", language, page=page)
+def page_name(file: str, page: int, label: str, language: Language) -> str:
+    """The place as a reader of the document knows it, as one safe line."""
+    return one_line(place_name(file, page, label, language))
 
 
 def footer(answer: Answer, language: Language, *, verbose: bool = False) -> str:
@@ -149,7 +147,7 @@ def passage_line(rank: int, passage: Passage, language: Language) -> str:
     """A passage in two lines: its rank and page, and how it begins."""
     from rich.text import Text
 
-    page = page_name(passage.page, passage.page_label, language)
+    page = page_name(passage.file, passage.page, passage.page_label, language)
     snippet = Text(one_line(passage.text))
     snippet.truncate(columns() - 5, overflow="ellipsis")
     return f"  {rank}. {one_line(passage.file)}, {page}\n     {snippet.plain}"

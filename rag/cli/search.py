@@ -95,7 +95,7 @@ def _keywords(question: str) -> list[str]:
 
 def _passage_text(rank: int, passage: Passage, keywords: Iterable[str], language: Language) -> str:
     """A passage with its page, why it was found, and its text with the keywords marked."""
-    page = page_name(passage.page, passage.page_label, language)
+    page = page_name(passage.file, passage.page, passage.page_label, language)
     heading = f" · {one_line(passage.heading)}" if passage.heading else ""
     head = click.style(f"{rank}. {one_line(passage.file)}, {page}", bold=True) + heading
     text = wrapped(one_line(passage.text), "   ")

@@ -189,7 +189,9 @@ def _no_page(index: Index, file: str, page: int) -> UsageError:
 
 def page_around(index: Index, citation: Citation, language: Language) -> str:
     """The page's text around the quote with the quote marked; the whole page when there is no quote."""
-    head = f"{one_line(citation.file)}, {page_name(citation.page, citation.page_label, language)}"
+    head = (
+        f"{one_line(citation.file)}, {page_name(citation.file, citation.page, citation.page_label, language)}"
+    )
     lines = [click.style(head, bold=True)]
     for number in dict.fromkeys((citation.page, *(span.page for span in citation.spans))):
         page = index.page(citation.file, number)
@@ -197,7 +199,7 @@ def page_around(index: Index, citation: Citation, language: Language) -> str:
             lines.append(message("command.page_not_indexed", language, page=number))
             continue
         if number != citation.page:
-            lines.append(click.style(page_name(number, page.label, language), bold=True))
+            lines.append(click.style(page_name(citation.file, number, page.label, language), bold=True))
         lines.append(_marked(page.text, [s for s in citation.spans if s.page == number], citation.quote))
     return "\n".join(lines)
 

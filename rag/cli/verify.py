@@ -82,7 +82,7 @@ def _print(file: str, found: Verification, language: Language) -> None:
     mark, colour = ("✓", "green") if found.holds else ("✗", "red")
     click.echo(f"{click.style(mark, fg=colour)} {one_line(file)}: {one_line(found.receipt.question)}")
     for check in found.checks:
-        place = f"{one_line(check.saved.file)}, {page_name(check.saved.page, '', language)}"
+        place = f"{one_line(check.saved.file)}, {page_name(check.saved.file, check.saved.page, '', language)}"
         key = f"command.verify_{check.outcome.value.replace(' ', '_')}"
         click.echo(f"  [{check.saved.n}] {place}: {message(key, language, page=check.page)}")
         if not check.outcome.stands:

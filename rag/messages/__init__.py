@@ -18,6 +18,8 @@ from typing import Literal
 Language = Literal["en", "ko"]
 LANGUAGES: dict[Language, str] = {"en": "English", "ko": "한국어"}
 """The languages with their own names."""
+_SLIDES = frozenset({"pptx", "pptm", "ppsx"})
+_SHEETS = frozenset({"xlsx", "xlsm"})
 
 
 def message(key: str, language: Language, **values: object) -> str:
@@ -30,6 +32,24 @@ def texts(key: str) -> dict[Language, str]:
     """The message `key` in every language, nothing filled in. Raises KeyError for an unknown key."""
     english, korean = catalogue()[key]
     return {"en": english, "ko": korean}
+
+
+def place_name(file: str, page: int, label: str, language: Language, plain: str = "answer.page") -> str:
+    """A place in a document: its physical page, with the printed label beside it when they differ.
+
+    Where a format has no printed pages it is the slide, the sheet or its cell, or the section and paragraph. `plain`
+    is the message for a page.
+    """
+    suffix = file.rpartition(".")[2].lower()
+    if suffix in _SLIDES:
+        return message("answer.slide", language, page=page)
+    if label and suffix in _SHEETS:
+        return message("answer.cell" if "!" in label else "answer.sheet", language, label=label)
+    if section := re.fullmatch(r"section (\d+), paragraph (\d+)", label):
+        return message("answer.section", language, section=section[1], paragraph=section[2])
+    if label and label != str(page) and plain == "answer.page":
+        return message("answer.page_printed", language, page=page, label=label)
+    return message(plain, language, page=page)
 
 
 def choose_language(setting: str, *detected: str | None) -> Language:

@@ -69,6 +69,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "command.error": ("Error: {sentence}", "오류: {sentence}"),
     # citations
     "answer.page": ("page {page}", "{page}쪽"),
+    "answer.slide": ("slide {page}", "슬라이드 {page}"),
+    "answer.sheet": ("sheet {label}", "시트 {label}"),
+    "answer.cell": ("cell {label}", "셀 {label}"),
+    "answer.section": ("section {section}, paragraph {paragraph}", "구역 {section}, 문단 {paragraph}"),
     "answer.page_printed": ("page {page} (printed as {label})", "{page}쪽(인쇄된 번호 {label})"),
     "answer.quote_found": ("found on the page", "페이지에서 확인됨"),
     "answer.quote_moved": (

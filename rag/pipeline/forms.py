@@ -68,7 +68,7 @@ def cell_form(cell: CellReference) -> Form:
         "row": list(cell.row),
         "column": list(cell.column),
         "unit": cell.unit or None,
-    }
+    } | ({"name": cell.name} if cell.name else {})
 
 
 def citations_of(answer: Mapping[str, Any]) -> list[Citation]:
@@ -100,7 +100,9 @@ def _read_cell(form: Mapping[str, Any] | None) -> CellReference | None:
     if form is None:
         return None
     row, column = (tuple(map(str, form[side])) for side in ("row", "column"))
-    return CellReference(str(form["value"]), row, column, str(form.get("unit") or ""))
+    return CellReference(
+        str(form["value"]), row, column, str(form.get("unit") or ""), str(form.get("name") or "")
+    )
 
 
 def sentence_form(sentence: Sentence) -> Form:

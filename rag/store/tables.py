@@ -11,8 +11,12 @@ from rag.types import Cell, Row, Table
 def table_form(table: Table) -> list[Any]:
     """A table as `[page, title, unit, columns, rows, start, end]`; `table_of` reads it."""
     rows = [
-        [list(row.path), row.start, row.end, [_cell_form(cell) for cell in row.cells]] for row in table.rows
-    ]
+        [
+            list(row.path), row.start, row.end, [_cell_form(cell) for cell in row.cells],
+            *([row.name] if row.name else []),
+        ]
+        for row in table.rows
+    ]  # fmt: skip
     columns = [list(path) for path in table.columns]
     return [table.page, table.title, table.unit, columns, rows, table.start, table.end]
 
@@ -33,17 +37,20 @@ def table_of(form: Sequence[Any]) -> Table:
 
 def _cell_form(cell: Cell) -> list[Any]:
     box = None if cell.box is None else [round(edge, 1) for edge in cell.box]
-    return [cell.column, cell.text, cell.start, cell.end, box]
+    form = [cell.column, cell.text, cell.start, cell.end, box]
+    return [*form, cell.name] if cell.name else form
 
 
 def _row_of(form: Sequence[Any]) -> Row:
-    path, start, end, cells = form
-    return Row(tuple(map(str, path)), int(start), int(end), tuple(_cell_of(cell) for cell in cells))
+    path, start, end, cells, *name = form  # a row of a sheet has a name
+    found = tuple(_cell_of(cell) for cell in cells)
+    return Row(tuple(map(str, path)), int(start), int(end), found, "".join(map(str, name)))
 
 
 def _cell_of(form: Sequence[Any]) -> Cell:
-    column, text, start, end, box = form
-    if box is None:
-        return Cell(int(column), str(text), int(start), int(end))
-    left, bottom, right, top = map(float, box)
-    return Cell(int(column), str(text), int(start), int(end), (left, bottom, right, top))
+    column, text, start, end, edges, *name = form  # a cell of a sheet has a name
+    box = None
+    if edges is not None:
+        left, bottom, right, top = map(float, edges)
+        box = left, bottom, right, top
+    return Cell(int(column), str(text), int(start), int(end), box, "".join(map(str, name)))

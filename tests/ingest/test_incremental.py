@@ -170,17 +170,17 @@ def test_decomposed_names_are_cited_composed(tmp_path: Path, index: Path | str) 
 
 def test_every_file_has_a_reason(folder: Path, index: Path | str) -> None:
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing follows")
-    (folder / "tables.xlsx").write_bytes(b"PK\x03\x04")
+    (folder / "tables.xls").write_bytes(b"PK\x03\x04")
     (folder / "empty.txt").write_bytes(b"")
     pdfs.write_pdf(folder / "blank.pdf", [lambda canvas: None])
     report = run(folder, index)
     sources = _sources(index)
     assert sources["broken.pdf"].status is Status.DAMAGED
-    assert sources["tables.xlsx"].status is Status.UNSUPPORTED
-    assert "CSV" in sources["tables.xlsx"].reason
+    assert sources["tables.xls"].status is Status.UNSUPPORTED
+    assert "XLSX" in sources["tables.xls"].reason
     assert {sources[name].status for name in ("empty.txt", "blank.pdf")} == {Status.EMPTY}
     assert report.exit_code == 3
-    unread = ["blank.pdf", "broken.pdf", "empty.txt", "tables.xlsx"]
+    unread = ["blank.pdf", "broken.pdf", "empty.txt", "tables.xls"]
     assert [result.file for result in report.not_searchable] == unread
     later = run(folder, index)
     assert (later.files, later.failed_before, later.exit_code) == ([], 3, 3)

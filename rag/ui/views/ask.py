@@ -9,6 +9,7 @@ import streamlit as st
 
 from rag.answering.originals import original_of
 from rag.errors import RagError
+from rag.messages import place_name
 from rag.pipeline.condense import carried_over
 from rag.providers.specs import EXTRACTIVE
 from rag.types import Citation, Passage, Support
@@ -202,7 +203,7 @@ def _citations(visit: Visit, number: int, citations: tuple[Citation, ...]) -> No
         for citation in citations:
             mark = "✓" if citation.verified else "✗"
             # the page before the name: a narrow screen cuts the end off
-            name = f"{visit.text('page.page_short', page=citation.page)} {mark} {_short(citation.file)}"
+            name = f"{_place(visit, citation)} {mark} {_short(citation.file)}"
             status = markup.status_words(citation, visit.language)
             pressed = st.button(
                 label(f"[{citation.n}] {name}"),
@@ -223,7 +224,7 @@ def _nearest(visit: Visit, number: int, passages: tuple[Passage, ...]) -> None:
         snippet = words if len(words) <= _SNIPPET else f"{words[:_SNIPPET]}…"
         with st.container(border=True, gap="xsmall"):
             st.html(markup.element("p", markup.text(snippet), class_="pq-question"))
-            name = f"{visit.text('page.page_short', page=passage.page)} · {_short(passage.file)}"
+            name = f"{_place(visit, passage)} · {_short(passage.file)}"
             if st.button(label(name), key=f"near-{number}-{rank}", icon=":material/find_in_page:"):
                 _open_page(visit, CitedPage.of_passage(passage))
 
@@ -260,6 +261,12 @@ def _draw_drawer(visit: Visit, cited: CitedPage, citation: Citation | None) -> N
     _page_buttons(visit, view, cited)
     _picture(visit, view, cited)
     _download_button(visit, original_of(index, cited.file), cited.file)
+
+
+def _place(visit: Visit, cited: Citation | Passage) -> str:
+    """The page in short, or the slide, cell or paragraph."""
+    plain = "page.page_short"
+    return label(place_name(cited.file, cited.page, cited.page_label, visit.language, plain))
 
 
 def _page_buttons(visit: Visit, view: DrawnPage, cited: CitedPage) -> None:

@@ -1,0 +1,132 @@
+"""Reads PPTX: every slide as a page, with its title, text, tables, charts, alternative texts and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ingest.options import ReadOptions
+from ingest.raw import Line, LineKind, RawDocument, RawPage
+from ingest.readers.archive import open_archive, parse_xml
+from ingest.readers.grids import GridCell, table_lines
+from ingest.readers.text import marked
+from ingest.tables.grid import grid_tables
+from rag.types import Status
+
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_DEEPEST = 20
+"""Groups within groups, at most."""
+_SLIDE_NUMBER, _FOOTER, _DATE = 13, 15, 16  # types of placeholders (PP_PLACEHOLDER)
+
+
+def read_pptx(path: Path, options: ReadOptions) -> RawDocument:
+    """The slides as pages. Raises NotReadable, ValueError when the file is not a presentation."""
+    import pptx
+
+    open_archive(path, "PowerPoint", options).close()
+    try:
+        deck = pptx.Presentation(str(path))
+        repeated: set[str] = set()
+        pages = [_page(number, slide, repeated, options) for number, slide in enumerate(deck.slides, start=1)]
+        properties = deck.core_properties
+        created = properties.created.date().isoformat() if properties.created else ""
+        title, author = properties.title or "", properties.author or ""
+    except (OSError, MemoryError, RecursionError):
+        raise
+    except Exception as error:  # the package behind raises whatever a damaged file makes it stumble over
+        raise ValueError("not a PowerPoint presentation, or a damaged one") from error
+    return RawDocument(pages, title=title, author=author, created=created)
+
+
+def _page(number: int, slide: Any, repeated: set[str], options: ReadOptions) -> RawPage:
+    """A slide. What is repeated at the foot of every slide is read once."""
+    if slide._element.get("show") in ("0", "false") and not options.keep_hidden_text:
+        return RawPage(number, status=Status.HIDDEN_TEXT, reason="a hidden slide")
+    lines: list[Line] = []
+    title = slide.shapes.title
+    if title is not None:
+        lines += [marked(LineKind.HEADING, " ".join(p.text for p in title.text_frame.paragraphs))]
+    for shape in _shapes(slide.shapes):
+        if title is not None and shape.shape_id == title.shape_id:
+            continue
+        kind = int(shape.placeholder_format.type or 0) if shape.is_placeholder else 0
+        for line in () if kind == _SLIDE_NUMBER else _lines(shape):
+            if kind in (_FOOTER, _DATE) and line.text in repeated:
+                continue
+            repeated.update([line.text] if kind in (_FOOTER, _DATE) else [])
+            lines.append(line)
+    frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+    for paragraph in frame.paragraphs if frame is not None else ():
+        if paragraph.text.strip():
+            lines.append(marked(LineKind.PARAGRAPH, f"Notes: {paragraph.text}"))
+    lines = [line for line in lines if line.text]
+    page = RawPage(number, lines, characters=sum(len(line.text) for line in lines), tables=grid_tables(lines))
+    if not lines:
+        pictures = any(shape.shape_type == 13 for shape in _shapes(slide.shapes))  # MSO_SHAPE_TYPE.PICTURE
+        page.status, page.reason = (Status.SCANNED, "a picture") if pictures else (Status.EMPTY, "")
+    return page
+
+
+def _shapes(shapes: Any, depth: int = 0) -> Iterator[Any]:
+    """The shapes in the order in which a screen reader reads them, groups opened."""
+    for shape in shapes:
+        if shape.shape_type == 6 and depth < _DEEPEST:  # MSO_SHAPE_TYPE.GROUP
+            yield from _shapes(shape.shapes, depth + 1)
+        else:
+            yield shape
+
+
+def _lines(shape: Any) -> Iterator[Line]:
+    """The text of a shape: its paragraphs, table, chart or diagram, and its alternative text."""
+    if shape.has_text_frame:
+        for paragraph in shape.text_frame.paragraphs:
+            if paragraph.text.strip():
+                yield marked(LineKind.PARAGRAPH, paragraph.text)
+    if getattr(shape, "has_table", False):
+        table = shape.table
+        cells = [
+            GridCell(r, c, cell.text_frame.text, cell.span_height, cell.span_width)
+            for r, row in enumerate(table.rows)
+            for c, cell in enumerate(row.cells)
+            if not cell.is_spanned
+        ]
+        yield from table_lines(cells, head_rows=1 if table.first_row else 0)
+    elif getattr(shape, "has_chart", False):
+        yield from _chart(shape.chart)
+    elif shape.shape_type is None and not shape.has_text_frame:
+        yield from _diagram(shape)
+    described = next(shape._element.iter("{*}cNvPr"), None)
+    text = "" if described is None else (described.get("descr") or "").strip()
+    if text:
+        yield marked(LineKind.PARAGRAPH, f"[{text}]")
+
+
+def _chart(chart: Any) -> Iterator[Line]:
+    """The title of a chart, and its figures as a table: categories down, series across."""
+    if chart.has_title and chart.chart_title.has_text_frame and chart.chart_title.text_frame.text.strip():
+        yield marked(LineKind.PARAGRAPH, chart.chart_title.text_frame.text)
+    for plot in chart.plots:
+        cells: list[GridCell] = []
+        for column, series in enumerate(plot.series, start=1):
+            cells.append(GridCell(0, column, series.name or ""))
+            for row, value in enumerate(series.values, start=1):
+                cells.append(GridCell(row, column, "" if value is None else f"{value:,.10g}"))
+        for row, category in enumerate(plot.categories, start=1):
+            cells.append(GridCell(row, 0, str(category)))
+        yield from table_lines(cells, head_rows=1)
+
+
+def _diagram(shape: Any) -> Iterator[Line]:
+    """The texts of a SmartArt diagram, which lie in a part of their own."""
+    ids = next(shape._element.iter("{*}relIds"), None)
+    target = None if ids is None else next((v for k, v in ids.attrib.items() if k.endswith("}dm")), None)
+    if target is None:
+        return
+    import io
+
+    root = parse_xml(io.BytesIO(shape.part.related_part(target).blob))
+    for paragraph in root.iter(_A + "p"):
+        text = "".join(piece.text or "" for piece in paragraph.iter(_A + "t"))
+        if text.strip():
+            yield marked(LineKind.PARAGRAPH, text)

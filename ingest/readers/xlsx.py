@@ -1,0 +1,171 @@
+"""Reads XLSX: every sheet as a page, its tables with the names of their cells, values as the sheet shows them.
+
+Formulas are never computed: the file holds the value that was last shown. Macros of XLSM files are never looked at.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+from ingest.options import ReadOptions
+from ingest.raw import Line, LineKind, RawDocument, RawPage, RawTable
+from ingest.readers.archive import local, open_archive
+from ingest.readers.grids import MOST_COLUMNS, GridCell, table_lines
+from ingest.readers.number_formats import shown
+from ingest.readers.text import marked
+from ingest.tables.grid import grid_tables
+from rag.types import Status
+
+_MOST_ROWS = 50_000
+"""Of one sheet. Excel allows a million; more than these are data and no document."""
+_MOST_CELLS = 500_000
+"""Of one file, with text in them."""
+_PART = 20_000
+"""Characters from which a long sheet goes on on another page, so that a citation shows the rows around its cell."""
+
+
+def read_xlsx(path: Path, options: ReadOptions) -> RawDocument:
+    """The sheets as pages. Raises NotReadable, ValueError when the file is not a workbook."""
+    import openpyxl
+
+    with open_archive(path, "Excel", options) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about styles and extensions, which are not shown here
+        try:
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            return _Workbook(book, archive, options).read()
+        except (OSError, MemoryError, RecursionError):
+            raise
+        except Exception as error:  # the package behind raises whatever a damaged file makes it stumble over
+            raise ValueError("not a workbook of Excel, or a damaged one") from error
+
+
+@dataclass(slots=True)
+class _Layout:
+    """What a sheet says beside its cells: by row and column from 1."""
+
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
+    merged: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """Rows and columns of a merged cell, by its first row and column."""
+
+
+class _Workbook:
+    def __init__(self, book: Any, archive: ZipFile, options: ReadOptions) -> None:
+        self._book, self._archive, self._options = book, archive, options
+        self._cells = 0
+        self._hidden = 0
+
+    def read(self) -> RawDocument:
+        pages: list[RawPage] = []
+        notes: list[str] = []
+        left_out: list[str] = []
+        for sheet in self._book.worksheets:
+            if sheet.sheet_state != "visible" and not self._options.keep_hidden_text:
+                left_out.append(sheet.title)
+                continue
+            regions, cut = self._regions(sheet)
+            if cut:
+                notes.append(f"long sheets read in part: ({cut:,} rows of {sheet.title})")
+            pages += _pages(sheet.title, regions, len(pages) + 1)
+        if self._hidden:
+            verb = "kept" if self._options.keep_hidden_text else "left out"
+            notes.append(f"hidden text {verb}: {self._hidden} characters (rows, columns)")
+        if left_out:
+            notes.append(f"hidden sheets left out: ({', '.join(left_out)})")
+        properties = self._book.properties
+        created = properties.created.date().isoformat() if properties.created else ""
+        document = RawDocument(
+            pages, title=properties.title or "", author=properties.creator or "", created=created
+        )
+        if not any(page.lines for page in pages):
+            document.pages = []
+            hidden = bool(left_out or self._hidden)
+            document.status = Status.HIDDEN_TEXT if hidden else Status.EMPTY
+            document.reason = (
+                "nothing but hidden sheets, rows and columns" if hidden else "no cell holds text"
+            )
+        else:
+            pages[0].note = "; ".join(notes)
+        return document
+
+    def _regions(self, sheet: Any) -> tuple[list[list[GridCell]], int]:
+        """The cells with text in regions that empty rows separate; and the rows read when the sheet has more."""
+        layout = self._layout(sheet)
+        sheet.reset_dimensions()  # what a file says of its size is not to be trusted
+        regions: list[list[GridCell]] = []
+        last = -1
+        for number, row in enumerate(sheet.iter_rows(), start=1):
+            if number > _MOST_ROWS or self._cells > _MOST_CELLS:
+                return regions, number - 1
+            cells = list(self._row(row, number, layout, sheet.title))
+            if not cells:
+                continue
+            if number > last + 1 or not regions:
+                regions.append([])
+            regions[-1] += cells
+            last = max(number, *(cell.row + cell.rows for cell in cells))
+            self._cells += len(cells)
+        return regions, 0
+
+    def _row(self, row: Any, number: int, layout: _Layout, title: str) -> Iterator[GridCell]:
+        for column, cell in enumerate(row[:MOST_COLUMNS], start=1):
+            if cell.value is None:
+                continue
+            text = shown(cell.value, cell.number_format)
+            if number in layout.hidden_rows or column in layout.hidden_columns:
+                self._hidden += len("".join(text.split()))
+                if not self._options.keep_hidden_text:
+                    continue
+            rows, columns = layout.merged.get((number, column), (1, 1))
+            yield GridCell(number - 1, column - 1, text, rows, columns, f"{title}!{cell.coordinate}")
+
+    def _layout(self, sheet: Any) -> _Layout:
+        from lxml import etree
+        from openpyxl.utils.cell import range_boundaries
+
+        layout = _Layout()
+        with self._archive.open(sheet._worksheet_path) as part:
+            for _, element in etree.iterparse(part, resolve_entities=False, no_network=True):
+                name = local(element)
+                if name == "row" and element.get("hidden") in ("1", "true"):
+                    layout.hidden_rows.add(int(element.get("r", "0")))
+                elif name == "col" and element.get("hidden") in ("1", "true"):
+                    first, last = int(element.get("min", "1")), int(element.get("max", "1"))
+                    layout.hidden_columns.update(range(first, min(last, MOST_COLUMNS) + 1))
+                elif name == "mergeCell" and len(layout.merged) < _MOST_ROWS:
+                    left, top, right, bottom = range_boundaries(element.get("ref", "A1"))
+                    layout.merged[top, left] = bottom - top + 1, right - left + 1
+                if name in ("row", "c", "v", "is", "t"):
+                    element.clear()
+        return layout
+
+
+def _pages(title: str, regions: list[list[GridCell]], number: int) -> list[RawPage]:
+    """A sheet as one page, or as several when it is long; its tables know their headers on each of them."""
+    lines: list[Line] = []
+    for region in regions:
+        found = list(table_lines(region))
+        for line in found:
+            filled = [text for text in line.cells if text]
+            if len(filled) == 1 and (len(found) == 1 or line is found[0]):  # a title, or a note
+                lines.append(marked(LineKind.PARAGRAPH, line.text))
+            else:
+                lines.append(line)
+    pages = [RawPage(number, label=title)]
+    for line in lines:
+        if sum(len(one.text) for one in pages[-1].lines[-1:]) and pages[-1].characters > _PART:
+            pages.append(RawPage(number + len(pages), label=title))
+        pages[-1].lines.append(line)
+        pages[-1].characters += len(line.text)
+    for table in grid_tables(lines):
+        for page in pages:
+            own = {id(line) for line in page.lines}
+            rows = [row for row in table.rows if id(row.lines[0]) in own]
+            if rows:
+                page.tables.append(RawTable(table.title, table.unit, table.columns, rows, table.head))
+    return pages

@@ -1,0 +1,119 @@
+"""Office files: what is read of workbooks, decks and Hangul documents, and what is said of the rest."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from pathlib import Path
+
+import openpyxl
+import pptx
+import pytest
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
+from pptx.util import Inches
+
+from ingest.readers.number_formats import shown
+from rag.types import Status
+from tests.ingest import office_files
+from tests.ingest.support import read_file
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (1234567, "#,##0", "1,234,567"),
+        (0.1288, "0.0%", "12.9%"),
+        (-1234.5, "#,##0.00;[Red](#,##0.00)", "(1,234.50)"),
+        (-7, "0", "-7"),
+        (1500000, '#,##0,"천원"', "1,500천원"),
+        (4200, "[$₩-412]#,##0", "₩4,200"),
+        (0, '#,##0;-#,##0;"-"', "-"),
+        (12.5, "General", "12.5"),
+        (0.1 + 0.2, "General", "0.3"),
+        (7, "000", "007"),
+        (True, "General", "TRUE"),
+        (3.14, "# ?/?", "3.14"),
+        (date(2026, 3, 17), "yyyy-mm-dd", "2026-03-17"),
+        (datetime(2026, 3, 7, 14, 5), 'yyyy"년" m"월" d"일" hh:mm', "2026년 3월 7일 14:05"),
+        (datetime(2026, 3, 7, 14, 5), "mmm d, yyyy h:mm AM/PM", "Mar 7, 2026 2:05 PM"),
+        (time(9, 30), "h:mm", "9:30"),
+    ],
+)
+def test_a_value_is_written_as_the_sheet_shows_it(value: object, form: str, text: str) -> None:
+    assert shown(value, form) == text
+
+
+def test_a_sheet_is_a_page_and_its_cells_have_names(tmp_path: Path) -> None:
+    reading = read_file(office_files.budget(tmp_path / "budget.xlsx"))
+    assert [(page.label, page.status) for page in reading.pages] == [("예산", "ok"), ("Schedule", "ok")]
+    assert "홍보과 | 이하린 | 88,000 | 79,300 | -9.9%" in reading.pages[0].text
+    assert "Crane hire | Noah Brandt | 2026-05-02 | €18,350" in reading.pages[1].text
+    assert "reorganisation" not in "".join(page.text for page in reading.pages)
+    assert "Internal" in reading.reason
+    table = reading.tables[0]
+    assert (table.title, table.unit) == ("2026년 부서별 예산", "천원")
+    cells = {cell.name: (cell.text, table.columns[cell.column]) for row in table.rows for cell in row.cells}
+    assert cells["예산!D6"] == ("512,750", ("2026년",))
+    assert table.rows[1].name == "예산!A6"
+
+
+def test_merged_hidden_and_far_cells(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    rows = (
+        ("Region", "Sales", None, "Note"),
+        (None, "2024", "2025", None),
+        ("East", 11, 12, "x"),
+        (None, 13, 14, "y"),
+    )
+    for r, values in enumerate(rows, start=2):
+        for c, value in enumerate(values, start=2):
+            sheet.cell(r, c, value)
+    sheet.merge_cells("C2:D2")
+    sheet.merge_cells("B4:B5")
+    sheet["B9"], sheet["C9"] = "secret row", 99
+    sheet.row_dimensions[9].hidden = True
+    sheet["XFD9"] = "beyond every table"
+    book.save(tmp_path / "merged.xlsx")
+    reading = read_file(tmp_path / "merged.xlsx")
+    (table,) = reading.tables
+    assert table.columns[:2] == (("Sales", "2024"), ("Sales", "2025"))
+    assert [(row.path, row.cells[1].text, row.cells[1].name) for row in table.rows] == [
+        (("East",), "12", "Sheet!D4"),
+        (("East",), "14", "Sheet!D5"),
+    ]
+    assert "secret" not in reading.pages[0].text
+    assert "hidden text left out" in reading.reason
+    assert "secret row" in read_file(tmp_path / "merged.xlsx", keep_hidden_text=True).pages[0].text
+
+
+def test_a_slide_is_a_page(tmp_path: Path) -> None:
+    reading = read_file(office_files.deck(tmp_path / "deck.pptx"))
+    assert reading.title == "Harbour renewal programme"
+    assert [page.status for page in reading.pages] == [Status.OK, Status.OK, Status.HIDDEN_TEXT, Status.OK]
+    assert reading.pages[2].text == ""
+    assert "Notes: Divers inspect the north pier every second Tuesday." in reading.pages[1].text
+    (table,) = reading.tables
+    assert table.rows[1].path == ("South pier",)
+    assert [cell.text for cell in table.rows[1].cells] == ["Keel & Sons", "3 November 2026"]
+
+
+def test_charts_groups_and_alternative_texts_of_a_slide(tmp_path: Path) -> None:
+    made = pptx.Presentation()
+    slide = made.slides.add_slide(made.slide_layouts[6])
+    data = CategoryChartData()
+    data.categories = ["2024", "2025"]
+    data.add_series("Berths", (140, 155))
+    frame = slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, Inches(4), Inches(3), data)
+    frame._element.nvGraphicFramePr.cNvPr.set("descr", "Berths grew by fifteen")
+    group = slide.shapes.add_group_shape()
+    group.shapes.add_textbox(0, 0, Inches(2), Inches(1)).text_frame.text = "Inside a group"
+    made.save(tmp_path / "chart.pptx")
+    reading = read_file(tmp_path / "chart.pptx")
+    text = reading.pages[0].text
+    assert "[Berths grew by fifteen]" in text
+    assert "Inside a group" in text
+    assert [(row.path, row.cells[0].text) for row in reading.tables[0].rows] == [
+        (("2024",), "140"),
+        (("2025",), "155"),
+    ]
