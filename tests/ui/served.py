@@ -27,8 +27,8 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 90_000  # milliseconds: the machine that runs the tests may have much else to do
-ANSWERED = re.compile(r"(?:evidence|근거): \w+")
+PATIENCE = 180_000  # milliseconds: the machine that runs the tests may have much else to do
+ANSWERED = re.compile(r"(?:evidence|근거): \S+")  # in the browser \w knows no Hangul
 
 
 @contextlib.contextmanager
