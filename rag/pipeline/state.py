@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from rag.index_location import is_url, user_folder
+from rag.text.paths import write_whole
 
 LAST_ANSWER = "last-answer.json"
 _LARGEST = 32 * 1024 * 1024  # bytes; an index that came from elsewhere may hold anything under these names
@@ -29,7 +28,7 @@ def write_state_bytes(index: str, name: str, content: bytes) -> Path | None:
     """As `write_state`, for what is no JSON."""
     for folder in _folders(index):
         with contextlib.suppress(OSError):
-            return _write(folder / name, content)
+            return write_whole(folder / name, content)
     return None
 
 
@@ -53,23 +52,6 @@ def _folders(index: str) -> tuple[Path, ...]:
         return (own,)
     folder = Path(index)
     return (folder, own) if folder.is_dir() else (own,)
-
-
-def _write(path: Path, content: bytes) -> Path:
-    """Write beside and rename: a link planted under the name is replaced, never followed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.parent.is_symlink():
-        raise NotADirectoryError(str(path.parent))
-    handle, beside = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
-    return path
 
 
 def _age(path: Path) -> float:

@@ -6,9 +6,10 @@ import math
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 Result = TypeVar("Result")
+Listener = Callable[[BaseException, float], None]
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def telling_pauses(listener: Listener) -> Iterator[None]:
+    """In this context `listener` gets each failure that is tried again, with the seconds until then."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 class InterruptiblePool(ThreadPoolExecutor):
@@ -89,6 +102,8 @@ class Retry:
 
         def before(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
+            if (listener := _listener.get()) is not None and error is not None:
+                listener(error, state.upcoming_sleep)
             if self.notify is None or _asked_pause(state) == 0.0:
                 return  # nothing to wait for: the same is only said in other words
             most = self.retries + 1

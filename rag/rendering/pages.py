@@ -202,6 +202,72 @@ _PADDING = 1.5
 """Points by which a mark is larger than the letters."""
 
 
+_AROUND = (48.0, 42.0)
+"""Points that a picture cropped to its quotes shows to the left and right of them, above and below."""
+_NARROWEST = 300.0
+"""Points that a cropped picture is wide at least: less would be enlarged beyond what is easily read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PagePicture:
+    """A page as a PNG, and where the marks are on it."""
+
+    png: bytes
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    """Left, top, right and bottom of each mark, as shares of the picture's width and height."""
+
+
+def draw_page(
+    path: str | Path,
+    page: int,
+    quotes: Sequence[str] = (),
+    *,
+    cell: MarkedCell | None = None,
+    scale: float = SCALE,
+    crop: bool = False,
+    passwords: Sequence[str] = (),
+) -> PagePicture:
+    """The picture of a PDF's page (`page` counted from 1), the quotes marked; one that is not there is not marked.
+
+    A cell is marked in a colour of its own, its headers as the quotes are. `crop` shows the quotes with a little around them. `passwords` are tried on an encrypted file. Raises RagError
+    when the file is not a PDF that can be read, or has no such page.
+    """
+    with _open(path, page, passwords) as opened:
+        width, height = opened.get_size()
+        scale = min(scale, (LARGEST / max(width * height, 1.0)) ** 0.5)
+        bitmap = opened.render(scale=scale, rev_byteorder=True)
+        convert = bitmap.get_posconv(opened)
+        pixels = bitmap.to_numpy()[:, :, :3].copy()
+        value, *headers = cell_boxes(opened, cell) if cell is not None else (None,)
+        marks = [_corners(rect, convert) for rect in [*boxes_on(opened, quotes), *headers]]
+        for corners in marks:
+            _mark(pixels, corners, _YELLOW)
+        if value is not None:
+            marks.append(_corners(value, convert))
+            _mark(pixels, marks[-1], _ORANGE)
+    if crop and marks:
+        left, top, right, bottom = _frame(marks, scale, pixels.shape[1])
+        pixels = pixels[top:bottom, left:right]
+        marks = [(x - left, y - top, x2 - left, y2 - top) for x, y, x2, y2 in marks]
+    high, wide, _ = pixels.shape
+    shares = tuple((x / wide, y / high, min(x2 / wide, 1.0), min(y2 / high, 1.0)) for x, y, x2, y2 in marks)
+    return PagePicture(encode_png(pixels), shares)
+
+
+def _frame(marks: Sequence[tuple[int, int, int, int]], scale: float, width: int) -> tuple[int, int, int, int]:
+    """What a cropped picture shows, in pixels."""
+    beside, above = (round(points * scale) for points in _AROUND)
+    left, right = min(m[0] for m in marks) - beside, max(m[2] for m in marks) + beside
+    missing = max(round(_NARROWEST * scale) - (right - left), 0)
+    left, right = left - missing // 2, right + missing // 2
+    return (
+        max(left, 0),
+        max(min(m[1] for m in marks) - above, 0),
+        min(right, width),
+        max(m[3] for m in marks) + above,
+    )
+
+
 def render_page(
     path: str | Path,
     page: int,
@@ -211,25 +277,8 @@ def render_page(
     scale: float = SCALE,
     passwords: Sequence[str] = (),
 ) -> bytes:
-    """The PNG of a PDF's page (`page` counted from 1) with the quotes marked; one that is not there is not marked.
-
-    A cell is marked in a colour of its own, its headers as the quotes are.
-
-    `passwords` are tried on an encrypted file. Raises RagError when the file is not a PDF that can be read, or has
-    no such page.
-    """
-    with _open(path, page, passwords) as opened:
-        width, height = opened.get_size()
-        scale = min(scale, (LARGEST / max(width * height, 1.0)) ** 0.5)
-        bitmap = opened.render(scale=scale, rev_byteorder=True)
-        convert = bitmap.get_posconv(opened)
-        pixels = bitmap.to_numpy()[:, :, :3].copy()
-        value, *headers = cell_boxes(opened, cell) if cell is not None else (None,)
-        for rect in [*boxes_on(opened, quotes), *headers]:
-            _mark(pixels, _corners(rect, convert), _YELLOW)
-        if value is not None:
-            _mark(pixels, _corners(value, convert), _ORANGE)
-    return encode_png(pixels)
+    """The PNG alone that `draw_page` gives."""
+    return draw_page(path, page, quotes, cell=cell, scale=scale, passwords=passwords).png
 
 
 def quote_boxes(path: str | Path, page: int, quote: str, *, passwords: Sequence[str] = ()) -> list[Rect]:

@@ -1,9 +1,13 @@
-"""File names as text: readable when their bytes are not UTF-8, and stored so that the file can be found again."""
+"""File names as text (readable when their bytes are not UTF-8, stored so that the file can be found again), and files
+written whole.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from rag.text.normalise import display_name
@@ -41,6 +45,26 @@ def is_on_disk(stored: str) -> bool:
     except OSError:
         return True
     return bool(stored)
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write the file whole or not at all, making its folder: who reads the folder meanwhile sees no half of it.
+
+    A link planted under the name is replaced, never followed. Returns the path. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent.is_symlink():
+        raise NotADirectoryError(str(path.parent))
+    handle, beside = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+    return path
 
 
 def _readable_part(part: str) -> str:

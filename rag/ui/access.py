@@ -28,6 +28,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "pagequote_login"
 LOGIN = "/login"
+LOGOUT = "/logout"
 LIFETIME = 12 * 3600
 """Seconds that a login lasts."""
 VISITOR = "pagequote_visitor"
@@ -39,9 +40,11 @@ _ADDRESSES = 10_000
 """Addresses whose wrong passwords are remembered."""
 _LONGEST_FORM = 4096
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-# Streamlit compiles its chart and table engines at run time, hence wasm-unsafe-eval; its styles are inline.
+# Streamlit compiles its chart and table engines at run time, hence wasm-unsafe-eval; its styles are inline, and it
+# loads our `page.js` as a blob. Only a script that runs already can make one.
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'self'; script-src 'self' blob: 'unsafe-inline' 'wasm-unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self' ws: wss:; "
     "worker-src 'self' blob:; object-src 'none'; frame-src 'none'; frame-ancestors 'none'; base-uri 'self'; "
     "form-action 'self'"
@@ -72,6 +75,10 @@ class AccessControl:
             await _refuse(scope, send, 421, "This page is served to this machine only.")
         elif self._password is not None and scope["type"] == "http" and scope["path"] == LOGIN:
             await self._login(scope, receive, _with_headers(send))
+        elif self._password is not None and scope["type"] == "http" and scope["path"] == LOGOUT:
+            expired = f"{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
+            headers = (b"set-cookie", expired.encode()), (b"location", LOGIN.encode())
+            await _answer(_with_headers(send), 303, b"", *headers)
         elif self._password is None or self._logged_in(scope):
             await self._app(scope, receive, _with_headers(send, _new_visitor(scope)))
         elif (

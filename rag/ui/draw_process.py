@@ -1,4 +1,6 @@
-"""The process that draws one page: reads what to draw from standard input, writes a PNG to standard output.
+"""The process that draws one page: reads what to draw from standard input, writes the marks and a PNG.
+
+Standard output is a line of JSON with the boxes of the marks, then the PNG.
 
 A page of an untrusted PDF can take any memory and time, or crash the library that draws it; here that costs this
 process alone. Run as `python -m rag.ui.draw_process`.
@@ -11,7 +13,7 @@ import sys
 from contextlib import suppress
 
 from rag.errors import RagError
-from rag.rendering.pages import render_page
+from rag.rendering.pages import draw_page
 
 MEMORY_MIB = 2048
 """Address space; a page that needs more is not drawn."""
@@ -26,12 +28,19 @@ def main() -> int:
     job = json.loads(sys.stdin.buffer.read())
     _limit()
     try:
-        png = render_page(job["path"], job["page"], job["quotes"], scale=job["scale"])
+        picture = draw_page(
+            job["path"],
+            job["page"],
+            job["quotes"],
+            scale=job["scale"],
+            crop=job["crop"],
+            passwords=job["passwords"],
+        )
     except (RagError, MemoryError) as error:
         reason = str(error) or "The page takes too much memory to be drawn."
         sys.stderr.buffer.write(reason.encode("utf-8", "replace"))
         return CANNOT
-    sys.stdout.buffer.write(png)
+    sys.stdout.buffer.write(json.dumps(picture.boxes).encode() + b"\n" + picture.png)
     return 0
 
 

@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
+from ingest.options import Passwords
 from ingest.pipeline import IngestOptions, ingest
 from ingest.progress import FileResult, IngestReport, ProgressCounts
 from rag.errors import RagError
@@ -86,10 +87,13 @@ def main() -> int:
 
         enable_offline()
     try:
-        options = IngestOptions(retry=bool(job.get("retry")))
+        options = IngestOptions(
+            retry=bool(job.get("retry")),
+            passwords=Passwords(by_pattern=[(name, word) for name, word in job.get("passwords", ())]),
+        )
         report = ingest(job["paths"], settings=settings, options=options, progress=events)
     except RagError as error:
-        events.write({"error": str(error)})
+        events.write({"error": str(error), "kind": type(error).__name__})
         return error.exit_code
     except KeyboardInterrupt:
         return 130

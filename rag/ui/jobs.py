@@ -39,6 +39,8 @@ class IngestJob:
     label: str
     paths: tuple[str, ...]
     retry: bool = False
+    passwords: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Patterns of file names with the password to try on them; never written down."""
     state: JobState = JobState.WAITING
     tally: Mapping[str, Any] = field(default_factory=dict)
     """The last `ingest.progress.Tally` that was reported, by field."""
@@ -47,6 +49,8 @@ class IngestJob:
     notes: list[str] = field(default_factory=list)
     report: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
+    error_kind: str = ""
+    """Name of the error's class."""
     ended: float = 0.0
 
     @property
@@ -72,13 +76,24 @@ class IngestQueue:
         threading.Thread(target=self._serve, name="rag-ui-ingest", daemon=True).start()
         atexit.register(self.stop)
 
-    def submit(self, label: str, paths: Sequence[str], *, retry: bool = False) -> IngestJob:
+    def submit(
+        self,
+        label: str,
+        paths: Sequence[str],
+        *,
+        retry: bool = False,
+        passwords: tuple[tuple[str, str], ...] = (),
+    ) -> IngestJob:
         """Queue an ingest of `paths`. One that waits for the same paths already is returned instead."""
         with self._changed:
             for job in self._all:
-                if job.state is JobState.WAITING and (job.paths, job.retry) == (tuple(paths), retry):
+                if job.state is JobState.WAITING and (job.paths, job.retry, job.passwords) == (
+                    tuple(paths),
+                    retry,
+                    passwords,
+                ):
                     return job
-            job = IngestJob(next(self._ids), label, tuple(paths), retry)
+            job = IngestJob(next(self._ids), label, tuple(paths), retry, passwords)
             finished = [one for one in self._all if not one.active]
             for old in finished[: max(len(finished) - _FINISHED, 0)]:
                 self._all.remove(old)
@@ -136,7 +151,12 @@ class IngestQueue:
             assert process.stdin is not None
             assert process.stdout is not None
             self._process = process
-            request = {"paths": job.paths, "flags": self._flags, "retry": job.retry}
+            request = {
+                "paths": job.paths,
+                "flags": self._flags,
+                "retry": job.retry,
+                "passwords": job.passwords,
+            }
             with suppress(OSError):
                 process.stdin.write(json.dumps(request) + "\n")
                 process.stdin.flush()
@@ -167,7 +187,7 @@ def _read_event(job: IngestJob, line: str) -> None:
     elif "report" in event:
         job.report = event["report"]
     elif "error" in event:
-        job.error = event["error"]
+        job.error, job.error_kind = event["error"], event.get("kind", "")
 
 
 def _end(process: subprocess.Popen[str]) -> None:

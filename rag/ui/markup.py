@@ -1,20 +1,36 @@
 """Pieces of HTML for `st.html`. Text of documents, models and visitors enters escaped, and only as text.
 
-Streamlit's own labels are Markdown; `label` makes text show there as the characters it has.
+Streamlit's own labels are Markdown; `label` makes text show there as the characters it has. Of the Markdown of a
+model only emphasis, code and tables are shown as such: no links, no pictures, no HTML.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
-from rag.messages import Language, message
+from markdown_it import MarkdownIt
+
+from rag.answering.reply import HOLE, lift_markers
+from rag.messages import Language, message, place_name
+from rag.providers.specs import EXTRACTIVE
 from rag.rendering.safe import safe_text
-from rag.types import Answer, Citation, Sentence, Support, Usage
+from rag.types import Answer, Citation, Passage, Sentence, Support, Usage
+from rag.ui.pages import PICTURE, CitedPage
 
 MARKS = {Support.VERIFIED: "✓", Support.WEAK: "~", Support.UNSUPPORTED: "✗"}
+COPY = "⧉"
+_NAME = 34
+"""Characters of a file name on a chip."""
 _COLON = re.compile(r":(?=\S)")
 _JOINER = "\u2060"
+_EMPHASIS = MarkdownIt("zero", {"html": False}).enable(["emphasis", "backticks"])
+_TABLE_LINE = re.compile(r"\s*\|.*\|\s*")
+_RULE = re.compile(r"[\s|:-]+")
+_BAR = re.compile(r"(?<!\\)\|")
+_OPEN_MARKER = re.compile(r"\s*\[[^\]\n]*$")
+_LINE_START = re.compile(r"\s*(?:#{1,6}|[-*+])\s+")
 
 
 def text(content: str) -> str:
@@ -27,12 +43,17 @@ def label(content: str) -> str:
     return _COLON.sub(f":{_JOINER}", safe_text(" ".join(content.split()), "markdown"))
 
 
-def element(tag: str, *content: str, class_: str = "", title: str = "") -> str:
-    """An element around HTML that is ready; attributes are escaped here."""
-    attributes = "".join(
-        f' {name}="{text(value)}"' for name, value in (("class", class_), ("title", title)) if value
-    )
-    return f"<{tag}{attributes}>{''.join(content)}</{tag}>"
+def short(file: str) -> str:
+    """A file's name, the middle left out of a long one."""
+    name = file.rpartition("/")[2]
+    return name if len(name) <= _NAME else f"{name[: _NAME - 12]}…{name[-11:]}"
+
+
+def element(tag: str, *content: str, class_: str = "", **attributes: str) -> str:
+    """An element around HTML that is ready; attributes are escaped here, `data_open` is `data-open`."""
+    written = {"class": class_, **{name.replace("_", "-"): value for name, value in attributes.items()}}
+    given = "".join(f' {name}="{text(value)}"' for name, value in written.items() if value)
+    return f"<{tag}{given}>" + ("" if tag == "img" else f"{''.join(content)}</{tag}>")
 
 
 def question(content: str) -> str:
@@ -40,38 +61,138 @@ def question(content: str) -> str:
     return element("p", text(content), class_="pq-question")
 
 
-def draft(content: str, language: Language) -> str:
-    """The words of the model so far, none of them verified."""
-    words = element("p", message("page.writing" if content else "page.searching", language), class_="pq-note")
-    return words + (element("p", text(content), class_="pq-draft") if content else "")
+def draft(content: str, language: Language, wait: str = "") -> str:
+    """The words of the model so far, none of them verified, without the markers; `wait` says what is waited for."""
+    state = wait or message("page.writing" if content else "page.searching", language)
+    words = element("p", element("span", "", class_="pq-pulse"), text(state), class_="pq-note")
+    plain = _OPEN_MARKER.sub("", lift_markers(content)[0].replace(HOLE, ""))
+    lines = [line for line in plain.splitlines() if line.strip() and not _is_rule(line)]
+    pieces = []
+    for is_table, group in groupby(lines, key=lambda line: line.lstrip().startswith("|")):
+        if is_table:
+            rows = [[_formatted(cell) for cell in _cells(line)] for line in group]
+            pieces.append(table([], rows[1:], head_cells=rows[0]))
+        else:
+            pieces += [element("p", _formatted(line)) for line in group]
+    return words + (element("div", *pieces, class_="pq-draft") if pieces else "")
 
 
-def answer(given: Answer, language: Language) -> str:
-    """The sentences with their marks, below a warning when none of them is verified."""
-    warning = element("p", message("answer.nothing_verified", language), class_="pq-warning")
-    sentences = (sentence(one, language) for one in given.sentences)
-    return element("div", "" if given.verified else warning, *sentences, class_="pq-answer")
-
-
-def sentence(given: Sentence, language: Language) -> str:
-    """A sentence, the numbers of its quotes, and the ground on which it is verified or the reason why it is not."""
-    support = given.support.value
-    kind = "derived" if given.derived else support
-    word = given.basis if given.basis and kind == "verified" else kind
-    word = "contradicted" if given.reason == "contradicted" else word
-    numbers = "".join(element("sup", f"[{n}]") for n in given.citations)
-    badge = element(
-        "span",
-        f"{'=' if given.derived else MARKS[given.support]} {message(f'answer.{word}', language)}",
-        class_=f"pq-badge pq-{support}",
-        title=message(f"page.{kind}_why", language),
+def link(given: CitedPage, content: str, at: str, *, name: str = "", class_: str = "pq-ref") -> str:
+    """A link to a page with its quote marked. `at` (`exchange.citation`) opens it beside the answer it belongs to."""
+    return element(
+        "a",
+        content,
+        class_=class_,
+        href=f"/?{given.address()}",
+        data_open=given.address(at=at),
+        data_preview=f"{PICTURE}?{given.address(crop=1)}" if given.spans else "",
+        aria_label=name,
     )
+
+
+def answer(given: Answer, language: Language, number: int = -1) -> str:
+    """The sentences with their marks, tables as tables, below a warning when no sentence is verified.
+
+    `number` is that of the exchange in its session: the numbers of the quotes are links then.
+    """
+    warning = element("p", message("answer.nothing_verified", language), class_="pq-warning", role="note")
+    cited = {citation.n: citation for citation in given.citations} if number >= 0 else {}
+    refs = {n: _reference(citation, language, f"{number}.{n}") for n, citation in cited.items()}
+    body = []
+    for is_table, group in groupby(given.sentences, key=lambda one: _is_table(one.text)):
+        if is_table:
+            body.append(_answer_table(list(group), language, refs))
+        else:
+            body += [sentence(one, language, refs, formatted=bool(given.prompt)) for one in group]
+    return element("div", "" if given.verified else warning, *body, class_="pq-answer")
+
+
+def _reference(citation: Citation, language: Language, at: str) -> str:
+    page = place(citation, language)
+    name = message("page.open_citation", language, n=citation.n, file=citation.file, page=page)
+    return link(CitedPage.of_citation(citation), f"[{citation.n}]", at, name=name)
+
+
+def sentence(
+    given: Sentence, language: Language, refs: dict[int, str] | None = None, *, formatted: bool = False
+) -> str:
+    """A sentence, the numbers of its quotes, and the ground on which it is verified or the reason why it is not."""
     beside = "; ".join(one.formula for one in given.derived)
     if given.unsupported_facts and not given.derived:
         beside = message("answer.facts_missing", language, facts=", ".join(given.unsupported_facts))
     beside = element("span", text(beside), class_="pq-missing") if beside else ""
-    words = element("span", text(given.text), class_="pq-text")
-    return element("p", words, numbers, " ", badge, beside, class_=f"pq-sentence pq-is-{support}")
+    shown = _formatted(given.text) if formatted else text(given.text)
+    words = element("span", shown, class_="pq-text")
+    verdict = _verdict(given, language)
+    numbers = _numbers(given, refs or {})
+    return element(
+        "p", words, numbers, " ", verdict, beside, class_=f"pq-sentence pq-is-{given.support.value}"
+    )
+
+
+def _numbers(given: Sentence, refs: dict[int, str]) -> str:
+    return "".join(element("sup", refs.get(n, f"[{n}]")) for n in given.citations)
+
+
+def _verdict(given: Sentence, language: Language) -> str:
+    support = given.support.value
+    kind = "derived" if given.derived else support
+    word = given.basis if given.basis and kind == "verified" else kind
+    word = "contradicted" if given.reason == "contradicted" else word
+    mark = "=" if given.derived else MARKS[given.support]
+    return badge(
+        f"{mark} {message(f'answer.{word}', language)}", support, message(f"page.{kind}_why", language)
+    )
+
+
+def _is_table(content: str) -> bool:
+    lines = content.splitlines()
+    return bool(lines) and all(_TABLE_LINE.fullmatch(line) for line in lines)
+
+
+def _is_rule(line: str) -> bool:
+    return "-" in line and _RULE.fullmatch(line) is not None
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in _BAR.split(line.strip().strip("|"))]
+
+
+def _formatted(content: str) -> str:
+    """Untrusted Markdown of one line as HTML: emphasis and code, anything else as the characters it has."""
+    return str(_EMPHASIS.renderInline(_LINE_START.sub("", safe_text(content), count=1)))
+
+
+def _answer_table(rows: Sequence[Sentence], language: Language, refs: dict[int, str]) -> str:
+    """Rows of a Markdown table, each with its verdict in a last column."""
+    first = rows[0].text.splitlines()
+    has_head = len(first) > 1 and _is_rule(first[-1])
+    head = [_formatted(cell) for cell in _cells(first[0])] if has_head else []
+    body = [
+        [
+            *map(_formatted, _cells(row.text.splitlines()[0])),
+            f"{_numbers(row, refs)} {_verdict(row, language)}",
+        ]
+        for row in rows[has_head:]
+    ]
+    width = max([len(head) + 1, *map(len, body)])
+    filled = [[*row[:-1], *[""] * (width - len(row)), row[-1]] for row in body]
+    empty = [""] * (width - len(head))
+    return table([], filled, head_cells=[*head, *empty] if has_head else [])
+
+
+def answer_markdown(given: Answer, language: Language) -> str:
+    """An answer to be pasted elsewhere: its sentences, then each quote with its file and page."""
+    lines = [
+        f"{one.text}{''.join(f'[{n}]' for n in one.citations)}" if not _is_table(one.text) else one.text
+        for one in given.sentences
+    ]
+    quotes = [
+        f"[{c.n}] {c.file}, {place_name(c.file, c.page, c.page_label, language)}: “{' '.join(c.quote.split())}”"
+        f" ({status_words(c, language)})"
+        for c in given.citations
+    ]
+    return "\n".join([*lines, "", *(f"- {quote}" for quote in quotes)]).strip() or given.reason
 
 
 def declined(given: Answer, language: Language) -> str:
@@ -83,6 +204,26 @@ def declined(given: Answer, language: Language) -> str:
 def small_talk(given: Answer) -> str:
     """The line that answers a greeting or thanks: no verdict, since nothing was searched."""
     return element("p", text(given.reason), class_="pq-small-talk")
+
+
+def place(given: Citation | Passage, language: Language) -> str:
+    """The page in short, or the slide, cell or paragraph; untrusted text."""
+    return place_name(given.file, given.page, given.page_label, language, "page.page_short")
+
+
+def citations(given: Answer, language: Language, number: int) -> str:
+    """The quotes of an answer as links to their pages."""
+    links = []
+    for citation in given.citations:
+        mark = "✓" if citation.verified else "✗"
+        where = place(citation, language)
+        kind = "pq-chip" if citation.verified else "pq-chip pq-unsupported"
+        words = text(f"[{citation.n}] {where} {mark} {short(citation.file)}")
+        name = f"[{citation.n}] {where} {mark} {citation.file}: {status_words(citation, language)}"
+        links.append(
+            link(CitedPage.of_citation(citation), words, f"{number}.{citation.n}", class_=kind, name=name)
+        )
+    return element("nav", *links, class_="pq-chips", aria_label=message("page.citations", language))
 
 
 def status_words(citation: Citation, language: Language) -> str:
@@ -122,8 +263,18 @@ def marked(content: str, ranges: Iterable[tuple[int, int]]) -> str:
     return element("div", *pieces, text(content[at:]), class_="pq-page")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> str:
-    """A table of cells that are HTML already; `numbers` are the columns set to the right."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[int] = (),
+    head_cells: Sequence[str] = (),
+) -> str:
+    """A table of cells that are HTML already; `numbers` are the columns set to the right.
+
+    `head` is text, `head_cells` HTML in its place.
+    """
+    heads = [*map(text, head), *head_cells]
 
     def row(cells: Sequence[str], tag: str) -> str:
         made = (element(tag, c, class_="pq-number" if i in numbers else "") for i, c in enumerate(cells))
@@ -132,8 +283,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequen
     body = element("tbody", *(row(cells, "td") for cells in rows))
     return element(
         "div",
-        element("table", element("thead", row([text(h) for h in head], "th")), body, class_="pq-table"),
+        element("table", element("thead", row(heads, "th")) if heads else "", body, class_="pq-table"),
         class_="pq-scroll",
+        tabindex="0",
     )
 
 
@@ -147,9 +299,10 @@ def note(content: str) -> str:
     return element("p", text(content), class_="pq-note")
 
 
-def footer(given: Answer, language: Language) -> str:
-    """Model, template, evidence, tokens, price and time on one line."""
-    parts = [given.model, *([given.prompt] if given.prompt else [])]
+def footer(given: Answer, language: Language, searched: str = "") -> str:
+    """Model, template, evidence, tokens, price, time and what was searched, on one line."""
+    model = message("page.builtin", language) if given.model == EXTRACTIVE else given.model
+    parts = [model, *([given.prompt] if given.prompt else [])]
     parts.append(
         message(
             "answer.evidence",
@@ -159,8 +312,8 @@ def footer(given: Answer, language: Language) -> str:
     )
     if given.usage.calls or given.usage.cached_calls:
         parts += [usage(given.usage, language)]
-    parts.append(f"{given.seconds.get('total', 0.0):.1f} s")
-    return note(" · ".join(parts))
+    parts.append(message("answer.seconds", language, seconds=given.seconds.get("total", 0.0)))
+    return note(" · ".join([*parts, *([searched] if searched else [])]))
 
 
 def usage(given: Usage, language: Language) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from rag.errors import RagError
+from rag.providers.pacing import telling_pauses
 from rag.settings import Settings
 from rag.types import Answer
 from rag.usage.meter import UsageTotal, counting_usage
@@ -89,12 +90,15 @@ class RunningQuestion:
         log_usage: Callable[[UsageTotal], None],
     ) -> None:
         self.question = question
-        self._choices = choices
+        self.choices = choices
         self._history = history
         self.text = ""
         self.answer: Answer | None = None
         self.error = ""
         """One sentence, when it ended without an answer."""
+        self.error_kind = ""
+        """Name of the error's class, such as `RateLimited`; `Stopped` when the visitor ended it."""
+        self._paused = ("", 0.0)
         self.stopped = False
         self.started = time.time()
         self._lend = lend
@@ -112,26 +116,42 @@ class RunningQuestion:
         return self._done.wait(seconds)
 
     def stop(self) -> None:
-        """End it at the next piece of text."""
+        """End it at the next piece of text; a model that is waited for goes on unheard."""
         self.stopped = True
+        self.error_kind = "Stopped"
+        self._done.set()
+
+    @property
+    def pause(self) -> tuple[str, int]:
+        """The class name of the error after which the provider is asked again, and the seconds until then."""
+        kind, until = self._paused
+        return kind, max(round(until - time.time()), 0)
+
+    def _pause(self, error: BaseException, seconds: float) -> None:
+        self._paused = (type(error).__name__, time.time() + seconds)
 
     def _run(self) -> None:
         tally = UsageTotal()
         try:
-            with self._lend(self._choices.flags()) as pipeline, counting_usage(tally):
+            with (
+                self._lend(self.choices.flags()) as pipeline,
+                counting_usage(tally),
+                telling_pauses(self._pause),
+            ):
                 self._read(pipeline)
         except RagError as error:
-            self.error = str(error)
+            self.error, self.error_kind = str(error), self.error_kind or type(error).__name__
         except Exception as error:  # noqa: BLE001 - the last boundary of this thread
             # the frames alone: what the exception says could hold a key
             _log.error("%s in\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
             self.error = f"Unexpected {type(error).__name__}: the log of the server says more."
+            self.error_kind = self.error_kind or "Unexpected"
         finally:
             self._log_usage(tally)
             self._done.set()
 
     def _read(self, pipeline: Pipeline) -> None:
-        choices = self._choices
+        choices = self.choices
         parts = pipeline.stream(
             self.question,
             history=self._history,
@@ -142,9 +162,10 @@ class RunningQuestion:
             variables=dict(choices.variables),
         )
         for part in parts:
+            if self.stopped:
+                return
+            self._paused = ("", 0.0)
             if isinstance(part, Answer):
                 self.answer = part
-            elif self.stopped:
-                return
             else:
                 self.text += part

@@ -95,10 +95,27 @@ def serve(options: UiOptions, settings: Settings) -> None:
         from starlette.middleware import Middleware
     except ImportError:
         raise MissingExtra("streamlit", "ui", "The web page") from None
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
     from rag.ui.access import AccessControl
+    from rag.ui.pages import PICTURE
+    from rag.ui.workspace import workspace_for
+
+    async def picture(request: Request) -> Response:
+        """A page's picture, behind the password as everything else."""
+        workspace = await run_in_threadpool(workspace_for, options.to_json())
+        png = await run_in_threadpool(workspace.picture, request.query_params)
+        if png is None:
+            return Response(status_code=404)
+        return Response(png, media_type="image/png", headers={"cache-control": "private, max-age=300"})
 
     sys.argv = [str(PAGE)]  # Streamlit looks for configuration files beside what was started
-    st.App(PAGE, middleware=[Middleware(AccessControl, password=password)]).run(config=configuration(options))
+    access = Middleware(AccessControl, password=password)
+    app = st.App(PAGE, routes=[Route(PICTURE, picture)], middleware=[access])
+    app.run(config=configuration(options))
 
 
 def configuration(options: UiOptions) -> dict[str, Any]:
@@ -123,9 +140,19 @@ def configuration(options: UiOptions) -> dict[str, Any]:
         "theme.font": _FONTS,
         "theme.headingFont": _FONTS,
         "theme.headingFontSizes": ["2rem", "1.4rem", "1.15rem", "1rem", "1rem", "1rem"],
-        "theme.baseRadius": "0.5rem",
+        "theme.baseRadius": "0.6rem",
         "theme.light.primaryColor": "#1f5fae",
-        "theme.dark.primaryColor": "#6aa5f0",
+        "theme.light.backgroundColor": "#ffffff",
+        "theme.light.secondaryBackgroundColor": "#f4f5f7",
+        "theme.light.textColor": "#1b2330",
+        "theme.light.borderColor": "#d5dae1",
+        # 4.5:1 or more on the background; `style.css` gives buttons of this colour dark letters
+        "theme.dark.primaryColor": "#7fb2f5",
+        "theme.dark.backgroundColor": "#12161c",
+        "theme.dark.secondaryBackgroundColor": "#1b212a",
+        "theme.dark.textColor": "#e7ebf0",
+        "theme.dark.borderColor": "#37404d",
+        "theme.dark.linkColor": "#8ab8f5",
     }
 
 

@@ -12,22 +12,26 @@ import json
 import re
 import secrets
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from rag.answering.citations import page_hash
 from rag.answering.originals import CurrentPages
 from rag.answering.saved import SavedAnswer, saved_answer_of, verify_saved_answer
 from rag.errors import UsageError
 from rag.messages import texts
+from rag.store import Snapshot
+from rag.text.paths import write_whole
 from rag.types import Answer, Passage, Span, Usage
 from rag.ui.questions import Choices, History, RunningQuestion
-from rag.ui.uploads import write_whole
 
 FORMAT: Final = "pagequote-session/1"
 LARGEST = 8 * 1024 * 1024
@@ -60,6 +64,9 @@ class SavedExchange:
     notes: tuple[str, ...] = ()
     standalone_question: str = ""
     nearest: tuple[NearPassage, ...] = ()
+    failed: str = ""
+    where: tuple[str, ...] = ()
+    rating: Literal["", "up", "down"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class SessionFile:
     choices: Choices = field(default_factory=Choices)
     owner: str = ""
     """Digest of the visitor who writes in it; empty in files of earlier versions."""
+    name: str = ""
     format: Literal["pagequote-session/1"] = FORMAT
 
 
@@ -80,7 +88,12 @@ class Exchange:
     answer: Answer
     at: float
     stale: bool = False
-    """Reopened, and not every quote is where it was."""
+    """Not every quote is where it was when the question was answered."""
+    failed: str = ""
+    """Name of the error's class when the question has no answer: `answer.reason` is then the error."""
+    where: tuple[str, ...] = ()
+    """The documents and conditions that were searched within; none is everything."""
+    rating: Literal["", "up", "down"] = ""
 
     def saved(self) -> SavedExchange:
         answer = self.answer
@@ -93,7 +106,16 @@ class Exchange:
             answer.notes,
             answer.standalone_question,
             tuple(NearPassage(p.file, p.page, p.page_end, p.spans) for p in answer.passages[:_NEAREST]),
+            self.failed,
+            self.where,
+            self.rating,
         )
+
+    def outdated(self, index: Snapshot) -> bool:
+        """Whether a page that it cites is not in the index any more, or has other words now."""
+        cited = [c for c in self.answer.citations if c.page_hash]
+        pages = {(c.file, c.page): index.page(c.file, c.page) for c in cited}
+        return any((page := pages[c.file, c.page]) is None or page_hash(page) != c.page_hash for c in cited)
 
 
 @dataclass(slots=True)
@@ -104,8 +126,10 @@ class Session:
     choices: Choices
     exchanges: list[Exchange] = field(default_factory=list)
     running: RunningQuestion | None = None
-    problem: str = ""
-    """Why the last question has no answer."""
+    name: str = ""
+    """As its owner calls it; otherwise its first question names it."""
+    generation: int = -1
+    """The published state of the index that its answers were last compared with."""
     owner: str = ""
     """Digest of the visitor who writes in it."""
     _changing: threading.Lock = field(default_factory=threading.Lock)
@@ -125,7 +149,6 @@ class Session:
         with self._changing:
             if self.running is not None or not question.strip():
                 return False
-            self.problem = ""
             self.running = start(question.strip(), self.choices, self.history)
             return True
 
@@ -136,15 +159,31 @@ class Session:
             if running is None or not running.done:
                 return False
             self.running = None
-            self.problem = running.error
-            if running.answer is None:
-                return False
-            self.exchanges.append(Exchange(running.answer, running.started))
+            where = running.choices.where() or ()
+            answer = running.answer or _unanswered(running)
+            failed = "" if running.answer is not None else running.error_kind
+            self.exchanges.append(Exchange(answer, running.started, failed=failed, where=where))
             return True
+
+    def withdraw(self, number: int) -> str:
+        """Take a question out, to be asked again. Returns its words."""
+        with self._changing:
+            return self.exchanges.pop(number).answer.question
+
+    def refresh(self, index: Snapshot) -> bool:
+        """Verify again what cites a page that is gone or has changed since. True when an answer was touched."""
+        if self.generation == index.generation:
+            return False
+        with self._changing:
+            self.generation = index.generation
+            stale = [i for i, one in enumerate(self.exchanges) if not one.stale and one.outdated(index)]
+            for i in stale:
+                self.exchanges[i] = _reopened(self.exchanges[i].saved(), CurrentPages(index))
+            return bool(stale)
 
     def to_json(self) -> bytes:
         """The session as a file holds it."""
-        saved = SessionFile(tuple(one.saved() for one in self.exchanges), self.choices, self.owner)
+        saved = SessionFile(tuple(one.saved() for one in self.exchanges), self.choices, self.owner, self.name)
         return json.dumps(asdict(saved), ensure_ascii=False, indent=1, default=str).encode("utf-8", "replace")
 
     def export(self) -> bytes:
@@ -156,6 +195,14 @@ class Session:
                 saved_answer = json.dumps(asdict(exchange.saved().receipt), ensure_ascii=False, indent=2)
                 archive.writestr(f"answer-{number:03d}.json", saved_answer.encode("utf-8", "replace"))
         return packed.getvalue()
+
+
+def _unanswered(running: RunningQuestion) -> Answer:
+    """A question that failed or was stopped, with the reason."""
+    seconds = {"total": time.time() - running.started}
+    return Answer(
+        running.question, False, "", (), (), (), "", "", Usage(), seconds, 0.0, reason=running.error
+    )
 
 
 def new_id() -> str:
@@ -174,7 +221,8 @@ def read_session(content: bytes, pages: CurrentPages | None, identity: str | Non
         field_name = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
         raise UsageError(f"This is not a session exported from this page: {field_name} is wrong.") from None
     exchanges = [_reopened(one, pages) for one in saved.turns] if pages is not None else []
-    return Session(identity or new_id(), saved.choices, exchanges, owner=saved.owner if identity else "")
+    owner = saved.owner if identity else ""
+    return Session(identity or new_id(), saved.choices, exchanges, name=saved.name, owner=owner)
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -193,7 +241,7 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
     saved_answer = saved.receipt
     again = verify_saved_answer(saved_answer, pages, pages)
     proof = again.proof
-    answered = saved_answer.answered and any(citation.verified for citation in proof.citations)
+    answered = saved_answer.answered
     extra: dict[str, Any] = dict(saved_answer.fingerprints)
     if not saved_answer.answered and saved_answer.reason in texts("answer.small_talk").values():
         extra["small_talk"] = True  # our own words only: a file may claim any others
@@ -214,7 +262,8 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
         notes=saved.notes,
         extra=extra,
     )
-    return Exchange(answer, saved.at, stale=saved_answer.answered and not again.holds)
+    stale = answered and not again.holds
+    return Exchange(answer, saved.at, stale, saved.failed[:40], saved.where, saved.rating)
 
 
 def _passage_at(near: NearPassage, pages: CurrentPages) -> Passage | None:
@@ -226,6 +275,32 @@ def _passage_at(near: NearPassage, pages: CurrentPages) -> Passage | None:
             return None
         words.append(page.text[span.start : span.end])
     return Passage(0, near.file, near.page, near.page_end, "\n".join(words), near.spans) if words else None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEntry:
+    """A session on the disk."""
+
+    id: str
+    name: str
+    at: float
+    """When it was last written, as `time.time`."""
+    owner: str = ""
+
+
+def _digest(visitor: str) -> str:
+    return hashlib.sha256(visitor.encode()).hexdigest() if visitor else ""
+
+
+@lru_cache(maxsize=512)
+def _entry(path: Path, _stamp: float) -> tuple[SessionEntry, str]:
+    """What a list of sessions shows, and all the questions."""
+    form = json.loads(path.read_bytes())
+    questions = [str(turn["receipt"]["question"]) for turn in form["turns"]]
+    name = str(form.get("name") or questions[0])
+    return SessionEntry(path.stem, name, path.stat().st_mtime, str(form.get("owner", ""))), "\n".join(
+        questions
+    )
 
 
 class SessionStore:
@@ -245,7 +320,7 @@ class SessionStore:
         visitor: a secret that only this visitor's browser knows. Of another visitor's session it gives a copy of its
         own, so that neither who follows a link nor who sent it sees or changes what the other asks from then on.
         """
-        owner = hashlib.sha256(visitor.encode()).hexdigest() if visitor else ""
+        owner = _digest(visitor)
         with self._changing:
             session = self._open.get(identity or "") or self._from_disk(identity, pages)
             if session is None:
@@ -260,8 +335,9 @@ class SessionStore:
                 del self._open[key]
             return session
 
-    def adopt(self, session: Session) -> None:
-        """Keep a session that was reopened from a visitor's file."""
+    def adopt(self, session: Session, visitor: str = "") -> None:
+        """Keep a session that was reopened from a visitor's file; it is this visitor's now."""
+        session.owner = _digest(visitor)
         with self._changing:
             self._open[session.id] = session
         self.save(session)
@@ -272,17 +348,36 @@ class SessionStore:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(self._folder / f"{session.id}.json", session.to_json())
 
-    def recent(self, count: int = 10) -> list[tuple[str, str, float]]:
-        """Id, first question and time of the newest sessions on the disk."""
-        found = []
-        paths = sorted(self._folder.glob("*.json"), key=lambda p: -p.stat().st_mtime)[:count]
-        for path in paths:
+    def recent(self, visitor: str = "", words: str = "", count: int = 20) -> list[SessionEntry]:
+        """The visitor's newest sessions on the disk whose name or questions hold `words`."""
+        owner, found = _digest(visitor), list[SessionEntry]()
+        for path in sorted(self._folder.glob("*.json"), key=lambda p: -p.stat().st_mtime):
             try:
-                first = json.loads(path.read_bytes())["turns"][0]["receipt"]["question"]
-                found.append((path.stem, str(first), path.stat().st_mtime))
-            except (OSError, ValueError, LookupError, TypeError, RecursionError):
+                stamp = path.stat().st_mtime
+                entry, questions = _entry(path, stamp)
+            except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
                 continue
+            if entry.owner in ("", owner) and words.casefold() in f"{entry.name}\n{questions}".casefold():
+                found.append(entry)
+            if len(found) == count:
+                break
         return found
+
+    def delete(self, identity: str, visitor: str = "") -> bool:
+        """Delete a session of this visitor's; of another's nothing. True when it was deleted."""
+        with self._changing:
+            path = self._folder / f"{identity}.json"
+            try:
+                if not _ID.fullmatch(identity) or _entry(path, path.stat().st_mtime)[0].owner not in (
+                    "",
+                    _digest(visitor),
+                ):
+                    return False
+                path.unlink()
+            except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                return False
+            self._open.pop(identity, None)
+            return True
 
     def _from_disk(self, identity: str | None, pages: CurrentPages | None) -> Session | None:
         if identity is None or not _ID.fullmatch(identity) or pages is None:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
 import threading
 import unicodedata
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from rag.errors import UsageError
 from rag.rendering.safe import safe_text
+from rag.text.paths import write_whole
 
 KINDS = ("pdf", "docx", "pptx", "xlsx", "md", "txt", "html", "htm", "csv")
 MIB = 1024 * 1024
@@ -53,15 +53,22 @@ def safe_name(given: str) -> str:
     return f"{_cut(stem, _LONGEST)}.{suffix.lower()}"
 
 
-def store(folder: Path, given_name: str, content: bytes, *, largest: int) -> StoredUpload:
+def store(folder: Path, given_name: str, content: bytes, *, largest: int, replace: str = "") -> StoredUpload:
     """Store `content` in `folder`; a different file of that name stays, and the new one gets a number.
 
-    largest: in bytes. Raises UsageError for what is not taken.
+    largest: in bytes. replace: the name of an upload of the same kind that it takes the place of.
+    Raises UsageError for what is not taken.
     """
     name = safe_name(given_name)
     _check(name, given_name, content, largest)
-    folder.mkdir(parents=True, exist_ok=True)
     with _naming:
+        if replace:
+            if name.rpartition(".")[2] != replace.rpartition(".")[2] or safe_name(replace) != replace:
+                raise UsageError(
+                    f"{_shown(given_name)} cannot replace {replace}: upload a file of the same kind."
+                )
+            return StoredUpload(write_whole(folder / replace, content), new=True)
+        folder.mkdir(parents=True, exist_ok=True)
         path, taken = _free(folder, name, content)
         if taken:
             return StoredUpload(path, new=False)
@@ -108,19 +115,6 @@ def _same(path: Path, content: bytes) -> bool:
     if path.stat().st_size != len(content):
         return False
     return hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Whole or not at all: a run that reads the folder meanwhile must not see half a file."""
-    handle, beside = tempfile.mkstemp(prefix=".upload-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
 
 
 def _cut(text: str, size: int) -> str:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.answering.originals import CurrentPages
 from rag.errors import IndexMissing, RagError, UsageError
+from rag.evaluation.question_sets import Evidence, Question, load_questions
 from rag.messages import Language
 from rag.prompting.catalogue import list_templates, load_template
 from rag.providers.registry import default_specs, new_meter
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings, load_settings
 from rag.store import Filter, Index, Snapshot, open_index
+from rag.text.paths import path_of, write_whole
 from rag.ui import uploads
-from rag.ui.jobs import IngestJob, IngestQueue
-from rag.ui.pages import Pictures
+from rag.ui.jobs import IngestJob, IngestQueue, JobState
+from rag.ui.pages import Pictures, picture_png
 from rag.ui.questions import Choices, History, RunningQuestion
 from rag.ui.server import UiOptions, folder_to_ingest
 from rag.ui.sessions import Session, SessionStore, read_session
+from rag.ui.suggestions import answered_questions
 from rag.usage.log import FILE_NAME, UsageLog
 from rag.usage.meter import UsageTotal
 
@@ -31,11 +38,14 @@ if TYPE_CHECKING:
 
     from rag.pipeline import Pipeline
     from rag.prompting.template import Template
+    from rag.types import Answer
 
 _MOST = 4
 """Pipelines of different settings that stay open; each holds an embedding model."""
 
 _SESSIONS = "ui-sessions"
+SAMPLE = "sample"
+"""Label of the ingest of the sample documents."""
 _WAIT_TO_REMOVE = 3.0
 """Seconds to wait for an ingest before removing documents is refused."""
 _log = logging.getLogger(__name__)
@@ -144,6 +154,18 @@ class SharedIndex:
         return None if index is None else index.spec.embedding_id
 
 
+@cache
+def workspace_for(options: str) -> Workspace:
+    """The one workspace of a served page, by its options as JSON: for the script and for the pictures."""
+    return Workspace(UiOptions.from_json(options))
+
+
+def sample_folder() -> Path:
+    """The sample documents: beside the page in an installed package, in `data` of a working copy."""
+    packaged = Path(__file__).parent / "sample"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "data" / "sample"
+
+
 class Workspace:
     """One for each served page."""
 
@@ -155,6 +177,10 @@ class Workspace:
         self.pool = PipelinePool(self._open, self.shared_index.embedding)
         self.jobs = IngestQueue(options.flags)
         self.pictures = Pictures()
+        self.passwords: dict[str, str] = {}
+        """Of documents, by their names; gone when the page ends."""
+        self._suggestions: dict[int, list[str] | None] = {}
+        self._suggesting = threading.Lock()
         self.uploads = options.uploads_for(self.settings)
         self.sessions = SessionStore(self.settings.folder / _SESSIONS)
         self._usage_log = UsageLog(self.settings.folder / FILE_NAME)
@@ -253,14 +279,14 @@ class Workspace:
         session.choices = self.allowed(session.choices)
         return session
 
-    def reopen(self, content: bytes) -> Session:
-        """The session of an exported file, verified again. Raises UsageError."""
+    def reopen(self, content: bytes, visitor: str = "") -> Session:
+        """The session of an exported file, verified again, now of this visitor. Raises UsageError."""
         index = self.shared_index.index()
         if index is None:
             raise UsageError("There is no index to verify this session against: add its documents first.")
         session = read_session(content, CurrentPages(index))
         session.choices = self.allowed(session.choices)
-        self.sessions.adopt(session)
+        self.sessions.adopt(session, visitor)
         return session
 
     def allowed(self, choices: Choices) -> Choices:
@@ -276,13 +302,18 @@ class Workspace:
 
     # -- documents --------------------------------------------------------------------------------------------
 
-    def upload(self, files: Sequence[tuple[str, bytes]]) -> tuple[IngestJob | None, list[str]]:
-        """Store uploaded files and ingest them. Returns the job, and a sentence for each file not taken."""
+    def upload(
+        self, files: Sequence[tuple[str, bytes]], replace: str = ""
+    ) -> tuple[IngestJob | None, list[str]]:
+        """Store uploaded files and ingest them. Returns the job, and a sentence for each file not taken.
+
+        `replace` is the uploaded document that a single file takes the place of.
+        """
         stored, problems = [], []
         for name, content in files:
             try:
                 largest = self.options.upload_mib * uploads.MIB
-                stored.append(uploads.store(self.uploads, name, content, largest=largest))
+                stored.append(uploads.store(self.uploads, name, content, largest=largest, replace=replace))
             except UsageError as error:
                 problems.append(str(error))
             except OSError as error:
@@ -296,6 +327,101 @@ class Workspace:
         """Ingest a folder of this machine. Raises UsageError when it may not be named."""
         path = folder_to_ingest(name, self.options)
         return self.jobs.submit(str(path), [str(path)], retry=retry)
+
+    def try_sample(self) -> IngestJob:
+        """Ingest the sample documents that come with the program."""
+        return self.jobs.submit(SAMPLE, [str(sample_folder())])
+
+    def unlock(self, file: str, password: str) -> IngestJob | None:
+        """Ingest a document again with its password, which is kept in memory alone."""
+        index = self.shared_index.index()
+        source = None if index is None else index.document(file)
+        if source is None or not password:
+            return None
+        self.passwords[file] = password
+        folder = path_of(source.path)
+        for _ in file.split("/"):
+            folder = folder.parent
+        return self.jobs.submit(file, [str(folder)], retry=True, passwords=((file, password),))
+
+    def passwords_for(self, file: str) -> tuple[str, ...]:
+        """The password that was given for a document, if one was."""
+        return (self.passwords[file],) if file in self.passwords else ()
+
+    def is_upload(self, file: str) -> bool:
+        """Whether a document was uploaded here, so that it can be replaced and is deleted when it is removed."""
+        index = self.shared_index.index()
+        source = None if index is None else index.document(file)
+        return source is not None and path_of(source.path).parent == self.uploads.resolve()
+
+    def picture(self, query: Mapping[str, str]) -> bytes | None:
+        """The PNG of a page, for the query of its address; None when there is none."""
+        words = self.passwords_for(query.get("file", ""))
+        return picture_png(self.shared_index.index(), query, self.pictures, words)
+
+    # -- questions to begin with, and what visitors say of the answers ------------------------------------------
+
+    def suggested(self) -> list[str]:
+        """Questions that the newest documents answer; empty until they are known."""
+        done = [job for job in self.jobs.all() if job.state is JobState.DONE]
+        return next((found for job in done if (found := self._suggestions.get(job.id))), [])
+
+    def suggestions(self, job: IngestJob) -> list[str]:
+        """Questions that the documents of a finished ingest answer; empty until they are known."""
+        with self._suggesting:
+            if job.id not in self._suggestions:
+                self._suggestions[job.id] = None
+                threading.Thread(
+                    target=self._suggest, args=(job,), name="rag-ui-suggest", daemon=True
+                ).start()
+            return self._suggestions[job.id] or []
+
+    def suggestions_ready(self, job: IngestJob) -> bool:
+        """Whether `suggestions` will not change any more."""
+        return job.state is not JobState.DONE or self._suggestions.get(job.id) is not None
+
+    def _suggest(self, job: IngestJob) -> None:
+        found: list[str] = []
+        files = [file for file, status, _ in job.files if status in ("ok", "ocr")]
+        try:
+            index = self.shared_index.index()
+            if index is not None and files and job.label != SAMPLE:
+                with self.pool.lend({"model": EXTRACTIVE}) as pipeline:
+                    found = answered_questions(index, files, pipeline.ask)
+        except RagError as error:
+            _log.info("No questions are suggested: %s", error)
+        finally:
+            self._suggestions[job.id] = found
+
+    @property
+    def feedback_file(self) -> Path:
+        """The question set that answers rated by visitors go into."""
+        return self.settings.folder / "feedback.jsonl"
+
+    def keep_feedback(self, answer: Answer, right: str, *, answerable: bool) -> None:
+        """Add a rated question to the set, or change it there. `right` is the right answer; empty for the one given.
+
+        Raises QuestionSetError when the set cannot be read, UsageError when it cannot be written.
+        """
+        evidence = tuple(Evidence(c.file, c.page, c.quote) for c in answer.citations if c.verified)
+        identity = f"feedback-{hashlib.sha256(answer.question.encode()).hexdigest()[:12]}"
+        question = Question(
+            identity,
+            answer.question,
+            (right or answer.text,) if answerable else (),
+            answerable,
+            evidence if answerable and not right else (),
+        )
+        with self._suggesting:
+            known = load_questions(self.feedback_file) if self.feedback_file.exists() else []
+            kept = [*(one for one in known if one.id != identity), question]
+            lines = "".join(json.dumps(one.as_dict(), ensure_ascii=False) + "\n" for one in kept)
+            try:
+                write_whole(self.feedback_file, lines.encode("utf-8", "replace"))
+            except OSError as error:
+                raise UsageError(f"{self.feedback_file} cannot be written: {error.strerror}.") from None
+
+    # -- taking documents out ------------------------------------------------------------------------------------
 
     def remove(self, files: Sequence[str]) -> None:
         """Take documents out of the index, and uploaded ones off the disk. Raises IndexLocked."""

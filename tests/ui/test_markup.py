@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Literal
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,12 @@ OURS = {
     "tr",
     "td",
     "th",
+    "a",
+    "nav",
+    "em",
+    "code",
 }
+ATTRIBUTES = {"class", "title", "role", "tabindex", "aria-label", "href", "data-open", "data-preview"}
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -51,6 +57,7 @@ class _Seen(HTMLParser):
         super().__init__()
         self.tags: set[str] = set()
         self.attributes: set[str] = set()
+        self.links: list[str] = []
         self.words = ""
         self.feed(html)
         self.close()
@@ -58,6 +65,7 @@ class _Seen(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name in ("href", "data-preview", "src")]
 
     def handle_data(self, data: str) -> None:
         self.words += data
@@ -89,6 +97,9 @@ def _everything(text: str) -> str:
     ]
     pieces += [markup.answer(answer, "en"), markup.declined(answer, "ko"), markup.footer(answer, "en")]
     pieces.append(markup.small_talk(answer))
+    pieces += [markup.answer(answer, "ko", 0), markup.citations(answer, "en", 0)]
+    rows = tuple(Sentence(f"| {text} | 2 |", (1,), Support.WEAK) for _ in range(2))
+    pieces.append(markup.answer(replace(answer, sentences=rows), "en", 0))
     pieces += [markup.quote(answer.citations[0], "en"), markup.marked(text * 3, [(1, 4), (6, 9)])]
     pieces.append(markup.table([text], [[markup.text(text)]], numbers=[0]))
     return "".join(pieces)
@@ -98,14 +109,16 @@ def _everything(text: str) -> str:
 def test_nothing_hostile_becomes_markup(text: str) -> None:
     seen = _Seen(_everything(text))
     assert seen.tags <= OURS
-    assert seen.attributes <= {"class", "title"}
+    assert seen.attributes <= ATTRIBUTES
+    assert all(link.startswith(("/?file=", "/evidence/picture?file=")) for link in seen.links)
 
 
 @given(st.text(max_size=60))
 def test_no_text_becomes_markup(text: str) -> None:
     seen = _Seen(_everything(text))
     assert seen.tags <= OURS
-    assert seen.attributes <= {"class", "title"}
+    assert seen.attributes <= ATTRIBUTES
+    assert all(link.startswith(("/?file=", "/evidence/picture?file=")) for link in seen.links)
 
 
 def test_the_words_stay_readable() -> None:
@@ -192,3 +205,36 @@ def test_marks_are_cut_to_the_page_and_do_not_overlap() -> None:
     spans = (Span(2, 5, 9), Span(1, 0, 4), Span(2, 0, 7), Span(2, 9, 99))
     assert CitedPage("a.pdf", 2, spans).ranges(2, "0123456789ab") == [(0, 7), (7, 9), (9, 12)]
     assert CitedPage("a.pdf", 2, spans).ranges(3, "text") == []
+
+
+def test_a_link_names_its_page_and_marks() -> None:
+    cited = CitedPage("a b/보고서 &.pdf", 3, (Span(3, 5, 9), Span(4, 0, 2)))
+    assert CitedPage.of_address(dict(parse_qsl(cited.address(at="1.2")))) == cited
+    for query in (
+        {},
+        {"file": "a", "page": "x"},
+        {"file": "a", "marks": "1:2"},
+        {"file": "a", "marks": "1-2:3"},
+    ):
+        assert CitedPage.of_address(query) is None
+
+
+def test_a_table_of_a_model_is_a_table() -> None:
+    rows = ("| Item | 2023 |\n|---|---|", "| **Profit** | £2.78 million |", "| Dividend | |")
+    sentences = tuple(Sentence(row, (1,) if i else (), Support.VERIFIED) for i, row in enumerate(rows))
+    html = markup.answer(replace(_answer("x"), sentences=sentences), "en", 4)
+    assert html.count("<tr>") == 3
+    assert "<th>Item</th><th>2023</th>" in html
+    assert "<strong>Profit</strong>" in html
+    assert "|" not in _Seen(html).words
+    assert 'data-open="file=x&amp;page=3&amp;at=4.1"' in html
+
+
+def test_what_a_model_writes_is_shown_without_markers_and_pipes() -> None:
+    words = (
+        '| Item | 2023 |\n|---|---|\n| Profit | £2.78 million | [7]\n\nIt **rose**. [1: "rose"] Then [2: "ha'
+    )
+    shown = _Seen(markup.draft(words, "en")).words
+    assert "£2.78 million" in shown
+    assert "It rose." in shown
+    assert not set("|[]*") & set(shown)

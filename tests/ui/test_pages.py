@@ -60,17 +60,18 @@ def test_an_index_from_elsewhere_opens_no_other_file(tmp_path: Path) -> None:
 
 def test_a_page_is_drawn_with_its_marks(tmp_path: Path) -> None:
     with _index(tmp_path / "index", PDF) as index:
-        view = view_page(index, CitedPage("a.pdf", 2, (Span(2, 0, 6),)), 2, Pictures(scale=0.5))
+        view = view_page(index, CitedPage("a.pdf", 2, (Span(2, 0, 6),)), 2, Pictures())
         assert view.picture is not None
-        assert view.picture.startswith(b"\x89PNG")
+        assert view.picture.png.startswith(b"\x89PNG")
+        assert all(0 <= a < c <= 1 and view.top <= b < d <= 1 for a, b, c, d in view.picture.boxes)
         assert (view.number, view.pages, view.ranges) == (2, 3, ((0, 6),))
-        assert view_page(index, CitedPage("a.pdf", 2, (Span(2, 0, 6),)), 3, Pictures(scale=0.5)).ranges == ()
+        assert view_page(index, CitedPage("a.pdf", 2, (Span(2, 0, 6),)), 3, Pictures()).ranges == ()
         with pytest.raises(RagError, match="no page 9"):
             view_page(index, CitedPage("a.pdf", 9), 9, Pictures())
 
 
 def test_a_picture_is_drawn_once(tmp_path: Path) -> None:
-    pictures = Pictures(scale=0.5)
+    pictures = Pictures()
     copy = tmp_path / "a.pdf"
     shutil.copyfile(PDF, copy)
     first = pictures.draw(copy, 1, [])
@@ -92,7 +93,7 @@ def test_a_gigabyte_of_zeros_in_a_stream_harms_the_drawing_process_alone(tmp_pat
     assert bomb.stat().st_size < 2 << 20
     outcome = ""
     try:
-        assert Pictures(scale=0.5).draw(bomb, 1, []).startswith(b"\x89PNG")
+        assert Pictures().draw(bomb, 1, [], scale=0.5).png.startswith(b"\x89PNG")
     except RagError as error:
         outcome = str(error)
     assert not outcome or "bomb.pdf" in outcome or "memory" in outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -66,16 +67,67 @@ def test_a_second_question_waits_for_the_first(workspace: Workspace) -> None:
     assert not session.begin("   ", workspace.ask)
 
 
-def test_an_error_is_one_sentence_and_the_session_goes_on(workspace: Workspace) -> None:
+def test_an_error_is_one_sentence_and_the_session_goes_on(workspace: Workspace, index: Index) -> None:
     session = Session(new_id(), Choices(model="nonsense:model"))
     assert session.begin(QUESTION, workspace.ask)
     assert session.running is not None
     assert session.running.wait(60)
-    assert not session.settle()
-    assert "nonsense" in session.problem
+    assert session.settle()
+    (failed,) = session.exchanges
+    assert failed.failed == "SettingsError"
+    assert "nonsense" in failed.answer.reason
+    again = read_session(session.export(), index)
+    assert again.exchanges[0].failed == "SettingsError"
     session.choices = Choices.of(workspace.settings)
+    assert session.withdraw(0) == QUESTION
     _ask(session, workspace, QUESTION)
-    assert session.problem == ""
+    assert session.exchanges[0].failed == ""
+
+
+def test_a_question_that_is_stopped_stays_and_is_not_answered_later(workspace: Workspace) -> None:
+    session = Session(new_id(), Choices.of(workspace.settings))
+    assert session.begin(QUESTION, workspace.ask)
+    running = session.running
+    assert running is not None
+    running.stop()
+    assert running.wait(1)
+    assert session.settle()
+    assert session.exchanges[0].failed == "Stopped"
+    assert session.exchanges[0].answer.question == QUESTION
+    assert session.history == ()
+
+
+def test_what_cites_a_removed_document_is_verified_again(sample_index: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_index, tmp_path / "index")
+    flags = {"index": str(tmp_path / "index"), "model": "extractive"}
+    workspace = Workspace(UiOptions(uploads=str(tmp_path / "uploads"), flags=flags))
+    session = Session(new_id(), Choices.of(workspace.settings))
+    _ask(session, workspace, QUESTION)
+    snapshot = workspace.shared_index.index()
+    assert snapshot is not None
+    assert not session.refresh(snapshot)
+    assert session.exchanges[0].answer.sentences[0].support is Support.VERIFIED
+    workspace.remove([citation.file for citation in session.exchanges[0].answer.citations])
+    later = workspace.shared_index.index()
+    assert later is not None
+    assert session.refresh(later)
+    assert session.exchanges[0].stale
+    assert not any(s.support is Support.VERIFIED for s in session.exchanges[0].answer.sentences)
+    assert not session.refresh(later)
+
+
+def test_a_visitor_sees_and_deletes_sessions_of_their_own_alone(asked: Session, tmp_path: Path) -> None:
+    store = SessionStore(tmp_path)
+    for visitor in ("ann", "bo"):
+        session = Session(new_id(), asked.choices, list(asked.exchanges), name=f"of {visitor}")
+        store.adopt(session, visitor)
+    (own,) = store.recent("ann")
+    assert own.name == "of ann"
+    assert store.recent("ann", "profit before tax") == [own]
+    assert store.recent("ann", "no such words") == []
+    assert not store.delete(own.id, "bo")
+    assert store.delete(own.id, "ann")
+    assert store.recent("ann") == []
 
 
 def test_what_is_exported_comes_back_as_it_was(asked: Session, index: Index) -> None:

@@ -51,5 +51,5 @@ def test_without_an_index_asking_says_what_to_do(tmp_path: Path) -> None:
     assert session.running is not None
     assert session.running.wait(30)
     session.settle()
-    assert "rag ingest" in session.problem
+    assert "rag ingest" in session.exchanges[0].answer.reason
     assert not (tmp_path / "none").exists()

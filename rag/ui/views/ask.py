@@ -1,172 +1,213 @@
-"""The page to ask on, and the drawer beside it with the page that a citation points to."""
+"""The page to ask on: the chat, what is around the input, and files that are dropped into it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import streamlit as st
 
-from rag.answering.originals import original_of
-from rag.errors import RagError
-from rag.messages import place_name
 from rag.pipeline.condense import carried_over
-from rag.providers.specs import EXTRACTIVE
-from rag.types import Citation, Passage, Support
+from rag.types import Passage, Support
 from rag.ui import markup
-from rag.ui.markup import label
-from rag.ui.pages import CitedPage, DrawnPage, view_page
+from rag.ui.jobs import IngestJob, JobState
+from rag.ui.markup import element, label
+from rag.ui.pages import CitedPage
 from rag.ui.questions import RunningQuestion
 from rag.ui.sessions import Exchange
+from rag.ui.uploads import KINDS
+from rag.ui.views import evidence
+from rag.ui.views.controls import actions, ask_again, scope, scope_words, tasks
+from rag.ui.views.documents import progress
 from rag.ui.views.visit import Visit
 
-_NAME = 34
-"""Characters of a file name on a chip."""
 _SNIPPET = 240
-_TICK = 0.12
-"""Seconds between two looks at what the model has written."""
+_TICK = 0.4
+"""Seconds between two looks at what the model has written, or at an ingest."""
 _LONGEST_QUESTION = 4000
-_PAGE_SHOWN = "page-shown"
-_WIDTH = 760
-"""Pixels of the drawer to begin with: a page is readable, and the answer stays in sight on a wide screen."""
+_WATCHED = "watched-jobs"
+_PROBLEMS = "upload-problems"
+_SAMPLE_QUESTIONS = 3
 
 
 def show(visit: Visit) -> None:
-    """Draw the chat."""
+    """Draw the chat, with the pane beside it when a page is open."""
     index = visit.index
-    if index is None or not any(status.searchable for status in index.counts().files):
-        _no_documents(visit)
-        return
+    has_documents = index is not None and any(status.searchable for status in index.counts().files)
+    session = visit.session
     above = st.empty()  # emptied at once, where what is no longer drawn would fade while an answer is written
-    if not visit.session.exchanges and visit.session.running is None:
+    if not session.exchanges and session.running is None:
         with above.container():
-            _welcome(visit)
-    for number, exchange in enumerate(visit.session.exchanges):
+            _welcome(visit, has_documents=has_documents)
+    for number, exchange in enumerate(session.exchanges):
         _exchange(visit, number, exchange)
-    if visit.session.problem:
-        st.error(label(visit.session.problem))
+    if session.running is not None:
+        _live(visit, session.running)
+    _work(visit)
     with st.bottom:
-        _tasks(visit)
-    _input(visit)  # not inside the block above: Streamlit then keeps the chat scrolled to its end
-    if visit.session.running is not None:
-        _live(visit, visit.session.running)
+        for problem in st.session_state.pop(_PROBLEMS, []):
+            st.error(label(problem), icon=":material/error:")
+        if has_documents:
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="around"):
+                scope(visit)
+                tasks(visit)
+    _input(visit, has_documents=has_documents)
+    evidence.show(visit)
 
 
-def _no_documents(visit: Visit) -> None:
+# -- the beginning ------------------------------------------------------------------------------------------------
+
+
+def _welcome(visit: Visit, *, has_documents: bool) -> None:
     st.title(visit.text("page.ask_title"))
-    with st.container(border=True):
-        st.markdown(f"**{visit.text('page.no_index')}**")
-        st.write(visit.text("page.no_index_more"))
-        if st.button(visit.text("page.add_documents"), type="primary", icon=":material/add:"):
-            st.switch_page(visit.pages["documents"])
-
-
-def _welcome(visit: Visit) -> None:
+    st.write(visit.text("page.ask_intro"))
     index = visit.index
-    assert index is not None  # the caller has looked
+    if not has_documents or index is None:
+        _first_visit(visit)
+        return
     totals = index.counts()
     searchable = sum(count for status, count in totals.files.items() if status.searchable)
     missing = sum(totals.files.values()) - searchable
-    st.title(visit.text("page.ask_title"))
-    st.write(visit.text("page.ask_intro"))
     key = "page.coverage_missing" if missing else "page.coverage"
-    pages = totals.searchable_pages
-    st.caption(visit.text(key, files=searchable, pages=pages, missing=missing))
+    st.caption(visit.text(key, files=searchable, pages=totals.searchable_pages, missing=missing))
+    _suggestions(visit, visit.workspace.suggested(), "start")
     with st.expander(visit.text("page.marks"), icon=":material/help:"):
         _legend(visit)
+
+
+def _first_visit(visit: Visit) -> None:
+    """No documents yet: drop some, or try the sample."""
+    if visit.workspace.jobs.busy:
+        return  # the progress is shown below
+    left, right = st.columns(2, border=True)
+    with left:
+        st.markdown(f"**{visit.text('page.own_documents')}**")
+        st.write(visit.text("page.own_documents_more", size=visit.workspace.options.upload_mib))
+        if st.button(visit.text("page.add_documents"), type="primary", icon=":material/add:"):
+            st.switch_page(visit.pages["documents"])
+    with right:
+        st.markdown(f"**{visit.text('page.sample')}**")
+        st.write(visit.text("page.sample_more"))
+        if st.button(visit.text("page.sample_button"), icon=":material/play_arrow:", key="sample"):
+            _watch(visit.workspace.try_sample())
+            st.rerun()
+
+
+def _suggestions(visit: Visit, questions: list[str], key: str) -> None:
+    """Questions to begin with, one press each."""
+
+    def ask(question: str) -> None:
+        visit.session.begin(question, visit.workspace.ask)
+
+    if not questions:
+        return
+    st.caption(visit.text("page.try_these"))
+    for number, question in enumerate(questions):
+        st.button(
+            label(question),
+            key=f"suggested-{key}-{number}",
+            icon=":material/arrow_forward:",
+            on_click=ask,
+            args=(question,),
+            disabled=visit.session.running is not None,
+        )
 
 
 def _legend(visit: Visit) -> None:
     rows = []
     for support in Support:
-        badge = markup.badge(
-            f"{markup.MARKS[support]} {visit.text(f'answer.{support.value}')}", support.value
-        )
-        rows.append(markup.element("div", badge, " ", visit.text(f"page.{support.value}_why")))
+        mark = markup.badge(f"{markup.MARKS[support]} {visit.text(f'answer.{support.value}')}", support.value)
+        rows.append(element("div", mark, " ", visit.text(f"page.{support.value}_why")))
     derived = markup.badge(f"= {visit.text('answer.derived')}", Support.WEAK.value)
-    rows.insert(1, markup.element("div", derived, " ", visit.text("page.derived_why")))
-    st.html(markup.element("div", *rows, class_="pq-legend"))
+    rows.insert(1, element("div", derived, " ", visit.text("page.derived_why")))
+    st.html(element("div", *rows, class_="pq-legend"))
 
 
-# -- below the chat -----------------------------------------------------------------------------------------------
+# -- the input ----------------------------------------------------------------------------------------------------
 
 
-def _tasks(visit: Visit) -> None:
-    """The templates, each one click away."""
-    session = visit.session
+def _input(visit: Visit, *, has_documents: bool) -> None:
+    session, workspace = visit.session, visit.workspace
 
-    def choose() -> None:
-        session.choices = session.choices.with_prompt(st.session_state["task"])
+    def send() -> None:
+        given = st.session_state["question"]
+        if given is None:
+            return
+        if given.files:
+            job, problems = workspace.upload([(file.name, file.getvalue()) for file in given.files])
+            st.session_state[_PROBLEMS] = problems
+            if job is not None:
+                _watch(job)
+        session.begin(given.text, workspace.ask)
 
-    names = visit.workspace.templates()
-    if session.choices.prompt not in names:
-        names = [session.choices.prompt, *names]
-    with st.container(key="tasks"):
-        st.pills(
-            visit.text("page.task"),
-            names,
-            default=session.choices.prompt,
-            format_func=lambda name: label(name.rpartition("/")[2]),
-            key="task",
-            on_change=choose,
-            required=True,
-            wrap=False,
-            label_visibility="collapsed",
-        )
-    if (session.choices.model or visit.workspace.model) == EXTRACTIVE:
-        if session.choices.prompt != visit.workspace.settings.prompt:
-            st.caption(visit.text("page.copies"))
-    else:
-        _variables(visit)
-
-
-def _variables(visit: Visit) -> None:
-    """What the template leaves open, such as the persona."""
-    session = visit.session
-    given = dict(session.choices.variables)
-    for name, usual in visit.workspace.variables(session.choices.prompt, visit.language).items():
-        written = st.text_input(
-            label(name), given.get(name, usual), key=f"var-{session.choices.prompt}-{name}"
-        )
-        if written and written != given.get(name, usual):
-            given[name] = written
-    session.choices = replace(session.choices, variables=tuple(given.items()))
-
-
-def _input(visit: Visit) -> None:
-    session = visit.session
-
-    def ask() -> None:
-        session.begin(st.session_state["question"] or "", visit.workspace.ask)
-
+    size = workspace.options.upload_mib
     st.chat_input(
-        visit.text("page.ask_placeholder"),
+        visit.text("page.ask_placeholder" if has_documents else "page.drop_placeholder", size=size),
         key="question",
-        on_submit=ask,
+        on_submit=send,
         max_chars=_LONGEST_QUESTION,
         disabled=session.running is not None,
+        accept_file="multiple",
+        file_type=list(KINDS),
+        max_upload_size=size,
     )
 
 
-def _live(visit: Visit, running: RunningQuestion) -> None:
-    """The question on its way. Leaving this loop, by a click or a reload, does not end it."""
-    _question(running.question)
-    with st.chat_message("assistant", avatar=":material/menu_book:"):
-        written = st.empty()
-        st.button(visit.text("page.stop"), icon=":material/stop:", key="stop", on_click=running.stop)
-        shown = None
-        while not running.wait(_TICK):
-            if running.text != shown:
-                shown = running.text
-                written.html(markup.draft(shown, visit.language))
-    if running.stopped and running.answer is None and not running.error:
-        running.error = visit.text("page.stopped")
-    if visit.session.settle():
-        visit.save()
-    st.rerun()
+def _watch(job: IngestJob) -> None:
+    """Show the job's progress in this chat, and its end."""
+    st.session_state[_WATCHED] = [*st.session_state.get(_WATCHED, ()), job.id]
+
+
+def _work(visit: Visit) -> None:
+    """Ingests in place: those that run, and how those that were begun here have ended."""
+    watched = st.session_state.get(_WATCHED, ())
+    jobs = [job for job in visit.workspace.jobs.all() if job.active or job.id in watched]
+    if jobs:
+        busy = any(job.active or not visit.workspace.suggestions_ready(job) for job in jobs)
+        st.fragment(_jobs, run_every=_TICK * 2 if busy else None)(visit, jobs, busy)
+
+
+def _jobs(visit: Visit, jobs: list[IngestJob], busy: bool) -> None:
+    for job in jobs:
+        with st.container(border=True, key=f"work-{job.id}"):
+            progress(visit, job)
+            if job.state is JobState.DONE:
+                _ready(visit, job)
+    still = any(job.active or not visit.workspace.suggestions_ready(job) for job in jobs)
+    if busy and not still:
+        st.rerun()  # there is more to ask now
+
+
+def _ready(visit: Visit, job: IngestJob) -> None:
+    """What can be asked now."""
+    if job.label == "sample":
+        questions = [visit.text(f"page.sample_question_{n}") for n in range(1, _SAMPLE_QUESTIONS + 1)]
+    else:
+        questions = visit.workspace.suggestions(job)
+    if any(status in ("ok", "ocr") for _, status, _ in job.files):
+        st.markdown(f"**{visit.text('page.ask_now')}**")
+    _suggestions(visit, questions, str(job.id))
 
 
 # -- the chat -----------------------------------------------------------------------------------------------------
+
+
+def _live(visit: Visit, running: RunningQuestion) -> None:
+    """The question on its way. Leaving it, by a click or a reload, does not end it."""
+    _question(running.question)
+    with st.chat_message("assistant", avatar=":material/menu_book:"):
+        st.fragment(_writing, run_every=_TICK)(visit, running)
+
+
+def _writing(visit: Visit, running: RunningQuestion) -> None:
+    def stop() -> None:
+        running.stop()
+
+    if running.done:
+        st.rerun()  # the script takes the answer in
+    (kind, seconds), wait = running.pause, ""
+    if kind:
+        key = "page.rate_limited" if kind == "RateLimited" else "page.trying_again"
+        wait = visit.text(key, seconds=seconds)
+    st.html(markup.draft(running.text, visit.language, wait))
+    st.button(visit.text("page.stop"), icon=":material/stop:", key="stop", on_click=stop)
 
 
 def _question(question: str) -> None:
@@ -178,14 +219,16 @@ def _exchange(visit: Visit, number: int, exchange: Exchange) -> None:
     answer, language = exchange.answer, visit.language
     _question(answer.question)
     with st.chat_message("assistant", avatar=":material/menu_book:"):
-        if exchange.stale:
-            st.warning(visit.text("page.stale"))
+        if exchange.failed:
+            _failed(visit, number, exchange)
+            return
         if answer.extra.get("small_talk"):
             st.html(markup.small_talk(answer))
             return
+        if exchange.stale:
+            st.warning(visit.text("page.stale"), icon=":material/history:")
         if answer.answered:
-            st.html(markup.answer(answer, language))
-            _citations(visit, number, answer.citations)
+            st.html(markup.answer(answer, language, number) + markup.citations(answer, language, number))
         else:
             st.html(markup.declined(answer, language))
             _nearest(visit, number, answer.passages)
@@ -194,135 +237,40 @@ def _exchange(visit: Visit, number: int, exchange: Exchange) -> None:
             notes.append(markup.note(visit.text("answer.continuing", subject=subject)))
         elif answer.standalone_question:
             notes.append(markup.note(visit.text("answer.searched_for", question=answer.standalone_question)))
-        st.html("".join([*notes, markup.footer(answer, language)]))
+        searched = visit.text("page.searched_in", documents=scope_words(visit, exchange.where))
+        st.html("".join([*notes, markup.footer(answer, language, searched)]))
+        actions(visit, number, exchange)
 
 
-def _citations(visit: Visit, number: int, citations: tuple[Citation, ...]) -> None:
-    """The quotes; a press shows the page."""
-    with st.container(horizontal=True, gap="xsmall", key=f"chips-{number}"):
-        for citation in citations:
-            mark = "✓" if citation.verified else "✗"
-            # the page before the name: a narrow screen cuts the end off
-            name = f"{_place(visit, citation)} {mark} {_short(citation.file)}"
-            status = markup.status_words(citation, visit.language)
-            pressed = st.button(
-                label(f"[{citation.n}] {name}"),
-                key=f"cite-{number}-{citation.n}",
-                help=label(f"{status}: {citation.quote}"[:400]),
-                icon=":material/format_quote:",
-            )
-            if pressed:
-                _open_page(visit, CitedPage.of_citation(citation), citation)
+def _failed(visit: Visit, number: int, exchange: Exchange) -> None:
+    """Why there is no answer, and the way to try again."""
+    if exchange.failed == "Stopped":
+        st.html(markup.note(visit.text("page.stopped")))
+    else:
+        st.error(label(visit.problem(exchange.failed, exchange.answer.reason)), icon=":material/error:")
+
+    def retry() -> None:
+        ask_again(visit, number, visit.session.choices, instead=True)
+
+    busy = visit.session.running is not None
+    st.button(
+        visit.text("page.ask_again"),
+        icon=":material/refresh:",
+        key=f"retry-{number}",
+        on_click=retry,
+        disabled=busy,
+    )
 
 
 def _nearest(visit: Visit, number: int, passages: tuple[Passage, ...]) -> None:
     if not passages:
         return
-    st.html(markup.note(visit.text("answer.nearest")))
+    cards = []
     for rank, passage in enumerate(passages[:3], start=1):
         words = " ".join(passage.text.split())
         snippet = words if len(words) <= _SNIPPET else f"{words[:_SNIPPET]}…"
-        with st.container(border=True, gap="xsmall"):
-            st.html(markup.element("p", markup.text(snippet), class_="pq-question"))
-            name = f"{_place(visit, passage)} · {_short(passage.file)}"
-            if st.button(label(name), key=f"near-{number}-{rank}", icon=":material/find_in_page:"):
-                _open_page(visit, CitedPage.of_passage(passage))
-
-
-def _short(file: str) -> str:
-    name = file.rpartition("/")[2]
-    return name if len(name) <= _NAME else f"{name[: _NAME - 12]}…{name[-11:]}"
-
-
-# -- the cited page -----------------------------------------------------------------------------------------------
-
-
-def _open_page(visit: Visit, cited: CitedPage, citation: Citation | None = None) -> None:
-    """Open the drawer at the cited page."""
-    st.session_state[_PAGE_SHOWN] = cited.page
-    drawer = st.dialog(visit.text("page.quote_title"), width=_WIDTH, position="right")
-    drawer(_draw_drawer)(visit, cited, citation)
-
-
-def _draw_drawer(visit: Visit, cited: CitedPage, citation: Citation | None) -> None:
-    number = int(st.session_state.get(_PAGE_SHOWN, cited.page))
-    st.html(markup.element("p", markup.element("strong", markup.text(cited.file))))
-    if citation is not None:
-        st.html(markup.quote(citation, visit.language))
-    index = visit.index
-    if index is None:
-        st.warning(visit.text("page.no_index"))
-        return
-    try:
-        view = view_page(index, cited, number, visit.workspace.pictures)
-    except RagError as error:
-        st.warning(label(str(error)))
-        return
-    _page_buttons(visit, view, cited)
-    _picture(visit, view, cited)
-    _download_button(visit, original_of(index, cited.file), cited.file)
-
-
-def _place(visit: Visit, cited: Citation | Passage) -> str:
-    """The page in short, or the slide, cell or paragraph."""
-    plain = "page.page_short"
-    return label(place_name(cited.file, cited.page, cited.page_label, visit.language, plain))
-
-
-def _page_buttons(visit: Visit, view: DrawnPage, cited: CitedPage) -> None:
-    def go(by: int) -> None:
-        st.session_state[_PAGE_SHOWN] = view.number + by
-
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        first, last = view.number <= 1, view.number >= view.pages
-        st.button(
-            visit.text("page.previous"),
-            icon=":material/chevron_left:",
-            on_click=go,
-            args=(-1,),
-            disabled=first,
-        )
-        st.button(
-            visit.text("page.next"),
-            icon=":material/chevron_right:",
-            on_click=go,
-            args=(1,),
-            disabled=last,
-        )
-        position = visit.text("page.page_of", page=view.number, pages=view.pages)
-        if cited.label and view.number == cited.page and cited.label != str(cited.page):
-            position += f" ({visit.text('page.printed', label=cited.label)})"
-        st.html(markup.note(position), width="content")
-
-
-def _picture(visit: Visit, view: DrawnPage, cited: CitedPage) -> None:
-    quote = " ".join(" ".join(view.text[start:end] for start, end in view.ranges).split())
-    if cited.spans and not view.ranges:
-        st.caption(visit.text("page.not_marked"))
-    if view.picture is not None:
-        key = "page.picture_alt" if quote else "page.picture_alt_plain"
-        st.image(
-            view.picture,
-            width="stretch",
-            alt=visit.text(key, page=view.number, file=cited.file, quote=quote),
-        )
-    elif view.problem in ("changed", "no_pages"):
-        st.info(visit.text(f"page.original_{view.problem}"))
-    else:
-        st.warning(label(view.problem))
-    with st.expander(visit.text("page.page_text"), expanded=view.picture is None, icon=":material/notes:"):
-        st.html(markup.marked(view.text, view.ranges))
-
-
-def _download_button(visit: Visit, original: Path | None, file: str) -> None:
-    if original is None:
-        return
-    st.download_button(
-        visit.text("page.download"),
-        data=original.read_bytes,
-        file_name=file.rpartition("/")[2],
-        # whatever it is, a browser is to keep it and not to run it
-        mime="application/pdf" if original.suffix.lower() == ".pdf" else "application/octet-stream",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+        place = markup.place(passage, visit.language)
+        name = markup.text(f"{place} · {passage.file.rpartition('/')[2]}")
+        opened = markup.link(CitedPage.of_passage(passage), name, f"{number}.{-rank}", class_="pq-chip")
+        cards.append(element("div", element("p", markup.text(snippet)), opened, class_="pq-near"))
+    st.html(markup.note(visit.text("answer.nearest")) + "".join(cards))

@@ -1,28 +1,33 @@
-"""The page for documents: bring them in, watch them being read, see what can be searched, take them out."""
+"""The page for documents: bring them in, watch them being read, open, unlock, replace and remove them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
 from rag.errors import RagError, UsageError
 from rag.messages import translated
 from rag.store import DocumentStatus
+from rag.types import Status
 from rag.ui import markup
 from rag.ui.jobs import IngestJob, JobState
-from rag.ui.markup import label
+from rag.ui.markup import element, label
+from rag.ui.pages import CitedPage
 from rag.ui.uploads import KINDS
-from rag.ui.views.visit import Visit
+from rag.ui.views import evidence
+from rag.ui.views.visit import OpenPage, Visit
 
-_ROWS = 50
+_ROWS = 25
 _EVERY = 0.6
 """Seconds between two looks at an ingest."""
 _JOBS = 3
 _NAMED = 10
-"""Files that cannot be searched and are named with an ingest; the table below has all."""
+"""Files that cannot be searched and are named with an ingest; the list below has all."""
 _FILTERS = ("page.show_all", "page.show_searchable", "page.show_failed")
 _BADGES = {JobState.RUNNING: "weak", JobState.DONE: "verified", JobState.FAILED: "unsupported"}
+_LOCKED = Status.ENCRYPTED
 
 
 def show(visit: Visit) -> None:
@@ -32,16 +37,17 @@ def show(visit: Visit) -> None:
     _folder(visit)
     _work(visit)
     _indexed(visit)
+    evidence.show(visit)
 
 
 def _upload(visit: Visit) -> None:
     size = visit.workspace.options.upload_mib
+    kinds = ", ".join(k.upper() for k in KINDS)
     with st.form("upload", clear_on_submit=True):
         files = st.file_uploader(
-            visit.text("page.upload"),
+            visit.text("page.upload_here", kinds=kinds, size=size),
             type=list(KINDS),
             accept_multiple_files=True,
-            help=visit.text("page.upload_help", kinds=", ".join(k.upper() for k in KINDS), size=size),
             max_upload_size=size,
         )
         sent = st.form_submit_button(
@@ -50,7 +56,7 @@ def _upload(visit: Visit) -> None:
     if sent and files:
         _, problems = visit.workspace.upload([(file.name, file.getvalue()) for file in files])
         for problem in problems:
-            st.error(label(problem))
+            st.error(label(problem), icon=":material/error:")
 
 
 def _folder(visit: Visit) -> None:
@@ -68,7 +74,7 @@ def _folder(visit: Visit) -> None:
         try:
             visit.workspace.ingest(name)
         except UsageError as error:
-            st.error(label(str(error)))
+            visit.error(error)
 
 
 # -- ingests ------------------------------------------------------------------------------------------------------
@@ -85,35 +91,36 @@ def _work(visit: Visit) -> None:
 
 def _jobs(visit: Visit, watched: bool) -> None:
     jobs = visit.workspace.jobs.all()
-    for job in jobs[:_JOBS]:
-        _job(visit, job)
+    for job in [*(j for j in jobs if j.active), *(j for j in jobs if not j.active)][:_JOBS]:
+        with st.container(border=True, key=f"job-{job.id}"):
+            progress(visit, job)
     if watched and not visit.workspace.jobs.busy:
-        st.rerun()  # the table below has changed
+        st.rerun()  # the list below has changed
 
 
-def _job(visit: Visit, job: IngestJob) -> None:
-    with st.container(border=True, key=f"job-{job.id}"):
-        state = markup.badge(visit.text(f"page.state_{job.state.value}"), _BADGES.get(job.state, "plain"))
-        name = markup.text(job.label if len(job.label) <= 120 else f"{job.label[:119]}…")
-        st.html(markup.element("p", markup.element("strong", name), " ", state, class_="pq-question"))
-        if job.state is JobState.RUNNING:
-            st.progress(job.fraction, text=_far(visit, job))
-        if job.active:
-            stop = visit.workspace.jobs.cancel
-            st.button(
-                visit.text("page.cancel"),
-                key=f"cancel-{job.id}",
-                on_click=stop,
-                args=(job.id,),
-                icon=":material/close:",
-            )
-        if job.state is JobState.DONE and job.report:
-            st.html(markup.note(_outcome(visit, job)))
-        for note in job.notes[-3:]:
-            st.html(markup.note(note))
-        if job.error:
-            st.error(label(translated(job.error, visit.language)))
-        _failures(visit, job)
+def progress(visit: Visit, job: IngestJob) -> None:
+    """An ingest: what it reads, how far it is, how it ended, and what could not be read."""
+    state = markup.badge(visit.text(f"page.state_{job.state.value}"), _BADGES.get(job.state, "plain"))
+    name = visit.text("page.sample") if job.label == "sample" else job.label
+    shown = markup.text(name if len(name) <= 120 else f"{name[:119]}…")
+    st.html(element("p", element("strong", shown), " ", state, class_="pq-job"))
+    if job.state is JobState.RUNNING:
+        st.progress(job.fraction, text=_far(visit, job))
+    if job.active:
+        st.button(
+            visit.text("page.cancel"),
+            key=f"cancel-{job.id}",
+            on_click=visit.workspace.jobs.cancel,
+            args=(job.id,),
+            icon=":material/close:",
+        )
+    if job.state is JobState.DONE and job.report:
+        st.html(markup.note(_outcome(visit, job)))
+    for note in job.notes[-3:] if visit.language == "en" else []:
+        st.html(markup.note(note))
+    if job.error:
+        st.error(label(visit.problem(job.error_kind, job.error)), icon=":material/error:")
+    _failures(visit, job)
 
 
 def _far(visit: Visit, job: IngestJob) -> str:
@@ -131,8 +138,9 @@ def _outcome(visit: Visit, job: IngestJob) -> str:
     counts = job.report.get("by_status", {})
     read = sum(count for status, count in counts.items() if status in ("ok", "ocr"))
     failed = sum(counts.values()) - read
-    unchanged = job.report.get("unchanged", 0)
-    words = visit.text("page.finished_files", read=read, failed=failed, unchanged=unchanged)
+    words = visit.text(
+        "page.finished_files", read=read, failed=failed, unchanged=job.report.get("unchanged", 0)
+    )
     stopped = job.report.get("stopped")
     return f"{words}. {stopped}" if stopped else words
 
@@ -175,17 +183,15 @@ def _indexed(visit: Visit) -> None:
         return
     shown = _filtered(visit, entries)
     parts = max((len(shown) + _ROWS - 1) // _ROWS, 1)
-    part = st.number_input(visit.text("page.part"), 1, parts, key="part") if parts > 1 else 1
-    rows = [_row(visit, entry) for entry in shown[(int(part) - 1) * _ROWS : int(part) * _ROWS]]
-    head = [visit.text(f"page.{name}") for name in ("file", "status", "pages", "passages", "reason")]
-    st.html(markup.table(head, rows, numbers=(2, 3)))
+    part = st.pagination(parts, key="part") if parts > 1 else 1
+    for entry in shown[(part - 1) * _ROWS : part * _ROWS]:
+        _document(visit, entry)
     st.caption(visit.text("page.more_files", shown=len(shown), all=len(entries)))
-    _remove(visit, [entry.record.file for entry in entries])
 
 
 def _filtered(visit: Visit, entries: Sequence[DocumentStatus]) -> list[DocumentStatus]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words = st.text_input(visit.text("page.find_file"), key="find-file")
+        words = st.text_input(visit.text("page.find_file"), key="find-file", icon=":material/search:")
         which = st.segmented_control(
             visit.text("page.show"),
             _FILTERS,
@@ -202,46 +208,100 @@ def _filtered(visit: Visit, entries: Sequence[DocumentStatus]) -> list[DocumentS
     ]
 
 
-def _row(visit: Visit, entry: DocumentStatus) -> list[str]:
-    source = entry.record
+def _document(visit: Visit, entry: DocumentStatus) -> None:
+    """One document: its name opens it, a menu holds the rest."""
+    record = entry.record
+    file = record.file
+
+    def open_page() -> None:
+        visit.show_page(OpenPage(CitedPage(file, 1), 1))
+
+    with st.container(border=True, gap="xsmall", key=f"document-{file}"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+            st.button(
+                label(file),
+                key=f"open-{file}",
+                type="tertiary",
+                icon=":material/description:",
+                help=visit.text("page.open_document"),
+                on_click=open_page,
+                disabled=not entry.pages,
+                width="stretch",
+            )
+            _menu(visit, entry)
+        st.html(_line(visit, entry))
+        if record.status is _LOCKED:
+            _password(visit, file)
+
+
+def _line(visit: Visit, entry: DocumentStatus) -> str:
+    record = entry.record
     kind, word = (
         ("verified", "page.show_searchable")
-        if source.status.searchable
+        if record.status.searchable
         else ("unsupported", "page.show_failed")
     )
-    plain = source.status.value in ("ok", "ocr") and not source.reason
-    words = [translated(text, visit.language) for text in (source.status.value, source.reason) if text]
-    reason = "" if plain else ": ".join(words)
     pages = (
-        f"{entry.pages:,}"
+        visit.text("page.count_pages", pages=entry.pages)
         if entry.pages == entry.searchable_pages
-        else f"{entry.searchable_pages:,}/{entry.pages:,}"
+        else visit.text("page.count_searchable", searchable=entry.searchable_pages, pages=entry.pages)
     )
-    return [
-        markup.text(source.file),
-        markup.badge(visit.text(word), kind),
-        pages,
-        f"{entry.chunks:,}",
-        markup.text(reason),
-    ]
+    passages = visit.text("page.count_passages", passages=entry.chunks)
+    why = visit.why_not(record)
+    parts = [markup.badge(visit.text(word), kind), " ", markup.text(f"{pages} · {passages}")]
+    return element("p", *parts, class_="pq-note") + (
+        element("p", markup.text(why), class_="pq-why") if why else ""
+    )
 
 
-def _remove(visit: Visit, files: list[str]) -> None:
-    with st.expander(visit.text("page.remove"), icon=":material/delete:"):
-        st.caption(visit.text("page.remove_note"))
-        chosen = st.multiselect(
-            visit.text("page.remove_choose"),
-            files,
-            format_func=label,
-            key="remove-files",
-            placeholder=visit.text("page.choose"),
+def _password(visit: Visit, file: str) -> None:
+    with (
+        st.form(f"password-{file}", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        word = st.text_input(
+            visit.text("page.pdf_password"), type="password", key=f"word-{file}", autocomplete="off"
         )
-        if st.button(visit.text("page.remove_button"), disabled=not chosen, key="remove"):
+        if st.form_submit_button(visit.text("page.unlock"), icon=":material/lock_open:") and word:
+            visit.workspace.unlock(file, word)
+            st.rerun()
+
+
+def _menu(visit: Visit, entry: DocumentStatus) -> None:
+    file = entry.record.file
+    with st.popover(
+        "", icon=":material/more_vert:", help=visit.text("page.more"), type="tertiary", key=f"menu-{file}"
+    ):
+        if visit.workspace.is_upload(file):
+            kind = file.rpartition(".")[2].lower()
+            given = st.file_uploader(
+                visit.text("page.replace"),
+                type=[kind],
+                key=f"replace-{file}",
+                max_upload_size=visit.workspace.options.upload_mib,
+            )
+            if given is not None and st.button(visit.text("page.replace_button"), key=f"do-replace-{file}"):
+                _, problems = visit.workspace.upload([(given.name, given.getvalue())], replace=file)
+                for problem in problems:
+                    st.error(label(problem))
+                if not problems:
+                    st.rerun()
+        if st.button(visit.text("page.remove"), icon=":material/delete:", key=f"remove-{file}"):
+            st.dialog(visit.text("page.remove"))(partial(_confirm, visit, file))()
+
+
+def _confirm(visit: Visit, file: str) -> None:
+    st.write(visit.text("page.remove_sure", file=label(file)))
+    st.caption(visit.text("page.remove_upload" if visit.workspace.is_upload(file) else "page.remove_folder"))
+    with st.container(horizontal=True):
+        if st.button(visit.text("page.remove_button"), type="primary", key="confirm-remove"):
             try:
-                visit.workspace.remove(chosen)
+                visit.workspace.remove([file])
             except RagError as error:
-                st.error(label(str(error)))
+                visit.error(error)
             else:
-                st.toast(visit.text("page.removed", count=len(chosen)))
-                del st.session_state["remove-files"]
+                visit.show_page(None)
+                st.toast(visit.text("page.removed"))
                 st.rerun()
+        if st.button(visit.text("page.cancel"), key="keep"):
+            st.rerun()

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from rag.errors import RagError, UsageError
 from rag.messages import LANGUAGES, Language, choose_language
-from rag.ui.access import VISITOR
-from rag.ui.markup import label
-from rag.ui.server import VARIABLE, UiOptions
-from rag.ui.sessions import LARGEST, Session
+from rag.ui.access import LOGOUT, VISITOR
+from rag.ui.markup import element, label
+from rag.ui.server import VARIABLE
+from rag.ui.sessions import LARGEST, Session, SessionEntry
 from rag.ui.views import ask, documents, runs, settings
-from rag.ui.views.visit import Visit
-from rag.ui.workspace import Workspace
+from rag.ui.views.visit import OpenPage, Visit, shell
+from rag.ui.workspace import Workspace, workspace_for
 
 _STYLE = Path(__file__).parents[1] / "style.css"
 _ICON = _STYLE.with_name("icon.svg")
 _SESSION = "session"
 _LANGUAGE = "lang"
-
-
-@st.cache_resource(show_spinner=False)
-def _workspace(options: str) -> Workspace:
-    return Workspace(UiOptions.from_json(options))
+_NAME = 60
+"""Characters of a session's name in the list."""
 
 
 def show() -> None:
@@ -39,8 +38,10 @@ def show() -> None:
     st.set_page_config(page_title="pagequote", page_icon=str(_ICON), layout="centered")
     st.html(_STYLE)
     try:
-        workspace = _workspace(options)
+        workspace = workspace_for(options)
         visit = Visit(workspace, _session(workspace), _language(workspace))
+        st.html(_streamlit_texts(visit))
+        _linked_page(visit)
         drawn: list[tuple[str, Callable[[Visit], None], str]] = [
             ("ask", ask.show, "forum"),
             ("documents", documents.show, "folder_open"),
@@ -70,7 +71,9 @@ def _session(workspace: Workspace) -> Session:
         st.session_state[_SESSION] = session
     if st.query_params.get(_SESSION) != session.id:
         st.query_params[_SESSION] = session.id
-    if session.settle():
+    index = workspace.shared_index.index()
+    answered = session.settle()
+    if (index is not None and session.refresh(index)) or answered:
         workspace.sessions.save(session)
     return session
 
@@ -82,12 +85,23 @@ def _visitor() -> str:
 
 def use(session: Session | None) -> None:
     """Go on with another session; None begins a new one."""
+    st.session_state.pop("pane", None)
     if session is None:
         st.query_params.pop(_SESSION, None)
         st.session_state.pop(_SESSION, None)
     else:
         st.session_state[_SESSION] = session
         st.query_params[_SESSION] = session.id
+
+
+def _linked_page(visit: Visit) -> None:
+    """The page that a shared link names, once."""
+    given = {name: st.query_params[name] for name in ("file", "page", "marks") if name in st.query_params}
+    if "file" not in given:
+        return
+    visit.show_page(OpenPage.of_address(urlencode(given)))
+    for name in given:
+        del st.query_params[name]
 
 
 def _language(workspace: Workspace) -> Language:
@@ -99,8 +113,33 @@ def _language(workspace: Workspace) -> Language:
     return choose_language(workspace.settings.language, st.context.locale)
 
 
+def _streamlit_texts(visit: Visit) -> str:
+    """Streamlit's own English words in the visitor's language, as variables of the style sheet."""
+    names = ("browse", "drop", "limit")
+    size = visit.workspace.options.upload_mib
+    words = {name: visit.text(f"page.streamlit_{name}", size=size) for name in names}
+    rules = "".join(f'--pq-{name}: "{word}";' for name, word in words.items())
+    return f"<style>:root {{ {rules} }}</style>"
+
+
+# -- the sidebar --------------------------------------------------------------------------------------------------
+
+
 def _sidebar(visit: Visit) -> None:
     with st.sidebar:
+        _said(visit)
+        st.button(
+            visit.text("page.new_session"),
+            icon=":material/add:",
+            on_click=use,
+            args=(None,),
+            width="stretch",
+        )
+        _recent(visit)
+        with st.expander(visit.text("page.this_session"), icon=":material/more_horiz:"):
+            _name(visit)
+            _export(visit)
+            _reopen(visit)
         st.segmented_control(
             visit.text("page.language"),
             list(LANGUAGES),
@@ -110,20 +149,87 @@ def _sidebar(visit: Visit) -> None:
             required=True,
             bind="query-params",
         )
-        st.subheader(visit.text("page.session"))
-        st.button(
-            visit.text("page.new_session"),
-            icon=":material/add:",
-            on_click=use,
-            args=(None,),
-            width="stretch",
-        )
-        _export(visit)
-        _reopen(visit)
         if visit.workspace.options.public:
             st.caption(visit.text("page.shared_note"))
-        else:
-            _recent(visit)
+        if visit.workspace.settings.ui_password is not None:
+            st.html(element("a", visit.text("page.sign_out"), href=LOGOUT, target="_self", class_="pq-chip"))
+
+
+def _said(visit: Visit) -> None:
+    """Mount the part that runs in the browser, with what a screen reader is to hear of the last answer."""
+    session = visit.session
+    said = visit.text("page.searching") if session.running is not None else ""
+    if session.running is None and session.exchanges:
+        last = session.exchanges[-1]
+        said = (
+            last.answer.text if last.answer.answered else last.answer.reason or visit.text("answer.declined")
+        )
+    shell(visit, said)
+
+
+def _recent(visit: Visit) -> None:
+    """This visitor's sessions: a press opens one."""
+    sessions = visit.workspace.sessions
+    words = ""
+    if len(sessions.recent(visit.visitor, count=6)) > 5:
+        words = st.text_input(
+            visit.text("page.find_session"),
+            key="find-session",
+            placeholder=visit.text("page.find_session"),
+            label_visibility="collapsed",
+            icon=":material/search:",
+        )
+    entries = sessions.recent(visit.visitor, words)
+    if entries:
+        st.caption(visit.text("page.recent_sessions"))
+    with st.container(gap="xsmall", key="sessions"):
+        for entry in entries:
+            _entry(visit, entry)
+
+
+def _entry(visit: Visit, entry: SessionEntry) -> None:
+    def open_it() -> None:
+        use(visit.workspace.session(entry.id, visit.visitor))
+
+    def delete() -> None:
+        visit.workspace.sessions.delete(entry.id, visit.visitor)
+        if entry.id == visit.session.id:
+            use(None)
+
+    here = entry.id == visit.session.id
+    with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center"):
+        shown = entry.name if len(entry.name) <= _NAME else f"{entry.name[: _NAME - 1]}…"
+        at = datetime.fromtimestamp(entry.at)
+        date = visit.text("page.date", month=at.month, day=at.day)
+        st.button(
+            f"{label(shown)} :small[{date}]",
+            key=f"session-{entry.id}",
+            type="secondary" if here else "tertiary",
+            on_click=open_it,
+            width="stretch",
+        )
+        with st.popover(
+            "",
+            icon=":material/delete:",
+            type="tertiary",
+            help=visit.text("page.delete_session"),
+            key=f"del-{entry.id}",
+        ):
+            st.write(visit.text("page.delete_sure"))
+            st.button(
+                visit.text("page.delete_session"), key=f"delete-{entry.id}", type="primary", on_click=delete
+            )
+
+
+def _name(visit: Visit) -> None:
+    def rename() -> None:
+        visit.session.name = " ".join(str(st.session_state[key]).split())[:100]
+        visit.save()
+
+    key = f"name-{visit.session.id}"
+    st.text_input(
+        visit.text("page.session_name"), visit.session.name, key=key, on_change=rename, max_chars=100
+    )
 
 
 def _export(visit: Visit) -> None:
@@ -140,36 +246,22 @@ def _export(visit: Visit) -> None:
 
 
 def _reopen(visit: Visit) -> None:
-    with st.expander(visit.text("page.open_session"), icon=":material/upload_file:"):
-        given = st.file_uploader(
-            visit.text("page.open_session"),
-            type=["zip", "json"],
-            max_upload_size=LARGEST // 2**20,
-            label_visibility="collapsed",
-            key="reopen",
-        )
+    given = st.file_uploader(
+        visit.text("page.open_session"),
+        type=["zip", "json"],
+        max_upload_size=LARGEST // 2**20,
+        key="reopen",
+    )
     # the uploader goes on holding the file: open it once
     if given is not None and st.session_state.get("reopened") != given.file_id:
         st.session_state["reopened"] = given.file_id
         try:
-            use(visit.workspace.reopen(given.getvalue()))
+            session = visit.workspace.reopen(given.getvalue(), visit.visitor)
         except UsageError as error:
-            st.error(label(str(error)))
+            visit.error(error)
         else:
+            use(session)
             st.rerun()
-
-
-def _recent(visit: Visit) -> None:
-    """Earlier sessions, where only one machine's own people see the page."""
-    others = [entry for entry in visit.workspace.sessions.recent() if entry[0] != visit.session.id]
-    if not others:
-        return
-    with st.expander(visit.text("page.recent_sessions"), icon=":material/history:"):
-        for identity, question, _ in others:
-            shown = question if len(question) <= 60 else f"{question[:59]}…"
-            if st.button(label(shown), key=f"open-{identity}", type="tertiary"):
-                use(visit.workspace.session(identity, _visitor()))
-                st.rerun()
 
 
 show()

@@ -1,15 +1,50 @@
-"""Who looks at the page: what every page needs to know of a visit."""
+"""Who looks at the page: what every page needs to know of a visit, and how it says what went wrong."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from urllib.parse import parse_qsl
 
 import streamlit as st
 
-from rag.messages import Language, message
+from rag.errors import RagError
+from rag.messages import Language, catalogue, message, translated
 from rag.store import Snapshot
+from rag.types import DocumentRecord
+from rag.ui.access import VISITOR
+from rag.ui.markup import label
+from rag.ui.pages import CitedPage
 from rag.ui.sessions import Session
 from rag.ui.workspace import Workspace
+
+_PANE = "pane"
+_SCRIPT = Path(__file__).parents[1] / "page.js"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPage:
+    """What the pane beside the chat shows."""
+
+    cited: CitedPage
+    number: int
+    """The page that is turned to, from 1."""
+    exchange: int = -1
+    """The answer that it belongs to, from 0; -1 for none."""
+    citation: int = 0
+    """The number of the citation within the answer."""
+
+    @classmethod
+    def of_address(cls, address: str) -> OpenPage | None:
+        """What a link of `rag.ui.markup.link` opens; None for anything else."""
+        query = dict(parse_qsl(address))
+        cited = CitedPage.of_address(query)
+        exchange, _, citation = query.get("at", "").partition(".")
+        if cited is None:
+            return None
+        at = (int(exchange), int(citation)) if exchange.isdecimal() and citation.isdecimal() else (-1, 0)
+        return cls(cited, cited.page, *at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +62,21 @@ class Visit:
         """The index at its newest state; None when there is none yet."""
         return self.workspace.shared_index.index()
 
+    @property
+    def visitor(self) -> str:
+        """The secret in this browser's cookie."""
+        return str(st.context.cookies.get(VISITOR, ""))
+
+    @property
+    def pane(self) -> OpenPage | None:
+        """The page that is open beside the chat."""
+        shown = st.session_state.get(_PANE)
+        return shown if isinstance(shown, OpenPage) else None
+
+    def show_page(self, page: OpenPage | None) -> None:
+        """Open a page beside the chat; None closes it."""
+        st.session_state[_PANE] = page
+
     def text(self, key: str, **values: object) -> str:
         """The message `key` in the visitor's language."""
         return message(key, self.language, **values)
@@ -35,3 +85,50 @@ class Visit:
         """Write the session to the disk."""
         if self.session.exchanges:
             self.workspace.sessions.save(self.session)
+
+    def problem(self, kind: str, words: str) -> str:
+        """What an error of the class `kind` means, in the visitor's language; else its own English sentence."""
+        key = f"page.error_{kind}"
+        shown = translated(words, self.language)
+        if self.language == "en" or shown != words or key not in catalogue():
+            return shown
+        return f"{self.text(key)} ({words})" if words else self.text(key)
+
+    def error(self, error: RagError) -> None:
+        """Show an error where it happened."""
+        st.error(label(self.problem(type(error).__name__, str(error))), icon=":material/error:")
+
+    def why_not(self, record: DocumentRecord) -> str:
+        """Why a document, or part of it, cannot be searched; empty when all of it can."""
+        if record.status.value in ("ok", "ocr") and not record.reason:
+            return ""
+        return ": ".join(
+            translated(one, self.language) for one in (record.status.value, record.reason) if one
+        )
+
+
+@cache
+def _shell() -> st.components.v2.types.ComponentRenderer:
+    return st.components.v2.component(
+        "pagequote", js=_SCRIPT.read_text(encoding="utf-8"), isolate_styles=False
+    )
+
+
+def shell(visit: Visit, said: str = "") -> None:
+    """Mount what runs in the browser. `said` is what a screen reader is to hear."""
+    session = visit.session
+
+    def opened() -> None:
+        address = st.session_state["shell"].open
+        visit.show_page(OpenPage.of_address(address) if address else None)
+
+    texts = {"copied": visit.text("page.copied"), "pane": visit.text("page.quote_title")}
+    busy = session.running is not None
+    data = {
+        "lang": visit.language,
+        "busy": busy,
+        "questions": len(session.exchanges) + busy,
+        "say": said,
+        "text": texts,
+    }
+    _shell()(key="shell", data=data, height="content", on_open_change=opened)
