@@ -20,7 +20,6 @@ from rag.types import Answer, Citation, Passage, Sentence, Support, Usage
 from rag.ui.pages import PICTURE, CitedPage
 
 MARKS = {Support.VERIFIED: "✓", Support.WEAK: "~", Support.UNSUPPORTED: "✗"}
-COPY = "⧉"
 _NAME = 34
 """Characters of a file name on a chip."""
 _COLON = re.compile(r":(?=\S)")
@@ -54,6 +53,11 @@ def element(tag: str, *content: str, class_: str = "", **attributes: str) -> str
     written = {"class": class_, **{name.replace("_", "-"): value for name, value in attributes.items()}}
     given = "".join(f' {name}="{text(value)}"' for name, value in written.items() if value)
     return f"<{tag}{given}>" + ("" if tag == "img" else f"{''.join(content)}</{tag}>")
+
+
+def icon_button(icon: str, name: str, **data: str) -> str:
+    """A button with one of Streamlit's Material icons; `page.js` acts on its data attributes."""
+    return element("button", icon, class_="pq-icon", title=name, aria_label=name, **data)
 
 
 def question(content: str) -> str:

@@ -235,11 +235,6 @@ class Workspace:
         except RagError:
             return None  # a mistake in one file of the user's must not take the page down
 
-    def descriptions(self) -> dict[str, str]:
-        """What each template is for, by name."""
-        found = {name: self._template(name) for name in self.templates()}
-        return {name: template.description for name, template in found.items() if template is not None}
-
     def variables(self, name: str, language: Language) -> dict[str, str]:
         """The variables of a template with their usual values in that language."""
         template = self._template(name)

@@ -123,6 +123,32 @@ def last_answer(page: Any) -> Any:
     return page.locator('[data-testid="stChatMessage"]').last
 
 
+def open_citation(page: Any) -> Any:
+    """Press the first number of the last answer; gives the pane, its picture drawn and in view."""
+    last_answer(page).locator(".pq-ref").first.click()
+    pane = page.locator(".st-key-pane")
+    pane.locator(".pq-view img").wait_for()
+    page.wait_for_function("() => document.querySelector('.pq-view img')?.naturalHeight > 0")
+    page.wait_for_timeout(600)  # it is scrolled to once it is drawn
+    return pane
+
+
+def check_accessible(page: Any) -> None:
+    """axe-core finds nothing serious on the page as it stands: WCAG 2.2 A and AA."""
+    from axe_playwright_python.base import AXE_FILE_PATH
+
+    page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)["violations"]
+    serious = [
+        (one["id"], node["html"][:200], node["failureSummary"][:300])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+    assert not serious, serious
+
+
 @contextlib.contextmanager
 def visiting(browser: Browser, folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
     """`serving`, and at the end the browser's watch is looked at while there is still a server."""

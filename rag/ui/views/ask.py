@@ -19,7 +19,7 @@ from rag.ui.views.documents import progress
 from rag.ui.views.visit import Visit
 
 _SNIPPET = 240
-_TICK = 0.4
+_TICK = 0.6
 """Seconds between two looks at what the model has written, or at an ingest."""
 _LONGEST_QUESTION = 4000
 _WATCHED = "watched-jobs"

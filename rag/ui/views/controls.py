@@ -10,7 +10,7 @@ from rag.errors import RagError
 from rag.messages import catalogue
 from rag.providers.specs import EXTRACTIVE
 from rag.ui import markup
-from rag.ui.markup import element, label
+from rag.ui.markup import label
 from rag.ui.questions import Choices
 from rag.ui.sessions import Exchange
 from rag.ui.views.visit import Visit
@@ -103,8 +103,12 @@ def scope(visit: Visit) -> None:
 
 def task_name(visit: Visit, template: str) -> str:
     """A template as people call what it does; one of their own by its name."""
-    key = f"page.task_{template}"
-    return visit.text(key) if key in catalogue() else label(template.rpartition("/")[2])
+    name = template.replace("-", "_")
+    return (
+        visit.text(f"page.task_{name}")
+        if f"page.task_{name}" in catalogue()
+        else label(template.rpartition("/")[2])
+    )
 
 
 def tasks(visit: Visit) -> None:
@@ -169,10 +173,7 @@ def actions(visit: Visit, number: int, exchange: Exchange) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"actions-{number}"):
         words = visit.text("page.copy")
         markdown = markup.answer_markdown(exchange.answer, visit.language)
-        copy = element(
-            "button", markup.COPY, class_="pq-icon", data_copy=markdown, title=words, aria_label=words
-        )
-        st.html(copy, width="content")
+        st.html(markup.icon_button("content_copy", words, data_copy=markdown), width="content")
         st.button(
             "",
             icon=":material/edit:",

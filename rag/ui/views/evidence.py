@@ -69,13 +69,17 @@ def _head(visit: Visit, page: OpenPage, index: Snapshot) -> None:
         name = file.rpartition("/")[2]
         st.html(element("h2", markup.text(name), class_="pq-file", tabindex="-1", title=file))
         address = f"/?{replace(page.cited, page=page.number).address()}"
-        words = visit.text("page.copy_link")
-        st.html(
-            element("button", "🔗", class_="pq-icon", data_copy_link=address, title=words, aria_label=words),
-            width="content",
-        )
+        link = markup.icon_button("link", visit.text("page.copy_link"), data_copy_link=address)
+        st.html(link, width="content")
         _download(visit, original_of(index, file), name)
-        if st.button("✕", key="pane-close", help=visit.text("page.close"), type="tertiary", on_click=close):
+        if st.button(
+            "",
+            icon=":material/close:",
+            key="pane-close",
+            help=visit.text("page.close"),
+            type="tertiary",
+            on_click=close,
+        ):
             st.rerun()
     exchanges = visit.session.exchanges
     if 0 <= page.exchange < len(exchanges):
@@ -156,17 +160,9 @@ def _turn(visit: Visit, page: OpenPage, view: DrawnPage) -> None:
                     width=76,
                 )
                 st.html(markup.note(visit.text("page.of_pages", pages=view.pages)), width="content")
-        steps = [("−", "-0.25", "page.smaller"), ("1:1", "0", "page.fit"), ("+", "0.25", "page.larger")]
+        steps = (("remove", "-0.25", "smaller"), ("fit_width", "0", "fit"), ("add", "0.25", "larger"))
         zoom = [
-            element(
-                "button",
-                sign,
-                class_="pq-icon",
-                data_zoom=step,
-                title=visit.text(name),
-                aria_label=visit.text(name),
-            )
-            for sign, step, name in steps
+            markup.icon_button(icon, visit.text(f"page.{name}"), data_zoom=step) for icon, step, name in steps
         ]
         st.html(element("span", *zoom, class_="pq-zoom"), width="content")
 

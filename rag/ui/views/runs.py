@@ -49,7 +49,7 @@ def _single(visit: Visit, folder: RunHistory, names: list[str]) -> None:
     try:
         run, summary = folder.run(name), folder.summary(name)
     except RagError as error:
-        st.error(label(str(error)))
+        visit.error(error)
         return
     st.caption(visit.text("page.run_questions", count=len(run.records)))
     rows = [
@@ -83,7 +83,7 @@ def _compared(visit: Visit, folder: RunHistory, names: list[str]) -> None:
     try:
         comparison = folder.compare(before, after)
     except RagError as error:
-        st.error(label(str(error)))
+        visit.error(error)
         return
     _verdict(visit, comparison)
     _changes(visit, comparison)
@@ -152,6 +152,8 @@ def _given(visit: Visit, record: Record) -> str:
         return markup.note(visit.text("page.answer_failed", error=record.error))
     if record.answer is None:
         return markup.note(visit.text("page.searched_only"))
+    if record.answer.extra.get("small_talk"):
+        return markup.small_talk(record.answer)
     if not record.answer.answered:
         return markup.note(visit.text("page.answer_declined", reason=record.answer.reason))
     places = ", ".join(

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from rag.errors import RagError
 from rag.types import Usage
 from rag.ui import markup
-from rag.ui.markup import label
+from rag.ui.views.controls import task_name
 from rag.ui.views.visit import Visit
 
 _MOST_PASSAGES = 40
@@ -21,12 +21,18 @@ _ROLES = {"system": "page.role_system", "human": "page.role_human", "ai": "page.
 def show(visit: Visit) -> None:
     """Draw the page."""
     st.title(visit.text("page.settings_title"))
-    _answers(visit)
-    _filters(visit)
-    visit.save()
-    _preview(visit)
-    _cost(visit)
-    _in_force(visit)
+    names = ("page.answers", "page.preview", "page.cost", "page.in_force")
+    answers, preview, cost, in_force = st.tabs([visit.text(name) for name in names])
+    with answers:
+        _answers(visit)
+        _conditions(visit)
+        visit.save()
+    with preview:
+        _preview(visit)
+    with cost:
+        _cost(visit)
+    with in_force:
+        _in_force(visit)
 
 
 def _change(visit: Visit, **changes: Any) -> None:
@@ -35,15 +41,13 @@ def _change(visit: Visit, **changes: Any) -> None:
 
 def _answers(visit: Visit) -> None:
     choices = visit.session.choices
-    st.subheader(visit.text("page.answers"))
     _model(visit)
     names = list(dict.fromkeys([choices.prompt, *visit.workspace.templates()]))
-    described = visit.workspace.descriptions()
     prompt = st.selectbox(
         visit.text("page.template"),
         names,
         index=0,
-        format_func=lambda name: f"{name} – {described[name]}" if name in described else name,
+        format_func=lambda name: task_name(visit, name),
     )
     k = st.slider(visit.text("page.k"), 1, max(_MOST_PASSAGES, choices.k), choices.k)
     strict = st.toggle(visit.text("page.strict"), choices.strict)
@@ -84,18 +88,9 @@ def _own(
     )
 
 
-def _filters(visit: Visit) -> None:
+def _conditions(visit: Visit) -> None:
+    """Conditions beyond the documents and folders, which are chosen above the input."""
     choices = visit.session.choices
-    st.subheader(visit.text("page.filters"))
-    index = visit.index
-    known = [] if index is None else [s.file for s in index.documents() if s.status.searchable]
-    files = st.multiselect(
-        visit.text("page.only_files"),
-        known,
-        default=[file for file in choices.files if file in known],
-        format_func=label,
-        placeholder=visit.text("page.choose"),
-    )
     written = st.text_area(
         visit.text("page.conditions"),
         "\n".join(choices.conditions),
@@ -106,13 +101,12 @@ def _filters(visit: Visit) -> None:
     try:
         visit.workspace.check_conditions(conditions)
     except RagError as error:
-        st.error(label(str(error)))
+        visit.error(error)
         return
-    _change(visit, files=tuple(files), conditions=conditions)
+    _change(visit, conditions=conditions)
 
 
 def _preview(visit: Visit) -> None:
-    st.subheader(visit.text("page.preview"))
     earlier = visit.session.exchanges
     with st.form("preview"):
         question = st.text_input(
@@ -124,7 +118,7 @@ def _preview(visit: Visit) -> None:
     try:
         messages, counts, context = visit.workspace.render(question, visit.session.choices)
     except RagError as error:
-        st.error(label(str(error)))
+        visit.error(error)
         return
     st.html(markup.note(visit.text("page.preview_tokens", tokens=sum(counts), context=context)))
     for one, count in zip(messages, counts, strict=True):
@@ -136,7 +130,6 @@ def _preview(visit: Visit) -> None:
 
 
 def _cost(visit: Visit) -> None:
-    st.subheader(visit.text("page.cost"))
     here, meter = visit.session.usage, visit.workspace.meter
     columns = st.columns(3)
     columns[0].metric(visit.text("page.cost_session"), _price(visit, here))
@@ -175,10 +168,4 @@ def _in_force(visit: Visit) -> None:
         else:
             shown = visit.text("page.unset") if value is None else str(value)
         rows.append([markup.text(name), markup.text(shown), markup.text(settings.origin(name))])
-    with st.expander(visit.text("page.in_force"), icon=":material/fact_check:"):
-        st.html(
-            markup.table(
-                [visit.text("page.setting"), visit.text("page.value"), visit.text("page.origin")],
-                rows,
-            )
-        )
+    st.html(markup.table([visit.text(f"page.{name}") for name in ("setting", "value", "origin")], rows))
