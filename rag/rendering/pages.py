@@ -230,8 +230,8 @@ def draw_page(
     """The picture of a PDF's page (`page` counted from 1), the quotes marked; one that is not there is not marked.
 
     A cell is marked in a colour of its own, its headers as the quotes are. `crop` shows the marks with a little
-    around them. `passwords` are tried on an encrypted file. Raises RagError when the file is not a PDF that can be read, or
-    has no such page.
+    around them. `passwords` are tried on an encrypted file. Raises RagError when the file is not a PDF that can be
+    read, or has no such page.
     """
     with _open(path, page, passwords) as opened:
         width, height = opened.get_size()
