@@ -52,6 +52,7 @@ _COMMANDS = {
     "cost": _Command("rag.cli.cost", "Add up the usage log."),
     "index": _Command("rag.cli.index", "Copy an index to another place."),
     "ui": _Command("rag.cli.ui", "Ask on a web page, with the quoted page beside the answer."),
+    "serve": _Command("rag.cli.serve", "Serve the documents over HTTP, to OpenAI clients and others."),
     "mcp": _Command("rag.cli.mcp", "Serve the documents to agents (MCP)."),
     "doctor": _Command("rag.cli.doctor", "Show settings, their origin, and what works."),
 }

@@ -11,6 +11,7 @@ import click
 from rag.cli.output import columns, one_line, wrapped
 from rag.messages import Language, choose_language, message, place_name
 from rag.pipeline.condense import carried_over
+from rag.rendering.footnotes import verdict as support_verdict
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, Sentence, Support
 
@@ -67,18 +68,8 @@ def searched_note(answer: Answer, language: Language) -> str:
 def sentence_line(sentence: Sentence, language: Language) -> str:
     """A sentence between its mark and the ground on which it is verified, or the reason why it is not."""
     mark, colour = _DERIVED if sentence.derived else _MARKS[sentence.support]
-    if sentence.derived:
-        formulas = "; ".join(one_line(one.formula) for one in sentence.derived)
-        reason = f"  ({message('answer.derived', language)}: {formulas})"
-    elif sentence.support is Support.VERIFIED:
-        reason = f"  ({message(f'answer.{sentence.basis}', language)})" if sentence.basis else ""
-    else:
-        contradicted = sentence.reason == "contradicted"
-        reason = message(f"answer.{'contradicted' if contradicted else sentence.support.value}", language)
-        if sentence.unsupported_facts:
-            facts = ", ".join(map(one_line, sentence.unsupported_facts))
-            reason += "; " + message("answer.facts_missing", language, facts=facts)
-        reason = f"  ({reason})"
+    reason = support_verdict(sentence, language, one_line)
+    reason = f"  ({reason})" if reason else ""
     numbers = "".join(f"[{n}]" for n in sentence.citations)
     text = " ".join(part for part in (safe_text(sentence.text), numbers) if part)
     return click.style(mark, fg=colour) + " " + text + click.style(reason, fg=colour)

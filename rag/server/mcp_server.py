@@ -20,6 +20,7 @@ from pydantic import Field
 
 import rag
 from rag.errors import MissingExtra, RagError
+from rag.pipeline.forms import answer_form
 from rag.server.access import AccessControl
 from rag.server.service import MOST_CLAIMS, MOST_DOCUMENTS, Cancelled, DocumentService, Progress
 
@@ -123,7 +124,7 @@ def _add_tools(server: _Server, service: DocumentService) -> None:
         """Answer a question from the documents. `status` is `abstained` when they do not hold the answer; each
         sentence has a mark, and each citation a file, a page and a quote that was looked up there."""
         return await server.run_in_thread(
-            lambda progress: service.answer_form(service.ask(question, k, where, progress=progress)), context
+            lambda progress: answer_form(service.ask(question, k, where, progress=progress)), context
         )
 
     @server.tool(annotations=read_only)

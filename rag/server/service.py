@@ -14,8 +14,9 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from rag.answering.checking import check_cited, claims_from, claims_of
 from rag.answering.originals import original_of
-from rag.errors import RagError, UsageError
-from rag.pipeline.forms import Form, answer_form, checked_form, search_form, status_form
+from rag.errors import ProviderError, RagError, UsageError
+from rag.pipeline.forms import Form, checked_form, search_form, status_form
+from rag.pipeline.query import as_query
 from rag.text.matching import find_quote
 from rag.types import Support
 
@@ -84,7 +85,7 @@ class DocumentService:
 
     def search(self, query: str, k: int | None = None, where: Where = None) -> Form:
         """Passages for a query, as `rag search --json`."""
-        return search_form(query, self.pipeline.search(_question(query), k=_count(k), where=where))
+        return search_form(query, self.pipeline.search(check_question(query), k=_count(k), where=where))
 
     def ask(
         self,
@@ -96,10 +97,18 @@ class DocumentService:
         progress: Progress | None = None,
     ) -> Answer:
         """An answer with its citations."""
-        config: Any = {"callbacks": [progress or Progress()]}
-        return self.pipeline.ask(
-            _question(question), k=_count(k), where=where, history=history, config=config
-        )
+        progress = progress or Progress()
+        config: Any = {"callbacks": [progress]}
+        given: Any = {"k": _count(k), "where": where, "history": history, "config": config}
+        try:  # as a stream, so that a cancelled request reads no further word of the model
+            for part in self.pipeline.stream(check_question(question), **given):
+                progress.check()
+                if not isinstance(part, str):
+                    return part
+        except ProviderError as error:
+            if not error.transient:
+                raise
+        return self.pipeline.ask(question, **given)
 
     def verify(
         self,
@@ -188,10 +197,6 @@ class DocumentService:
         parts = [found.text[start:end] for start, end in match.parts] if match else []
         return render_page(original, page, parts)
 
-    def answer_form(self, answer: Answer) -> Form:
-        """The answer as `rag ask --json` prints it."""
-        return answer_form(answer)
-
     def sentence_of(self, error: Exception) -> str:
         """An error as a sentence for the client, without keys."""
         text = str(error)
@@ -218,10 +223,11 @@ class DocumentService:
 _OUTCOMES = ("found", "found elsewhere", "altered", "not found")
 
 
-def _question(text: str) -> str:
+def check_question(text: str) -> str:
+    """The question as it is. Raises UsageError when it is too long or holds no letter."""
     if len(text) > LONGEST_QUESTION:
         raise UsageError(f"The question has {len(text):,} characters: the most is {LONGEST_QUESTION:,}.")
-    return text
+    return as_query(text).question
 
 
 def _count(k: int | None) -> int | None:
