@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from rag.answering.calibration import Calibration
 from rag.answering.evidence import GATE, THRESHOLD
 from rag.errors import IndexMismatch
-from rag.pipeline.chain import Steps
 from rag.pipeline.generation import Generator
 from rag.pipeline.searching import open_retriever
 from rag.pipeline.state import read_state_file, write_state
+from rag.pipeline.steps import Steps
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings

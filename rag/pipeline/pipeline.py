@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from rag.errors import RagError
+from rag.errors import RagError, UsageError
 from rag.pipeline.query import Query, QueryFields, QueryState, as_query
 from rag.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
+    from langchain_core.tools import BaseTool
 
     from rag.answering.second_check import Checker
     from rag.pipeline.chain import AnswerChain
@@ -29,6 +31,10 @@ Notify = Callable[[str], None]
 class Pipeline:
     """Answers questions from one index. A context manager; safe to share between threads.
 
+        with Pipeline.open(".rag", model="extractive", k=5) as pipeline:
+            answer = pipeline.ask("How long is the warranty?", where={"format": "pdf"})
+            [(citation.file, citation.page, citation.verified) for citation in answer.citations]
+
     `runnable` is the chain itself, for use in other LangChain programs.
     """
 
@@ -41,6 +47,7 @@ class Pipeline:
         self.meter = meter
         self._command = command
         self._notify = notify
+        self._closed = False
 
     @classmethod
     def open(
@@ -126,6 +133,21 @@ class Pipeline:
         with self._usage_logged():
             return self.runnable.invoke(as_query(question, **fields), config)
 
+    async def aask(
+        self, question: str | Query, *, config: RunnableConfig | None = None, **fields: Unpack[QueryFields]
+    ) -> Answer:
+        """`ask` without blocking the event loop."""
+        with self._usage_logged():
+            return await self.runnable.ainvoke(as_query(question, **fields), config)
+
+    async def astream(
+        self, question: str | Query, *, config: RunnableConfig | None = None, **fields: Unpack[QueryFields]
+    ) -> AsyncIterator[str | Answer]:
+        """`stream` without blocking the event loop."""
+        with self._usage_logged():
+            async for part in self.runnable.astream(as_query(question, **fields), config):
+                yield part
+
     def stream(
         self, question: str | Query, *, config: RunnableConfig | None = None, **fields: Unpack[QueryFields]
     ) -> Iterator[str | Answer]:
@@ -145,6 +167,22 @@ class Pipeline:
             self._notify(note)
         return list(state.passages)
 
+    async def asearch(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[Passage]:
+        """`search` without blocking the event loop."""
+        return await asyncio.to_thread(self.search, question, **fields)
+
+    def as_tool(self) -> BaseTool:
+        """A LangChain tool that answers, for agents: one for each conversation. See `rag.pipeline.tools`."""
+        from rag.pipeline.tools import answer_tool
+
+        return answer_tool(self.ask, self.aask, self.runnable.language_for)
+
+    def as_search_tool(self) -> BaseTool:
+        """A LangChain tool that finds passages, for agents: one for each conversation."""
+        from rag.pipeline.tools import search_tool
+
+        return search_tool(self.search, self.asearch, self.runnable.language_for)
+
     def render(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
         from rag.pipeline.generation import prompt_for
@@ -154,7 +192,10 @@ class Pipeline:
         return made.messages(made.pack(state.passages, made.room(), state.snapshot))
 
     def close(self) -> None:
-        """Log the usage that is not logged yet, and close the index."""
+        """Log the usage that is not logged yet, and close the index. What is asked afterwards is a UsageError."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._log_usage()
         except (RagError, OSError) as error:
@@ -169,7 +210,12 @@ class Pipeline:
 
     @contextmanager
     def _usage_logged(self) -> Iterator[None]:
-        """Log the usage of the block's question at once, so that a process that is killed later loses none."""
+        """Log the usage of the block's question at once, so that a process that is killed later loses none.
+
+        Raises UsageError when the pipeline is closed.
+        """
+        if self._closed:
+            raise UsageError("The pipeline is closed: open it again with Pipeline.open.")
         try:
             yield
         finally:

@@ -33,6 +33,7 @@ from rag.retrieval.model_calls import (
 )
 from rag.retrieval.reranking import DEPTH, Reranker, rerank
 from rag.store import Filter, Snapshot
+from rag.store.filters import Where, as_filter
 from rag.text.language import language_of
 from rag.types import Passage
 
@@ -125,7 +126,7 @@ class AssistedRetriever(BaseRetriever):
         question: str,
         *,
         k: int | None = None,
-        where: Filter | None = None,
+        where: Where = None,
         snapshot: Snapshot | None = None,
     ) -> Retrieval:
         """The `k` best passages for `question`, within `where`, with notes on what helped and what it took.
@@ -134,7 +135,7 @@ class AssistedRetriever(BaseRetriever):
 
         Raises what the calls of the models raise: ProviderError, BudgetReached.
         """
-        state = snapshot or self.base.index.snapshot()
+        state, where = snapshot or self.base.index.snapshot(), as_filter(where)
         wanted = k or self.base.k
         depth = max(wanted, self.rerank_depth if self.reranker is not None else 0)
         if self.expand is None:
@@ -207,8 +208,10 @@ class AssistedRetriever(BaseRetriever):
         query: str,
         *,
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain fixes the signature
+        k: int | None = None,
+        where: Where = None,
     ) -> list[Document]:
-        return [as_document(passage) for passage in self.retrieve(query).passages]
+        return [as_document(passage) for passage in self.retrieve(query, k=k, where=where).passages]
 
 
 def _notes(expansion: Expansion, language: Language) -> tuple[str, ...]:

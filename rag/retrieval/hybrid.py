@@ -12,14 +12,14 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from numpy.typing import NDArray
-from pydantic import ConfigDict, PrivateAttr
+from pydantic import BeforeValidator, ConfigDict, PrivateAttr
 
 from rag.retrieval.fusion import (
     CLEARLY_NAMED,
@@ -35,6 +35,7 @@ from rag.retrieval.fusion import (
 from rag.retrieval.glossary import Glossary, load_glossary
 from rag.retrieval.routing import Router
 from rag.store import Filter, Index, Snapshot
+from rag.store.filters import Where, as_filter
 from rag.text.keywords import indexed_tokens
 from rag.types import Passage
 
@@ -97,7 +98,12 @@ class HybridRetriever(BaseRetriever):
     """Finds passages by meaning and by words.
 
     index: an open index. embed_query: text to a vector of the index's dimension; it need not have unit length.
-    k: passages to return. where: a filter for every question. weights: overrule the ones chosen by question.
+    k: passages to return. where: conditions for every question, such as `{"folder": "reports"}`. weights: overrule
+    those chosen by question.
+
+        retriever = HybridRetriever(index=index, embed_query=E5Embeddings().embed_query, where={"format": "pdf"})
+        documents = retriever.invoke("sample volume", k=3)
+        documents[0].metadata["file"], documents[0].metadata["page"]
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -105,7 +111,7 @@ class HybridRetriever(BaseRetriever):
     index: Index
     embed_query: Callable[[str], Any]
     k: int = 8
-    where: Filter | None = None
+    where: Annotated[Filter | None, BeforeValidator(as_filter)] = None
     glossary: Glossary | None = None
     weights: Weights | None = None
 
@@ -116,7 +122,7 @@ class HybridRetriever(BaseRetriever):
         question: str,
         *,
         k: int | None = None,
-        where: Filter | None = None,
+        where: Where = None,
         vector: Vector | None = None,
         snapshot: Snapshot | None = None,
     ) -> Retrieval:
@@ -130,7 +136,7 @@ class HybridRetriever(BaseRetriever):
         read = search_terms(question, self.glossary or load_glossary())
         vector = unit(self.embed_query(question) if vector is None else vector)
         routes = self._routes(state, question)
-        found = gather(state, read, vector, routes, where or self.where, wanted)
+        found = gather(state, read, vector, routes, as_filter(where) or self.where, wanted)
         weights = self.weights or weights_for(read)
         passages = _ranked(state, found, weights, read.terms, wanted)
         return Retrieval(question, tuple(passages), vector, routes)
@@ -148,8 +154,10 @@ class HybridRetriever(BaseRetriever):
         query: str,
         *,
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain fixes the signature
+        k: int | None = None,
+        where: Where = None,
     ) -> list[Document]:
-        return [as_document(passage) for passage in self.retrieve(query).passages]
+        return [as_document(passage) for passage in self.retrieve(query, k=k, where=where).passages]
 
 
 def as_document(passage: Passage) -> Document:

@@ -58,12 +58,18 @@ class OpenIndex(Snapshot):
         self.embeddings = embeddings
         self._backend = backend
         self._moving = threading.Lock()
+        self._closed = False
         super().__init__(backend.location, backend.read(prepare=False))
         self._latest: Snapshot | None = None
         self._publish_leftovers()
 
     def snapshot(self) -> Snapshot:
-        """The newest published generation, read-only and unchanging. The same object while nothing is published."""
+        """The newest published generation, read-only and unchanging. The same object while nothing is published.
+
+        Raises UsageError when the index is closed.
+        """
+        if self._closed:
+            raise UsageError(f"The index {self.location} is closed: open it again with open_index.")
         with self._moving:
             state = self._backend.state()
             latest = self._latest
@@ -91,6 +97,7 @@ class OpenIndex(Snapshot):
 
     def close(self) -> None:
         """Release files, connections and locks; snapshots of this index cannot be read afterwards."""
+        self._closed = True
         self._backend.close()
 
     def _publish_leftovers(self) -> None:

@@ -164,7 +164,7 @@ class Filter:
         return [f"{literal_glob(folder)}/*" for folder in self.folders if folder not in ("", ".")]
 
 
-Where = Mapping[str, str | int | Sequence[str]] | Sequence[str] | str | Filter | None
+Where = Mapping[str, object] | Sequence[str] | str | Filter | None
 """Conditions as programs write them: `{"folder": "reports"}`, `["folder=reports"]`, `"folder=reports"`, a filter."""
 
 
@@ -183,6 +183,12 @@ def conditions_of(where: Where) -> tuple[str, ...] | Filter | None:
     if isinstance(where, list | tuple) and all(isinstance(condition, str) for condition in where):
         return tuple(where) or None
     raise UsageError("`where` is KEY=VALUE, a list of such conditions, or a map from key to value.")
+
+
+def as_filter(where: Where) -> Filter | None:
+    """The filter for conditions in any form. Raises UsageError for one that cannot be read."""
+    conditions = conditions_of(where)
+    return Filter.parse(conditions) if isinstance(conditions, tuple) else conditions
 
 
 def unknown_field(key: str) -> UsageError:

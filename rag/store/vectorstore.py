@@ -18,7 +18,7 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from rag.errors import UsageError
 from rag.store.backend import OpenIndex, open_backend
-from rag.store.filters import Filter
+from rag.store.filters import Where, as_filter
 from rag.store.snapshot import ScoredChunk, Snapshot
 from rag.store.spec import IndexSpec
 from rag.text.keywords import TOKENISER_ID
@@ -29,8 +29,6 @@ PREFIX = "langchain:"
 
 _METADATA = "langchain_metadata"
 """Key of `DocumentRecord.metadata` that keeps a text's own metadata with its JSON types."""
-
-FilterLike = Filter | str | Sequence[str] | Mapping[str, object] | None
 
 
 class IndexVectorStore(VectorStore):
@@ -119,27 +117,27 @@ class IndexVectorStore(VectorStore):
     # -- searching ------------------------------------------------------------------------------------------
 
     def similarity_search(
-        self, query: str, k: int = 4, filter: FilterLike = None, **_: Any
+        self, query: str, k: int = 4, filter: Where = None, **_: Any
     ) -> list[LangChainDocument]:
         """The `k` nearest documents."""
         return [document for document, _ in self.similarity_search_with_score(query, k, filter)]
 
     def similarity_search_with_score(
-        self, query: str, k: int = 4, filter: FilterLike = None, **_: Any
+        self, query: str, k: int = 4, filter: Where = None, **_: Any
     ) -> list[tuple[LangChainDocument, float]]:
         """The `k` nearest documents with their cosine, the largest first."""
         vector = self._required_embeddings().embed_query(query)
         snapshot = self.index.snapshot()
-        hits = snapshot.search_dense(vector, k, _filter(filter))
+        hits = snapshot.search_dense(vector, k, as_filter(filter))
         found = _passages(snapshot, hits)
         return [(_to_document(snapshot, p), hit.score) for p, hit in zip(found, hits, strict=True)]
 
     def similarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, filter: FilterLike = None, **_: Any
+        self, embedding: list[float], k: int = 4, filter: Where = None, **_: Any
     ) -> list[LangChainDocument]:
         """The `k` documents nearest to an embedding."""
         snapshot = self.index.snapshot()
-        hits = snapshot.search_dense(embedding, k, _filter(filter))
+        hits = snapshot.search_dense(embedding, k, as_filter(filter))
         return [_to_document(snapshot, passage) for passage in _passages(snapshot, hits)]
 
     def max_marginal_relevance_search(
@@ -148,7 +146,7 @@ class IndexVectorStore(VectorStore):
         k: int = 4,
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
-        filter: FilterLike = None,
+        filter: Where = None,
         **_: Any,
     ) -> list[LangChainDocument]:
         """`k` of the `fetch_k` nearest documents that are near to the query and not to each other."""
@@ -161,12 +159,12 @@ class IndexVectorStore(VectorStore):
         k: int = 4,
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
-        filter: FilterLike = None,
+        filter: Where = None,
         **_: Any,
     ) -> list[LangChainDocument]:
         """As `max_marginal_relevance_search`, for an embedding (Carbonell and Goldstein, SIGIR 1998)."""
         snapshot = self.index.snapshot()
-        hits = snapshot.search_dense(embedding, max(k, fetch_k), _filter(filter))
+        hits = snapshot.search_dense(embedding, max(k, fetch_k), as_filter(filter))
         vectors = snapshot.vectors([hit.chunk_id for hit in hits])
         order = maximal_marginal_relevance(
             np.array(embedding, dtype=np.float32), list(vectors), lambda_mult, k
@@ -237,11 +235,3 @@ def _document(name: str, text: str, metadata: Mapping[str, Any]) -> Document:
     record = DocumentRecord(PREFIX + name, "", digest, len(text), 0, Status.OK, metadata=fields)
     page = Page(1, text, characters=len(text))
     return Document(record, (page,), (Chunk(0, (Span(1, 0, len(text)),), text),))
-
-
-def _filter(value: FilterLike) -> Filter | None:
-    if value is None or isinstance(value, Filter):
-        return value
-    if isinstance(value, Mapping):
-        return Filter.parse([f"{key}={option}" for key, option in value.items()])
-    return Filter.parse([value] if isinstance(value, str) else list(value))

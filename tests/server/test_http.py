@@ -22,7 +22,7 @@ from rag.server.http_server import MODEL, Requests, http_app
 from rag.server.service import Cancelled, DocumentService, Progress
 from rag.settings import load_settings
 from tests.server.conftest import served
-from tests.servers.openai_server import OpenAIServer
+from tests.servers.openai_server import OpenAIServer, Request
 
 MANUAL = "tarn-340-user-manual.pdf"
 QUESTION = "What is the sample volume of the Tarn 340?"
@@ -212,13 +212,18 @@ def test_a_client_that_leaves_stops_the_model(sample_index: Path, tmp_path: Path
     """The words of the model are read no further once the client of the stream has gone."""
     shutil.copytree(sample_index, tmp_path / "index")
     reply = "The sample volume is 10 ml [1]. " * 200
-    with OpenAIServer(reply=reply, chunk_delay=0.05) as model:
+    asking, ended = threading.Event(), threading.Event()
+
+    def answered(_request: Request) -> str:
+        asking.set()
+        return reply
+
+    with OpenAIServer(reply=answered, chunk_delay=0.05) as model:
         settings = load_settings(
             {"index": str(tmp_path / "index"), "model": "compatible:test"},
             env={"RAG_BASE_URL": model.base_url, "RAG_API_KEY": model.key},
             dotenv_path=None,
         )
-        ended = threading.Event()
         with Pipeline.open(settings=settings) as pipeline:
             service = DocumentService(pipeline)
             original = service.ask
@@ -235,5 +240,6 @@ def test_a_client_that_leaves_stops_the_model(sample_index: Path, tmp_path: Path
                 client = openai.OpenAI(base_url=f"{url}/v1", api_key="-", max_retries=0)
                 stream = client.chat.completions.create(model=MODEL, messages=_ask(QUESTION), stream=True)
                 next(iter(stream))
+                assert asking.wait(60)  # the question is under way
                 stream.close()
-                assert ended.wait(30)
+                assert ended.wait(60)

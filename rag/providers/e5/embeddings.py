@@ -114,6 +114,10 @@ class E5Embeddings(Embeddings):
     The same text always gives the same vector on one machine, whatever texts it is embedded with. Texts are
     read up to 512 tokens, prefix and special tokens included; what is longer is cut, so split long texts
     first. Objects may be shared between threads, used after a fork, and sent to another process.
+
+        embeddings = E5Embeddings()
+        vectors = embeddings.embed_array(["The warranty lasts two years.", "보증 기간은 2년입니다."])
+        float(vectors[0] @ vectors[1])  # their cosine: vectors have length 1
     """
 
     dimension = 384

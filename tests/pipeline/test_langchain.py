@@ -1,0 +1,202 @@
+"""pagequote as a part of LangChain programs: tools for agents, schemas, retriever, embeddings, callbacks, async."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
+from langchain_tests.integration_tests import EmbeddingsIntegrationTests, RetrieversIntegrationTests
+
+import rag.evaluation
+import rag.pipeline.pipeline
+import rag.retrieval.hybrid
+from rag.errors import RagError
+from rag.pipeline import Pipeline
+from rag.providers.e5 import E5Embeddings
+from rag.retrieval.hybrid import HybridRetriever
+from rag.settings import load_settings
+from rag.store import Index, open_index
+from rag.types import Answer
+from tests.conftest import ROOT
+
+MANUAL = "tarn-340-user-manual.pdf"
+QUESTION = "What is the sample volume of the Tarn 340?"
+
+for suite in (EmbeddingsIntegrationTests, RetrieversIntegrationTests):
+    for method in vars(suite).values():
+        if inspect.iscoroutinefunction(method):
+            pytest.mark.anyio(method)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def shared(sample_index: Path) -> Iterator[Pipeline]:
+    settings = load_settings({"index": str(sample_index), "model": "extractive"}, env={}, dotenv_path=None)
+    with Pipeline.open(settings=settings) as pipeline:
+        yield pipeline
+
+
+class TestEmbeddings(EmbeddingsIntegrationTests):
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return E5Embeddings
+
+
+class TestRetriever(RetrieversIntegrationTests):
+    index: ClassVar[Index]
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _open(cls, sample_index: Path) -> Iterator[None]:
+        with open_index(sample_index) as cls.index:
+            yield
+
+    @property
+    def retriever_constructor(self) -> type[BaseRetriever]:
+        return HybridRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"index": self.index, "embed_query": E5Embeddings().embed_query}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "sample volume"
+
+
+def test_a_tool_answers_with_numbers_that_go_on(shared: Pipeline) -> None:
+    tool = shared.as_tool()
+    first = tool.invoke({"name": tool.name, "args": {"question": QUESTION}, "id": "1", "type": "tool_call"})
+    answer = first.artifact
+    assert isinstance(answer, Answer)
+    assert f"[1] {MANUAL}" in first.content
+    question = {"question": "연차 휴가는 며칠인가요?", "where": {"format": "pdf"}}
+    again = tool.invoke({"name": tool.name, "args": question, "id": "2", "type": "tool_call"})
+    assert {c.n for c in again.artifact.citations}.isdisjoint({c.n for c in answer.citations})
+    assert first.content == tool.invoke({"question": QUESTION})
+
+
+@pytest.mark.parametrize("where", [{"file": MANUAL}, [f"file={MANUAL}"], f"file={MANUAL}"])
+def test_a_search_tool_is_called_several_times(shared: Pipeline, where: Any) -> None:
+    tool = shared.as_search_tool()
+    found = [
+        tool.invoke(
+            {"name": tool.name, "args": {"query": query, "where": where}, "id": query, "type": "tool_call"}
+        )
+        for query in ("sample volume", "warranty", "sample volume")
+    ]
+    numbers = [[document.metadata["citation"] for document in message.artifact] for message in found]
+    assert numbers[0] == numbers[2]
+    assert numbers[0][0] == 1
+    assert {document.metadata["file"] for message in found for document in message.artifact} == {MANUAL}
+    assert found[0].content.startswith(f"[1] {MANUAL}")
+
+
+def test_the_chain_says_what_it_takes_and_is_a_tool(shared: Pipeline) -> None:
+    schema = shared.runnable.get_input_schema().model_json_schema()
+    assert set(schema["properties"]) == {
+        "question", "history", "where", "prompt", "k", "strict", "variables",
+    }  # fmt: skip
+    assert schema == shared.runnable.input_schema.model_json_schema()
+    assert MANUAL in shared.runnable.as_tool(name="handbook").invoke({"question": QUESTION})
+
+
+def test_async_forms_answer_alike(shared: Pipeline) -> None:
+    async def ask() -> tuple[Answer, list[Any], list[str], str]:
+        parts = [part async for part in shared.astream(QUESTION)]
+        passages = await shared.asearch(QUESTION, where={"file": MANUAL})
+        return (
+            await shared.aask(QUESTION),
+            parts,
+            [p.file for p in passages],
+            await shared.as_tool().ainvoke({"question": QUESTION}),
+        )
+
+    answer, parts, files, content = asyncio.run(ask())
+    expected = shared.ask(QUESTION)
+    assert answer.text == parts[-1].text == expected.text
+    assert answer.citations == expected.citations
+    assert set(files) == {MANUAL}
+    assert MANUAL in content
+
+
+def test_callbacks_reach_every_step(shared: Pipeline) -> None:
+    class Seen(BaseCallbackHandler):
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
+            self.names.append(kwargs["name"])
+
+    expected = ["pagequote", "read", "condense", "retrieve", "gate", "generate", "parse", "prove", "decide"]
+    for ask in (shared.ask, lambda *a, **k: asyncio.run(shared.aask(*a, **k))):
+        seen = Seen()
+        ask(QUESTION, config={"callbacks": [seen]})
+        assert [name for name in seen.names if name in expected] == expected
+
+
+def test_after_closing_every_entry_is_a_rag_error(sample_index: Path) -> None:
+    settings = load_settings({"index": str(sample_index), "model": "extractive"}, env={}, dotenv_path=None)
+    pipeline = Pipeline.open(settings=settings)
+    tool, retriever = pipeline.as_tool(), pipeline.runnable.steps.retriever
+    pipeline.close()
+    pipeline.close()
+    calls: list[Callable[[], Any]] = [
+        lambda: pipeline.ask(QUESTION),
+        lambda: list(pipeline.stream(QUESTION)),
+        lambda: pipeline.search(QUESTION),
+        lambda: asyncio.run(pipeline.aask(QUESTION)),
+        lambda: tool.invoke({"question": QUESTION}),
+        lambda: pipeline.runnable.invoke(QUESTION),
+        lambda: retriever.invoke(QUESTION),
+    ]
+    for call in calls:
+        with pytest.raises(RagError):
+            call()
+
+
+_FENCE = re.compile(r"(?P<before>[^\n]*)\n```python\n(?P<code>.*?)^```", re.M | re.S)
+
+
+@pytest.fixture
+def in_sample_folder(sample_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".rag").symlink_to(sample_index, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("in_sample_folder")
+def test_the_snippets_of_the_guide_run(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {"__name__": "guide"}
+    for block in _FENCE.finditer(guide):
+        if "not run:" not in block["before"]:
+            exec(compile(block["code"], "docs/python.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert f"[1] {MANUAL}" in printed
+    assert "['answered', 'answered']" in printed
+    assert "['question'] ask_documents" in printed
+
+
+@pytest.mark.usefixtures("in_sample_folder")
+@pytest.mark.parametrize(
+    "home", [rag.pipeline, rag.pipeline.pipeline.Pipeline, HybridRetriever, Index, E5Embeddings]
+)
+def test_the_examples_in_docstrings_run(home: Any, sample_index: Path) -> None:
+    example = re.search(r"(?:^    .*\n|^\n(?=    ))+", inspect.cleandoc(home.__doc__ or "") + "\n", re.M)
+    assert example is not None, f"{home} shows no example"
+    with open_index(sample_index) as index:
+        names = {"Pipeline": Pipeline, "index": index, "open_index": open_index,
+                 "HybridRetriever": HybridRetriever, "E5Embeddings": E5Embeddings}  # fmt: skip
+        exec(compile(inspect.cleandoc(example[0]), str(home), "exec"), names)
