@@ -19,8 +19,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, Field
 
-from rag.messages import Language
-from rag.rendering.footnotes import answer_lines, inert, page_name
+from rag.messages import Language, place_name
+from rag.rendering.footnotes import answer_lines, inert
 from rag.rendering.safe import safe_text
 from rag.retrieval.hybrid import as_document
 from rag.types import Answer, Passage
@@ -106,7 +106,7 @@ def search_tool(
         parts, documents = [], []
         for passage in passages:
             n = numbers.of(passage.chunk_id)
-            page = page_name(passage.page, passage.page_label, language)
+            page = inert(place_name(passage.file, passage.page, passage.page_label, language))
             parts.append(f"[{n}] {inert(passage.file)}, {page}\n{safe_text(passage.text)}")
             document = as_document(passage)
             document.metadata["citation"] = n
