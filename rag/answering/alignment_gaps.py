@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rag.answering import rewrites as words
@@ -16,6 +17,28 @@ _APART = words.word_set(
 _LIMITING = words.word_set("least most part theory principle only case cases some")
 _LEFT_OUT = words.word_set("in on at during between")
 """Prepositions of dates that a report of something that happened may lose; "until 2000" is a limit."""
+
+
+_CLOSING = frozenset(')"”')
+"""Marks that belong to what is before them."""
+_CONNECTING = frozenset(
+    (
+        "for instance",
+        "for example",
+        "as such",
+        "as a result",
+        "in addition",
+        "in turn",
+        "in fact",
+        "of course",
+    )
+)
+"""Phrases that only join a sentence to the one before."""
+_NAMINGS = [[word] for word in ("called", "known", "named", "nicknamed", "dubbed", "abbreviated")]
+"""Words with which a unit between commas only tells another name."""
+_RANK = re.compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)-?\w*est")
+_LONGEST_NOUN = 8
+"""Words before a relative clause in which the article of its noun is looked for."""
 
 
 class Gaps:
@@ -56,6 +79,8 @@ class Gaps:
         gap = [self.tokens[i] for i in range(start, len(self.tokens)) if i not in self.apart]
         if all(t in PUNCTUATION for t in gap):
             return True
+        while gap[0] in _CLOSING:
+            gap = gap[1:]
         opening = [t for t in gap if t not in PUNCTUATION][:3]
         if gap[0] == ";":
             return not words.CONDITIONS & set(opening)
@@ -66,13 +91,52 @@ class Gaps:
         if gap[0] in ("because", "although", "though", "whereas", "while"):
             return True
         if gap[0] in ("and", "but"):
-            return not (words.CONDITIONS | {"both", "between"}) & {*gap, *self.claim}
+            return self._joined(gap, start)
         if gap[0] == ":":
             return True
-        if gap[0] == "to" and self.loose:
-            unfinished = words.TAKING_TO | words.HEDGES | words.ATTRIBUTIONS | words.NEGATIONS | words.COPULAS
-            return self.tokens[start - 1] not in unfinished and not words.CONDITIONS & set(gap)
-        return self._phrase(gap, at_end=True)
+        if gap[0] == "to":
+            return self._purpose(gap, start)
+        return self._added(gap, start) or self._phrase(gap, at_end=True)
+
+    def _joined(self, gap: Sequence[str], start: int) -> bool:
+        """A further clause or verb behind "and" or "but" at the end."""
+        if {"both", "between"} & {*self.tokens[max(start - _LONGEST_NOUN, 0) : start]}:
+            return False  # the first of a pair is not the pair
+        said = [t for t in gap[1:] if t not in words.ADVERBS and t not in PUNCTUATION]
+        if said and is_past(said[0]):  # another thing that the subject did
+            return not words.CONDITIONS & set(gap)
+        own = (
+            {"only"}
+            if said[:1] == ["only"] and any(is_past(t) or t in words.COPULAS for t in said)
+            else set()
+        )
+        return not words.CONDITIONS & {*gap, *self.claim} - own
+
+    def _purpose(self, gap: Sequence[str], start: int) -> bool:
+        """What something is or was done for: `to launch a network` behind a noun."""
+        unfinished = words.TAKING_TO | words.HEDGES | words.ATTRIBUTIONS | words.NEGATIONS | words.COPULAS
+        if self.tokens[start - 1] in unfinished or words.CONDITIONS & set(gap):
+            return False
+        if self.loose:
+            return True
+        plain = not (words.HEDGES | words.NEGATIONS | words.QUANTITIES | {"from"}) & set(self.claim)
+        verb = len(gap) > 1 and gap[1].isalpha() and gap[1] not in words.ARTICLES
+        return plain and verb and not words.COPULAS & {*self.tokens[max(start - 3, 0) : start]}
+
+    def _added(self, gap: Sequence[str], start: int) -> bool:
+        """What the claim is true without: how something was done, which of its kind, whom a rank comes after."""
+        if words.NEGATIONS & {*gap, *self.claim} or words.CONDITIONS & {*gap}:
+            return False
+        if gap[0] == "by" and len(gap) > 1 and gap[1].endswith("ing"):
+            return True
+        if words.CONDITIONS & {*self.claim}:
+            return False
+        if gap[0] in ("after", "behind"):
+            return any(_RANK.fullmatch(token) for token in self.claim)
+        phrase = self.tokens[max(start - _LONGEST_NOUN, 0) : start]
+        breaks = [i for i, t in enumerate(phrase) if t in words.COPULAS or is_past(t)]
+        noun = phrase[breaks[-1] + 1 :] if breaks else phrase
+        return gap[0] in ("that", "which", "who") and bool({"a", "an"} & {*noun})
 
     def _further(self, gap: Sequence[str], opening: Sequence[str]) -> bool:
         """A unit behind a comma at the end: a clause, an apposition, more of a list."""
@@ -105,7 +169,7 @@ class Gaps:
     def _leading(self, gap: Sequence[str]) -> bool:
         """What stands before the claim's first word."""
         said = [t for t in gap if t not in PUNCTUATION]
-        if all(t in words.CONNECTIVES for t in said) or said in (["for", "instance"], ["for", "example"]):
+        if all(t in words.CONNECTIVES for t in said) or " ".join(said) in _CONNECTING:
             return True
         if gap[-1] == ";":
             return not words.CONDITIONS & set(said[:1])
@@ -171,6 +235,8 @@ class Gaps:
             return not (words.CONDITIONS | words.NEGATIONS) & inside
         if [t for t in gap if t not in PUNCTUATION] in (["who"], ["which"]):
             return gap[0] == ","
+        if gap[0] == "," and [t for t in gap[1:] if t not in words.ADVERBS | {"often"}][:1][0:1] in _NAMINGS:
+            return gap[-1] == ","
         guarded = words.CONDITIONS | words.HEDGES | words.ATTRIBUTIONS | words.NEGATIONS
         if any(is_past(t) for t in gap) and self.loose:
             guarded -= {"where", "when"}

@@ -67,7 +67,8 @@ def tokenize(text: str) -> list[str]:
     text = unicodedata.normalize("NFKC", text).replace("’", "'").replace("‘", "'").replace("\n", " ")
     for date in reversed(dates(text)):
         if date.value.count("-") >= 1 and not date.value.startswith("Q"):
-            text = f"{text[: date.start]} @{date.value}@ {text[date.end :]}"
+            comma = "," if text[: date.end].rstrip().endswith(",") else ""  # "3 August, when": not the date's
+            text = f"{text[: date.start]} @{date.value}@ {comma}{text[date.end :]}"
     text = _MONEY.sub(_amount, text)
     text = _MAY.sub(r"\1 Mayo", text)
     text = _TENS.sub(_joined_tens, text.casefold())

@@ -81,6 +81,10 @@ def show_run(run: Run, summary: Summary, comparison: Comparison | None, *, as_js
         for name, figure in summary.figures.items()
     ]
     print_table(("metric", "value", "95 % interval", "n"), rows, right=(1, 2, 3))
+    for name, ids in summary.strictness.items():
+        if ids:
+            more = f" + {len(ids) - _MOST_FLIPS}" if len(ids) > _MOST_FLIPS else ""
+            click.echo(f"{name}: {', '.join(map(safe_text, ids[:_MOST_FLIPS]))}{more}")
     if comparison is not None:
         click.echo()
         show_comparison(comparison)

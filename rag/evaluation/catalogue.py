@@ -133,6 +133,48 @@ def outcome_right(record: Record) -> float | None:
     return None if value is None else float(value)
 
 
+def right_unverified(record: Record) -> float | None:
+    """1 when a right answer is shown without a verified sentence."""
+    value = answer_score(right)(record)
+    if value is None or record.answer is None:
+        return None
+    return float(value == 1.0 and not record.answer.verified)
+
+
+def right_withheld(record: Record) -> float | None:
+    """1 when what was withheld, because nothing in it or not all of it is verified, held the right answer."""
+    value = answer_score(right)(record)
+    if value is None or record.answer is None:
+        return None
+    withheld = str(record.answer.extra.get("withheld", ""))
+    question = record.question
+    return float(value != 1.0 and bool(withheld) and right(withheld, question.answers, question.language))
+
+
+def wrong_verified(record: Record) -> float | None:
+    """1 when a wrong answer, or one to a question that has none, has a verified sentence."""
+    outcome = is_right(record)
+    if outcome is None or record.answer is None:
+        return None
+    return float(record.answer.answered and record.answer.verified and not outcome)
+
+
+STRICTNESS: dict[str, Score] = {
+    "right_unverified": right_unverified,
+    "right_withheld": right_withheld,
+    "wrong_verified": wrong_verified,
+}
+"""What the strictness of the check costs, and what it lets through."""
+
+
+def strictness(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
+    """The questions that each of the metrics in `STRICTNESS` counts, by their ids."""
+    return {
+        name: tuple(record.id for record in records if score(record) == 1.0)
+        for name, score in STRICTNESS.items()
+    }
+
+
 def citation_precision(record: Record) -> float | None:
     if not record.question.answerable or record.answer is None or not (gold := gold_pages(record)):
         return None
@@ -314,6 +356,7 @@ _ALL = (
         lower=True,
     ),
     _share("sentences_verified", lambda r: citations.verified(r.answer.sentences) if r.answer else (0, 0)),
+    *(_mean(name, "citations", score, lower=True) for name, score in STRICTNESS.items()),
     _mean("abstention_accuracy", "abstention", abstention, headline=True),
     _mean("rightly_abstained", "abstention", abstained(answerable=False)),
     _mean("wrongly_abstained", "abstention", abstained(answerable=True), lower=True),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag.evaluation.catalogue import METRICS, gold_files
+from rag.evaluation.catalogue import METRICS, gold_files, strictness
 from rag.evaluation.metrics.statistics import RESAMPLES, Interval, Method, interval
 from rag.evaluation.runs import Record
 
@@ -31,6 +31,8 @@ class Summary:
     figures: Figures
     slices: Slices = field(default_factory=dict)
     """By slicer (`language`, `kind`, `document`), then by its value, then by metric."""
+    strictness: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The ids of the questions that were right but unverified, right but withheld, and wrong but verified."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form; a bound that cannot be computed is null."""
@@ -41,6 +43,7 @@ class Summary:
                 name: {value: _figures_form(figures) for value, figures in by_value.items()}
                 for name, by_value in self.slices.items()
             },
+            "strictness": {name: list(ids) for name, ids in self.strictness.items()},
         }
 
 
@@ -57,7 +60,7 @@ def summarise(
     names = tuple(metrics)
     figures = figures_of(records, names, level=level, method=method, seed=seed)
     by_slice = _slices(records, tuple(figures), level, method, seed) if slices else {}
-    return Summary(len(records), figures, by_slice)
+    return Summary(len(records), figures, by_slice, strictness(records))
 
 
 def figures_of(

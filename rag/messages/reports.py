@@ -139,6 +139,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "metric.citations_proven": ("quotes verified", "확인된 인용문"),
     "metric.citations_corrected": ("quotes whose page was corrected", "쪽 번호를 바로잡은 인용문"),
     "metric.sentences_verified": ("sentences verified", "확인된 문장"),
+    "metric.right_unverified": ("right, no sentence verified", "정답이지만 확인된 문장 없음"),
+    "metric.right_withheld": ("right, but withheld", "정답이지만 표시하지 않음"),
+    "metric.wrong_verified": ("wrong, with a verified sentence", "오답인데 확인된 문장이 있음"),
+    "report.strictness": ("What strictness costs", "엄격함의 비용"),
     "metric.abstention_accuracy": (
         "answered what it can, declined the rest",
         "답할 것은 답하고 나머지는 거절",

@@ -370,14 +370,19 @@ class Steps:
             reason=turn.declined,
             standalone_question=turn.standalone if turn.standalone != turn.ask.question else "",
             notes=tuple(dict.fromkeys((*self._notes(turn), *(proof.notes if proof is not None else ())))),
-            extra=self._extra(turn, fingerprint),
+            extra=self._extra(turn, fingerprint, proof),
         )
 
     @staticmethod
-    def _extra(turn: QueryState, fingerprint: str) -> dict[str, Any]:
+    def _extra(turn: QueryState, fingerprint: str, shown: CheckedDraft | None) -> dict[str, Any]:
         model_steps = model_step_forms(turn.retrieval)
         extra: dict[str, Any] = {"retrieval_steps": model_steps} if model_steps else {}
         extra |= {"small_talk": True} if is_small_talk(turn.ask.question) else {}
+        kept = {sentence.text for sentence in shown.sentences} if shown is not None else set()
+        withheld = (
+            [s.text for s in turn.proof.sentences if s.text not in kept] if turn.proof is not None else []
+        )
+        extra |= {"withheld": "\n".join(withheld)} if withheld else {}  # for `rag eval`; shown nowhere
         return extra | ({"prompt_fingerprint": fingerprint} if fingerprint else {})
 
     def _notes(self, turn: QueryState) -> list[str]:

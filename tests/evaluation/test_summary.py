@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from rag.evaluation.catalogue import METRICS, is_right
 from rag.evaluation.question_sets import Evidence, Question
 from rag.evaluation.runs import Record
 from rag.evaluation.summary import summarise
-from rag.types import QuoteStatus
+from rag.types import QuoteStatus, Sentence, Support
 from tests.evaluation.builders import answer, citation, question, record
 
 ASKED = [
@@ -110,6 +111,26 @@ def test_slices() -> None:
 )
 def test_what_counts_as_right(text: str | None, golds: list[str], right: bool) -> None:
     assert is_right(record(question("q", answers=golds), text)) is right
+
+
+def test_what_strictness_costs_is_counted_with_its_questions() -> None:
+    weak = replace(answer("gold"), sentences=(Sentence("gold", (1,), Support.WEAK),))
+    held_back = replace(answer(None), extra={"withheld": "It is gold."})
+    records = [
+        record(question("verified")),
+        replace(record(question("weak")), answer=weak),
+        replace(record(question("withheld")), answer=held_back),
+        record(question("wrong"), "silver"),
+        record(question("none", answers=(), gold=()), "silver"),
+    ]
+    summary = summarise(records, slices=False)
+    assert summary.strictness == {
+        "right_unverified": ("weak",),
+        "right_withheld": ("withheld",),
+        "wrong_verified": ("wrong", "none"),
+    }
+    assert summary.figures["right_unverified"].value == summary.figures["right_withheld"].value == 0.25
+    assert summary.figures["wrong_verified"].value == 0.4
 
 
 def test_without_gold_answers_nothing_is_judged() -> None:

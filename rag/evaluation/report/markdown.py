@@ -45,8 +45,20 @@ def run_markdown(run: Run, summary: Summary, language: Language = "en") -> str:
             "",
             *table(_columns(("metric", "value", "interval", "n"), language), rows),
             "",
+            *_strictness(run, summary, language),
         ]
     )
+
+
+def _strictness(run: Run, summary: Summary, language: Language) -> list[str]:
+    """The questions on which strictness costs an answer or lets a wrong one through."""
+    asked = {record.id: record.question.question for record in run.records}
+    lines = [
+        f"- {_metric(name, language)}: {plain(one)}, {plain(asked[one])}"
+        for name, ids in summary.strictness.items()
+        for one in ids[:_MOST_FLIPS]
+    ]
+    return [f"### {message('report.strictness', language)}", "", *lines, ""] if lines else []
 
 
 def comparison_markdown(comparison: Comparison, language: Language = "en") -> str:
