@@ -25,6 +25,8 @@ class Format(StrEnum):
     DOCX = "docx"
     XLSX = "xlsx"
     PPTX = "pptx"
+    HWPX = "hwpx"
+    HWP = "hwp"
     UNSUPPORTED = "unsupported"
 
 
@@ -46,11 +48,11 @@ _BY_SUFFIX = {
     ".pptx": Format.PPTX,
     ".pptm": Format.PPTX,
     ".ppsx": Format.PPTX,
+    ".hwpx": Format.HWPX,
+    ".hwp": Format.HWP,
 }
 _MEND = {
     ".doc": "save it as DOCX or PDF",
-    ".hwp": "save it as PDF",
-    ".hwpx": "save it as PDF",
     ".rtf": "save it as DOCX or PDF",
     ".odt": "save it as DOCX or PDF",
     ".ppt": "save it as PPTX or PDF",

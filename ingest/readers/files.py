@@ -14,6 +14,8 @@ from ingest.options import ReadOptions
 from ingest.raw import Line, LineKind, RawDocument
 from ingest.readers.docx import read_docx
 from ingest.readers.html import declared_charset, read_html
+from ingest.readers.hwp import read_hwp
+from ingest.readers.hwpx import read_hwpx
 from ingest.readers.markdown import markdown_lines
 from ingest.readers.pptx import read_pptx
 from ingest.readers.text import Decoded, decode, marked, paginate, typed_lines
@@ -121,7 +123,13 @@ def _is_binary(text: str) -> bool:
     return control > _BINARY * len(sample)
 
 
-_OFFICE = {Format.DOCX: read_docx, Format.XLSX: read_xlsx, Format.PPTX: read_pptx}
+_OFFICE = {
+    Format.DOCX: read_docx,
+    Format.XLSX: read_xlsx,
+    Format.PPTX: read_pptx,
+    Format.HWPX: read_hwpx,
+    Format.HWP: read_hwp,
+}
 _READERS = {
     Format.TEXT: _read_text,
     Format.MARKDOWN: _read_markdown,

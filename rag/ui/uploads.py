@@ -15,12 +15,12 @@ from rag.errors import UsageError
 from rag.rendering.safe import safe_text
 from rag.text.paths import write_whole
 
-KINDS = ("pdf", "docx", "pptx", "xlsx", "md", "txt", "html", "htm", "csv")
+KINDS = ("pdf", "docx", "pptx", "xlsx", "hwpx", "hwp", "md", "txt", "html", "htm", "csv")
 MIB = 1024 * 1024
 _LONGEST = 150  # bytes of a name in UTF-8; file systems allow 255, and a suffix or a number may be added
 _RESERVED = re.compile(r'[<>:"|?*\\/]')
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
-_SIGNATURES = {"pdf": b"%PDF-"} | dict.fromkeys(("docx", "pptx", "xlsx"), b"PK\x03\x04")
+_SIGNATURES = {"pdf": b"%PDF-"} | dict.fromkeys(("docx", "pptx", "xlsx", "hwpx"), b"PK\x03\x04")
 _HEAD = 1024
 _naming = threading.Lock()
 

@@ -85,13 +85,13 @@ def test_two_folders_with_the_same_names_stay_apart(tmp_path: Path) -> None:
 def test_formats_are_told_by_name_and_pdfs_by_their_header(tmp_path: Path) -> None:
     pdf = pdfs.write_pdf(tmp_path / "x.pdf", [pdfs.lines("Hello there")]).read_bytes()
     _touch(tmp_path / "scan.0001", pdf)
-    _touch(tmp_path / "old.hwp", b"\xd0\xcf\x11\xe0")
+    _touch(tmp_path / "old.doc", b"\xd0\xcf\x11\xe0")
     _touch(tmp_path / "NOTES.TXT")
     found = {file.file: file for file in discover([tmp_path]).files}
     assert found["scan.0001"].format is Format.PDF
     assert found["NOTES.TXT"].format is Format.TEXT
-    assert found["old.hwp"].problem is Status.UNSUPPORTED
-    assert "PDF" in found["old.hwp"].reason
+    assert found["old.doc"].problem is Status.UNSUPPORTED
+    assert "PDF" in found["old.doc"].reason
 
 
 def test_the_index_inside_the_folder_is_not_a_document(tree: Path) -> None:

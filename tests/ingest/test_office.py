@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, time
 from pathlib import Path
 
@@ -117,3 +118,70 @@ def test_charts_groups_and_alternative_texts_of_a_slide(tmp_path: Path) -> None:
         (("2024",), "140"),
         (("2025",), "155"),
     ]
+
+
+RULES = [
+    "출장 여비 규정",
+    "출장은 부서장의 승인을 받는다.",
+    "아래 표를 따른다.",
+    "직급 | 여비(원)",
+    "직급 | 국내 | 국외",
+    "과장 | 45,000 | 130,000",
+    "문의는 총무과로 한다.",
+    "휴일 출장은 1.5배로 계산한다.",
+    "한빛정밀 사내 규정집",
+]
+
+
+@pytest.mark.parametrize("kind", ["hwpx", "hwp"])
+def test_a_hangul_document_in_reading_order(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"규정.{kind}"
+    reading = read_file(
+        office_files.hwpx(path, *office_files.rules()) if kind == "hwpx" else office_files.hwp_rules(path)
+    )
+    lines = [line for line in reading.pages[0].text.split("\n") if line]
+    assert [line for line in lines if line in RULES] == RULES
+    assert [page.label for page in reading.pages] == ["section 1, paragraph 1", "section 2, paragraph 1"]
+    assert "시행한다" in reading.pages[1].text
+    assert "보이지 않는" not in reading.pages[0].text
+    assert "메모" not in reading.pages[0].text
+    assert "hidden text left out" in reading.reason
+    (table,) = reading.tables
+    assert table.columns == (("여비(원)", "국내"), ("여비(원)", "국외"))
+    assert [cell.text for cell in table.rows[0].cells] == ["45,000", "130,000"]
+    assert "보이지 않는 문장" in read_file(path, keep_hidden_text=True).pages[0].text
+
+
+def test_a_tracked_deletion_is_left_out_and_an_insertion_kept(tmp_path: Path) -> None:
+    reading = read_file(office_files.hwpx(tmp_path / "규정.hwpx", *office_files.rules()))
+    assert "출장비는 7일 안에 지급한다." in reading.pages[0].text
+    assert "tracked changes" in reading.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [
+        ("a.hwp", lambda path: office_files.hwp(path, b"", flags=3), Status.ENCRYPTED),
+        ("b.hwp", lambda path: office_files.hwp(path, b"", flags=5), Status.ENCRYPTED),
+        ("c.hwp", lambda path: path.write_bytes(b"HWP Document File V3.00 \x1a"), Status.UNSUPPORTED),
+        ("d.hwp", lambda path: path.write_bytes(b"<html>"), Status.DAMAGED),
+        ("e.hwpx", lambda path: office_files.hwpx(path, parts={"META-INF/manifest.xml": "<m><encryption-data/></m>"}),
+         Status.ENCRYPTED),
+        ("f.hwpx", lambda path: office_files.hwpx(path, "<hp:p>"), Status.DAMAGED),
+        ("g.hwpx", lambda path: path.write_bytes(b""), Status.EMPTY),
+        ("h.xlsx", lambda path: path.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") * 64), Status.ENCRYPTED),
+        ("i.pptx", lambda path: office_files.hwpx(path), Status.DAMAGED),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_says_why(
+    tmp_path: Path, name: str, content: Callable[[Path], object], status: Status
+) -> None:
+    content(tmp_path / name)
+    reading = read_file(tmp_path / name)
+    assert (reading.status, reading.pages) == (status, ())
+    assert reading.reason
+
+
+def test_a_hangul_file_under_the_name_of_the_other_format(tmp_path: Path) -> None:
+    office_files.hwpx(tmp_path / "new.hwp", *office_files.rules())
+    assert read_file(tmp_path / "new.hwp").status is Status.OK
