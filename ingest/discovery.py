@@ -175,7 +175,7 @@ class _Walk:
                 if path.name.startswith((".", "~$")) or _matches(name, self._excludes):
                     continue
                 if os.path.isdir(path):
-                    if not any((path / own).is_file() for own in _OWN_FOLDERS):
+                    if not any(os.path.isfile(path / own) for own in _OWN_FOLDERS):
                         folders.append(path)
                 elif (not self._globs or _matches(name, self._globs)) and not _is_own(path):
                     yield path

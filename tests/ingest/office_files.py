@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -224,7 +223,7 @@ def _entry(name: str, kind: int, following: int = 0xFFFFFFFF, **given: int) -> b
     )
 
 
-def rules(sections: Sequence[str] = ()) -> tuple[str, ...]:
+def rules() -> tuple[str, ...]:
     """The sections of company rules as HWPX, with a spanned table, a footnote, a header, hidden and deleted text."""
     table = hp_table(
         (0, 0, 2, 1, "직급"), (0, 1, 1, 2, "여비(원)"), (1, 1, 1, 1, "국내"), (1, 2, 1, 1, "국외"),
@@ -245,7 +244,6 @@ def rules(sections: Sequence[str] = ()) -> tuple[str, ...]:
         hp("출장 여비 규정", style=1, inner=header) + hp("출장은 부서장의 승인을 받는다.", inner=note)
         + hp(deleted) + hp("보이지 않는 문장", look=1, inner=comment) + hp("아래 표를 따른다.", inner=table + box),
         hp("부칙", style=1) + hp("이 규정은 2026년 3월 1일부터 시행한다."),
-        *sections,
     )  # fmt: skip
 
 
