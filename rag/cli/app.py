@@ -43,6 +43,7 @@ _COMMANDS = {
     "status": _Command("rag.cli.status", "Show what is searchable, and what is not and why."),
     "show": _Command("rag.cli.show", "Show a quote on its page."),
     "verify": _Command("rag.cli.verify", "Check saved answers again, without a model."),
+    "export": _Command("rag.cli.export", "Write answers as Markdown or DOCX, with footnotes."),
     "check": _Command("rag.cli.check", "Check sentences from anywhere against the documents."),
     "prompts": _Command("rag.cli.prompts", "List, show, check and start prompt templates."),
     "eval": _Command("rag.cli.evaluate", "Measure answers against a question set."),
