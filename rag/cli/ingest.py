@@ -87,7 +87,7 @@ def command(settings: Settings, paths: tuple[str, ...], as_json: bool, **flags: 
     if as_json:
         print_json(report.as_dict())
     else:
-        click.echo("\n".join(_summary(report, language)))
+        click.echo("\n".join(summary(report, language)))
     return report.exit_code
 
 
@@ -206,7 +206,7 @@ class _Bar:
 # -- the summary --------------------------------------------------------------------------------------------------
 
 
-def _summary(report: IngestReport, language: Language) -> Iterator[str]:
+def summary(report: IngestReport, language: Language) -> Iterator[str]:
     """What was read and embedded, what was renamed or removed, what is slow, what cannot be searched and why."""
     yield from _work(report, language)
     for old, new in report.renamed:

@@ -26,7 +26,7 @@ HEAVY = (
     "rich",
 )
 COMMANDS = cli.list_commands(click.Context(cli))
-SERVERS = {("ui",), ("mcp",), ("serve",), ("watch",)}
+SERVERS = {("ui",), ("mcp",), ("serve",)}
 """Commands that run until they are stopped: they have no result to print as JSON."""
 _CONTEXT = click.Context(cli)
 
