@@ -283,6 +283,8 @@ class Steps:
     def _extract(self, turn: QueryState) -> Draft:
         if turn.overview is not None:
             return turn.overview
+        if (cells := self._cells_of_all_parts(turn)) is not None:
+            return cells
         count, drafts = self._sentences(turn), []
         places = {passage.chunk_id: n for n, passage in enumerate(turn.passages, start=1)}
         for part in turn.parts:
@@ -298,6 +300,17 @@ class Steps:
                 drafts.append(_renumbered(draft, part, places))
         sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
         return Draft(sentences, declined=not sentences)
+
+    def _cells_of_all_parts(self, turn: QueryState) -> Draft | None:
+        """One sentence of table cells that answers all parts ("in 2019 and 2018"), or a figure computed from them."""
+        if len(turn.parts) < 2:
+            return None
+        found = answer_from_tables(turn.standalone, turn.passages, turn.snapshot, turn.snapshot)
+        if found is None or found.evidence < self.threshold:
+            return None
+        derived = any(sentence.derived for sentence in found.draft.sentences)
+        cells = {quote.cell for sentence in found.draft.sentences for quote in sentence.quotes}
+        return found.draft if derived or len(cells) >= len(turn.parts) else None
 
     def _sentences(self, turn: QueryState) -> int | None:
         """How many sentences the template wants: all that there is of it to be heeded without a model."""
