@@ -135,7 +135,7 @@ def _cells(
     best = max((_share(analysed, c.tokens, kept, c.text) for c in prose), default=0.0)
     computed = any(sentence.derived for sentence in looked_up.draft.sentences)
     margin = COMPUTED_MARGIN if computed else SENTENCE_MARGIN
-    fits = looked_up.certain or best <= _share(analysed, looked_up.headers, kept) + margin
+    fits = looked_up.certain or looked_up.exact or best <= _share(analysed, looked_up.headers, kept) + margin
     return looked_up.draft if fits else None
 
 

@@ -26,6 +26,8 @@ ENOUGH = 0.55
 """Score from which a cell's headers fit a question, chosen on half of the development reports."""
 SURE = 0.75
 """Score from which a cell is evidence enough by itself, however few words of the question the passages hold."""
+EXACT = 0.95
+"""Share of a label that the question names, and of the question that the headers hold, for an exact match."""
 NAMED = 0.6
 """Share of a row's label that the question must name."""
 ALIKE = 0.012
@@ -85,6 +87,8 @@ class TableAnswer:
     """Tokens of the headers of the best cell and of its table's title."""
     certain: bool = False
     """Whether only a table can be meant: the question is about its headers."""
+    exact: bool = False
+    """Whether the question names the whole label of the best cell and nothing that its headers do not hold."""
 
     @property
     def evidence(self) -> float:
@@ -265,11 +269,13 @@ class _Answerer:
                     continue
                 tokens = place.column_tokens[column] | place.title_tokens
                 rows = frozenset(t for row in place.table.rows for t in keyword_tokens(" ".join(row.path)))
-                held = sum((t in tokens) + 0.5 * (t in rows) for t in self._question.terms)
+                held = sum(
+                    max(t in tokens, 0.5 * (t in rows)) for t in self._question.terms if t not in FRAME
+                )
                 scored.append((held - 0.3 * place.passage, place, column))
         if not scored:
             return None
-        _, place, column = max(scored, key=lambda item: item[0])
+        held, place, column = max(scored, key=lambda item: item[0])
         values = [
             (row, cell, value)
             for row in place.table.rows
@@ -283,7 +289,9 @@ class _Answerer:
             return None
         pick = max if self._question.most else min
         row, cell, _ = pick(values, key=lambda item: item[2])
-        match = Match(place, row, cell, 0.6, frozenset(), 1.0, 0.6)
+        named = [t for t in self._question.terms if t not in FRAME and t not in ITEM_WORDS]
+        share = min(1.0, held / len(named)) if named else 0.6
+        match = Match(place, row, cell, max(0.6, share), frozenset(), 1.0, share)
         name = _column_name(match)
         return self._told(
             f"{_item_name(match)}{', ' + name if name else ''}: {_value(match)}", [match], match
@@ -395,7 +403,9 @@ class _Answerer:
         sentence = DraftSentence(" ".join(text.split()), numbers, quotes, starts_line=True)
         path = (*best.row.path, *best.column, best.place.table.title, *(t for m in cells for t in m.column))
         headers = frozenset(keyword_tokens(" ".join(path)))
-        return TableAnswer(Draft((sentence,), declined=not quotes), best.score, best.recall, headers)
+        draft = Draft((sentence,), declined=not quotes)
+        exact = best.precision >= EXACT and best.recall >= EXACT
+        return TableAnswer(draft, best.score, best.recall, headers, exact=exact)
 
     def _quote(self, match: Match) -> Quote | None:
         page = self._pages.page(match.place.file, match.place.table.page)

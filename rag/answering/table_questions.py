@@ -128,7 +128,8 @@ FRAME = frozenset(
         "may june july august september october november december month annual annually show shown "
         "included provide given much many compared comparison level come due mean nominal term state "
         "stated reporting far versus what which type kind largest highest lowest smallest larger "
-        "higher lower smaller least exceed",
+        "higher lower smaller least exceed less fewer more most bigger biggest greater greatest maximum minimum "
+        "fy cy done taken incurred",
     )
 )
 """Words that ask rather than name: missing in a table's headers they say nothing against it."""

@@ -31,6 +31,7 @@ AROUND_WEIGHT = 0.3
 RANK_COST = 0.02
 """What a passage loses against the one ranked before it, in units of the score from 0 to 1."""
 CHANGE_WORDS = frozenset({"change", "increase", "decrease", "growth", "variance", "증감", "변동"})
+_ACRONYM = re.compile(r"\(([A-Z][A-Z&]{1,7})\)")
 _ASIDE = re.compile(r"\([^)]*\)")
 
 
@@ -197,6 +198,8 @@ class Lookup:
         precision = (
             sum(self.weight(t) * own[t] * s for t, s in named.items()) / label_weight if label_weight else 0.0
         )
+        if {token for name in _ACRONYM.findall(row.label) for token in keyword_tokens(name)} & terms.keys():
+            precision = 1.0  # "Loan-to-value (LTV) ratio" is named by its acronym alone
         asked = {t: w * self.weight(t) for t, w in terms.items()}
         around = group | column | place.title_tokens
         got = dict.fromkeys(asked, 0.0)
