@@ -354,7 +354,7 @@ class _Answerer:
             if row.path[:-1][: len(group)] == group and row.label and not _TOTAL.search(row.label)
         ]
         labels = list(dict.fromkeys(row.label for row in rows))
-        if held < ITEMS_NAMED or not 2 <= len(labels) <= MOST_ITEMS:
+        if (terms and held < ITEMS_NAMED) or not 2 <= len(labels) <= MOST_ITEMS:
             return None
         matches = [Match(place, row, row.cells[0], held, frozenset(), 1.0, held) for row in rows]
         answer = self._told(", ".join(labels), matches, matches[0], with_unit=False)
@@ -447,9 +447,13 @@ def _full_name(match: Match) -> str:
 
 def _item_key(match: Match) -> tuple[object, ...]:
     """What two cells of different periods share when they are about the same item."""
-    column = tuple(text for text in match.column if not years_in(text))
     if any(years_in(text) for text in match.column):
-        return match.row.start, _without_years(column)
+        periods = [years for years in match.place.column_years if years]
+        if len(set(periods)) == len(
+            periods
+        ):  # one column a period: what else stands over it tells nothing apart
+            return (match.row.start,)
+        return match.row.start, _without_years(match.column)
     groups = tuple(text for text in match.row.path if not years_in(text))
     return match.cell.column, groups
 
