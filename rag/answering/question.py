@@ -154,7 +154,10 @@ def plain_word(word: str) -> str:
     bare = word.strip("?!.,'\"“”‘’()[]？！")
     if not _HANGUL.search(bare):
         return bare
-    stems = [bare[:i] for i in range(2, len(bare)) if is_particle(bare[i:])]
+    endings = [i for i in range(2, len(bare)) if is_particle(bare[i:])]
+    if len(endings) > 1 and bare[endings[0]] == "함":  # of 하다, but 잠수함은 is a submarine
+        endings = endings[1:]
+    stems = [bare[:i] for i in endings]
     stem = stems[0] if stems else _KOREAN_ENDING.sub("", bare)
     return stem if stem == bare or len(stem) > 1 else ""
 
