@@ -71,6 +71,7 @@ class Settings(BaseModel):
         "auto", description="language of prompts, answers and reports"
     )
     strict: bool = Field(False, description="withhold what is not verified")
+    vision: bool = Field(False, description="show the chat model pictures of the best pages")
     check: str = Field(
         "model",
         description="who checks what rules leave open: model (the one that answers), off, or provider:model",

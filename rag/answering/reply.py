@@ -189,6 +189,41 @@ _QUOTE_KEYS = ("quote", "text", "quotes", "인용")
 _NUMBER_KEYS = ("passage", "n", "source", "number", "id", "출처")
 
 
+JSON_SCHEMA: dict[str, Any] = {
+    "name": "answer",
+    "strict": True,
+    "schema": {
+        "type": "object",
+        "properties": {
+            "sentences": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "text": {"type": "string"},
+                        "citations": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "properties": {"passage": {"type": "integer"}, "quote": {"type": "string"}},
+                                "required": ["passage", "quote"],
+                                "additionalProperties": False,
+                            },
+                        },
+                    },
+                    "required": ["text", "citations"],
+                    "additionalProperties": False,
+                },
+            },
+            "not_in_documents": {"type": "boolean"},
+        },
+        "required": ["sentences", "not_in_documents"],
+        "additionalProperties": False,
+    },
+}
+"""The form of a JSON reply for servers that hold a model to a schema (OpenAI's `response_format`)."""
+
+
 def read_json(text: str) -> Draft | None:
     """The draft in a JSON reply; None when the text is not one."""
     fenced = _FENCE.match(text)

@@ -50,6 +50,10 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {"metavar": "MODEL", "help": "Chat model that checks what rules leave open (default: --model)."},
     ),
     "no_check": (("--no-check",), {"is_flag": True, "default": None, "help": "Check by rules alone."}),
+    "vision": (
+        ("--vision",),
+        {"is_flag": True, "default": None, "help": "Show the chat model pictures of the best pages."},
+    ),
     "cache": (("--cache",), {"is_flag": True, "default": None, "help": "Reuse identical model calls."}),
     "offline": (
         ("--offline",),
@@ -68,7 +72,7 @@ CHECKING = ("check", "no_check")
 """Who checks sentences that rules leave open."""
 ANSWERING = (
     *("model", "prompt", "k", *SEARCH_MODEL),
-    *("temperature", "max_tokens", "max_cost", "abstain", "strict", *CHECKING, "cache"),
+    *("temperature", "max_tokens", "max_cost", "abstain", "strict", "vision", *CHECKING, "cache"),
 )
 
 

@@ -159,6 +159,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Citations corrected, because another sentence of the passages says it: {count}.",
         "지문의 다른 문장에 그 내용이 있어 인용을 고친 문장: {count}개.",
     ),
+    "answer.images": (
+        "Pictures of pages shown to the model: {count}. What it says is checked against the words of the pages.",
+        "모델에 페이지 그림 {count}장도 보여 주었습니다. 그림에서 읽은 내용은 페이지의 글로만 확인합니다.",
+    ),
     "answer.not_checked": (
         "The model could not check the sentences that rules leave open: {reason}",
         "규칙으로 판단하지 못한 문장을 모델로 확인하지 못했습니다: {reason}",

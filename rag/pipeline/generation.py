@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
+from langchain_core.runnables import RunnableLambda
+
 from rag.answering.context import Packed, neutralise, pack
-from rag.answering.reply import is_empty
+from rag.answering.reply import JSON_SCHEMA, is_empty
 from rag.answering.second_check import TOP, Pair, layout, read_verdicts
 from rag.errors import BadResponse, ContextTooLong, UsageError
 from rag.messages import choose_language, message
 from rag.pipeline.condense import as_text, read_reply
 from rag.pipeline.query import QueryState
+from rag.pipeline.vision import page_images, with_images
 from rag.prompting.catalogue import load_template
 from rag.prompting.template import Template
 from rag.prompting.template_file import ExamplePassage, Language
@@ -203,14 +206,25 @@ class Generator:
     def _prepared(self, turn: QueryState) -> tuple[Runnable[Any, BaseMessage], Prompt]:
         prompt = prompt_for(turn, self.settings, self.reader)
         turn.template = (prompt.template.name, prompt.template.fingerprint)
-        return self._chain(prompt), prompt
+        if not self.settings.vision:
+            return self._chain(prompt), prompt
+        turn.images = page_images(turn.passages, turn.snapshot)
+        language = choose_language(self.settings.language, language_of(turn.ask.question))
+        turn.notes.append(message("answer.images", language, count=len(turn.images)))
+        shown = RunnableLambda(partial(with_images, turn.images, prompt.language), name="images")
+        return self._chain(prompt, shown), prompt
 
-    def _chain(self, prompt: Prompt) -> Runnable[Any, BaseMessage]:
-        return prompt.chat | self.model.bind(**prompt.template.sampling.arguments())
+    def _chain(self, prompt: Prompt, shown: Runnable[Any, Any] | None = None) -> Runnable[Any, BaseMessage]:
+        arguments = prompt.template.sampling.arguments()
+        if prompt.template.output == "json":  # for models that can be held to a schema; others drop it
+            arguments["response_format"] = {"type": "json_schema", "json_schema": JSON_SCHEMA}
+        model = self.model.bind(**arguments)
+        return prompt.chat | shown | model if shown is not None else prompt.chat | model
 
     def _attempts(self, turn: QueryState, prompt: Prompt) -> Iterator[dict[str, Any]]:
         """Inputs of the chain, each with half as many tokens of passages as the one before."""
-        room = prompt.room()
+        images = len(turn.images) * (self.model.guards.capabilities.image_tokens or 0)
+        room = max(prompt.room() - images, LEAST_ROOM)
         while True:
             turn.packed = prompt.pack(turn.passages, room, turn.snapshot)
             yield prompt.values(passages=turn.packed.block)

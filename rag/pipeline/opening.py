@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rag.answering.calibration import Calibration
 from rag.answering.evidence import GATE, THRESHOLD
-from rag.errors import IndexMismatch
+from rag.errors import IndexMismatch, MissingCapability
 from rag.pipeline.generation import Generator
 from rag.pipeline.searching import open_retriever
 from rag.pipeline.state import read_state_file, write_state
@@ -68,6 +68,12 @@ def open_steps(
         if model != EXTRACTIVE:
             free = None if embeddings.paid else embeddings.embed
             generator = Generator(chat_model(model, settings, meter=meter, notify=notify), settings, free)
+        if settings.vision and (
+            generator is None or generator.model.guards.capabilities.image_tokens is None
+        ):
+            raise MissingCapability(
+                f"{model} takes no pictures: leave --vision out, or name another --model."
+            )
         chat = generator.model if generator is not None else None
         retriever = open_retriever(index, embeddings, settings, chat)
         threshold = GATE if generator is not None else _fitted(index, settings, notify)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rag.answering.evidence import Assessment
     from rag.answering.reply import Draft
     from rag.answering.verification import CheckedDraft
+    from rag.pipeline.vision import PageImage
     from rag.retrieval.hybrid import Retrieval
     from rag.store import Snapshot
     from rag.types import Passage
@@ -125,6 +126,8 @@ class QueryState:
     finish_reason: str = ""
     """Why the model ended its reply, as its server says."""
     empty_replies: int = 0
+    images: tuple[PageImage, ...] = ()
+    """Pictures of pages that the model is shown (`--vision`)."""
     draft: Draft | None = None
     proof: CheckedDraft | None = None
     notes: list[str] = field(default_factory=list)

@@ -32,7 +32,7 @@ _MARGIN = 1.05
 """Estimates are reserved with this margin, since the server's tokenizer may count a little more."""
 _REFUSED_PARAMETER = re.compile(
     r"(?:unsupported|unknown|unrecognized|invalid|not support|extra inputs).{0,60}?"
-    r"\b(temperature|top_p|max_tokens|stop|presence_penalty|frequency_penalty|seed|stream_options|logprobs|top_logprobs)\b",
+    r"\b(temperature|top_p|max_tokens|stop|presence_penalty|frequency_penalty|seed|stream_options|logprobs|top_logprobs|response_format)\b",
     re.I | re.S,
 )
 
@@ -80,7 +80,8 @@ class Call:
         self.guards = guards
         self.messages = messages
         self._stop, self._given = stop, given
-        self._prompt_tokens = prompt_tokens(messages, guards.count_tokens)
+        images = sum(map(image_count, messages)) * (guards.capabilities.image_tokens or 0)
+        self._prompt_tokens = prompt_tokens(messages, guards.count_tokens) + images
         self._reservation: Reservation | None = None
 
     @property
@@ -161,7 +162,7 @@ class Call:
 
     def _key(self) -> str:
         """What makes a call: model, server, messages and parameters."""
-        messages = [[message.type, message.text] for message in self.messages]
+        messages = [[message.type, message.content] for message in self.messages]
         place = self.guards.place
         return ReplyCache.key(
             {"model": place.spec, "server": place.server, "messages": messages, "parameters": self.parameters}
@@ -272,6 +273,12 @@ def _message(text: str, reason: str, tokens: int, output: int, receipt: dict[str
 def prompt_tokens(messages: Sequence[BaseMessage], count_tokens: Callable[[str], int]) -> int:
     """Tokens of a prompt, as near as the tokenizer at hand can tell."""
     return 3 + sum(_MESSAGE_TOKENS + count_tokens(message.text) for message in messages)
+
+
+def image_count(message: BaseMessage) -> int:
+    """How many pictures a message holds, as LangChain content blocks."""
+    blocks = message.content if isinstance(message.content, list) else []
+    return sum(isinstance(block, dict) and block.get("type") == "image" for block in blocks)
 
 
 def _first_group(match: re.Match[str] | None) -> str | None:

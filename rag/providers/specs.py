@@ -97,6 +97,15 @@ PATIENCE_LOOPBACK = 300.0
 """The same for a server on this machine, whose processor may read a long prompt for minutes."""
 
 
+_NO_IMAGES = re.compile(r"gpt-3\.5|gpt-4(?!o|\.\d|-turbo)|o1-mini|o1-preview|o3-mini")
+_NO_SCHEMA = re.compile(r"gpt-3\.5|gpt-4(?!o|\.\d)|o1-mini|o1-preview|gpt-4o-2024-05-13")
+"""OpenAI's models without pictures as input, and without replies that follow a JSON schema."""
+IMAGE_TOKENS = 2_000
+"""Tokens of a picture of 1,024 by 724 pixels: 765 (four tiles) for gpt-4o, up to 1,811 (patches) for small models."""
+_IMAGE_TOKENS_4O_MINI = 25_501
+"""gpt-4o-mini counts 2,833 and 5,667 a tile, so that a picture costs what it costs with gpt-4o."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What may be sent to a model."""
@@ -106,6 +115,8 @@ class Capabilities:
     context_tokens: int = _UNKNOWN_CONTEXT
     hidden_output_tokens: int = 0
     """Allowance for thoughts, on top of the length of a reply that was asked for."""
+    image_tokens: int | None = IMAGE_TOKENS
+    """Tokens of a page's picture, at most; None for a model that takes none."""
 
 
 def capabilities(provider: str, model: str) -> Capabilities:
@@ -113,15 +124,20 @@ def capabilities(provider: str, model: str) -> Capabilities:
     name = model.lower()
     if provider in ("openai", "azure"):
         context = next((size for pattern, size in _CONTEXTS if pattern.match(name)), 128_000)
+        schema = frozenset() if _NO_SCHEMA.match(name) else frozenset({"response_format"})
+        images = _IMAGE_TOKENS_4O_MINI if name.startswith("gpt-4o-mini") else IMAGE_TOKENS
+        seen = None if _NO_IMAGES.match(name) else images
         if _REASONING.match(name):
-            return Capabilities(frozenset({"max_tokens", "seed"}), context, _THOUGHTS)
-        return Capabilities(context_tokens=context)
+            return Capabilities(frozenset({"max_tokens", "seed"}) | schema, context, _THOUGHTS, seen)
+        return Capabilities(SAMPLING | schema, context, image_tokens=seen)
     if provider == "ollama":
         return Capabilities(context_tokens=_OLLAMA_CONTEXT)
-    if provider in ("compatible", "gguf"):
+    if provider == "compatible":
         return Capabilities()
+    if provider == "gguf":
+        return Capabilities(image_tokens=None)
     if provider == "hf":
-        return Capabilities(_COMMON)
+        return Capabilities(_COMMON, image_tokens=None)
     return Capabilities(_COMMON, 32_000)
 
 

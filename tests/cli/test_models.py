@@ -18,7 +18,7 @@ from rag.messages import message
 from tests.cli import contract
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE, clean_environment
-from tests.servers.openai_server import HANG_SECONDS, Fault, OpenAIServer
+from tests.servers.openai_server import HANG_SECONDS, PICTURE_TOKENS, Fault, OpenAIServer
 
 ENGLISH = "When did MV Tern hit the breakwater?"
 KOREAN = "병가가 며칠 이상이면 진단서를 내야 하나요?"
@@ -157,6 +157,24 @@ def test_ctrl_c_ends_a_run_with_a_hung_server_and_says_what_is_kept(index: Path,
         _, error = process.communicate(timeout=HANG_SECONDS * 0.7)  # else it has waited for the server
     assert process.returncode == 130
     assert message("command.stopped_eval", "en", count=1, all=3, folder="run") in error
+
+
+def test_pictures_of_the_best_pages_are_shown_to_the_model(
+    rag: Run, index: Path, server: OpenAIServer, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = rag("ask", ENGLISH, "--model", MODEL, "--vision", "--no-check", "--json")
+    assert done.code == 0
+    (request,) = server.chat_requests()
+    content = request.messages[-1]["content"]
+    assert [block["type"] for block in content] == ["text", *["text", "image_url"] * 2]
+    assert content[2]["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
+    assert done.json["usage"]["input_tokens"] > 2 * PICTURE_TOKENS
+    prices(workdir, monkeypatch, 1000.0)  # a picture alone is over the cap
+    capped = rag("ask", ENGLISH, "--model", MODEL, "--vision", "--max-cost", "3")
+    assert capped.code == 5
+    refused = rag("ask", ENGLISH, "--model", "extractive", "--vision")
+    assert refused.code == 1
+    assert "--vision" in refused.err
 
 
 def test_without_receipts_cost_says_so(rag: Run, index: Path) -> None:

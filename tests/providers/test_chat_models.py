@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.messages import HumanMessage, SystemMessage
+from openai.types.chat import ChatCompletionContentPartImageParam, ChatCompletionContentPartTextParam
+from openai.types.chat.completion_create_params import (
+    CompletionCreateParamsNonStreaming,
+    CompletionCreateParamsStreaming,
+)
+from pydantic import TypeAdapter
 
+from rag.answering.reply import JSON_SCHEMA
 from rag.errors import AuthenticationFailed, MissingCapability, SettingsError
 from rag.providers.registry import chat_model
 from rag.usage.replies import ReplyCache
@@ -37,6 +44,37 @@ def test_one_prompt_works_with_every_kind_of_server(spec: str) -> None:
     assert whole.usage_metadata is not None
     assert whole.usage_metadata["output_tokens"] * 2 == billed.output_tokens > 0
     assert model.guards.meter.usage.calls == 2
+
+
+@pytest.mark.parametrize("spec", ["openai:gpt-4o-mini", "azure:my-deployment", "openai:o3-mini"])
+def test_requests_are_what_openais_own_client_says(spec: str) -> None:
+    picture = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
+    asked = [SystemMessage("Be brief."), HumanMessage([{"type": "text", "text": "When?"}, picture])]
+    schema = {"type": "json_schema", "json_schema": JSON_SCHEMA}
+    reply = '{"sentences": [{"text": "In 1931.", "citations": []}], "not_in_documents": false}'
+    with OpenAIServer(reply=reply) as server:
+        model = chat_model(spec, settings_for(server), retry=AT_ONCE)
+        whole = model.invoke(asked, logprobs=True, top_logprobs=8, response_format=schema, **SAMPLING)
+        streamed = "".join(piece.text for piece in model.stream(asked, response_format=schema, **SAMPLING))
+        bodies = [request.body for request in server.chat_requests()]
+    assert whole.text == streamed == reply
+    for body, form in zip(
+        bodies, (CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming), strict=True
+    ):
+        assert set(body) <= set(get_type_hints(form))
+        TypeAdapter(form).validate_python({**body, "messages": []})
+        text, image = body["messages"][-1]["content"]
+        TypeAdapter(ChatCompletionContentPartTextParam).validate_python(text)
+        TypeAdapter(ChatCompletionContentPartImageParam).validate_python(image)
+        assert body["response_format"] == schema
+
+
+def test_a_schema_that_a_server_refuses_is_left_out() -> None:
+    with OpenAIServer(reply="{}", rejected_parameters=["response_format"]) as server:
+        model = chat_model("openai:gpt-4o-mini", settings_for(server), retry=AT_ONCE)
+        schema = {"type": "json_schema", "json_schema": JSON_SCHEMA}
+        assert model.invoke("Well?", response_format=schema).text == "{}"
+        assert ["response_format" in request.body for request in server.requests] == [True, False]
 
 
 @pytest.mark.parametrize(
