@@ -2,6 +2,7 @@
 
     python benchmarks/claim_checks.py                    both languages, both halves of the documents
     python benchmarks/claim_checks.py --jsonl > c.jsonl  the claims in the form of `rag check`
+    python benchmarks/claim_checks.py --model SPEC       with a chat model as second checker
 
 The claims are in `benchmarks/claims/`: true ones as people and models paraphrase, false ones by a change
 (entities swapped, an antonym, a cause invented, a condition dropped, ...). Each is checked with the true
@@ -20,6 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.answering.checking import Claim, ClaimQuote, check_claim
+from rag.answering.second_check import Checker
+from rag.pipeline.generation import Generator
+from rag.providers.registry import chat_model
+from rag.settings import load_settings
 from rag.types import Page, Support
 
 FOLDER = Path(__file__).parent / "claims"
@@ -83,13 +88,15 @@ def main() -> None:
     )
     parser.add_argument("--jsonl", action="store_true", help="print the claims for `rag check`")
     parser.add_argument("--errors", action="store_true", help="print the false ones verified")
+    parser.add_argument("--model", metavar="SPEC", help="a chat model that checks what rules leave open")
     options = parser.parse_args()
+    checker = _checker(options.model) if options.model else None
     for language in ("english", "korean"):
         pairs = list(read_pairs(FOLDER / f"{language}.txt"))
         if options.jsonl:
             _print_claims(pairs, Quotes(pairs))
         else:
-            _print_figures(language, pairs, errors=options.errors)
+            _print_figures(language, pairs, checker, errors=options.errors)
 
 
 def _claim(pair: Pair, page: int) -> Claim:
@@ -103,7 +110,13 @@ def _print_claims(pairs: Sequence[Pair], quotes: Quotes) -> None:
         sys.stdout.write(json.dumps(form, ensure_ascii=False) + "\n")
 
 
-def _print_figures(language: str, pairs: Sequence[Pair], *, errors: bool) -> None:
+def _checker(spec: str) -> Checker:
+    settings = load_settings({"max_cost": float("inf")})
+    generator = Generator(chat_model(spec, settings), settings)
+    return lambda pairs, question: generator.check(pairs, question, {})
+
+
+def _print_figures(language: str, pairs: Sequence[Pair], checker: Checker | None, *, errors: bool) -> None:
     quotes = Quotes(pairs)
     documents = list(dict.fromkeys(pair.document for pair in pairs))
     verified: Counter[tuple[str, str]] = Counter()
@@ -111,7 +124,7 @@ def _print_figures(language: str, pairs: Sequence[Pair], *, errors: bool) -> Non
     for pair in pairs:
         half = "developed on" if documents.index(pair.document) % 2 == 0 else "left out"
         key = (half, pair.kind if pair.follows else "false")
-        held = check_claim(_claim(pair, quotes.number(pair)), quotes, lambda _text: ())
+        held = check_claim(_claim(pair, quotes.number(pair)), quotes, lambda _text: (), None, checker)
         total[key] += 1
         verified[key] += held.sentence.support is Support.VERIFIED
         if errors and not pair.follows and held.sentence.support is Support.VERIFIED:

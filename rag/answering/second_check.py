@@ -2,8 +2,9 @@
 
 Rules come first. What they verify or contradict is not asked about, and a sentence that adds or drops a negation, a
 condition, a hedge, a quantity, an attribution or a superlative, or that states a figure which its quote lacks, is not
-asked about either: models say yes to those too easily. Of the rest the model says yes or no, in one call for all
-sentences of an answer; where its server gives probabilities, a yes must be a sure one.
+asked about either: models say yes to those too easily. Of the rest the model says yes or no, in a short call for
+each: asked about several at once, a small model hardly tells true from false. Where its server gives probabilities,
+a yes must be a sure one.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ Pair = tuple[str, str]
 Checker = Callable[[Sequence[Pair], str], Sequence[bool]]
 """Says of each pair, given the question, whether the quote states everything that the sentence states."""
 
-SURE = 0.9
-"""Probability of "yes" from which a model's yes counts, where it is known."""
+SURE = 0.85
+"""Probability of "yes" from which a yes counts, where it is known. With a model of 1.5 billion weights 7 of 11 true
+sentences passed, and of 136 false ones, 43 of which rules left to it, 3 (benchmarks/claims, half developed on)."""
 TOP = 8
 """Most likely words whose probabilities are asked for: "yes", "Yes" and " yes" are three."""
 _GUARDS = (
@@ -51,8 +53,10 @@ _KO_GUARDS = tuple(
     )
 )
 _KO_FIGURE = re.compile(r"\d+(?:\.\d+)?")
-_LINE = re.compile(r"^\W*(\d{1,3})\s*[::.)]\s*\W*(yes|no|예|네|아니)", re.IGNORECASE | re.MULTILINE)
+_WORD = re.compile(r"\b(?:yes|no)\b|예|네|아니", re.IGNORECASE)
 _YES, _NO = ("yes", "예", "네"), ("no", "아니", "아니오", "아니요")
+_SHORT = 6
+"""Words from which a sentence is understood without its question."""
 
 
 def vetoed(sentence: str, quote: str, question: str = "") -> bool:
@@ -74,43 +78,31 @@ def _vetoed_korean(sentence: str, quote: str, question: str) -> bool:
     return bool(figures[0] - figures[1]) or guarded
 
 
-def layout(pairs: Sequence[Pair]) -> str:
-    """The pairs as the model reads them, numbered from 1."""
-    blocks = (
-        f"{n}\nQuote: {_line(quote)}\nSentence: {_line(sentence)}"
-        for n, (sentence, quote) in enumerate(pairs, 1)
-    )
-    return "\n\n".join(blocks)
+def read_verdict(reply: str, logprobs: Mapping[str, Any] | None) -> bool:
+    """Whether the model says yes. `logprobs` is what OpenAI's protocol gives with a reply: with it, surely yes.
 
-
-def _line(text: str) -> str:
-    return " ".join(neutralise(text).split())
-
-
-def read_verdicts(reply: str, logprobs: Mapping[str, Any] | None, count: int) -> list[bool]:
-    """Whether the model says yes to each of `count` pairs; a pair without a readable line counts as no.
-
-    `logprobs` is what OpenAI's protocol gives with a reply: with it a yes counts from the probability `SURE` on.
+    The first yes or no of the reply counts; without one the answer is no.
     """
-    said = [(int(number), word.casefold() in _YES) for number, word in _LINE.findall(reply)]
-    sure = _probabilities(logprobs)
-    if sure and len(sure) != len(said):
-        return [False] * count  # which word has which probability is not clear
-    yes = {number for i, (number, positive) in enumerate(said) if positive and (not sure or sure[i] >= SURE)}
-    return [number in yes for number in range(1, count + 1)]
-
-
-def _probabilities(logprobs: Mapping[str, Any] | None) -> list[float]:
-    """The probability of yes against no, for each such word of the reply; empty when the server gave none."""
-    found = []
     for token in (logprobs or {}).get("content") or ():
         if token["token"].strip().casefold() in (*_YES, *_NO):
             likely = token.get("top_logprobs") or [token]
-            weights = [
-                sum(
-                    math.exp(one["logprob"]) for one in likely if one["token"].strip().casefold() in word_list
-                )
-                for word_list in (_YES, _NO)
-            ]
-            found.append(weights[0] / (sum(weights) or 1.0))
-    return found
+            yes, no = _weight(likely, _YES), _weight(likely, _NO)
+            return yes > 0 and yes >= SURE * (yes + no)
+    found = _WORD.search(reply)
+    return found is not None and found[0].casefold() in _YES
+
+
+def _weight(likely: Sequence[Mapping[str, Any]], chosen: Sequence[str]) -> float:
+    """The probability of the words together."""
+    return sum(math.exp(one["logprob"]) for one in likely if one["token"].strip().casefold() in chosen)
+
+
+def asked_as(sentence: str, question: str) -> str:
+    """The sentence as the model reads it: a fragment with the question that it answers."""
+    fragment = len(sentence.split()) < _SHORT
+    return line(f"{question} {sentence}".strip() if fragment else sentence)
+
+
+def line(text: str) -> str:
+    """Untrusted text on one line of a prompt."""
+    return " ".join(neutralise(text).split())

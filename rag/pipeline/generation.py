@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableLambda
 
 from rag.answering.context import Packed, neutralise, pack
 from rag.answering.reply import JSON_SCHEMA, is_empty
-from rag.answering.second_check import TOP, Pair, layout, read_verdicts
+from rag.answering.second_check import TOP, Pair, asked_as, line, read_verdict
 from rag.errors import BadResponse, ContextTooLong, UsageError
 from rag.messages import choose_language, message
 from rag.pipeline.condense import as_text, read_reply
@@ -21,6 +21,7 @@ from rag.prompting.catalogue import load_template
 from rag.prompting.template import Template
 from rag.prompting.template_file import ExamplePassage, Language
 from rag.providers.calls import prompt_tokens
+from rag.providers.pacing import InterruptiblePool
 from rag.providers.specs import DEFAULT_REPLY_TOKENS
 from rag.text.language import language_of
 from rag.types import Passage
@@ -123,6 +124,7 @@ def prompt_for(turn: QueryState, settings: Settings, reader: ModelLimits) -> Pro
 
 CONDENSE = "condense"
 CHECK = "check"
+_CHECKS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,19 @@ class Generator:
             load_template(CHECK, self.settings.prompts_dir), question, self.settings, self.reader, {}
         )
         bound = self.model.bind(**prompt.template.sampling.arguments(), logprobs=True, top_logprobs=TOP)
-        reply = (prompt.chat | bound).invoke(prompt.values(sentences=layout(pairs)), config)
-        return read_verdicts(reply.text, reply.response_metadata.get("logprobs"), len(pairs))
+        chain = prompt.chat | bound
+
+        def one(pair: Pair) -> bool:
+            sentence, quote = pair
+            reply = chain.invoke(
+                prompt.values(sentence=asked_as(sentence, question), quote=line(quote)), config
+            )
+            return read_verdict(reply.text, reply.response_metadata.get("logprobs"))
+
+        # a model in this process shares its cores between calls
+        parallel = 1 if self.model.spec.startswith(("gguf:", "hf:")) else _CHECKS_AT_ONCE
+        with InterruptiblePool(parallel, "check") as pool:
+            return list(pool.map(one, pairs))
 
     def invoke(self, turn: QueryState, config: RunnableConfig) -> None:
         """Fill in `turn.reply`."""

@@ -125,7 +125,9 @@ def _check_messages(source: YamlWithLines, file: TemplateFile, language: Languag
     for needed in NEEDED[file.purpose]:
         if needed not in positions:
             raise source.error(f"the user message lacks the variable `{{{needed}}}`.", (*place, "user"))
-    if positions["question"] < max(positions[name] for name in NEEDED[file.purpose]):
+    if "question" in NEEDED[file.purpose] and positions["question"] < max(
+        positions[name] for name in NEEDED[file.purpose]
+    ):
         raise source.error(
             "`{question}` must be the last variable: models heed best what stands at the end.",
             (*place, "user"),

@@ -110,7 +110,7 @@ GIVEN: Mapping[Purpose, tuple[str, ...]] = {
     "hypothetical": ("question", "language"),
     "split": ("question", "language"),
     "rerank": ("passages", "question", "language"),
-    "check": ("sentences", "question", "language"),
+    "check": ("quote", "sentence", "question", "language"),
 }
 """Variables that the program fills, by purpose."""
 NEEDED: Mapping[Purpose, tuple[str, ...]] = {
@@ -120,7 +120,7 @@ NEEDED: Mapping[Purpose, tuple[str, ...]] = {
     "hypothetical": ("question",),
     "split": ("question",),
     "rerank": ("passages", "question"),
-    "check": ("sentences", "question"),
+    "check": ("quote", "sentence"),
 }
 """Those that the user message must hold."""
 _LANGUAGE_NAMES = {

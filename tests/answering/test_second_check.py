@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rag.answering.checking import Claim, ClaimQuote, check_claim
-from rag.answering.second_check import read_verdicts, vetoed
+from rag.answering.second_check import read_verdict, vetoed
 from rag.types import Support
 from tests.answering.shelf import Shelf
 
@@ -52,16 +52,18 @@ def test_rules_forbid_what_a_model_would_let_pass(sentence: str, quote: str) -> 
     assert not vetoed(sentence, sentence)
 
 
-def test_a_reply_is_read_line_by_line() -> None:
-    assert read_verdicts("1: yes\n2: no\n3: Yes", None, 4) == [True, False, True, False]
-    assert read_verdicts("Sure! 1. 예\n2. 아니오", None, 2) == [False, False]
-    assert read_verdicts("1. 예\n2. 아니오", None, 2) == [True, False]
-    assert read_verdicts("I cannot tell.", None, 2) == [False, False]
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [("yes", True), ("No.", False), ("예", True), ("아니오", False), ("I cannot tell.", False), ("", False)],
+)
+def test_a_reply_is_read_as_yes_or_no(reply: str, expected: bool) -> None:
+    assert read_verdict(reply, None) is expected
 
 
 def test_where_probabilities_are_known_a_yes_must_be_sure() -> None:
-    assert read_verdicts("1: yes\n2: yes", logprobs(("yes", 0.97), ("yes", 0.6)), 2) == [True, False]
-    assert read_verdicts("1: yes\n2: yes", logprobs(("yes", 0.97)), 2) == [False, False]
+    assert read_verdict("yes", logprobs(("yes", 0.97)))
+    assert not read_verdict("yes", logprobs(("yes", 0.6)))
+    assert not read_verdict("no", logprobs(("no", 0.1)))
 
 
 def test_only_what_rules_leave_open_is_asked_and_approved() -> None:

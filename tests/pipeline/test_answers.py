@@ -179,7 +179,7 @@ REWORDED = "The harbour bridge has carried traffic since 24 October 1931."
 def checked_reply(request: Request) -> str:
     """An answer in other words than the page's, and a yes to it."""
     checking = "Sentence: " in str(request.messages[-1]["content"])
-    return "1: yes" if checking else f"{REWORDED} [{number_of(request, '24 October 1931')}]"
+    return "yes" if checking else f"{REWORDED} [{number_of(request, '24 October 1931')}]"
 
 
 @pytest.mark.parametrize(
