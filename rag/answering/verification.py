@@ -120,10 +120,14 @@ def _approved(pairs: Mapping[int, Pair], checker: Checker | None, question: str)
 
 
 def _without_repeats(sentences: Sequence[DraftSentence]) -> list[DraftSentence]:
-    """The sentences without those that an earlier one says word for word."""
+    """The sentences without those that an earlier one says word for word; it gets their citations."""
     kept: dict[str, DraftSentence] = {}
     for sentence in sentences:
-        kept.setdefault("".join(sentence.text.split()).casefold(), sentence)
+        first = kept.setdefault("".join(sentence.text.split()).casefold(), sentence)
+        if first is not sentence:
+            passages = tuple(dict.fromkeys((*first.passages, *sentence.passages)))
+            quotes = tuple(dict.fromkeys((*first.quotes, *sentence.quotes)))
+            kept["".join(sentence.text.split()).casefold()] = replace(first, passages=passages, quotes=quotes)
     return list(kept.values())
 
 

@@ -188,6 +188,11 @@ def test_a_true_quote_does_not_carry_another_claim(reply: str) -> None:
     assert support(reply, [BRIDGE, PEOPLE, FERRY, SHELF.passage("대교.pdf", 2)]) is not Support.VERIFIED
 
 
+def test_a_repeated_sentence_is_shown_once_with_the_citations_of_both() -> None:
+    (sentence,) = proof_of("The toll was abolished in 1954. The toll was abolished in 1954. [1]").sentences
+    assert (sentence.support, sentence.citations) == (Support.VERIFIED, (1,))
+
+
 def test_a_passage_cited_without_words_is_quoted_for_the_reader() -> None:
     proof = proof_of("The ferry carries 214,000 passengers a year. [2]")
     assert proof.citations[0].quote == "The ferry to Greyholm carries 214,000 passengers a year."
