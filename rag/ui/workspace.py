@@ -24,12 +24,12 @@ from rag.settings import Settings, load_settings
 from rag.store import Filter, Index, Snapshot, open_index
 from rag.text.paths import path_of, write_whole
 from rag.ui import uploads
-from rag.ui.jobs import IngestJob, IngestQueue, JobState
+from rag.ui.jobs import IngestJob, IngestQueue
 from rag.ui.pages import Pictures, picture_png
 from rag.ui.questions import Choices, History, RunningQuestion
 from rag.ui.server import UiOptions, folder_to_ingest
 from rag.ui.sessions import Session, SessionStore, read_session
-from rag.ui.suggestions import answered_questions
+from rag.ui.suggestions import SAMPLE, Suggestions
 from rag.usage.log import FILE_NAME, UsageLog
 from rag.usage.meter import UsageTotal
 
@@ -44,8 +44,6 @@ _MOST = 4
 """Pipelines of different settings that stay open; each holds an embedding model."""
 
 _SESSIONS = "ui-sessions"
-SAMPLE = "sample"
-"""Label of the ingest of the sample documents."""
 _WAIT_TO_REMOVE = 3.0
 """Seconds to wait for an ingest before removing documents is refused."""
 _log = logging.getLogger(__name__)
@@ -179,8 +177,8 @@ class Workspace:
         self.pictures = Pictures()
         self.passwords: dict[str, str] = {}
         """Of documents, by their names; gone when the page ends."""
-        self._suggestions: dict[int, list[str] | None] = {}
-        self._suggesting = threading.Lock()
+        self.suggestions = Suggestions(self.shared_index.index, self.pool.lend, self.model)
+        self._rating = threading.Lock()
         self.uploads = options.uploads_for(self.settings)
         self.sessions = SessionStore(self.settings.folder / _SESSIONS)
         self._usage_log = UsageLog(self.settings.folder / FILE_NAME)
@@ -354,39 +352,7 @@ class Workspace:
         words = self.passwords_for(query.get("file", ""))
         return picture_png(self.shared_index.index(), query, self.pictures, words)
 
-    # -- questions to begin with, and what visitors say of the answers ------------------------------------------
-
-    def suggested(self) -> list[str]:
-        """Questions that the newest documents answer; empty until they are known."""
-        done = [job for job in self.jobs.all() if job.state is JobState.DONE]
-        return next((found for job in done if (found := self._suggestions.get(job.id))), [])
-
-    def suggestions(self, job: IngestJob) -> list[str]:
-        """Questions that the documents of a finished ingest answer; empty until they are known."""
-        with self._suggesting:
-            if job.id not in self._suggestions:
-                self._suggestions[job.id] = None
-                threading.Thread(
-                    target=self._suggest, args=(job,), name="rag-ui-suggest", daemon=True
-                ).start()
-            return self._suggestions[job.id] or []
-
-    def suggestions_ready(self, job: IngestJob) -> bool:
-        """Whether `suggestions` will not change any more."""
-        return job.state is not JobState.DONE or self._suggestions.get(job.id) is not None
-
-    def _suggest(self, job: IngestJob) -> None:
-        found: list[str] = []
-        files = [file for file, status, _ in job.files if status in ("ok", "ocr")]
-        try:
-            index = self.shared_index.index()
-            if index is not None and files and job.label != SAMPLE:
-                with self.pool.lend({"model": EXTRACTIVE}) as pipeline:
-                    found = answered_questions(index, files, pipeline.ask)
-        except RagError as error:
-            _log.info("No questions are suggested: %s", error)
-        finally:
-            self._suggestions[job.id] = found
+    # -- what visitors say of the answers ------------------------------------------------------------------------
 
     @property
     def feedback_file(self) -> Path:
@@ -407,7 +373,7 @@ class Workspace:
             answerable,
             evidence if answerable and not right else (),
         )
-        with self._suggesting:
+        with self._rating:
             known = load_questions(self.feedback_file) if self.feedback_file.exists() else []
             kept = [*(one for one in known if one.id != identity), question]
             lines = "".join(json.dumps(one.as_dict(), ensure_ascii=False) + "\n" for one in kept)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pypdf import PdfWriter
 
 from rag.errors import IndexLocked
 from rag.store import open_index
-from rag.types import Status
+from rag.types import Answer, Status
 from rag.ui.jobs import IngestJob, IngestQueue, JobState
 from rag.ui.server import UiOptions
+from rag.ui.suggestions import answered_questions
 from rag.ui.workspace import Workspace
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -109,3 +112,46 @@ def test_no_waiting_job_is_forgotten_and_of_the_finished_ones_the_last(tmp_path:
     assert last in queue.all()
     assert len(queue.all()) <= 22
     queue.cancel(last.id)
+
+
+@pytest.mark.slow
+def test_an_encrypted_upload_is_read_with_its_password_and_replaced(tmp_path: Path) -> None:
+    workspace = Workspace(UiOptions(flags={"index": str(tmp_path / "index"), "model": "extractive"}))
+    writer = PdfWriter(clone_from=SAMPLE / NAME)
+    writer.encrypt("바다 열쇠")
+    locked = io.BytesIO()
+    writer.write(locked)
+    job, _ = workspace.upload([("locked.pdf", locked.getvalue())])
+    assert job is not None
+    assert _ended(job) is JobState.DONE, job.error
+    assert workspace.picture({"file": "locked.pdf", "page": "1"}) is None
+    again = workspace.unlock("locked.pdf", "바다 열쇠")
+    assert again is not None
+    assert "바다 열쇠" not in repr(again)
+    assert _ended(again) is JobState.DONE, again.error
+    index = workspace.shared_index.index()
+    assert index is not None
+    assert [(s.file, s.status) for s in index.documents()] == [("locked.pdf", Status.OK)]
+    assert (workspace.picture({"file": "locked.pdf", "page": "1"}) or b"").startswith(b"\x89PNG")
+    assert not any("바다 열쇠".encode() in path.read_bytes() for path in (tmp_path / "index").rglob("*.db"))
+
+    _, problems = workspace.upload([("new.txt", b"no PDF")], replace="locked.pdf")
+    assert len(problems) == 1
+    newer = (SAMPLE / "wexcombe-library-rules.pdf").read_bytes()
+    replaced, problems = workspace.upload([("newer.pdf", newer)], replace="locked.pdf")
+    assert replaced is not None
+    assert not problems
+    assert _ended(replaced) is JobState.DONE, replaced.error
+    later = workspace.shared_index.index()
+    assert later is not None
+    assert [s.file for s in later.documents()] == ["locked.pdf"]
+    assert "Wexcombe" in later.pages("locked.pdf")[0].text
+    assert 0 < len(answered_questions(later, ["locked.pdf"], _ask(workspace))) <= 3
+
+
+def _ask(workspace: Workspace) -> Callable[[str], Answer]:
+    def ask(question: str) -> Answer:
+        with workspace.pool.lend({}) as pipeline:
+            return pipeline.ask(question)
+
+    return ask

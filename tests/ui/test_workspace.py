@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.evaluation.question_sets import load_questions
 from rag.store import open_index
 from rag.ui.server import UiOptions
 from rag.ui.workspace import Workspace
@@ -53,3 +54,16 @@ def test_without_an_index_asking_says_what_to_do(tmp_path: Path) -> None:
     session.settle()
     assert "rag ingest" in session.exchanges[0].answer.reason
     assert not (tmp_path / "none").exists()
+
+
+def test_rated_answers_become_a_question_set(workspace: Workspace) -> None:
+    with workspace.pool.lend({}) as pipeline:
+        answer = pipeline.ask("How much profit before tax did Harrow Sound Ferries make in 2023?")
+    workspace.keep_feedback(answer, "", answerable=True)
+    (question,) = load_questions(workspace.feedback_file)
+    assert (question.question, question.answers) == (answer.question, (answer.text,))
+    assert {(one.file, one.page) for one in question.evidence} == {(c.file, c.page) for c in answer.citations}
+    workspace.keep_feedback(answer, "£2.78 million", answerable=True)
+    assert [one.answers for one in load_questions(workspace.feedback_file)] == [("£2.78 million",)]
+    workspace.keep_feedback(answer, "", answerable=False)
+    assert [one.answerable for one in load_questions(workspace.feedback_file)] == [False]

@@ -12,6 +12,7 @@ from rag.ui.markup import element, label
 from rag.ui.pages import CitedPage
 from rag.ui.questions import RunningQuestion
 from rag.ui.sessions import Exchange
+from rag.ui.suggestions import SAMPLE
 from rag.ui.uploads import KINDS
 from rag.ui.views import evidence
 from rag.ui.views.controls import actions, ask_again, scope, scope_words, tasks
@@ -67,7 +68,7 @@ def _welcome(visit: Visit, *, has_documents: bool) -> None:
     missing = sum(totals.files.values()) - searchable
     key = "page.coverage_missing" if missing else "page.coverage"
     st.caption(visit.text(key, files=searchable, pages=totals.searchable_pages, missing=missing))
-    _suggestions(visit, visit.workspace.suggested(), "start")
+    _suggestions(visit, visit.workspace.suggestions.of_index(visit.language), "start")
     with st.expander(visit.text("page.marks"), icon=":material/help:"):
         _legend(visit)
 
@@ -160,7 +161,7 @@ def _work(visit: Visit) -> None:
     watched = st.session_state.get(_WATCHED, ())
     jobs = [job for job in visit.workspace.jobs.all() if job.active or job.id in watched]
     if jobs:
-        busy = any(job.active or not visit.workspace.suggestions_ready(job) for job in jobs)
+        busy = any(job.active or not visit.workspace.suggestions.ready(job) for job in jobs)
         st.fragment(_jobs, run_every=_TICK * 2 if busy else None)(visit, jobs, busy)
 
 
@@ -170,17 +171,17 @@ def _jobs(visit: Visit, jobs: list[IngestJob], busy: bool) -> None:
             progress(visit, job)
             if job.state is JobState.DONE:
                 _ready(visit, job)
-    still = any(job.active or not visit.workspace.suggestions_ready(job) for job in jobs)
+    still = any(job.active or not visit.workspace.suggestions.ready(job) for job in jobs)
     if busy and not still:
         st.rerun()  # there is more to ask now
 
 
 def _ready(visit: Visit, job: IngestJob) -> None:
     """What can be asked now."""
-    if job.label == "sample":
+    if job.label == SAMPLE:
         questions = [visit.text(f"page.sample_question_{n}") for n in range(1, _SAMPLE_QUESTIONS + 1)]
     else:
-        questions = visit.workspace.suggestions(job)
+        questions = visit.workspace.suggestions.of_job(job)
     if any(status in ("ok", "ocr") for _, status, _ in job.files):
         st.markdown(f"**{visit.text('page.ask_now')}**")
     _suggestions(visit, questions, str(job.id))

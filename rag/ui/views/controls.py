@@ -175,22 +175,22 @@ def actions(visit: Visit, number: int, exchange: Exchange) -> None:
         markdown = markup.answer_markdown(exchange.answer, visit.language)
         st.html(markup.icon_button("content_copy", words, data_copy=markdown), width="content")
         st.button(
-            "",
+            visit.text("page.edit_question"),
             icon=":material/edit:",
             help=visit.text("page.edit_question"),
-            key=f"edit-{number}",
+            key=f"icon-edit-{number}",
             on_click=edit,
             type="tertiary",
         )
         _again(visit, number)
         st.download_button(
-            "",
+            visit.text("page.export_answer"),
             data=f"# {exchange.answer.question}\n\n{markdown}\n".encode(),
             file_name="answer.md",
             mime="text/markdown",
             icon=":material/download:",
             help=visit.text("page.export_answer"),
-            key=f"export-{number}",
+            key=f"icon-export-{number}",
             on_click="ignore",
             type="tertiary",
         )
@@ -201,11 +201,11 @@ def _again(visit: Visit, number: int) -> None:
     """Answer once more, with another template or model."""
     workspace, choices = visit.workspace, visit.session.choices
     with st.popover(
-        "",
+        visit.text("page.regenerate"),
         icon=":material/refresh:",
         type="tertiary",
         help=visit.text("page.regenerate"),
-        key=f"again-{number}",
+        key=f"icon-again-{number}",
     ):
         names = list(dict.fromkeys([*(n for n in _TASKS if n in workspace.templates()), choices.prompt]))
         models = list(dict.fromkeys([choices.model or workspace.model, *workspace.models()]))

@@ -270,7 +270,11 @@ def _password(visit: Visit, file: str) -> None:
 def _menu(visit: Visit, entry: DocumentStatus) -> None:
     file = entry.record.file
     with st.popover(
-        "", icon=":material/more_vert:", help=visit.text("page.more"), type="tertiary", key=f"menu-{file}"
+        visit.text("page.more"),
+        icon=":material/more_vert:",
+        help=visit.text("page.more"),
+        type="tertiary",
+        key=f"icon-menu-{file}",
     ):
         if visit.workspace.is_upload(file):
             kind = file.rpartition(".")[2].lower()

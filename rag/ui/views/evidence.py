@@ -50,8 +50,7 @@ def _pane(visit: Visit) -> None:
     except RagError as error:
         visit.error(error)
         return
-    _turn(visit, page, view)
-    _find(visit, page, index)
+    _turn(visit, page, view, index)
     _picture(visit, page, view)
     _more(visit, page, view)
 
@@ -73,9 +72,9 @@ def _head(visit: Visit, page: OpenPage, index: Snapshot) -> None:
         st.html(link, width="content")
         _download(visit, original_of(index, file), name)
         if st.button(
-            "",
+            visit.text("page.close"),
             icon=":material/close:",
-            key="pane-close",
+            key="icon-pane-close",
             help=visit.text("page.close"),
             type="tertiary",
             on_click=close,
@@ -113,7 +112,7 @@ def _download(visit: Visit, original: Path | None, name: str) -> None:
     if original is None:
         return
     st.download_button(
-        "",
+        visit.text("page.download"),
         data=original.read_bytes,
         file_name=name,
         # whatever it is, a browser is to keep it and not to run it
@@ -122,12 +121,12 @@ def _download(visit: Visit, original: Path | None, name: str) -> None:
         help=visit.text("page.download"),
         on_click="ignore",
         type="tertiary",
-        key="pane-download",
+        key="icon-pane-download",
     )
 
 
-def _turn(visit: Visit, page: OpenPage, view: DrawnPage) -> None:
-    """The page box with a step back and forth, and the size."""
+def _turn(visit: Visit, page: OpenPage, view: DrawnPage, index: Snapshot) -> None:
+    """The page box with a step back and forth, the size, and words to find in the document."""
 
     def go(number: int) -> None:
         visit.show_page(replace(page, number=number))
@@ -139,10 +138,10 @@ def _turn(visit: Visit, page: OpenPage, view: DrawnPage) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="pane-turn"):
         for icon, text, by, end in (("left", "previous", -1, 1), ("right", "next", 1, view.pages)):
             st.button(
-                "",
+                visit.text(f"page.{text}"),
                 icon=f":material/chevron_{icon}:",
                 help=visit.text(f"page.{text}"),
-                key=f"pane-{text}",
+                key=f"icon-pane-{text}",
                 on_click=go,
                 args=(view.number + by,),
                 disabled=view.number == end,
@@ -165,17 +164,18 @@ def _turn(visit: Visit, page: OpenPage, view: DrawnPage) -> None:
             markup.icon_button(icon, visit.text(f"page.{name}"), data_zoom=step) for icon, step, name in steps
         ]
         st.html(element("span", *zoom, class_="pq-zoom"), width="content")
+        words = st.text_input(
+            visit.text("page.find_in_document"),
+            key=f"pane-find-{page.cited.file}",
+            placeholder=visit.text("page.find_in_document"),
+            label_visibility="collapsed",
+            icon=":material/search:",
+        )
+    _found(visit, page, index, words)
 
 
-def _find(visit: Visit, page: OpenPage, index: Snapshot) -> None:
-    """Find words in the document; each page that holds them is a link."""
-    words = st.text_input(
-        visit.text("page.find_in_document"),
-        key=f"pane-find-{page.cited.file}",
-        placeholder=visit.text("page.find_in_document"),
-        label_visibility="collapsed",
-        icon=":material/search:",
-    )
+def _found(visit: Visit, page: OpenPage, index: Snapshot, words: str) -> None:
+    """The pages of the document that hold the words, each a link."""
     if not words.strip():
         return
     found = list(find_in_document(index, page.cited.file, words))

@@ -25,6 +25,7 @@ _STYLE = Path(__file__).parents[1] / "style.css"
 _ICON = _STYLE.with_name("icon.svg")
 _SESSION = "session"
 _LANGUAGE = "lang"
+_SHOWN = "page-shown"
 _NAME = 60
 """Characters of a session's name in the list."""
 
@@ -57,6 +58,9 @@ def show() -> None:
                 default=name == "ask",
             )
         chosen = st.navigation(list(visit.pages.values()), position="top")
+        if st.session_state.get(_SHOWN, chosen.url_path) != chosen.url_path:
+            visit.show_page(None)  # it belongs to where it was opened
+        st.session_state[_SHOWN] = chosen.url_path
         _sidebar(visit)
         chosen.run()
     except RagError as error:
@@ -200,20 +204,21 @@ def _entry(visit: Visit, entry: SessionEntry) -> None:
     with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center"):
         shown = entry.name if len(entry.name) <= _NAME else f"{entry.name[: _NAME - 1]}…"
         at = datetime.fromtimestamp(entry.at)
-        date = visit.text("page.date", month=at.month, day=at.day)
+        date = visit.text("page.date", name=f"{at:%b}", month=at.month, day=at.day)
         st.button(
-            f"{label(shown)} :small[{date}]",
+            f":small[{date}] {label(shown)}",
             key=f"session-{entry.id}",
+            help=label(entry.name),
             type="secondary" if here else "tertiary",
             on_click=open_it,
             width="stretch",
         )
         with st.popover(
-            "",
+            visit.text("page.delete_session"),
             icon=":material/delete:",
             type="tertiary",
             help=visit.text("page.delete_session"),
-            key=f"del-{entry.id}",
+            key=f"icon-delete-{entry.id}",
         ):
             st.write(visit.text("page.delete_sure"))
             st.button(
