@@ -12,7 +12,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.find_session": ("Search sessions", "대화 검색"),
     "page.delete_session": ("Delete the session", "대화 삭제"),
     "page.delete_sure": ("Delete this session for good?", "이 대화를 완전히 삭제할까요?"),
-    "page.date": ("{day} {name}", "{month}월 {day}일"),
+    "page.date": ("{day} {month}", "{month}월 {day}일"),
     "page.sign_out": ("Sign out", "로그아웃"),
     "page.copied": ("Copied", "복사했습니다"),
     "page.close": ("Close (Esc)", "닫기(Esc)"),

@@ -13,7 +13,7 @@ from rag.ui.questions import Choices
 from rag.ui.server import VARIABLE, UiOptions
 from rag.ui.sessions import Session, new_id
 from rag.ui.views.visit import OpenPage
-from rag.ui.workspace import Workspace
+from rag.ui.workspace import Workspace, sample_folder
 from tests.conftest import ROOT
 
 testing = pytest.importorskip("streamlit.testing.v1")
@@ -85,6 +85,33 @@ def test_a_new_session_welcomes(workspace: Workspace) -> None:
     drawn = _draw("ask", workspace, Session(new_id(), Choices.of(workspace.settings)), "en")
     assert not drawn.exception
     assert [one.value for one in drawn.title] == [message("page.ask_title", "en")]
+
+
+def test_a_failed_question_stays_with_its_reason_and_is_asked_again(workspace: Workspace) -> None:
+    session = Session(new_id(), Choices(model="nonsense:model"))
+    assert session.begin(QUESTION, workspace.ask)
+    assert session.running is not None
+    assert session.running.wait(60)
+    assert session.settle()
+    drawn = _draw("ask", workspace, session, "ko")
+    assert not drawn.exception
+    assert "nonsense" in drawn.error[0].value
+    session.choices = Choices.of(workspace.settings)
+    drawn.button(key="retry-0").click().run(timeout=120)
+    assert not drawn.exception
+    assert session.running is not None
+    assert session.running.question == QUESTION
+    assert session.running.wait(60)
+    assert session.settle()
+    assert [one.failed for one in session.exchanges] == [""]
+
+
+def test_a_first_visit_offers_the_sample(tmp_path: Path) -> None:
+    empty = Workspace(UiOptions(flags={"index": str(tmp_path / "none"), "model": "extractive"}))
+    drawn = _draw("ask", empty, Session(new_id(), Choices.of(empty.settings)), "ko")
+    assert not drawn.exception
+    assert message("page.sample_button", "ko") in [button.label for button in drawn.button]
+    assert len(list(sample_folder().iterdir())) == 15
 
 
 def test_the_script_draws_the_first_page(sample_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:

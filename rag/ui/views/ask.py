@@ -161,18 +161,19 @@ def _work(visit: Visit) -> None:
     watched = st.session_state.get(_WATCHED, ())
     jobs = [job for job in visit.workspace.jobs.all() if job.active or job.id in watched]
     if jobs:
-        busy = any(job.active or not visit.workspace.suggestions.ready(job) for job in jobs)
-        st.fragment(_jobs, run_every=_TICK * 2 if busy else None)(visit, jobs, busy)
+        active = {job.id for job in jobs if job.active}
+        busy = active or any(not visit.workspace.suggestions.ready(job) for job in jobs)
+        st.fragment(_jobs, run_every=_TICK * 2 if busy else None)(visit, jobs, active, bool(busy))
 
 
-def _jobs(visit: Visit, jobs: list[IngestJob], busy: bool) -> None:
+def _jobs(visit: Visit, jobs: list[IngestJob], active: set[int], busy: bool) -> None:
     for job in jobs:
         with st.container(border=True, key=f"work-{job.id}"):
             progress(visit, job)
             if job.state is JobState.DONE:
                 _ready(visit, job)
-    still = any(job.active or not visit.workspace.suggestions.ready(job) for job in jobs)
-    if busy and not still:
+    done = busy and not any(job.active or not visit.workspace.suggestions.ready(job) for job in jobs)
+    if done or {job.id for job in jobs if job.active} != active:
         st.rerun()  # there is more to ask now
 
 

@@ -204,7 +204,7 @@ def _entry(visit: Visit, entry: SessionEntry) -> None:
     with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center"):
         shown = entry.name if len(entry.name) <= _NAME else f"{entry.name[: _NAME - 1]}…"
         at = datetime.fromtimestamp(entry.at)
-        date = visit.text("page.date", name=f"{at:%b}", month=at.month, day=at.day)
+        date = visit.text("page.date", month=f"{at:%b}" if visit.language == "en" else at.month, day=at.day)
         st.button(
             f":small[{date}] {label(shown)}",
             key=f"session-{entry.id}",

@@ -166,6 +166,7 @@ def _in_force(visit: Visit) -> None:
         if isinstance(value, SecretStr):
             shown = visit.text("page.hidden")
         else:
+            value = settings.shown_index if name == "index" else value  # an address may hold a password
             shown = visit.text("page.unset") if value is None else str(value)
         rows.append([markup.text(name), markup.text(shown), markup.text(settings.origin(name))])
     st.html(markup.table([visit.text(f"page.{name}") for name in ("setting", "value", "origin")], rows))
