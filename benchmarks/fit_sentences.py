@@ -26,7 +26,7 @@ from rag.answering.question import analyse
 from rag.answering.ranking import CLOSE, WORDS, Features, features
 from rag.evaluation.question_sets import Question, load_questions
 from rag.providers.e5 import E5Embeddings
-from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.retriever import HybridRetriever
 from rag.store import open_index
 from rag.types import Passage
 

@@ -26,7 +26,7 @@ from rag.evaluation.question_sets import Question, load_questions
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.fusion import FACT, REPORT, Candidates, Weights, gather, search_terms
 from rag.retrieval.glossary import Glossary, load_glossary
-from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.retriever import HybridRetriever
 from rag.retrieval.routing import Router
 from rag.store import Index, open_index
 from rag.types import Passage

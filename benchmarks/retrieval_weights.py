@@ -28,7 +28,7 @@ from rag.evaluation.question_sets import Question, load_questions
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.fusion import FACT, REPORT, Weights, search_terms
 from rag.retrieval.glossary import load_glossary
-from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.retriever import HybridRetriever
 from rag.store import Index, open_index
 
 FOLDS = 5

@@ -108,7 +108,7 @@ def hybrid(
     index: Any, asked: Sequence[str], embed: Callable[[str], Any], where: Any = None
 ) -> dict[str, Any]:
     """A whole query: embedding and search apart, and both together."""
-    from rag.retrieval.hybrid import HybridRetriever
+    from rag.retrieval.retriever import HybridRetriever
 
     retriever = HybridRetriever(index=index, embed_query=embed, where=where)
     embedding, searching = Clock(), Clock()
@@ -149,7 +149,7 @@ def measure(location: Path, total: int) -> dict[str, Any]:
     import tantivy  # noqa: F401
 
     from rag.providers.e5 import E5Embeddings
-    from rag.retrieval.hybrid import HybridRetriever
+    from rag.retrieval.retriever import HybridRetriever
     from rag.store import Filter, open_index
     from rag.text.keywords import query_terms
 

@@ -81,7 +81,7 @@ def _search(
     if identity is not None:
         click.echo(f"\n{one_line(identity)}: {one_line(query)}")
     if not passages:
-        click.echo(pipeline.runnable.steps.no_passage_reason(pipeline.index.snapshot(), where, language))
+        click.echo(pipeline.steps.no_passage_reason(pipeline.index.snapshot(), where, language))
     keywords = _keywords(query)
     for rank, passage in enumerate(passages, start=1):
         click.echo(_passage_text(rank, passage, keywords, language) + "\n")

@@ -12,6 +12,7 @@ from rag.pipeline.generation import Generator
 from rag.pipeline.searching import open_retriever
 from rag.pipeline.state import read_state_file, write_state
 from rag.pipeline.steps import Steps
+from rag.providers.builtin import BuiltinEmbeddings
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings
@@ -124,4 +125,6 @@ def _embeddings_of(
             f"The index {index.location} was made with {made.embedding_id}, and this installation has"
             f" {provider.id}: make it anew with `rag ingest --rebuild`."
         )
+    if isinstance(provider, BuiltinEmbeddings):
+        provider.embeddings.preload()
     return provider

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from rag.errors import RagError, UsageError
+from rag.messages import Language, choose_language
 from rag.pipeline.query import Query, QueryFields, QueryState, as_query
 from rag.settings import Settings, load_settings
+from rag.text.language import language_of
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -20,12 +25,15 @@ if TYPE_CHECKING:
 
     from rag.answering.second_check import Checker
     from rag.pipeline.chain import AnswerChain
+    from rag.pipeline.steps import Steps
     from rag.providers.embedding import EmbeddingProvider
     from rag.store import Index
     from rag.types import Answer, Passage
     from rag.usage.meter import Meter
 
 Notify = Callable[[str], None]
+TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2")
+"""Variables that have LangChain send its steps to LangSmith."""
 
 
 class Pipeline:
@@ -39,10 +47,10 @@ class Pipeline:
     """
 
     def __init__(
-        self, chain: AnswerChain, meter: Meter, command: str, notify: Notify, *, log_each: bool = False
+        self, steps: Steps, meter: Meter, command: str, notify: Notify, *, log_each: bool = False
     ) -> None:
         """`log_each`: write the usage log after each question; otherwise only `close` writes it."""
-        self.runnable = chain
+        self.steps = steps
         self._log_each = log_each
         self.meter = meter
         self._command = command
@@ -82,7 +90,6 @@ class Pipeline:
     def _open(
         cls, settings: Settings, notify: Notify, command: str, meter: Meter | None, follow: bool
     ) -> Self:
-        from rag.pipeline.chain import AnswerChain
         from rag.pipeline.opening import open_steps
         from rag.providers.offline import apply_offline
         from rag.providers.registry import new_meter
@@ -90,35 +97,42 @@ class Pipeline:
         apply_offline(settings)
         meter = meter or new_meter(settings)
         steps = open_steps(settings, meter, notify, follow=follow)
-        return cls(AnswerChain(steps), meter, command, notify, log_each=True)
+        return cls(steps, meter, command, notify, log_each=True)
+
+    @cached_property
+    def runnable(self) -> AnswerChain:
+        """The chain as a LangChain Runnable."""
+        from rag.pipeline.chain import AnswerChain
+
+        return AnswerChain(self.steps)
 
     @property
     def settings(self) -> Settings:
-        return self.runnable.steps.settings
+        return self.steps.settings
 
     @property
     def index(self) -> Index:
-        return self.runnable.steps.index
+        return self.steps.index
 
     @property
     def model(self) -> str:
         """The `provider:model` that answers, or `extractive`."""
-        return self.runnable.steps.model
+        return self.steps.model
 
     @property
     def threshold(self) -> float:
         """The evidence score (0 to 1) below which a question is declined."""
-        return self.runnable.steps.threshold
+        return self.steps.threshold
 
     @property
     def checker(self) -> Checker | None:
         """The chat model that checks what rules leave open, for `check_claim`; None for rules alone."""
-        generator = self.runnable.steps.checker
+        generator = self.steps.checker
         return None if generator is None else lambda pairs, question: generator.check(pairs, question, {})
 
     @property
     def embeddings(self) -> EmbeddingProvider:
-        return self.runnable.steps.embeddings
+        return self.steps.embeddings
 
     def ask(
         self, question: str | Query, *, config: RunnableConfig | None = None, **fields: Unpack[QueryFields]
@@ -130,8 +144,9 @@ class Pipeline:
 
         Raises ProviderError, BudgetReached, NetworkRefused, UsageError.
         """
+        query = as_query(question, **fields)
         with self._usage_logged():
-            return self.runnable.invoke(as_query(question, **fields), config)
+            return self.steps.answer(query) if self._alone(config) else self.runnable.invoke(query, config)
 
     async def aask(
         self, question: str | Query, *, config: RunnableConfig | None = None, **fields: Unpack[QueryFields]
@@ -156,7 +171,10 @@ class Pipeline:
 
         def parts() -> Iterator[str | Answer]:
             with self._usage_logged():
-                yield from self.runnable.stream(query, config)
+                if self._alone(config):
+                    yield self.steps.answer(query)
+                else:
+                    yield from self.runnable.stream(query, config)
 
         return parts()
 
@@ -175,21 +193,31 @@ class Pipeline:
         """A LangChain tool that answers, for agents: one for each conversation. See `rag.pipeline.tools`."""
         from rag.pipeline.tools import answer_tool
 
-        return answer_tool(self.ask, self.aask, self.runnable.language_for)
+        return answer_tool(self.ask, self.aask, self.language_for)
 
     def as_search_tool(self) -> BaseTool:
         """A LangChain tool that finds passages, for agents: one for each conversation."""
         from rag.pipeline.tools import search_tool
 
-        return search_tool(self.search, self.asearch, self.runnable.language_for)
+        return search_tool(self.search, self.asearch, self.language_for)
+
+    def language_for(self, question: str) -> Language:
+        """In which language a reader of the answer to `question` is told about it."""
+        return choose_language(self.settings.language, language_of(question))
 
     def render(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
         from rag.pipeline.generation import prompt_for
 
         state = self._retrieved(as_query(question, **fields))
-        made = prompt_for(state, self.settings, self.runnable.steps.reader)
+        made = prompt_for(state, self.settings, self.steps.reader)
         return made.messages(made.pack(state.passages, made.room(), state.snapshot))
+
+    def _alone(self, config: RunnableConfig | None) -> bool:
+        """Whether neither a model nor anybody who follows the steps needs LangChain, which takes long to import."""
+        asked = self.steps.generator is not None or self.steps.checker is not None
+        traced = any(os.environ.get(name, "").lower() == "true" for name in TRACING)
+        return not (asked or config or traced or "langchain_core.runnables.base" in sys.modules)
 
     def close(self) -> None:
         """Log the usage that is not logged yet, and close the index. What is asked afterwards is a UsageError."""
@@ -204,7 +232,7 @@ class Pipeline:
             self.index.close()
 
     def _retrieved(self, query: Query) -> QueryState:
-        steps = self.runnable.steps
+        steps = self.steps
         with self._usage_logged():
             return steps.retrieve(QueryState(query, steps.snapshot(), standalone=query.question))
 

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rag.answering.context import neutralise
 from rag.errors import MissingCapability
-from rag.retrieval.expansion import AssistedRetriever, Expander
 from rag.retrieval.glossary import load_glossary
-from rag.retrieval.hybrid import HybridRetriever, Retrieval
-from rag.retrieval.model_calls import PromptedModel
-from rag.retrieval.reranking import open_reranker
+from rag.retrieval.hybrid import HybridSearch, Retrieval
 
 if TYPE_CHECKING:
     from rag.providers.chat import GuardedChat
@@ -23,12 +20,12 @@ if TYPE_CHECKING:
 
 def open_retriever(
     index: Index, provider: EmbeddingProvider, settings: Settings, chat: GuardedChat | None
-) -> HybridRetriever | AssistedRetriever:
+) -> HybridSearch | AssistedRetriever:
     """The retriever over `index`; `chat` is the model in force, None for the extractive answerer.
 
     Raises MissingCapability when --expand or --rerank chat has no chat model, and what loading a reranker raises.
     """
-    base = HybridRetriever(
+    base = HybridSearch(
         index=index,
         embed_query=provider.embeddings.embed_query,
         k=settings.k,
@@ -36,6 +33,12 @@ def open_retriever(
     )
     if not settings.expand and settings.rerank is None:
         return base
+    from rag.retrieval.expansion import (
+        AssistedRetriever,  # with them comes LangChain, which takes long to import
+    )
+    from rag.retrieval.model_calls import PromptedModel
+    from rag.retrieval.reranking import open_reranker
+
     asker = PromptedModel(chat, settings.prompts_dir) if chat is not None else None
     return AssistedRetriever(
         base=base,
@@ -54,6 +57,8 @@ def _expander(settings: Settings, asker: PromptedModel | None) -> Expander:
         raise MissingCapability(
             "--expand needs a chat model, and `extractive` cannot write: name one with --model."
         )
+    from rag.retrieval.expansion import Expander
+
     return Expander(asker, settings.expand, settings.language)
 
 

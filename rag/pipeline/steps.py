@@ -1,4 +1,4 @@
-"""The answering chain as one LangChain Runnable: `invoke`, `batch`, `stream` and their async forms."""
+"""The steps of an answer, over the open parts of a pipeline. `rag.pipeline.chain` makes a Runnable of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from langchain_core.runnables import RunnableConfig
 
 from rag.answering import extractive, overview, verification
 from rag.answering.addressed import addresses_model
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from rag.pipeline.generation import Generator
     from rag.providers.embedding import EmbeddingProvider
     from rag.retrieval.expansion import AssistedRetriever
-    from rag.retrieval.hybrid import HybridRetriever
+    from rag.retrieval.hybrid import HybridSearch
     from rag.settings import Settings
 
 SHORT = 4
@@ -59,7 +58,7 @@ class Steps:
     """The parts of an open pipeline, and what is done with them in order."""
 
     index: Index
-    retriever: HybridRetriever | AssistedRetriever
+    retriever: HybridSearch | AssistedRetriever
     embeddings: EmbeddingProvider
     settings: Settings
     generator: Generator | None
@@ -96,6 +95,11 @@ class Steps:
     def _language(self, turn: QueryState) -> Language:
         """In which language the reader is told about the answer."""
         return choose_language(self.settings.language, language_of(turn.ask.question))
+
+    def answer(self, ask: Query) -> Answer:
+        """All steps in turn, for an answerer that asks no model: LangChain's part would only take time."""
+        turn = self.gate(self.retrieve(self.condense(ask, {})))
+        return self.decide(self.prove(self.parse(self.generate(turn, {})), {}))
 
     def condense(self, ask: Query, config: RunnableConfig) -> QueryState:
         """Make the question understandable without the chat."""

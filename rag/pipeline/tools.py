@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 from rag.messages import Language, place_name
 from rag.rendering.footnotes import answer_lines, inert
 from rag.rendering.safe import safe_text
-from rag.retrieval.hybrid import as_document
+from rag.retrieval.retriever import as_document
 from rag.types import Answer, Passage
 
 ASK = (

@@ -21,7 +21,7 @@ from pydantic import ConfigDict
 
 from rag.messages import Language, choose_language, message
 from rag.retrieval.fusion import merge, without_near_duplicates
-from rag.retrieval.hybrid import HybridRetriever, Retrieval, as_document, unit
+from rag.retrieval.hybrid import HybridSearch, Retrieval, unit
 from rag.retrieval.model_calls import (
     ModelStep,
     PromptedModel,
@@ -32,6 +32,7 @@ from rag.retrieval.model_calls import (
     read_queries,
 )
 from rag.retrieval.reranking import DEPTH, Reranker, rerank
+from rag.retrieval.retriever import as_document
 from rag.store import Filter, Snapshot
 from rag.store.filters import Where, as_filter
 from rag.text.language import language_of
@@ -114,7 +115,7 @@ class AssistedRetriever(BaseRetriever):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    base: HybridRetriever
+    base: HybridSearch
     embed_passages: Callable[[list[str]], Any]
     expand: Callable[[str], Expansion] | None = None
     reranker: Any = None  # pydantic cannot check a protocol with properties

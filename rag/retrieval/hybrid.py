@@ -1,4 +1,4 @@
-"""The hybrid retriever: dense and keyword search fused, led to named documents, as a LangChain retriever.
+"""Hybrid search: dense and keyword search fused, led to named documents.
 
 BM25 counts a passage's words wherever they stand. Of two passages on the same subject the one that answers mostly
 has the asked words together in one sentence (sentence scores as evidence for a document: Akkalyoncu Yilmaz et al.,
@@ -12,14 +12,10 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
-from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, ConfigDict, PrivateAttr
 
 from rag.retrieval.fusion import (
     CLEARLY_NAMED,
@@ -34,7 +30,7 @@ from rag.retrieval.fusion import (
 )
 from rag.retrieval.glossary import Glossary, load_glossary
 from rag.retrieval.routing import Router
-from rag.store import Filter, Index, Snapshot
+from rag.store import Index, Snapshot
 from rag.store.filters import Where, as_filter
 from rag.text.keywords import indexed_tokens
 from rag.types import Passage
@@ -94,28 +90,20 @@ class Retrieval:
     """What each step with a model took."""
 
 
-class HybridRetriever(BaseRetriever):
-    """Finds passages by meaning and by words.
+@dataclass(slots=True)
+class HybridSearch:
+    """Finds passages by meaning and by words. `rag.retrieval.retriever` makes a LangChain retriever of it.
 
     index: an open index. embed_query: text to a vector of the index's dimension; it need not have unit length.
-    k: passages to return. where: conditions for every question, such as `{"folder": "reports"}`. weights: overrule
-    those chosen by question.
-
-        retriever = HybridRetriever(index=index, embed_query=E5Embeddings().embed_query, where={"format": "pdf"})
-        documents = retriever.invoke("sample volume", k=3)
-        documents[0].metadata["file"], documents[0].metadata["page"]
+    k: passages to return. weights: overrule those chosen by question.
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     index: Index
     embed_query: Callable[[str], Any]
     k: int = 8
-    where: Annotated[Filter | None, BeforeValidator(as_filter)] = None
     glossary: Glossary | None = None
     weights: Weights | None = None
-
-    _router: tuple[int, Router] | None = PrivateAttr(default=None)
+    _router: tuple[int, Router] | None = None
 
     def retrieve(
         self,
@@ -136,7 +124,7 @@ class HybridRetriever(BaseRetriever):
         read = search_terms(question, self.glossary or load_glossary())
         vector = unit(self.embed_query(question) if vector is None else vector)
         routes = self._routes(state, question)
-        found = gather(state, read, vector, routes, as_filter(where) or self.where, wanted)
+        found = gather(state, read, vector, routes, as_filter(where), wanted)
         weights = self.weights or weights_for(read)
         passages = _ranked(state, found, weights, read.terms, wanted)
         return Retrieval(question, tuple(passages), vector, routes)
@@ -148,32 +136,6 @@ class HybridRetriever(BaseRetriever):
             router = Router(source for source in state.documents() if source.status.searchable)
             known = self._router = (state.generation, router)
         return known[1].route(question)
-
-    def _get_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain fixes the signature
-        k: int | None = None,
-        where: Where = None,
-    ) -> list[Document]:
-        return [as_document(passage) for passage in self.retrieve(query, k=k, where=where).passages]
-
-
-def as_document(passage: Passage) -> Document:
-    """A passage as LangChain knows it."""
-    return Document(
-        id=str(passage.chunk_id),
-        page_content=passage.text,
-        metadata={
-            "file": passage.file,
-            "page": passage.page,
-            "page_end": passage.page_end,
-            "page_label": passage.page_label,
-            "heading": passage.heading,
-            "score": passage.score,
-        },
-    )
 
 
 def _ranked(

@@ -138,7 +138,7 @@ class DocumentService:
                 f"A quote has {len(longest.quote):,} characters: the most is {LONGEST_QUESTION:,}."
             )
         progress = progress or Progress()
-        snapshot = self.pipeline.runnable.steps.snapshot()
+        snapshot = self.pipeline.steps.snapshot()
         search = partial(self.pipeline.search, where=where)
         checked = []
         for result in check_cited(claims, snapshot, search, snapshot):
@@ -205,7 +205,7 @@ class DocumentService:
         return text
 
     def _snapshot(self) -> Snapshot:
-        return self.pipeline.runnable.steps.snapshot()
+        return self.pipeline.steps.snapshot()
 
     def _page(self, snapshot: Snapshot, file: str, number: int) -> Page:
         found = snapshot.page(file, number) if 0 < number < 2**31 else None

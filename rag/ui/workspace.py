@@ -187,12 +187,12 @@ class Workspace:
 
     def _open(self, changes: Mapping[str, object]) -> Pipeline:
         """A pipeline that books on the page's one meter, so that its cap holds for all visitors together."""
-        from rag.pipeline import AnswerChain, Pipeline
+        from rag.pipeline import Pipeline
         from rag.pipeline.opening import open_steps
 
         settings = load_settings({**self.options.flags, **changes})
         steps = open_steps(settings, self.meter, _log.info)
-        return Pipeline(AnswerChain(steps), self.meter, "ui", _log.info)
+        return Pipeline(steps, self.meter, "ui", _log.info)
 
     def ask(self, question: str, choices: Choices, history: History) -> RunningQuestion:
         """Start answering a question."""
@@ -259,7 +259,7 @@ class Workspace:
                 k=choices.k,
                 variables=dict(choices.variables),
             )
-            reader = pipeline.runnable.steps.reader
+            reader = pipeline.steps.reader
             return messages, [reader.count_tokens(m.text) for m in messages], reader.context_tokens
 
     # -- sessions ---------------------------------------------------------------------------------------------

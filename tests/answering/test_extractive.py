@@ -17,7 +17,7 @@ from rag.answering.extractive import answer
 from rag.answering.verification import check_draft
 from rag.errors import UsageError
 from rag.providers.e5 import E5Embeddings
-from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.retriever import HybridRetriever
 from rag.store import Index, open_index
 from rag.types import Passage, Support
 from tests.answering.shelf import Shelf

@@ -17,11 +17,10 @@ from langchain_tests.integration_tests import EmbeddingsIntegrationTests, Retrie
 
 import rag.evaluation
 import rag.pipeline.pipeline
-import rag.retrieval.hybrid
 from rag.errors import RagError
 from rag.pipeline import Pipeline
 from rag.providers.e5 import E5Embeddings
-from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.retriever import HybridRetriever
 from rag.settings import load_settings
 from rag.store import Index, open_index
 from rag.types import Answer
@@ -160,7 +159,7 @@ def test_after_closing_every_entry_is_a_rag_error(sample_index: Path) -> None:
         lambda: asyncio.run(pipeline.aask(QUESTION)),
         lambda: tool.invoke({"question": QUESTION}),
         lambda: pipeline.runnable.invoke(QUESTION),
-        lambda: retriever.invoke(QUESTION),
+        lambda: retriever.retrieve(QUESTION),
     ]
     for call in calls:
         with pytest.raises(RagError):

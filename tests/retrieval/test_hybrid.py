@@ -12,7 +12,7 @@ import pytest
 from rag.errors import UsageError
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.fusion import without_near_duplicates
-from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.retriever import HybridRetriever
 from rag.store import Filter, Index, open_index
 from tests.conftest import ROOT
 

