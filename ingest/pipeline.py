@@ -23,6 +23,7 @@ from ingest.target import IngestTarget
 from ingest.workers import ReadOutcome
 from rag.errors import BudgetReached, IndexLocked, IndexReadOnly
 from rag.settings import Settings
+from rag.tracing import span
 from rag.types import DocumentRecord, Page, Status, Usage
 
 if TYPE_CHECKING:
@@ -201,7 +202,11 @@ def ingest(
     """
     options = options or IngestOptions()
     kind = Preview if options.dry_run else _Ingest
-    return kind(settings, options, progress or NoProgress(), embedder).run(paths)
+    with span("pagequote.ingest") as one:
+        report = kind(settings, options, progress or NoProgress(), embedder).run(paths)
+        embedded = {"pagequote__chunks": report.chunks, "pagequote__chunks_embedded": report.chunks_embedded}
+        one.set(pagequote__files=len(report.files), pagequote__pages=report.pages, **embedded)
+    return report
 
 
 class _Ingest(IngestRun):

@@ -17,6 +17,7 @@ from rag.messages import Language, choose_language
 from rag.pipeline.query import Query, QueryFields, QueryState, as_query
 from rag.settings import Settings, load_settings
 from rag.text.language import language_of
+from rag.tracing import span
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -245,7 +246,8 @@ class Pipeline:
         if self._closed:
             raise UsageError("The pipeline is closed: open it again with Pipeline.open.")
         try:
-            yield
+            with span("pagequote.question"):
+                yield
         finally:
             if self._log_each:
                 with suppress(RagError, OSError):  # `close` tries again, and says why it cannot

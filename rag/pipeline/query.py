@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from rag.errors import UsageError
 from rag.store.filters import Filter, Where, conditions_of
+from rag.tracing import span
 from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class QueryState:
         """Time the block as part of the stage `name`, and count what it spends."""
         begun = time.perf_counter()
         try:
-            with counting_usage(self.tally):
+            with span(f"pagequote.{name}"), counting_usage(self.tally):
                 yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun

@@ -16,6 +16,7 @@ from rag.errors import RagError, ServerUnreachable
 from rag.providers.failures import CallSite, translate
 from rag.providers.pacing import RateLimiter, Retry
 from rag.providers.specs import DEFAULT_REPLY_TOKENS, Capabilities
+from rag.tracing import Span, started
 from rag.types import Usage
 from rag.usage.journal import Paid, current_paid_work
 from rag.usage.meter import Meter, Reservation
@@ -83,6 +84,7 @@ class Call:
         images = sum(map(image_count, messages)) * (guards.capabilities.image_tokens or 0)
         self._prompt_tokens = prompt_tokens(messages, guards.count_tokens) + images
         self._reservation: Reservation | None = None
+        self._span = Span()
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -97,10 +99,21 @@ class Call:
         tokens = math.ceil(self._prompt_tokens * _MARGIN)
         self._reservation = self.guards.meter.reserve(self.guards.place.spec, tokens, longest)
         self.guards.limiter.acquire(tokens + longest)
+        provider, _, model = self.guards.place.spec.partition(":")
+        self._span = started(
+            f"chat {model}",
+            gen_ai__operation__name="chat",
+            gen_ai__provider__name=provider,
+            gen_ai__request__model=model,
+            gen_ai__request__max_tokens=longest,
+            gen_ai__request__temperature=parameters.get("temperature"),
+        )
+        self._span.set_text(gen_ai__input__messages=json.dumps([[m.type, m.text] for m in self.messages]))
 
     def failed(self, error: Exception) -> RagError:
         """Close this try; returns what to raise in place of `error`."""
         failure = translate(error, self.guards.place)
+        self._span.end(failure.error)
         if failure.maybe_billed:
             self.abandon()
         elif self._reservation is not None:
@@ -158,6 +171,12 @@ class Call:
             cost = self._reservation.settle(
                 usage["input_tokens"], usage["output_tokens"], cached_input=cached, estimated=reported is None
             ).cost_usd
+        self._span.set(
+            gen_ai__usage__input_tokens=usage["input_tokens"],
+            gen_ai__usage__output_tokens=usage["output_tokens"],
+        )
+        self._span.set_text(gen_ai__output__messages=text)
+        self._span.end()
         return usage, {"cost_usd": cost, "cached": False, "estimated": reported is None}
 
     def _key(self) -> str:

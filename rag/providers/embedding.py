@@ -18,6 +18,7 @@ from rag.errors import BadResponse, ContextTooLong
 from rag.providers.failures import translate
 from rag.providers.pacing import InterruptiblePool, RateLimiter, Retry
 from rag.providers.specs import Embedded, EmbeddingConnection
+from rag.tracing import span
 from rag.usage.journal import Paid, current_paid_work
 from rag.usage.meter import Meter
 
@@ -225,7 +226,11 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
             reservation = self._meter.reserve(self.spec, int(tokens * _MARGIN) + 1)
             try:
                 self._limiter.acquire(tokens)
-                answer = as_query(texts[0]) if as_query is not None else self._connection.request(texts)
+                provider, _, model = self.spec.partition(":")
+                named = {"gen_ai__operation__name": "embeddings", "gen_ai__provider__name": provider}
+                with span(f"embeddings {model}", **named, gen_ai__request__model=model) as one:
+                    answer = as_query(texts[0]) if as_query is not None else self._connection.request(texts)
+                    one.set(gen_ai__usage__input_tokens=answer.tokens)
             except Exception as error:  # noqa: BLE001  libraries raise anything; it is translated
                 failure = translate(error, self._connection.place)
                 if failure.maybe_billed:
