@@ -1,8 +1,8 @@
 """OpenTelemetry spans of ingest, the steps of a question and the calls of models.
 
-A program that traces has imported OpenTelemetry and set it up (`opentelemetry-instrument rag ask ...` does): then spans
-go where it says. In any other nothing is imported and nothing recorded. Names and attributes of model calls follow the
-semantic conventions for generative AI; texts of people, models and documents are left out unless `CONTENT` asks.
+A program that traces has imported OpenTelemetry and set it up (`opentelemetry-instrument rag ask ...` does): then
+spans go where it says. In any other nothing is imported and nothing recorded. Names and attributes of model calls
+follow the semantic conventions for generative AI; texts are left out unless `CONTENT` asks for them.
 """
 
 from __future__ import annotations

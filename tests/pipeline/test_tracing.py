@@ -59,9 +59,12 @@ def test_texts_are_in_the_spans_when_asked(
 
 
 def test_a_failed_call_says_which_error_and_no_more(exporter: InMemorySpanExporter, opened: Open) -> None:
-    with OpenAIServer(faults=lambda request: Fault("401") if "chat" in request.path else None) as server:
-        with pytest.raises(ProviderError):
-            opened(server).ask(QUESTION)
+    refuse = Fault("401")
+    with (
+        OpenAIServer(faults=lambda request: refuse if "chat" in request.path else None) as server,
+        pytest.raises(ProviderError),
+    ):
+        opened(server).ask(QUESTION)
     chat = next(span for span in exporter.get_finished_spans() if span.name.startswith("chat "))
     assert _attributes(chat)["error.type"] == "AuthenticationFailed"
     assert not chat.events
