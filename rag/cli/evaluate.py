@@ -20,6 +20,7 @@ from rag.evaluation.judge import judge_run
 from rag.evaluation.question_sets import write_questions
 from rag.evaluation.running import pages_of
 from rag.evaluation.runs import load_run, write_ragas
+from rag.messages import choose_language, message
 from rag.providers.offline import apply_offline
 from rag.providers.registry import chat_model, default_specs
 from rag.store import open_index
@@ -145,7 +146,7 @@ def make(
 ) -> int:
     """Draft a question set from the index, each question with its gold page and the sentence it is from.
 
-    With a chat model it writes them; without one, sentences with figures and dates are turned into questions.
+    With a chat model it writes them; without one, sentences of a few shapes with a figure or date become questions.
     """
     if Path(out).exists() and not force:
         raise UsageError(f"{out} exists and may hold your edits: choose another --out, or --force.")
@@ -157,7 +158,11 @@ def make(
             pages_of(index), count, unanswerable=unanswerable, write=writer, seed=seed
         )
     if not questions:
-        raise UsageError(f"{settings.shown_index} holds no page to ask about: see `rag status`.")
+        raise UsageError(
+            f"{settings.shown_index} holds no page to ask about by rule: see `rag status`, or name a --model."
+            if writer is None
+            else f"{settings.shown_index} holds no page to ask about: see `rag status`."
+        )
     write_questions(questions, out)
     declined = sum(not question.answerable for question in questions)
     if as_json:
@@ -167,6 +172,8 @@ def make(
         tell(
             f"{out}: {len(questions)} questions drafted {by}, {declined} of them unanswerable. Read and fix them."
         )
+        if writer is None and len(questions) < count:
+            tell(message("command.drafts_by_rule", choose_language(settings.language), count=count))
     return EXIT_DONE
 
 

@@ -1,8 +1,8 @@
 """Drafting a question set from the pages of an index.
 
-English sentences of a few common shapes become real questions; the others become "which figure completes
-...". A Korean sentence keeps its order: the fact gives way to a question word and the ending to an
-interrogative one, which is how Korean asks.
+English sentences of a few common shapes become questions; the others are passed over, since a sentence with a gap is
+nothing that a person asks. A Korean sentence keeps its order: the fact gives way to a question word and the ending to
+an interrogative one, which is how Korean asks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ _LEANS_BACK = re.compile(
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"^(?:[①-⑳•·▪-]|\(?[\d가-힣a-z]{1,2}[.)])\s*")
-_FEWEST_WORDS = 8  # a gap in a shorter sentence could be anything
 _VERBS = {
     "totalled": "total", "totaled": "total", "reached": "reach", "cost": "cost", "exceeded": "exceed",
     "rose to": "rise to", "fell to": "fall to", "grew to": "grow to", "increased to": "increase to",
@@ -59,12 +58,21 @@ _BE_DONE = re.compile(
     rf"^(?P<subject>{_SUBJECT}) (?P<be>was|were|is|are) "
     rf"(?P<done>\w+(?:ed|en|ilt|old|ade|eld|ught)\b[^,;]{{0,60}}?) (?:in|on|at|by|since) $"
 )
+_LED_BY_DATE = re.compile(
+    rf"^,? (?P<subject>(?:the |a |an )?{_SUBJECT}) (?P<be>was|were) "
+    r"(?P<done>\w+(?:ed|en|ilt|old|ade|eld|ught)\b[^,;:]{0,80})$"
+)
+"""What follows the date in "In 1994, the company was listed"."""
+_BY = re.compile(
+    rf"^(?P<subject>{_SUBJECT}) (?P<be>was|were) (?P<done>(?:rais|reduc|lower|increas|cut|extend|shorten)\w*) by $"
+)
 _VERB = re.compile(rf"^(?P<subject>{_SUBJECT}) (?P<verb>{'|'.join(map(re.escape, _VERBS))}) $")
 _COUNT = re.compile(rf"^(?P<subject>{_SUBJECT}) (?P<verb>{'|'.join(_COUNTED)}) $")
 _MODAL = re.compile(
     rf"^(?P<subject>{_SUBJECT}) (?P<modal>may|can|must|should|will) (?P<verb>[a-z]+(?: [a-z]+)?) $"
 )
 _YEAR = re.compile(r"[12]\d{3}")
+_SHARE = re.compile(r" (?:per ?cent|percentage points?)\b")
 _NOUN = re.compile(r"^ (?P<noun>[a-z]+(?: [a-z]+)?)(?P<rest>(?: (?:in|on|at|for|during|by|to|of) .{2,80})?)$")
 _REST = re.compile(r"^(?P<rest>(?: (?:in|for|on|at|during|by|per|of|from|than|compared) .{2,80})?)$")
 
@@ -72,6 +80,16 @@ _KOREAN_END = re.compile(r"(?P<stem>.*[가-힣])다$", re.DOTALL)
 _COUNTER = re.compile(r"^(?P<digits>[\d,.]+)\s?(?P<unit>%|[가-힣A-Za-z]{1,3})$")
 _DAY = re.compile(r"\d\s?(?:월|일에)")  # a day or a month without its year: a date, not an amount
 _HANGUL = re.compile("[가-힣]")
+_LONGEST_KOREAN = 60
+"""Characters of a Korean question at most: longer sentences say several things."""
+_CLAUSES = re.compile(
+    r"[,;:“”‘’]|(?:[가-힣](?:고|며|지만|으나|어서|아서|므로|려면)|때문에)\s|^(?:다만|그래도|또|이때|그때|단)\b"
+)
+"""In a sentence of several clauses, or one that leans on another."""
+_TOPIC = re.compile(r"[가-힣\w](?:은|는|이|가|에서는|에는)\s")
+_PART_BEFORE = re.compile(r"(?:오전|오후|밤|낮|새벽|\d\s?시간?|인|[±~-]|\([^)]*)\s*$")
+_PART_AFTER = re.compile(r"^\s?(?:시?\s?\d|부터|~)")
+_COMPARED = re.compile(r"^\s?(?:[넘적많높낮작큰크]|이상|이하|미만)")
 _AFTER_VOWEL = {"으로": "로", "이": "가", "은": "는", "을": "를", "과": "와"}
 _PARTICLE = re.compile(r"(?:으로|[이은을과])(?=\s|되)")
 _TELLS_TIME = re.compile("(?:에|에는|부터|까지)(?=\\s)")
@@ -85,7 +103,7 @@ class DraftQuestion:
     question: str
     answer: str
     kind: str
-    """`figure`, `date`, or `cloze` when the sentence itself had to be quoted."""
+    """`figure`, `date`, or `fact`."""
     sentence: str
 
 
@@ -108,8 +126,7 @@ def ask_about(sentence: str) -> DraftQuestion | None:
     if not candidates or not text[0].isupper():
         return None
     made = (_english(stripped, fact) for fact in candidates)
-    cloze = _cloze(stripped, candidates[-1]) if len(stripped.split()) >= _FEWEST_WORDS else None
-    return next((draft for draft in made if draft is not None), cloze)
+    return next((draft for draft in made if draft is not None), None)
 
 
 def _is_asked(fact: Fact) -> bool:
@@ -119,12 +136,19 @@ def _is_asked(fact: Fact) -> bool:
 
 
 def _english(text: str, fact: Fact) -> DraftQuestion | None:
-    before, after = text[: fact.start], text[fact.end :]
+    before, after, answer = text[: fact.start], text[fact.end :], fact.text
+    if (share := _SHARE.match(after)) is not None:
+        answer, after = answer + share[0], after[share.end() :]
     rest = _REST.match(after)
-    if fact.kind == "date" and rest and (found := _BE_DONE.match(before)):
+    dated = fact.kind == "date" or _YEAR.fullmatch(answer)
+    if dated and rest and (found := _BE_DONE.match(before)):
         question = f"When {found['be']} {_lowered(found['subject'])} {found['done']}{rest['rest']}?"
     elif fact.kind == "number" and rest and (found := _BE.match(before)):
         question = f"What {found['be']} {_lowered(found['subject'])}{rest['rest']}?"
+    elif dated and before in ("In ", "On ") and (found := _LED_BY_DATE.match(after)):
+        question = f"When {found['be']} {_lowered(found['subject'])} {found['done']}?"
+    elif fact.kind == "number" and rest and (found := _BY.match(before)):
+        question = f"By how much {found['be']} {_lowered(found['subject'])} {found['done']}{rest['rest']}?"
     elif rest and (found := _VERB.match(before)):
         word = "When" if found["verb"].endswith(" in") else "What"
         question = f"{word} did {_lowered(found['subject'])} {_VERBS[found['verb']]}{rest['rest']}?"
@@ -138,13 +162,7 @@ def _english(text: str, fact: Fact) -> DraftQuestion | None:
         question = f"How many {noun['noun']} {asked}{noun['rest']}?"
     else:
         return None
-    return DraftQuestion(question, fact.text, _kind(fact), text)
-
-
-def _cloze(text: str, fact: Fact) -> DraftQuestion:
-    word = "date" if fact.kind == "date" else "year" if _YEAR.fullmatch(fact.text) else "figure"
-    blank = f"{text[: fact.start]}____{text[fact.end :]}"
-    return DraftQuestion(f"Which {word} completes this sentence: “{blank}.”", fact.text, "cloze", text)
+    return DraftQuestion(question, answer, "date" if dated else "figure", text)
 
 
 def _lowered(subject: str) -> str:
@@ -173,12 +191,21 @@ def _korean(text: str, fact: Fact) -> DraftQuestion | None:
         return None
     if fact.kind == "number" and _DAY.search(text[fact.start : fact.end + 2]):
         return None
+    if len(text) > _LONGEST_KOREAN or _CLAUSES.search(text.replace(fact.text, "")):
+        return None
+    before, after = text[: fact.start], text[fact.end :]
+    if not _TOPIC.search(before) or _PART_BEFORE.search(before):
+        return None
+    if _PART_AFTER.match(after) or _COMPARED.match(after):
+        return None
     before, after = text[: fact.start], ending[fact.end :]
     if fact.kind == "date":
         question = f"{before}언제{_AFTER_WHEN.sub('', after, count=1)}"
     else:
         asked = _how_many(fact.text, after)
-        question = f"{before}{asked}{_after_vowel(after) if asked == '얼마' else after}"
+        question = f"{before}{asked}{_after_vowel(after) if asked == '얼마' else after}".replace(
+            "얼마이었", "얼마였"
+        )
     return DraftQuestion(f"{question}?", fact.text, _kind(fact), text)
 
 
@@ -205,13 +232,13 @@ def _interrogative(text: str) -> str | None:
     if stem.endswith("니"):
         return stem + "까"
     if stem.endswith("이"):
-        return stem[:-1] + "인가"
-    if stem.endswith(("는", "ㄴ")):
-        return stem + "가"
-    # 한다, 된다, 준다: the final ㄴ of the verb becomes a syllable of its own
+        return stem[:-1] + "인가요"
+    # 한다, 된다, 준다: the final ㄴ of the verb gives way, 는다: the whole syllable
+    if stem.endswith("는"):
+        return stem[:-1] + "나요"
     if (ord(stem[-1]) - 0xAC00) % 28 == 4:
-        return stem[:-1] + chr(ord(stem[-1]) - 4) + "는가"
-    return stem + "는가"
+        return stem[:-1] + chr(ord(stem[-1]) - 4) + "나요"
+    return stem + "나요"
 
 
 def _kind(fact: Fact) -> str:
@@ -225,17 +252,17 @@ def model_writer(model: BaseChatModel, prompt: str = "make") -> Writer:
     """A writer that asks `model`; a question whose answer does not stand in its quote on the page is dropped."""
     template = load_prompt(prompt, ("page", "language"))
 
-    def write(text: str) -> DraftQuestion | None:
+    def write(text: str) -> list[DraftQuestion]:
         language = "Korean" if language_of(text) == "ko" else "English"
         reply = template.ask(model, page=text[:_PAGE_CHARACTERS], language=language)
         if reply is None:
-            return None
+            return []
         question, answer, quote = (
             str(reply.get(name) or "").strip() for name in ("question", "answer", "quote")
         )
         if not question or not answer or find_quote(quote, text) is None or find_quote(answer, quote) is None:
-            return None
-        return DraftQuestion(question, answer, _writer_kind(answer), quote)
+            return []
+        return [DraftQuestion(question, answer, _writer_kind(answer), quote)]
 
     return write
 
@@ -245,8 +272,8 @@ def _writer_kind(answer: str) -> str:
     return "date" if "date" in kinds else "figure" if "number" in kinds else "fact"
 
 
-Writer = Callable[[str], DraftQuestion | None]
-"""Makes a question from the text of a page, or None when it cannot."""
+Writer = Callable[[str], list[DraftQuestion]]
+"""Makes questions from the text of a page, none when it cannot."""
 
 _FEWEST_CHARACTERS = 200  # a title page or a divider has nothing to ask about
 
@@ -269,9 +296,9 @@ def draft_questions(
     turns = [_of_file(file, list(own), write or _by_rule(choice), choice) for file, own in pages.items()]
     choice.shuffle(turns)
     drafted = _distinct(_in_turn(turns))
-    declined = round(count * unanswerable) if len(pages) > 1 else 0
     found = list(islice(drafted, count))
-    made_unanswerable = set(choice.sample(range(len(found)), min(declined, len(found))))
+    declined = round(len(found) * unanswerable) if len(pages) > 1 else 0
+    made_unanswerable = set(choice.sample(range(len(found)), declined))
     return [
         _without_its_document(question, at) if at in made_unanswerable else replace(question, id=f"q{at:03d}")
         for at, question in enumerate(found, start=0)
@@ -279,29 +306,34 @@ def draft_questions(
 
 
 def _of_file(file: str, pages: list[Page], write: Writer, choice: random.Random) -> Iterator[Question]:
+    """The questions of a file: one of each page, then the next of each."""
     choice.shuffle(pages)
-    for page in pages:
+
+    def of_page(page: Page) -> Iterator[Question]:
         if page.status.searchable and len(page.text) >= _FEWEST_CHARACTERS:
-            draft = write(page.text)
-            if draft is not None:
+            for draft in write(page.text):
+                evidence = Evidence(file, page.number, draft.sentence)
+                language = language_of(draft.question)
                 yield Question(
-                    id="",
-                    question=draft.question,
-                    answers=(draft.answer,),
-                    evidence=(Evidence(file, page.number, draft.sentence),),
+                    "",
+                    draft.question,
+                    (draft.answer,),
+                    evidence=(evidence,),
                     kind=draft.kind,
-                    language=language_of(draft.question),
+                    language=language,
                 )
+
+    yield from _in_turn([of_page(page) for page in pages])
 
 
 def _by_rule(choice: random.Random) -> Writer:
-    """Real questions first; a sentence with a gap only when the page yields nothing better."""
+    """The questions of the sentences of a page that yield one."""
 
-    def write(text: str) -> DraftQuestion | None:
+    def write(text: str) -> list[DraftQuestion]:
         spans = sentences(text)
         choice.shuffle(spans)
-        drafts = [draft for start, end in spans if (draft := ask_about(text[start:end])) is not None]
-        return min(drafts, key=lambda draft: draft.kind == "cloze", default=None)
+        drafts = (ask_about(text[start:end]) for start, end in spans)
+        return [draft for draft in drafts if draft is not None]
 
     return write
 

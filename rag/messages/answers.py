@@ -302,6 +302,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "command.verify_derived": ("Derived again: {formulas}", "다시 계산해 확인됨: {formulas}"),
     # rag chat
     "command.chat_passages": ("The passages it was given:", "제공된 구절:"),
+    "command.drafts_by_rule": (
+        "No sentence is left that becomes a question by rule: a chat model (--model) drafts {count}.",
+        "규칙으로 질문을 만들 수 있는 문장이 더 없습니다. 채팅 모델(--model)을 쓰면 {count}개를 만듭니다.",
+    ),
     "command.chat_alone": (
         "/alone asks this without what was said before.",
         "/alone을 입력하면 앞의 대화 없이 이 질문만 다시 묻습니다.",

@@ -36,21 +36,17 @@ from tests.servers.openai_server import OpenAIServer, Request
             "How many reservations may each member have at once?",
             "10",
         ),
+        ("In 1994, the yard was sold to a bank.", "When was the yard sold to a bank?", "1994"),
+        ("The fare was raised by 6.5 per cent.", "By how much was the fare raised?", "6.5 per cent"),
+        ("조합원은 2023년 말 기준 412명이다.", "조합원은 2023년 말 기준 몇 명인가요?", "412명"),
+        ("연차휴가는 1년에 15일을 준다.", "연차휴가는 1년에 며칠을 주나요?", "15일"),
+        ("발전소는 2019년 4월 3일에 준공되었다.", "발전소는 언제 준공되었나요?", "2019년 4월 3일"),
         (
-            "Vials that have been used about 200 times are usually scratched enough to be discarded.",
-            "Which figure completes this sentence: “Vials that have been used about ____ are usually scratched "
-            "enough to be discarded.”",
-            "200 times",
-        ),
-        ("조합원은 2023년 말 기준 412명이다.", "조합원은 2023년 말 기준 몇 명인가?", "412명"),
-        ("연차휴가는 1년에 15일을 준다.", "연차휴가는 1년에 며칠을 주는가?", "15일"),
-        ("발전소는 2019년 4월 3일에 준공되었다.", "발전소는 언제 준공되었는가?", "2019년 4월 3일"),
-        (
-            "두 필터를 함께 사면 72,000원에 살 수 있습니다.",
-            "두 필터를 함께 사면 얼마에 살 수 있습니까?",
+            "두 필터는 함께 사면 72,000원에 살 수 있습니다.",
+            "두 필터는 함께 사면 얼마에 살 수 있습니까?",
             "72,000원",
         ),
-        ("② 수온은 7월에 24.5도였다.", "수온은 7월에 몇 도였는가?", "24.5도"),
+        ("② 수온은 7월에 24.5도였다.", "수온은 7월에 몇 도였나요?", "24.5도"),
         ("매출은 3억 5천만 원이 되었습니다.", "매출은 얼마가 되었습니까?", "3억 5천만 원"),
     ],
 )
@@ -65,9 +61,12 @@ def test_a_sentence_becomes_the_question_it_answers(sentence: str, question: str
     [
         "It was opened in May 2019 by the mayor.",  # leans on what came before
         "The harbour has been quiet for a long time.",  # holds nothing to ask for
-        "Published on 21 March 2025.",  # a gap in it could be anything
+        "Published on 21 March 2025.",
+        # of no shape that becomes a question
+        "Vials that have been used about 200 times are usually scratched enough to be discarded.",
         "Chapter 12 Financial review and notes",  # no sentence
         "그는 1950년에 태어났다.",
+        "이용료는 두 시간에 5,000원, 보증금은 20,000원으로 한다.",  # says several things
         "감사는 2월 14일과 17일에 장부를 살폈다.",
         "",
     ],
@@ -149,7 +148,7 @@ def test_a_model_is_believed_only_where_the_page_bears_it_out() -> None:
         page = FILES["ferries.pdf"][0].text
         drafts = [write(page) for _ in range(4)]
         sent = json.dumps(server.chat_requests()[0].messages, ensure_ascii=False)
-    assert [draft and draft.answer for draft in drafts] == ["11,200", None, None, None]
+    assert [[draft.answer for draft in own] for own in drafts] == [["11,200"], [], [], []]
     assert "The fleet carried 11,200 passengers" in sent
 
 
