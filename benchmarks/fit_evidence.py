@@ -36,11 +36,11 @@ COUNTS = {"answerable": 1.0, "unanswerable": 1.0, "left out": 0.4, "taken out": 
 in some of them another sentence answers, and their retrieval is that of an answerable question."""
 NAMES = Signals.__slots__
 MODELS = {
-    "WORDS": [n for n in NAMES if n != "met"],
+    "WORDS": [n for n in NAMES if n not in ("met", "said")],
     "CLOSE": [n for n in NAMES if n != "margin"],
 }
 """The signals of each model."""
-AGAINST = ("other", "missing")
+AGAINST = ("lacking", "other", "missing")
 """Signals whose weight may only be negative; that of the others only positive."""
 
 Array = NDArray[np.float64]

@@ -9,6 +9,7 @@ the states of this encoder share a large common part that says nothing about a w
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class Matches:
 
     texts: tuple[str, ...]
     """The tokens of the question that were compared, as the question writes them; m of them."""
+    words: tuple[str, ...]
+    """The word of the question that each is a part of."""
     weights: NDArray[np.float32]
     """The weight of each, summing to 1: rarer among the sentences counts more. float32 [m]."""
     cosines: NDArray[np.float32]
@@ -64,8 +67,10 @@ def match(question: str, sentences: Sequence[Candidate], embed: EmbedTokens) -> 
     counts = Counter(token for ids in held for token in ids)
     raw = [math.log(1 + len(held) / (counts[asked.ids[i]] + 0.5)) for i in kept]
     texts = tuple(question[asked.offsets[i][0] : asked.offsets[i][1]].strip() for i in kept)
+    spans = [(word.end(), word[0]) for word in re.finditer(r"\S+", question)]
+    words = tuple(next(word for end, word in spans if end >= asked.offsets[i][1]) for i in kept)
     weights = np.array(raw, np.float32) / (sum(raw) or 1.0)
-    return Matches(texts, weights, np.array(rows, np.float32).reshape(len(sentences), len(kept)))
+    return Matches(texts, words, weights, np.array(rows, np.float32).reshape(len(sentences), len(kept)))
 
 
 def _within(tokens: TokenVectors, begin: int, end: int) -> list[int]:

@@ -51,6 +51,15 @@ _LENGTHS = _units(
 )
 _MONEY_KO = "가격|요금|비용|금액|연봉|월급|시급|급여|임금|수당|보증금|벌금|과태료|[가-힣](?:료|(?<!소)비|값)"
 
+_NO_AMOUNT_KO = re.sub(
+    r"\w+",
+    r"(?<!\g<0>)",
+    "수 율 률 량 폭 값"
+    " 기간 나이 연령 정년 길이 높이 거리 면적 넓이 크기 깊이 너비 두께 지름 무게 속도 온도"
+    " 수온 기온 농도 강도 소음 전력 간격 주기 시간 점수 범위 한도 규모 인구 차이 확률",
+).replace(" ", "")
+"""Before the particle: none of the nouns of which 얼마 asks something else than money."""
+
 MEASURES: tuple[Measure, ...] = (
     _measure(
         "e-mail address",
@@ -87,7 +96,8 @@ MEASURES: tuple[Measure, ...] = (
     ),
     _measure(
         "length or time",
-        r"\bhow long\b(?! ago)|\b(?:length|duration)\b|길이|얼마나\s(?:오래|걸)|기간[은이]?\s?(?:얼마|어떻|은|이)?",
+        r"\bhow long\b(?! ago)|\b(?:length|duration)\b"
+        r"|길이|얼마나\s(?:오래|걸)|기간(?:은|이)?\s?(?:얼마|어떻|어느|몇|며칠|\?)",
         f"{_LONG}|{_LENGTHS}|{_units('pages?|words?|characters?', '쪽|자|페이지')}",
     ),
     _measure(
@@ -117,7 +127,8 @@ MEASURES: tuple[Measure, ...] = (
         r"|pays?|paid)\b"
         r"|\bhow much (?:is|are|was|were|money)\b(?!.*\b(?:water|time|space|weight)\b)"
         rf"|(?:{_MONEY_KO})[은는이가도]?(?:\s\S{{1,6}}){{0,2}}\s얼마|(?:{_MONEY_KO})[은는이가]?\s*\?"
-        r"|금[은이]\s얼마|얼마(?:예요|에요|죠)|얼마를\s(?:내|받|지불|부담)",
+        r"|금[은이]\s얼마|얼마(?:예요|에요|죠)"
+        rf"|{_NO_AMOUNT_KO}[은는이가]\s얼마(?:인가요|입니까|인지)|얼마를\s(?:내|받|지불|부담)",
         r"[$€£¥₩]|\b(?:usd|eur|gbp|krw)\b|\d\s?(?:dollars?|euros?|pounds?|pence|p\b|cents?|won|yen|francs?|crowns?)"
         r"|(?:million|billion|thousand|hundred) (?:dollars?|euros?|pounds?|won|yen|marks?|francs?)"
         r"|[\d만천백억조]\s?원|[%％]|\bper ?cent\b|\bfree\b|\bno (?:charge|fee|cost)\b"

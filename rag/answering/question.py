@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from rag.answering.measures import Measure, asked_measure
 from rag.text.keywords import has_search_terms, query_terms
-from rag.text.language import is_particle
+from rag.text.language import is_particle, without_particle
 
 
 class AnswerKind(StrEnum):
@@ -51,7 +51,7 @@ _MEASURED_KO = (
 )
 _ASKS = {
     AnswerKind.DATE: re.compile(
-        r"\bwhen\b|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
+        r"(?:^|[,;]\s?|\b(?:and|since|until|till|by|from|in|on|at)\s)when\b|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
         r"|언제|몇\s*(?:년|월|일|세기)|어느\s*(?:해|시기|시대|날)"
         rf"|(?:년도|연도|연대|날짜|시기|일자|생년월일|연월일|시점|시대|기한|마감|[은는된한던]\s해){_TAIL}",
         re.IGNORECASE,
@@ -79,15 +79,18 @@ _ASKS = {
 _HOLDS = {
     AnswerKind.DATE: re.compile(
         rf"\b(?:1\d{{3}}|20\d{{2}})(?:s\b|\b|(?=년))|\b(?:{_MONTHS})\b|\bcentur(?:y|ies)\b|\b(?:BCE?|CE|AD)\b"
-        r"|\d+\s*(?:년|월|일|세기|시)|기원전|(?:월|화|수|목|금|토|일)요일|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b",
+        r"|\d+\s*(?:년|월|일|세기|시|분|주|개월)|기원전|(?:월|화|수|목|금|토|일)요일|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
+        r"|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}\s?[ap]\.?m\b|\bnoon\b|\bmidnight\b|\b(?:days?|weeks?|months?|years?|hours?)\b"
+        r"|\b(?:spring|summer|autumn|winter|christmas|easter|weekends?|daily|today|tomorrow|yesterday)\b"
+        r"|[매]\s?[년월주일]|(?:하루|이틀|사흘|나흘|닷새|엿새|열흘|보름)|말일|첫날|다음\s?(?:날|달|주|해)|(?:봄|여름|가을|겨울)|\d{1,2}:\d\d",
         re.IGNORECASE,
     ),
     AnswerKind.NUMBER: re.compile(
         r"\d[\d,.]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
         r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third"
         r"|quarter)s?\b"
-        r"|(?:[한두세네]|다섯|여섯|일곱|여덟|아홉|열|[일이삼사오육칠팔구십백천만억수]+)\s?"
-        r"(?:명|개|번|가지|차례|곳|대|편|종|년|원|살|배|마리|시간|일|달|주)(?![가-힣]{2})",
+        r"|하루|이틀|사흘|나흘|닷새|엿새|열흘|보름|절반|(?:[한두세네]|다섯|여섯|일곱|여덟|아홉|열|[일이삼사오육칠팔구십백천만억수]+)\s?"
+        r"(?:명|개|번|가지|차례|곳|대|편|종|년|원|살|배|마리|시간|일|달|주)(?![가-힣]{2}(?<!까지)(?<!부터)(?<!동안)(?<!이상)(?<!이내))",
         re.IGNORECASE,
     ),
     AnswerKind.PERSON: re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+|[가-힣]{2,4}(?=[가-힣]?\s)"),
@@ -127,6 +130,7 @@ _COUNTED = re.compile(
 )
 _HANGUL = re.compile("[가-힣]")
 _BARE_FIGURE = re.compile(r"\s[\d,.]+\s*$|\d{1,3},\d{3}\b(?!\s?[가-힣A-Za-z%])")
+_SAME_UNIT = {"살": "[살세]", "번": "(?:번|회|차례)", "명": "(?:명|인|사람)"}
 _FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
 
 
@@ -154,10 +158,10 @@ def plain_word(word: str) -> str:
     bare = word.strip("?!.,'\"“”‘’()[]？！")
     if not _HANGUL.search(bare):
         return bare
-    endings = [i for i in range(2, len(bare)) if is_particle(bare[i:])]
-    if len(endings) > 1 and bare[endings[0]] == "함":  # of 하다, but 잠수함은 is a submarine
-        endings = endings[1:]
-    stems = [bare[:i] for i in endings]
+    noun = without_particle(bare)
+    if noun != bare and not noun.endswith(("하", "되", "시키")):
+        return noun
+    stems = [bare[:i] for i in range(2, len(bare)) if is_particle(bare[i:])]
     stem = stems[0] if stems else _KOREAN_ENDING.sub("", bare)
     return stem if stem == bare or len(stem) > 1 else ""
 
@@ -177,7 +181,7 @@ def counts_unit(question: QuestionAnalysis, sentence: str) -> float:
     """1 when the sentence counts what the question wants counted ("3,786가구", "six new plants"), else 0."""
     if not question.unit:
         return 0.0
-    unit = re.escape(question.unit.removesuffix("s"))
+    unit = _SAME_UNIT.get(question.unit) or re.escape(question.unit.removesuffix("s"))
     counted = rf"{_FIGURE}\s?(?:여\s?|\w+\s)?{unit}"
     return float(bool(re.search(counted, sentence, re.IGNORECASE)))
 
@@ -185,15 +189,23 @@ def counts_unit(question: QuestionAnalysis, sentence: str) -> float:
 def holds_measure(question: QuestionAnalysis, sentence: str) -> float:
     """1 if the sentence has a value of the measure or a count of the things asked for, 0 if it has none.
 
-    One half when the question asks for neither, and for a bare figure, whose unit a table's header may give.
+    One half when the question asks for neither, and for a bare figure, whose unit a table's header may give; a
+    quarter for a count when there is another figure, since counts are written in many ways ("six-time winner").
     """
     if question.measure is not None:
-        found = question.measure.value.search(sentence) is not None
-    elif question.unit:
-        found = counts_unit(question, sentence) > 0
-    else:
+        return 1.0 if question.measure.value.search(sentence) else 0.5 * bool(_BARE_FIGURE.search(sentence))
+    if not question.unit:
         return 0.5
-    return 1.0 if found else 0.5 * bool(_BARE_FIGURE.search(sentence))
+    if counts_unit(question, sentence):
+        return 1.0
+    return 0.5 if _BARE_FIGURE.search(sentence) else 0.25 * bool(_HOLDS[AnswerKind.NUMBER].search(sentence))
+
+
+def lacks_value(question: QuestionAnalysis, sentence: str) -> bool:
+    """Whether the question asks for an amount, a count or a time, and the sentence has none that could be it."""
+    if not holds_measure(question, sentence):
+        return True
+    return question.kind in (AnswerKind.DATE, AnswerKind.NUMBER) and not holds_kind(question, sentence)
 
 
 def holds_kind(question: QuestionAnalysis, sentence: str) -> float:

@@ -119,7 +119,7 @@ class Ranked:
     score: float
     features: Features
     matches: Matches | None = None
-    """How closely its words, or those of the sentence before it, meet each of the question's; one row."""
+    """How closely each word of the question is met: by it or the sentence before it (first row), and by it alone."""
 
 
 def rank(
@@ -147,6 +147,8 @@ def _closer(
     question: QuestionAnalysis, head: Sequence[Ranked], found: Sequence[Candidate], embed_tokens: EmbedTokens
 ) -> Iterator[Ranked]:
     """The sentences in front with the late interaction of question and sentence."""
+    import numpy as np
+
     read = {r.candidate.rank for r in head}
     known = [candidate for candidate in found if candidate.rank in read]
     matches = match(question.text, known, embed_tokens)
@@ -157,7 +159,8 @@ def _closer(
         at = place[id(ranked.candidate)]
         row = replace(ranked.features, interaction=float(scores[at]) - best)
         pair = [at - 1, at] if at and known[at - 1].rank == ranked.candidate.rank else [at]
-        met = replace(matches, cosines=matches.cosines[pair].max(0, keepdims=True))
+        cosines = matches.cosines
+        met = replace(matches, cosines=np.stack([cosines[pair].max(0), cosines[at]]))
         echo = ECHO * _echoes(ranked.candidate, row)
         yield Ranked(ranked.candidate, score(row, CLOSE) - echo, row, met)
 

@@ -15,9 +15,14 @@ _AND_ASKS = re.compile(
     rf"(?={_LEAD}{_WH}\b|(?:does|do|did|can|could|may|must|is there|are there)\b)",
     re.IGNORECASE,
 )
+_AND_CLAUSE = re.compile(rf",\s+and\s+(?!not\b|then\b)(?=[^?]*\b{_WH}\b[^?]*\?)", re.IGNORECASE)
+"""Where the second clause does not begin with what it asks: ", and aside from the firebox, what ..."."""
 _ENGLISH = re.compile(rf"\b{_WH}\b|^\s*(?:does|do|did|can|could|may|must|is|are|was|were)\b", re.IGNORECASE)
 _KO_WH = r"(?:무엇|무슨|누구|누가|언제|어디|어느|어떤|어떻|얼마|왜|몇|며칠|뭐)"
-_KOREAN = re.compile(rf"{_KO_WH}|(?:나요|까요?|가요|니까|는가|은가|는지)\s*[?？]?\s*$")
+_KOREAN = re.compile(
+    rf"{_KO_WH}|(?:나요|까요?|가요|니까|[는은인던]가|는지|[었았였했됐]나|[가-힣][은는])\s*[?？]?\s*$"
+)
+"""Asks, or ends with its topic, as short questions do: 대표의 이름은?"""
 _KO_AND = re.compile(
     rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶)(?=[^?？]*{_KO_WH})"
 )
@@ -27,12 +32,18 @@ _OPENING = re.compile(r"^(?:and|also|그리고|또)[\s,]+(?=\S+\s+\S)", re.IGNOR
 _HANGUL = re.compile("[가-힣]")
 _KO_LINK = re.compile(r"(?:이고|이며|인지|고|며|지)\s*[,，]?\s*$")
 _JOIN = r"\s*(?:,\s*)?(?:and|or|vs\.?|versus|with|&|와|과|이랑|랑|하고|및|대|또는|이나|나|년과|년이랑|,)\s*"
+_COMPARE = re.compile(
+    r"(?:please\s+)?compare (?:them|the two|both)[.!]?"
+    r"|(?:이|그)?\s?(?:둘|두 가지|이들|셋)?(?:을|를)?\s?비교해?\s?[가-힣 ]*[.!]?",
+    re.IGNORECASE,
+)
+"""A request to compare what was asked before it."""
 _BETWEEN = re.compile(
     r"\b(?:differences?\s+between|compare)\s+(?P<a>.+?)\s+(?:and|with|to)\s+(?P<b>.+?)(?P<tail>\s+(?:in|for|on|by)\s.+)?[?.!\s]*$",
     re.IGNORECASE,
 )
 _BETWEEN_KO = re.compile(
-    r"(?P<a>\S+(?:\s\S+)?)(?:와|과|이랑|랑)\s(?P<b>.+?)(?:의|을|를)?\s*(?:차이|비교|다른\s?점)"
+    r"(?P<a>\S+(?:\s\S+)?)(?:와|과|이랑|랑)\s(?P<b>[^?？]+?)(?:의|을|를)?\s*(?:차이|비교|다른\s?점)[^?？]{0,12}[?？.!]*\s*$"
 )
 
 
@@ -56,6 +67,8 @@ def _sentences(question: str) -> list[str]:
     """Question sentences; what follows one and is no question ("Round to two places.") stays with it."""
     found: list[str] = []
     for piece in re.split(r"(?<=[?？])\s+", question.strip()):
+        if len(found) > 1 and _COMPARE.fullmatch(piece.strip()):
+            continue
         if found and not piece.rstrip().endswith(("?", "？")):
             found[-1] += f" {piece}"
         elif piece.strip():
@@ -65,7 +78,7 @@ def _sentences(question: str) -> list[str]:
 
 def _clauses(question: str) -> list[str]:
     """The question cut where "and" or 그리고 joins two clauses that both ask."""
-    for pattern in (_AND_ASKS, _KO_AND):
+    for pattern in (_AND_ASKS, _AND_CLAUSE, _KO_AND):
         for match in pattern.finditer(question):
             left, right = question[: match.start()].strip(" ,"), question[match.end() :].strip()
             if pattern is _KO_AND:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _FILE = "calibration.json"
-_FORMAT = 3
+_FORMAT = 4
 
 
 def save_calibration(index: str, calibration: Calibration, embeddings: str) -> bool:

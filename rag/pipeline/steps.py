@@ -421,7 +421,7 @@ class Steps:
 def _missing(turn: QueryState) -> tuple[str, ...]:
     """Words of the question's parts that stand in none of their passages."""
     found = [part.assessment.missing for part in turn.parts if part.assessment is not None]
-    return tuple(dict.fromkeys(word for words in found for word in words if word))
+    return tuple(dict.fromkeys(word for words in found for word in words))
 
 
 def _renumbered(draft: Draft, part: Part, places: Mapping[int, int]) -> Draft:

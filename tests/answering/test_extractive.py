@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rag.answering.calibration import Calibration, calibrate, make_questions
-from rag.answering.evidence import assess, evidence_score
+from rag.answering.evidence import THRESHOLD, assess, evidence_score
 from rag.answering.extractive import answer
 from rag.answering.verification import check_draft
 from rag.errors import UsageError
@@ -172,7 +172,7 @@ def test_evidence_names_the_words_that_stand_nowhere() -> None:
         "keeper",
         "receive",
     )
-    assert "잠수함" in assess("잠수함은 언제 개통되었나요?", passages).missing
+    assert assess("잠수함은 언제 개통되었나요?", passages).missing == ("잠수함",)
     assert assess("When was the bridge opened to traffic?", passages).missing == ()
 
 
@@ -184,6 +184,20 @@ def test_a_figure_of_the_question_that_stands_nowhere_weakens_the_evidence() -> 
     passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 2))
     asked, other = (f"What happened to the toll in {year}?" for year in (1954, 2031))
     assert evidence_score(other, passages) < evidence_score(asked, passages)
+
+
+@pytest.mark.parametrize(
+    ("question", "asks_for_another"),
+    [
+        ("How many lanes cross the river?", "How heavy is the bridge across the river?"),
+        ("What is the ferry fare?", "What is the temperature on the ferry to Greyholm?"),
+        ("대교의 길이는 얼마인가요?", "대교의 무게는 얼마인가요?"),
+    ],
+)
+def test_an_amount_that_no_sentence_has_is_not_answered(question: str, asks_for_another: str) -> None:
+    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 1), ("대교.pdf", 1))
+    assert evidence_score(asks_for_another, passages) < THRESHOLD
+    assert evidence_score(question, passages) > evidence_score(asks_for_another, passages) + 0.3
 
 
 @pytest.mark.slow

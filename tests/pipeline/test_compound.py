@@ -31,6 +31,19 @@ from rag.pipeline.compound import parts_of
             "정년은 몇 살입니까? 그리고 퇴직금은 언제 받나요?",
             ("정년은 몇 살입니까?", "퇴직금은 언제 받나요?"),
         ),
+        (
+            "Who chairs the society, and aside from larches, what will be planted?",
+            ("Who chairs the society?", "aside from larches, what will be planted?"),
+        ),
+        (
+            "When was the pool built compared with when was the school built?",
+            ("When was the pool built?", "when was the school built?"),
+        ),
+        ("대표의 이름은, 그리고 본사는 어디인가요?", ("대표의 이름은?", "본사는 어디인가요?")),
+        (
+            "수영장은 언제 지었나요? 학교는 언제 지었나요? 둘을 비교해 주세요.",
+            ("수영장은 언제 지었나요?", "학교는 언제 지었나요?"),
+        ),
         ("RC-100과 RC-200의 보증 기간은?", ("RC-100의 보증 기간은?", "RC-200의 보증 기간은?")),
         (
             "2023년과 2024년의 순이익은 얼마인가요?",
@@ -51,6 +64,7 @@ def test_a_question_that_holds_several_is_taken_apart(question: str, parts: tupl
         "Which rules hold for cats and dogs?",
         "서울에서 태어나고 부산에서 자란 사람은 누구인가?",
         "대련을 신청한 관장은 무슨 도장을 운영 중이었습니까?",
+        "삭망월과 태양년의 날짜 차이를 없애기 위해 사용된 방법은?",
         "2월까지 사단은 어디에 머물렀는가?",
     ],
 )
