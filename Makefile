@@ -12,7 +12,7 @@ DEMO_INDEX := .build/demo-index
 RAG    := $(BIN)/rag
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-offline test-slow test-all lint bench clean
+.PHONY: help demo test test-offline test-slow test-all lint bench clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,12 +49,9 @@ test-offline: ## Run them and the demo where only loopback is reachable (Linux)
 	@$(MAKE) test demo RUN="$(PYTHON) scripts/offline.py"
 
 test-slow: $(VENV)/.slow ## Run the slow tests, with local models, servers and a browser
-	@$(PYTEST) -m "slow and not walk" --durations 20
+	@$(PYTEST) -m slow --durations 20
 
-test-browser: $(VENV)/.slow ## Walk through the web page in Chromium (not part of test-all until it passes again)
-	@$(PYTEST) -m walk
-
-test-all: $(VENV)/.slow test test-slow ## Run every test but the walk in the browser
+test-all: $(VENV)/.slow test test-slow ## Run every test
 
 lint: $(VENV)/.lint ## Check style, types and layers
 	@$(BIN)/ruff check .

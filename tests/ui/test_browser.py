@@ -17,7 +17,7 @@ from tests.servers.openai_server import OpenAIServer
 from tests.ui.served import CHROMIUM, Browser, ask, check_accessible, last_answer, open_citation, visiting
 from tests.ui.test_pages import zeros_pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.walk]
+pytestmark = pytest.mark.slow
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("streamlit")
 
