@@ -216,7 +216,7 @@ def test_a_model_streams_and_a_reload_loses_nothing(
 ) -> None:
     shutil.copytree(sample_index, tmp_path / "index")
     with (
-        OpenAIServer(reply=REPLY, key=None, chunk_delay=0.05) as model,
+        OpenAIServer(reply=REPLY, key=None, chunk_delay=0.4) as model,
         visiting(
             browser, tmp_path, "--index", "index", "--model", "compatible:test", "--max-cost", "0.5",
             RAG_BASE_URL=model.base_url, RAG_UI_PASSWORD="", RAG_PRICES=_prices(tmp_path),
