@@ -276,7 +276,10 @@ class _Run:
         self._workers.remove(worker)
         self._lost_in_a_row += 1
         if self._lost_in_a_row > _MOST_DEATHS + self._count:
-            raise _broken(error) from error
+            raise EngineError(
+                f"The Ray cluster loses one worker after another ({said(error)}): look at its logs, then run the same"
+                " command again to go on."
+            ) from error
         for reference in [ref for ref, call in self._calls.items() if call.worker is worker]:
             with suppress(RayError):  # what it had finished
                 self._take(reference)

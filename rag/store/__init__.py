@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rag.store.copying import CopyReport, copy_index
     from rag.store.filters import Filter
-    from rag.store.index import Index, open_cache, open_index
+    from rag.store.index import Index, open_index
     from rag.store.snapshot import DocumentStatus, PageProblem, ScoredChunk, ScoredPage, Snapshot, Totals
     from rag.store.spec import FORMAT_VERSION, IndexSpec
-    from rag.store.writer import EmbeddingCache, IndexWriter
+    from rag.store.writer import IndexWriter
 
 __all__ = [
     "FORMAT_VERSION",
     "CopyReport",
     "DocumentStatus",
-    "EmbeddingCache",
     "Filter",
     "Index",
     "IndexSpec",
@@ -32,13 +31,11 @@ __all__ = [
     "Snapshot",
     "Totals",
     "copy_index",
-    "open_cache",
     "open_index",
 ]
 
 _HOMES = {
     "CopyReport": "copying",
-    "EmbeddingCache": "writer",
     "FORMAT_VERSION": "spec",
     "Filter": "filters",
     "ScoredChunk": "snapshot",
@@ -51,7 +48,6 @@ _HOMES = {
     "Snapshot": "snapshot",
     "Totals": "snapshot",
     "copy_index": "copying",
-    "open_cache": "index",
     "open_index": "index",
 }
 

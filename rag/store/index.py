@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.store.backend import OpenIndex, open_backend
-from rag.store.creation import FILE
-from rag.store.database import SqliteDatabase
-from rag.store.postgres.location import driver, is_postgres, parse
-from rag.store.rows import Database
-from rag.store.spec import IndexSpec, read_state
-from rag.store.writer import EmbeddingCache, Notify
+from rag.store.spec import IndexSpec
+from rag.store.writer import Notify
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -60,24 +54,3 @@ def open_index(
     except BaseException:
         backend.close()
         raise
-
-
-@contextmanager
-def open_cache(location: str | Path) -> Iterator[EmbeddingCache]:
-    """The embedding cache of the index at `location`, without the writer's lock.
-
-    Raises IndexMissing, IndexMismatch, IndexDamaged, IndexReadOnly.
-    """
-    database: Database
-    if is_postgres(location):
-        driver()
-        from rag.store.postgres.database import WritingDatabase  # needs the extra
-
-        database = WritingDatabase(parse(str(location)))
-    else:
-        database = SqliteDatabase.open(Path(location) / FILE, writable=True)
-    try:
-        spec = read_state(database).spec
-        yield EmbeddingCache(database, spec.embedding_id, spec.dimension)
-    finally:
-        database.close()

@@ -40,11 +40,7 @@ class Publisher(Protocol):
 
 
 class EmbeddingCache:
-    """Unit vectors by text, of one model: that of the index, unless a copy is being made.
-
-    Entries are only ever added, and the same text twice is one entry, so that several processes may use the
-    cache at once, also while another one holds the writer's lock.
-    """
+    """Unit vectors by text, of one model: that of the index, unless a copy is being made. Nothing is ever removed."""
 
     def __init__(self, database: Database, embedding_id: str, dimension: int) -> None:
         self._database = database

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from rag.cli.index import command
 from rag.errors import IndexMismatch, UsageError
-from rag.store import Index, copy_index, open_cache, open_index
+from rag.store import Index, copy_index, open_index
 from rag.types import DocumentRecord, Page, Status
 from tests.kinds import BOTH_KINDS, stored_chunks
 from tests.store import corpus
@@ -134,14 +134,14 @@ def test_what_was_pruned_from_the_target_does_not_make_a_difference(
     report = copy_index(origin, location)
     assert report.same
     assert report.target.embeddings == 52
-    with open_cache(location) as cache:
+    with open_index(location) as index, index.writer() as cache:
         assert len(cache.cached_vectors(["mine", "and paid for"])) == 2
 
 
 def test_what_differs_is_told(origin: Path, location: Path | str) -> None:
     open_index(location, create=corpus.spec()).close()
     text = corpus.generated(12)[0].chunks[0].indexed_text
-    with open_cache(location) as cache:  # which is paid for, and kept
+    with open_index(location) as index, index.writer() as cache:  # which is paid for, and kept
         cache.cache_vectors([text], -corpus.embed([text]))
     asked = CliRunner().invoke(command, ["copy", str(origin), str(location), "--json"], standalone_mode=False)
     report = json.loads(asked.stdout)

@@ -24,7 +24,7 @@ from rag.errors import (
     UsageError,
 )
 from rag.providers.offline import disable_offline, enable_offline
-from rag.store import Filter, open_cache, open_index
+from rag.store import Filter, open_index
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
 from rag.store.postgres.schema import TABLES
@@ -263,8 +263,6 @@ def test_a_reader_reads_and_cannot_write(server: PostgresServer, location: str, 
         with pytest.raises(IndexReadOnly, match="by this user"), index.writer():
             pass
         assert PASSWORD not in index.location
-    with pytest.raises(IndexReadOnly), open_cache(url):
-        pass
     with pytest.raises(IndexReadOnly, match="cannot be made by this user"):
         open_index(server.url("other", user=reader, password=PASSWORD), create=corpus.spec())
 

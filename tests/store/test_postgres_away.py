@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from rag.errors import IndexDamaged, IndexError_, IndexLocked
-from rag.store import open_cache, open_index
+from rag.store import open_index
 from rag.store.postgres import failures
 from rag.store.postgres.connection import GenerationGone, PostgresWriterLock, connect
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
@@ -60,9 +60,6 @@ def test_a_writer_outlives_a_restart_between_any_two_statements(
             server.restart()
         assert index.snapshot().counts().chunks == 8
         assert index.verify() == []
-    with open_cache(location) as cache:
-        server.restart()
-        assert len(cache.cached_vectors(texts)) == 4
 
 
 def test_a_statement_of_its_own_is_done_once_whatever_the_restart_cuts_off(
@@ -233,29 +230,3 @@ def test_a_file_that_the_server_lacks(said: str, kind: type[IndexError_], words:
     assert type(error) is kind
     assert words in str(error)
     assert "stopped answering" not in str(error)
-
-
-# -- two at once --------------------------------------------------------------------------------------------
-
-
-def test_the_same_new_texts_in_opposite_order_do_not_lock_each_other_out(location: str) -> None:
-    open_index(location, create=corpus.spec()).close()
-    texts = [f"a new text {number}" for number in range(4000)]
-    vectors = corpus.embed(texts)
-    errors: list[Exception] = []
-    gate = threading.Barrier(2)
-
-    def remember(step: int) -> None:
-        try:
-            with open_cache(location) as cache:
-                gate.wait()
-                cache.cache_vectors(texts[::step], vectors[::step])
-        except IndexError_ as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=remember, args=(step,)) for step in (1, -1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []

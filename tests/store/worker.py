@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from rag.errors import RagError
-from rag.store import copy_index, open_cache, open_index
+from rag.store import copy_index, open_index
 from tests.store import corpus
 
 
@@ -99,14 +99,6 @@ def write_limited(location: str, limit: str) -> None:
         say(json.dumps({"error": type(error).__name__, "text": str(error)}))
 
 
-def remember(location: str, name: str, count: str) -> None:
-    """Put texts into the embedding cache one by one, and one that all such processes share."""
-    with open_cache(location) as cache:
-        for number in range(int(count)):
-            texts = [f"text {name}-{number}", "shared"]
-            cache.cache_vectors(texts, corpus.embed(texts))
-
-
 def copy(origin: str, target: str) -> None:
     """Copy an index, saying so for every step."""
 
@@ -120,7 +112,5 @@ def copy(origin: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    commands = {
-        f.__name__: f for f in (ingest, hold, replace_all, ask, ask_as_nobody, write_limited, remember, copy)
-    }
+    commands = {f.__name__: f for f in (ingest, hold, replace_all, ask, ask_as_nobody, write_limited, copy)}
     commands[sys.argv[1]](*sys.argv[2:])

@@ -15,7 +15,6 @@ from rag.store import rows
 from rag.store.keywords import KeywordField, tokeniser_id
 from rag.store.postgres import creation, search
 from rag.store.postgres.connection import (
-    DenseVector,
     GenerationGone,
     PostgresWriterLock,
     oldest_read,
@@ -281,7 +280,7 @@ class PostgresPublisher(Publisher):
         )
         self.database.execute_many(
             "INSERT INTO vectors (chunk, content, embedding) VALUES (?, ?, ?)",
-            ((chunk, content, DenseVector(self._vector(blob))) for chunk, blob in found),
+            ((chunk, content, self._vector(blob)) for chunk, blob in found),
         )
 
     def _vector(self, blob: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

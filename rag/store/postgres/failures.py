@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -27,38 +27,21 @@ class ServerStarting(ServerAway):
     """The server answers that it is starting or stopping."""
 
 
+# fmt: off
 _CONNECTING: tuple[tuple[str, type[IndexError_], str], ...] = (
-    (
-        r"password authentication failed|no password supplied|role .* does not exist|authentication failed",
-        IndexError_,
-        "refused the user or the password: check the user in --index, and PGPASSWORD or ~/.pgpass",
-    ),
-    (
-        r"database .* does not exist",
-        IndexMissing,
-        "has no such database: create it with `createdb NAME`, or correct --index",
-    ),
-    (
-        r"no pg_hba.conf entry|permission denied for database",
-        IndexError_,
-        "does not let this user into the database: ask its administrator for access",
-    ),
-    (
-        r"too many clients|too many connections|remaining connection slots",
-        IndexError_,
-        "has no connection free: try again later, or raise max_connections",
-    ),
-    (
-        r"starting up|shutting down|in recovery mode",
-        ServerStarting,
-        "is starting or stopping: try again in a moment",
-    ),
-    (
-        r"invalid (URI|connection option|integer|port)|missing \"=\"|definition of service|percent-encoded",
-        IndexError_,
-        "has an address that cannot be read: write postgresql://USER@HOST:5432/DATABASE",
-    ),
+    (r"password authentication failed|no password supplied|role .* does not exist|authentication failed", IndexError_,
+     "refused the user or the password: check the user in --index, and PGPASSWORD or ~/.pgpass"),
+    (r"database .* does not exist", IndexMissing,
+     "has no such database: create it with `createdb NAME`, or correct --index"),
+    (r"no pg_hba.conf entry|permission denied for database", IndexError_,
+     "does not let this user into the database: ask its administrator for access"),
+    (r"too many clients|too many connections|remaining connection slots", IndexError_,
+     "has no connection free: try again later, or raise max_connections"),
+    (r"starting up|shutting down|in recovery mode", ServerStarting, "is starting or stopping: try again in a moment"),
+    (r"invalid (URI|connection option|integer|port)|missing \"=\"|definition of service|percent-encoded", IndexError_,
+     "has an address that cannot be read: write postgresql://USER@HOST:5432/DATABASE"),
 )
+# fmt: on
 _ELSE = "cannot be reached ({why}): check that the server runs and that --index names its host and port"
 
 
@@ -98,83 +81,50 @@ def readable_errors(location: Location) -> Iterator[None]:
         raise IndexDamaged(f"{location.shown} is damaged: a row cannot be read ({error}); {FIX}.") from error
 
 
+# fmt: off
+_RESTORE = "is damaged ({why}): restore it from a backup, or run `rag ingest --rebuild PATH`"
+_STATEMENT: tuple[tuple[tuple[type[psycopg.Error], ...], type[IndexError_], str], ...] = (
+    ((errors.InsufficientPrivilege,), IndexReadOnly,
+     "does not let this user do that ({why}): use another user, or have the owner grant it"),
+    ((errors.UndefinedTable, errors.InvalidSchemaName), IndexMissing,
+     "holds no index: run `rag ingest FOLDER` first"),
+    ((errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedObject), IndexDamaged,
+     "is damaged ({why}); " + FIX),
+    ((errors.ReadOnlySqlTransaction,), IndexReadOnly,
+     "may be read but not written (a standby, or a read-only session): use the primary server"),
+    ((errors.LockNotAvailable, errors.DeadlockDetected), IndexLocked,
+     "is in use by another program ({why}): try again when it has finished"),
+    ((errors.QueryCanceled,), IndexError_,
+     "did not finish a statement, which the server or its administrator cancelled ({why}): run the same command "
+     "again; everything finished so far is kept"),
+    ((errors.DiskFull, errors.OutOfMemory, errors.ProgramLimitExceeded, errors.ConfigurationLimitExceeded),
+     IndexError_,
+     "could not be read or written ({why}): give the server more room, then run the same command again; "
+     "everything finished so far is kept"),
+    ((errors.DataCorrupted, errors.IndexCorrupted), IndexDamaged, _RESTORE),
+)
+_KEPT = "everything finished so far is kept"
+_LOST = "stopped answering ({why}): run the same command again when the server is back; " + _KEPT
+# fmt: on
+
+
 def translated(location: Location, error: psycopg.Error) -> Exception:
     """What a statement's error means to a person; mistakes of the caller stay what they are."""
-    if isinstance(error, errors.IntegrityError | errors.ProgrammingError):
-        return _of_statement(location, error)
-    return _of_server(location, error)
-
-
-def _of_statement(location: Location, error: psycopg.Error) -> Exception:
-    if isinstance(error, errors.InsufficientPrivilege):
-        why = _brief(location, error)
-        return IndexReadOnly(
-            f"{location.shown} does not let this user do that ({why}): use another user, or have the owner grant it."
-        )
-    if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
-        return IndexMissing(f"there is no index at {location.shown}: run `rag ingest FOLDER` first.")
-    if isinstance(error, errors.UndefinedColumn | errors.UndefinedFunction | errors.UndefinedObject):
-        return IndexDamaged(f"{location.shown} is damaged ({_brief(location, error)}); {FIX}.")
-    return error  # a mistake of the caller, not of the database
-
-
-_KINDS: tuple[
-    tuple[type[psycopg.Error] | tuple[type[psycopg.Error], ...], Callable[..., IndexError_], str], ...
-] = (
-    (
-        errors.ReadOnlySqlTransaction,
-        IndexReadOnly,
-        "may be read but not written (a standby, or a read-only session): use the primary server",
-    ),
-    (
-        (errors.LockNotAvailable, errors.DeadlockDetected),
-        IndexLocked,
-        "is in use by another program ({why}): try again when it has finished",
-    ),
-    (
-        errors.QueryCanceled,
-        IndexError_,
-        "did not finish a statement, which the server or its administrator cancelled ({why}): run the same command "
-        "again; everything finished so far is kept",
-    ),
-    (
-        (errors.DiskFull, errors.OutOfMemory, errors.ProgramLimitExceeded, errors.ConfigurationLimitExceeded),
-        IndexError_,
-        "could not be read or written ({why}): give the server more room, then run the same command again; "
-        "everything finished so far is kept",
-    ),
-    (
-        (errors.DataCorrupted, errors.IndexCorrupted),
-        IndexDamaged,
-        "is damaged ({why}): restore it from a backup, or run `rag ingest --rebuild PATH`",
-    ),
-)
-
-
-def _of_server(location: Location, error: psycopg.Error) -> Exception:
-    for kinds, make, words in _KINDS:
-        if isinstance(error, kinds):
-            return make(f"{location.shown} {words.format(why=_brief(location, error))}.")
-    if isinstance(error, errors.UndefinedFile):
-        return _of_file(location, error)
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return error  # a mistake of the caller
-    return ConnectionLost(
-        f"{location.shown} stopped answering ({_brief(location, error)}): run the same command again when the "
-        "server is back; everything finished so far is kept."
-    )
-
-
-def _of_file(location: Location, error: psycopg.Error) -> IndexError_:
-    """A file that the server lacks: pgvector's, which old servers tell so, or one of the database itself."""
     why = _brief(location, error)
-    if re.search(r"extension control file|\bvector\b", why):
-        return IndexError_(
-            f"the server of {location.shown} has no pgvector ({why}): install it, or use a server that brings it."
-        )
-    return IndexDamaged(
-        f"{location.shown} is damaged ({why}): restore it from a backup, or run `rag ingest --rebuild PATH`."
-    )
+    for kinds, make, words in _STATEMENT:
+        if isinstance(error, kinds):
+            return make(f"{location.shown} {words.format(why=why)}.")
+    if isinstance(
+        error, errors.UndefinedFile
+    ):  # pgvector's, which old servers tell so, or one of the database itself
+        if re.search(r"extension control file|\bvector\b", why):
+            return IndexError_(
+                f"the server of {location.shown} has no pgvector ({why}): install it, or use a server that brings it."
+            )
+        return IndexDamaged(f"{location.shown} {_RESTORE.format(why=why)}.")
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return error
+    return ConnectionLost(f"{location.shown} {_LOST.format(why=why)}.")
 
 
 def _brief(location: Location, error: psycopg.Error) -> str:

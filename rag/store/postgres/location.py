@@ -103,7 +103,8 @@ def _hosts(location: Location) -> list[str]:
 def driver() -> Any:
     """psycopg, imported when first needed. Raises MissingExtra."""
     try:
+        import pgvector  # noqa: F401
         import psycopg
     except ImportError:
-        raise MissingExtra("psycopg", "postgres", "an index in PostgreSQL") from None
+        raise MissingExtra("psycopg and pgvector", "postgres", "an index in PostgreSQL") from None
     return psycopg

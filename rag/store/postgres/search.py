@@ -6,16 +6,18 @@ Every vector is compared while they are few; an HNSW index answers beyond that.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import math
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
 
-import numpy as np
+from pgvector import SparseVector
 
 from rag.store.keywords import DIGITS as KEYWORD_DIGITS
 from rag.store.keywords import MAX_TERMS, page_head
-from rag.store.postgres.bm25 import Cut, Entry, KeywordQuery, Lengths, Term, norm_of
-from rag.store.postgres.connection import DenseVector, Integers, SparseVector, SparseVectors
 from rag.store.postgres.database import PostgresDatabase
 from rag.store.rows import Selection, Vectors
 from rag.store.vectors import DIGITS
@@ -97,7 +99,7 @@ def search_vectors(
     question: unit length, shape [dimension]. indexed: the HNSW index is there.
     """
     conditions, parameters = _vector_conditions(selection, hidden)
-    parameters |= {"question": DenseVector(question), "limit": k}
+    parameters |= {"question": question, "limit": k}
     few = selection is not None and _chunks(selection) <= EXACT_ROWS
     score = f"round(-(v.embedding <#> :question) * 1e{DIGITS})"
     if few or not indexed:
@@ -141,7 +143,7 @@ def _vector_conditions(selection: Selection | None, hidden: Sequence[int]) -> tu
     return (f"WHERE {' AND '.join(terms)}" if terms else ""), parameters
 
 
-# -- keywords ---------------------------------------------------------------------------------------------------
+# -- keywords -----------------------------------------------------------------------------------------------
 
 LONGEST_TERM = 200
 """Characters of a token that are kept as they are; of a longer one (a B-tree cannot hold any length) a digest."""
@@ -149,8 +151,31 @@ LONGEST_TERM = 200
 MOST_ENTRIES = 16_000
 """What pgvector's sparsevec can hold: a page with more different words is searched by its most frequent ones."""
 
-FIRST_LOOK = 1000
-"""Documents to look at before it is known what score the best reach."""
+LOOKED_AT_DOCUMENTS = 4000
+"""Documents that are scored for a question: those with its rarest words. XXX"""
+
+SPARSE_DIMENSION = 1_000_000_000
+"""The most that pgvector's sparsevec allows; positions are ids, so nothing is allocated for it."""
+
+K1 = 1.2
+B = 0.75
+
+
+def _rounded_length(code: int) -> int:
+    """The length that a byte stands for: exact to 40, then four significant bits (Lucene's SmallFloat.byte4ToInt)."""
+    free = 24
+    if code < free:
+        return code
+    bits, exponent = (code - free) & 7, ((code - free) >> 3) - 1
+    return free + (bits if exponent < 0 else (bits | 8) << exponent)
+
+
+LENGTHS = tuple(_rounded_length(code) for code in range(256))
+
+
+def norm_of(tokens: int) -> int:
+    """The byte for a length in tokens: the largest that stands for no more."""
+    return bisect_right(LENGTHS, tokens) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,16 +225,16 @@ def _add(database: PostgresDatabase, field: KeywordTable, content: int, texts: T
         f"INSERT INTO {field.table} (content, key, first, last, norm, tokens, entries, counts) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (content, key, first, last, norm_of(size), size, *_columns([ids[pair] for pair in counts]))
+            (content, key, first, last, norm_of(size), size, entries, _ones(entries))
             for key, first, last, size, counts in documents
+            for entries in (sorted(ids[pair] for pair in counts),)
         ),
     )
     _count_lengths(database, field, [size for *_, size, _ in documents])
 
 
-def _columns(entries: list[int]) -> tuple[Integers, SparseVector]:
-    places = np.sort(np.array(entries, np.int32))
-    return Integers(places), SparseVector(places, np.ones(len(places), np.float32))
+def _ones(entries: Sequence[int]) -> SparseVector:
+    return SparseVector(dict.fromkeys(entries, 1.0), SPARSE_DIMENSION)
 
 
 def _term(token: str) -> str:
@@ -304,6 +329,22 @@ def delete_keywords(database: PostgresDatabase) -> None:
 # -- searching ----------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A word of a question standing so many times in a document."""
+
+    id: int
+    times: int
+    documents: int
+    """How many hold it so."""
+    factor: float
+    """The word's weight in the question times its inverse document frequency times (1 + k1)."""
+
+    def score(self, dampening: float) -> float:
+        """What it adds to the score of a document whose length dampens so much."""
+        return self.factor * self.times / (self.times + dampening)
+
+
 def search_keywords(
     database: PostgresDatabase,
     field: KeywordTable,
@@ -312,12 +353,24 @@ def search_keywords(
     selection: Selection | None,
     hidden: Sequence[int],
 ) -> list[tuple[int, int, float]]:
-    """The `k` best by BM25 as (content, key, score), best first, equal scores by content and key."""
-    question = _question(database, field, weights)
-    if question is None:
+    """The `k` best by BM25 as (content, key, score), best first, equal scores by content and key.
+
+    A document is a sparse vector with a one for each pair of a term and how often it stands there (an entry). What an
+    entry adds to the score depends on the document's length, rounded to one byte as Lucene and Tantivy do; so a
+    question is one sparse vector for each length, and the inner product is the score (Robertson et al., "Okapi at
+    TREC-3", 1994, in Lucene's form). Only documents with one of the entries that add most are scored, at least
+    `LOOKED_AT_DOCUMENTS` when there are so many, and all when those of a filter do not suffice.
+    """
+    lengths = database.rows(
+        "SELECT norm, documents, tokens FROM keyword_lengths WHERE field = ? AND documents > 0",
+        (field.number,),
+    )
+    total, tokens = sum(row[1] for row in lengths), sum(row[2] for row in lengths)
+    entries = _entries(database, field, weights, total)
+    if not entries:
         return []
+    dampening = {norm: K1 * (1 - B + B * LENGTHS[norm] * total / tokens) for norm, _, _ in lengths}
     conditions, parameters = _conditions(selection, hidden)
-    by_length = question.weights()
     statement = (
         "WITH question AS (SELECT * FROM "
         "unnest(CAST(:norms AS smallint[]), CAST(:weights AS sparsevec[])) AS q (norm, weights)) "
@@ -326,42 +379,44 @@ def search_keywords(
         f"WHERE d.entries && CAST(:entries AS integer[]) {conditions} "
         "ORDER BY score DESC, d.content, d.key LIMIT :limit"
     )
-    weights_by_length = SparseVectors(
-        [SparseVector(*zip(*sorted(w.items()), strict=True)) for w in by_length.values()]
-    )
-    parameters |= {"norms": list(by_length), "weights": weights_by_length, "limit": k}
+    by_length = [
+        SparseVector({entry.id: entry.score(damp) for entry in entries}, SPARSE_DIMENSION)
+        for damp in dampening.values()
+    ]
+    parameters |= {"norms": list(dampening), "weights": by_length, "limit": k}
+    least = min(dampening.values())
+    best = sorted(entries, key=lambda entry: (-entry.score(least), entry.id))
+    counts = accumulate(entry.documents for entry in best)
+    looked_at = bisect_left(list(counts), max(LOOKED_AT_DOCUMENTS, 4 * k)) + 1
+    found: list[tuple[Any, ...]] = []
+    for kept in (best[:looked_at], best):
+        if len(found) < k:
+            found = database.rows(statement, {**parameters, "entries": [entry.id for entry in kept]})
+        if len(kept) == len(best):
+            break
+    return [(content, key, score / 10**KEYWORD_DIGITS) for content, key, score in found]
 
-    def look(cut: Cut) -> list[tuple[int, int, float]]:
-        found = database.rows(statement, {**parameters, "entries": Integers(cut.entries())})
-        return [(content, key, score / 10**KEYWORD_DIGITS) for content, key, score in found]
 
-    cut = question.likeliest(max(FIRST_LOOK, 4 * k))
-    found = look(cut)
-    wider = question.beating(found[-1][2] if len(found) == k else 0.0, cut)
-    return found if wider.kept_from == cut.kept_from else look(wider)
-
-
-def _question(
-    database: PostgresDatabase, field: KeywordTable, weights: Mapping[str, float]
-) -> KeywordQuery | None:
-    """What the words of a question weigh now; None when no document holds any of them."""
+def _entries(
+    database: PostgresDatabase, field: KeywordTable, weights: Mapping[str, float], total: int
+) -> list[Entry]:
+    """The entries of the rarest words of a question, among so many documents in all."""
     by_term = {_term(token): weight for token, weight in weights.items()}
-    found = database.rows(
+    known: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for term, *entry in database.rows(
         "SELECT term, id, times, documents FROM "
         "keyword_entries(CAST(:field AS smallint), CAST(:terms AS text[]))",
         {"field": field.number, "terms": list(by_term)},
-    )
-    terms: dict[str, Term] = {}
-    for term, number, times, documents in found:
-        terms.setdefault(term, Term(by_term[term])).entries.append(Entry(number, times, documents))
-    if not terms:
-        return None
-    rarest = sorted(terms, key=lambda term: (terms[term].documents, term))[:MAX_TERMS]
-    lengths = database.rows(
-        "SELECT norm, documents, tokens FROM keyword_lengths WHERE field = ?", (field.number,)
-    )
-    counted = Lengths({norm: documents for norm, documents, _ in lengths}, sum(row[2] for row in lengths))
-    return KeywordQuery([terms[term] for term in rarest], counted)
+    ):
+        known[term].append(tuple(entry))
+    documents = {term: sum(count for _, _, count in entries) for term, entries in known.items()}
+    rarest = sorted(known, key=lambda term: (documents[term], term))[:MAX_TERMS]
+    rarity = {
+        term: math.log(1 + (total - documents[term] + 0.5) / (documents[term] + 0.5)) for term in rarest
+    }
+    return [
+        Entry(*entry, by_term[term] * rarity[term] * (1 + K1)) for term in rarest for entry in known[term]
+    ]
 
 
 def _conditions(selection: Selection | None, hidden: Sequence[int]) -> tuple[str, dict[str, object]]:
