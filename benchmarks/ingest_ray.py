@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "ray.json"
 DIMENSION = 384
 BATCH = 16
-SECONDS_A_BATCH = 0.5
+SECONDS_A_BATCH = 1.0
 WORDS = (
     *("pier", "coal", "gulls", "ferry", "harbour", "light", "dredger", "customs"),
     *("crane", "rope", "anchor", "tide", "cargo", "sail", "keel", "mast"),
