@@ -3,8 +3,8 @@
 Rules come first. What they verify or contradict is not asked about, and a sentence that adds or drops a negation, a
 condition, a hedge, a quantity, an attribution or a superlative, or that states a figure which its quote lacks, is not
 asked about either: models say yes to those too easily. Of the rest the model says yes or no, in a short call for
-each: asked about several at once, a small model hardly tells true from false. Where its server gives probabilities,
-a yes must be a sure one.
+each: asked about several at once, a small model hardly tells true from false. A yes counts only when it is a sure
+one, by the probability that the server gives with it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Pair = tuple[str, str]
 Checker = Callable[[Sequence[Pair], str], Sequence[bool]]
 """Says of each pair, given the question, whether the quote states everything that the sentence states."""
 
-SURE = 0.85
-"""Probability of "yes" from which a yes counts, where it is known. With a model of 1.5 billion weights 7 of 11 true
-sentences passed, and of 136 false ones, 43 of which rules left to it, 3 (benchmarks/claims, half developed on)."""
+SURE = 0.9
+"""Probability of "yes" from which a yes counts: with a model of 1.5 billion weights it passes some 2 % of the false
+sentences in benchmarks/claims and a quarter of the true ones that rules leave open; at 0.85 5 to 6 %, and half."""
 TOP = 8
 """Most likely words whose probabilities are asked for: "yes", "Yes" and " yes" are three."""
 _GUARDS = (
@@ -53,7 +53,6 @@ _KO_GUARDS = tuple(
     )
 )
 _KO_FIGURE = re.compile(r"\d+(?:\.\d+)?")
-_WORD = re.compile(r"\b(?:yes|no)\b|예|네|아니", re.IGNORECASE)
 _YES, _NO = ("yes", "예", "네"), ("no", "아니", "아니오", "아니요")
 _SHORT = 6
 """Words from which a sentence is understood without its question."""
@@ -78,18 +77,17 @@ def _vetoed_korean(sentence: str, quote: str, question: str) -> bool:
     return bool(figures[0] - figures[1]) or guarded
 
 
-def read_verdict(reply: str, logprobs: Mapping[str, Any] | None) -> bool:
-    """Whether the model says yes. `logprobs` is what OpenAI's protocol gives with a reply: with it, surely yes.
+def read_verdict(logprobs: Mapping[str, Any] | None) -> bool:
+    """Whether the model surely says yes, by what OpenAI's protocol gives with a reply; False when it gives nothing.
 
-    The first yes or no of the reply counts; without one the answer is no.
+    The first yes or no of the reply counts.
     """
     for token in (logprobs or {}).get("content") or ():
         if token["token"].strip().casefold() in (*_YES, *_NO):
             likely = token.get("top_logprobs") or [token]
             yes, no = _weight(likely, _YES), _weight(likely, _NO)
             return yes > 0 and yes >= SURE * (yes + no)
-    found = _WORD.search(reply)
-    return found is not None and found[0].casefold() in _YES
+    return False
 
 
 def _weight(likely: Sequence[Mapping[str, Any]], chosen: Sequence[str]) -> float:

@@ -239,6 +239,8 @@ def describe(
         "rerank": settings.rerank,
         "rerank_depth": settings.rerank_depth if settings.rerank is not None else None,
         "strict": settings.strict or None,
+        "check": None if settings.check == "model" or template is None else settings.check,
+        "vision": settings.vision or None,
         "where": list(where) or None,
         "index": settings.shown_index,
         "index_generation": index.generation,

@@ -163,7 +163,7 @@ class Generator:
             reply = chain.invoke(
                 prompt.values(sentence=asked_as(sentence, question), quote=line(quote)), config
             )
-            return read_verdict(reply.text, reply.response_metadata.get("logprobs"))
+            return read_verdict(reply.response_metadata.get("logprobs"))
 
         # a model in this process shares its cores between calls
         parallel = 1 if self.model.spec.startswith(("gguf:", "hf:")) else _CHECKS_AT_ONCE

@@ -93,11 +93,24 @@ def open_checker(
 ) -> Generator | None:
     """The chat model that checks what rules leave open: the one that answers, another, or none.
 
-    Raises what `chat_model` raises for the model that the setting `check` names.
+    A model that tells no probabilities checks nothing. Raises MissingCapability when it is the one that the setting
+    `check` names, and what `chat_model` raises for it.
     """
-    if settings.check in ("model", "off"):
-        return generator if settings.check == "model" else None
-    return Generator(chat_model(settings.check, settings, meter=meter, notify=notify), settings)
+    if settings.check == "off" or (settings.check == "model" and generator is None):
+        return None
+    named = settings.check != "model"
+    checker = (
+        Generator(chat_model(settings.check, settings, meter=meter, notify=notify), settings)
+        if named or generator is None
+        else generator
+    )
+    if "logprobs" in checker.model.guards.capabilities.parameters:
+        return checker
+    if named:
+        raise MissingCapability(
+            f"{settings.check} tells no probabilities of its words: name another --check."
+        )
+    return None
 
 
 def _fitted(index: Index, settings: Settings, notify: Callable[[str], None]) -> float:

@@ -186,7 +186,7 @@ def checked_reply(request: Request) -> str:
     ("confidence", "check", "calls", "reason"),
     [
         (0.97, "model", 2, "checked_by_model"),
-        (None, "model", 2, "checked_by_model"),
+        (None, "model", 2, "not_told_by_code"),
         (0.6, "model", 2, "not_told_by_code"),
         (0.97, "openai:gpt-4o", 2, "checked_by_model"),
         (0.97, "off", 1, "not_told_by_code"),
