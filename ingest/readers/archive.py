@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +13,8 @@ from rag.types import Status
 
 OLE_HEADER = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """A compound file; as an OOXML file it is one that was encrypted, else the older binary format under a new name."""
+DAMAGED_PARTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+"""What reading a part of a damaged archive raises."""
 _MOST_ENTRIES = 20_000
 _EXPANSION = 100
 """Times that a large part may grow when it is unpacked. XML seldom grows thirtyfold, a bomb a thousandfold."""
@@ -44,7 +48,7 @@ def open_archive(path: Path, kind: str, options: ReadOptions) -> zipfile.ZipFile
         raise NotReadable(Status.DAMAGED, f"not a file of {kind}, or a damaged one") from error
     try:
         _check(archive, options)
-    except zipfile.BadZipFile as error:
+    except DAMAGED_PARTS as error:
         archive.close()
         raise NotReadable(Status.DAMAGED, f"not a file of {kind}, or a damaged one") from error
     except BaseException:

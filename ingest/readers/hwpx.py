@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from ingest.options import ReadOptions
 from ingest.raw import RawDocument
-from ingest.readers.archive import NotReadable, local, open_archive, parse_xml
+from ingest.readers.archive import DAMAGED_PARTS, NotReadable, local, open_archive, parse_xml
 from ingest.readers.colours import hex_colour
 from ingest.readers.hangul import (
     NEAR_WHITE,
@@ -45,7 +45,7 @@ def read_hwpx(path: Path, options: ReadOptions) -> RawDocument:
     with open_archive(path, "Hangul", options) as archive:
         try:
             return _read(archive, options)
-        except (KeyError, BadZipFile, EOFError) as error:
+        except (KeyError, *DAMAGED_PARTS) as error:
             raise NotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one") from error
 
 

@@ -178,6 +178,10 @@ def _deflated(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
+_FAT_SECTORS = 3
+"""Each keeps track of 64 KiB."""
+
+
 def compound_file(streams: dict[str, bytes], storage: str, inner: dict[str, bytes]) -> bytes:
     """A compound file (MS-CFB, version 3) of streams beside one storage; streams are padded past the mini stream."""
     names = [*streams, storage, *inner]
@@ -186,15 +190,15 @@ def compound_file(streams: dict[str, bytes], storage: str, inner: dict[str, byte
         for data in (*streams.values(), *inner.values())
     ]
     directory_sectors = -(-(len(names) + 1) // 4)
-    fat = [0xFFFFFFFD]
-    fat += [number + 2 for number in range(directory_sectors - 1)] + [0xFFFFFFFE]
+    fat = [0xFFFFFFFD] * _FAT_SECTORS
+    fat += [len(fat) + number + 1 for number in range(directory_sectors - 1)] + [0xFFFFFFFE]
     starts: list[int] = []
     for data in contents:
         first, count = len(fat), len(data) // 512
         starts.append(first)
         fat += [first + i + 1 for i in range(count - 1)] + [0xFFFFFFFE]
-    assert len(fat) <= 128
-    fat += [0xFFFFFFFF] * (128 - len(fat))
+    assert len(fat) <= 128 * _FAT_SECTORS
+    fat += [0xFFFFFFFF] * (128 * _FAT_SECTORS - len(fat))
     place = len(streams) + 1  # of the storage among the entries
     entries = [_entry("Root Entry", 5, child=1)]
     numbered = dict(zip([*streams, *inner], zip(starts, map(len, contents), strict=True), strict=True))
@@ -209,9 +213,10 @@ def compound_file(streams: dict[str, bytes], storage: str, inner: dict[str, byte
     head = (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<5H", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
     )
-    head += struct.pack("<9I", 0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0) + struct.pack("<I", 0)
+    head += struct.pack("<9I", 0, _FAT_SECTORS, _FAT_SECTORS, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
+    head += struct.pack(f"<{_FAT_SECTORS}I", *range(_FAT_SECTORS))
     head += b"\xff" * (512 - len(head))
-    return head + struct.pack("<128I", *fat) + directory + b"".join(contents)
+    return head + struct.pack(f"<{len(fat)}I", *fat) + directory + b"".join(contents)
 
 
 def _entry(name: str, kind: int, following: int = 0xFFFFFFFF, **given: int) -> bytes:
