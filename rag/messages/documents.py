@@ -169,4 +169,30 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "reason.hidden_characters": ("{count} characters (style)", "{count}자(서식)"),
     "reason.hidden_only_word": ("nothing but text that Word hides", "Word에서 숨긴 글뿐임"),
     "reason.hidden_only_html": ("nothing but text that a browser hides", "브라우저에서 보이지 않는 글뿐임"),
+    # errors that users meet most
+    "error.no_path": (
+        "{path} does not exist: give a folder or a file.",
+        "{path}이(가) 없습니다. 폴더나 파일을 지정하세요.",
+    ),
+    "error.no_index": (
+        "there is no index at {index}: run `rag ingest FOLDER` first.",
+        "{index}에 색인이 없습니다. 먼저 `rag ingest 폴더`를 실행하세요.",
+    ),
+    "error.locked": (
+        "the index {index} is being written by {holder}: try again when it has finished.",
+        "{holder}이(가) 색인 {index}에 쓰고 있습니다. 끝난 뒤에 다시 실행하세요.",
+    ),
+    "error.key": (
+        "{spec} needs a key: set {name}, or choose another model with --model.",
+        "{spec}에는 키가 필요합니다. {name}을(를) 설정하거나 --model로 다른 모델을 고르세요.",
+    ),
+    "error.path": ("{path} cannot be used: {why}.", "{path}을(를) 쓸 수 없습니다: {why}."),
+    "error.command": (
+        "There is no command {name}: /help lists those that exist.",
+        "{name}이라는 명령은 없습니다. /help로 명령을 볼 수 있습니다.",
+    ),
+    "error.extra": (
+        "{purpose} needs {package}: install it with `pip install 'pagequote[{extra}]'`.",
+        "{purpose}에는 {package}이(가) 필요합니다. `pip install 'pagequote[{extra}]'`로 설치하세요.",
+    ),
 }
