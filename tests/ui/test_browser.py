@@ -216,7 +216,7 @@ def test_a_model_streams_and_a_reload_loses_nothing(
 ) -> None:
     shutil.copytree(sample_index, tmp_path / "index")
     with (
-        OpenAIServer(reply=REPLY, key=None, chunk_delay=0.4) as model,
+        OpenAIServer(reply=REPLY, key=None, chunk_delay=0.2) as model,
         visiting(
             browser, tmp_path, "--index", "index", "--model", "compatible:test", "--max-cost", "0.5",
             RAG_BASE_URL=model.base_url, RAG_UI_PASSWORD="", RAG_PRICES=_prices(tmp_path),
@@ -249,6 +249,7 @@ def test_a_model_streams_and_a_reload_loses_nothing(
         assert len(_asked(model)) == 2
         page.get_by_text("Settings", exact=True).first.click()
         page.get_by_role("tab", name="Cost").click()
+        page.locator('[data-testid="stMetricValue"]').nth(2).wait_for()
         spent = page.locator('[data-testid="stMetricValue"]').all_inner_texts()
         assert spent[0] == spent[1] != "$0.0000"
         assert spent[2] == "$0.5"
