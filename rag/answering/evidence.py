@@ -3,13 +3,13 @@
 The score is a logistic function of a few signals, each of which looks for what was asked: the words of the question
 without those that only ask, the words of it that the title does not hold, the kind of value, and that it is the same
 model, year or month. Its constants come from the regression of `benchmarks/fit_evidence.py` over signals that were
-computed outside it, for half the questions of a set about English Wikipedia pages and for small collections of manuals, rules and minutes in both languages: answerable questions against questions
-without an answer, questions whose document was left out, and, counting less, questions whose answering sentences were
-taken out. The bias was then raised by a half, by eye, to decline fewer questions.
+computed outside it, for half the questions of a set about English Wikipedia pages and for small collections of
+manuals, rules and minutes in both languages: answerable questions against questions without an answer, questions
+whose document was left out, and, counting less, questions whose answering sentences were taken out. The bias was then raised by a half, by eye, to decline fewer questions.
 
 What one half means depends on the questions. Of those about another document 1 to 10 % reach it; of those about the
-right thing that ask what its document does not say, from one in ten to more than one in three. `rag calibrate` fits the threshold
-to an index.
+right thing that ask what its document does not say, from one in ten to more than one in three. `rag calibrate` fits
+the threshold to an index.
 """
 
 from __future__ import annotations
