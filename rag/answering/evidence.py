@@ -5,7 +5,8 @@ without those that only ask, the words of it that the title does not hold, the k
 model, year or month. Its constants come from the regression of `benchmarks/fit_evidence.py` over signals that were
 computed outside it, for half the questions of a set about English Wikipedia pages and for small collections of
 manuals, rules and minutes in both languages: answerable questions against questions without an answer, questions
-whose document was left out, and, counting less, questions whose answering sentences were taken out. The bias was then raised by a half, by eye, to decline fewer questions.
+whose document was left out, and, counting less, questions whose answering sentences were taken out. The bias was then
+raised by a half, by eye, to decline fewer questions.
 
 What one half means depends on the questions. Of those about another document 1 to 10 % reach it; of those about the
 right thing that ask what its document does not say, from one in ten to more than one in three. `rag calibrate` fits
