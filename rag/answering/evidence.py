@@ -61,11 +61,12 @@ class Signals:
     measure: float = 0.0
     """Whether the best sentence has a value of the measure asked for (1) or not (0); 0.5 when none is asked for."""
     lacking: float = 0.0
-    """Whether an amount, a count or a time is asked for and the best sentence has none."""
+    """Whether an amount, a count or a time is asked for and the best sentence has none, or no passage names what is
+    to be counted."""
     other: float = 0.0
     """Whether the best sentence is about another model, year or month than the question."""
     missing: float = 0.0
-    """Share of the question's words that stand in no passage; 1 when the thing to be counted is in none."""
+    """Share of the question's words that stand in no passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,6 @@ def assess(
         return Assessment(0.0, Signals(), tuple(question.split()))
     ranked = rank(analysed, found, passages, embed_tokens=embed_tokens)
     missing, share = _missing(analysed, passages)
-    share = 1.0 if _counts_another_thing(analysed, passages) else share
     signals = signals_of(analysed, found, passages, ranked[0], share)
     return Assessment(
         score(signals, WORDS if embed_tokens is None else CLOSE), signals, missing, tuple(ranked)
@@ -157,7 +157,9 @@ def signals_of(
         said=_said(question, best),
         margin=_margin(passages),
         measure=best.features.measure,
-        lacking=float(lacks_value(question, best.candidate.text)),
+        lacking=float(
+            lacks_value(question, best.candidate.text) or _counts_another_thing(question, passages)
+        ),
         other=best.features.other,
         missing=missing if same else 0.0,
     )

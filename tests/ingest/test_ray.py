@@ -114,7 +114,7 @@ def test_two_nodes_make_the_index_of_one_machine(
     assert content_of(tmp_path / "index") == content
     assert set(ingest.server.bill.texts.values()) == {1}
     assert report["chunks"]["embedded"] == texts - 1  # the server was also asked for its dimension
-    again = ingest.run(tmp_path / "index")
+    again = ingest.run(tmp_path / "index", code=3)  # broken.pdf is not searchable still
     assert (again["unchanged"], again["files"]) == (len(content), [])
 
 
@@ -166,7 +166,7 @@ def test_the_budget_holds_for_all_workers_together(
     paid = set(ingest.server.bill.texts)
     (line,) = UsageLog(tmp_path / "index" / FILE_NAME).summary("command")
     assert line.cost_usd == pytest.approx(spent)
-    ingest.run(tmp_path / "index", "--max-cost", "50", engine="local")
+    ingest.run(tmp_path / "index", "--max-cost", "50", engine="local", code=3)
     assert set(ingest.server.bill.texts.values()) == {1}
     assert paid < set(ingest.server.bill.texts)
     assert content_of(tmp_path / "index") == whole[0]
