@@ -13,7 +13,7 @@ from ingest.discovery import Format
 from ingest.options import ReadOptions
 from ingest.pdf.document import Tell, read_pdf
 from ingest.raw import RawDocument
-from ingest.readers.archive import NotReadable
+from ingest.readers.archive import ArchiveNotReadable
 from ingest.readers.files import read_file
 from rag.types import Chunk, Page, Status, Table
 
@@ -51,7 +51,7 @@ def read(job: ReadJob, options: ReadOptions, tell: Tell) -> Reading:
         raw = _raw(job, options, tell)
     except OSError as error:
         return Reading(Status.UNREADABLE, error.strerror or "cannot be read")
-    except NotReadable as error:
+    except ArchiveNotReadable as error:
         return Reading(error.status, str(error))
     except (ValueError, RecursionError) as error:
         return Reading(Status.DAMAGED, str(error) or "cannot be understood")

@@ -17,7 +17,7 @@ CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 """The variable of the conventions that puts texts into spans, when it is `true`."""
 
 
-class Span:
+class TracedSpan:
     """A span that is open; does nothing where nobody traces."""
 
     def __init__(self, span: Any = None) -> None:
@@ -45,16 +45,16 @@ class Span:
             self._span.end()
 
 
-def started(name: str, **attributes: Any) -> Span:
+def started(name: str, **attributes: Any) -> TracedSpan:
     """A span that the caller ends; it does not become the parent of others."""
     api = sys.modules.get("opentelemetry.trace")
-    span = Span(None if api is None else api.get_tracer("pagequote").start_span(name))
+    span = TracedSpan(None if api is None else api.get_tracer("pagequote").start_span(name))
     span.set(**attributes)
     return span
 
 
 @contextmanager
-def span(name: str, **attributes: Any) -> Iterator[Span]:
+def span(name: str, **attributes: Any) -> Iterator[TracedSpan]:
     """A span around the block, the parent of those that begin in it."""
     opened = started(name, **attributes)
     api = sys.modules.get("opentelemetry.trace")

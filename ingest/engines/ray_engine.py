@@ -25,7 +25,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from ingest.embedding import Embedder, TooManyFailures
 from ingest.engines.ray_cluster import Cluster, connected, said
-from ingest.engines.ray_worker import Embedded, Worker, WorkerSetup
+from ingest.engines.ray_worker import EmbeddedTexts, Worker, WorkerSetup
 from ingest.engines.work import Work
 from ingest.reading import Reading, ReadJob
 from rag import __version__
@@ -254,7 +254,7 @@ class _Run:
         if document is not None:
             self._embedder.add(document)
 
-    def _take_vectors(self, call: _Call, done: Embedded) -> None:
+    def _take_vectors(self, call: _Call, done: EmbeddedTexts) -> None:
         self._lost_in_a_row = 0
         meter = self._work.target.meter
         for spec, usage in done.usage.by_model.items():

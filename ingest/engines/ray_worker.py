@@ -50,7 +50,7 @@ class WorkerSetup:
 
 
 @dataclass(slots=True)
-class Embedded:
+class EmbeddedTexts:
     """What became of a block of texts."""
 
     places: list[int] = field(default_factory=list)
@@ -102,9 +102,9 @@ class Worker:
             return f"{socket.gethostname()} cannot read it: {error}"
         return ""
 
-    def embed(self, texts: Sequence[str], budget: float) -> Embedded:
+    def embed(self, texts: Sequence[str], budget: float) -> EmbeddedTexts:
         """Vectors of texts as far as they can be had for so many US dollars."""
-        done = Embedded()
+        done = EmbeddedTexts()
 
         def keep(places: Sequence[int], vectors: Any) -> None:
             done.places += places

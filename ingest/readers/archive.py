@@ -24,7 +24,7 @@ _MEMORY_SHARE = 4
 _PROLOGUE = 4096
 
 
-class NotReadable(ValueError):
+class ArchiveNotReadable(ValueError):
     """A file that is not read, with the status that says why."""
 
     def __init__(self, status: Status, reason: str) -> None:
@@ -35,22 +35,24 @@ class NotReadable(ValueError):
 def open_archive(path: Path, kind: str, options: ReadOptions) -> zipfile.ZipFile:
     """The archive of an office file, checked; `kind` names it in the reason ("Word").
 
-    Raises NotReadable: encrypted, too large when unpacked, damaged, or with a document type in its XML, by which a
-    file could pull in others; OSError.
+    Raises ArchiveNotReadable: encrypted, too large when unpacked, damaged, or with a document type in its XML, by
+    which a file could pull in others; OSError.
     """
     with path.open("rb") as file:
         begins = file.read(len(OLE_HEADER))
     if begins == OLE_HEADER:
-        raise NotReadable(Status.ENCRYPTED, f"encrypted, or an older {kind} file: save it without a password")
+        raise ArchiveNotReadable(
+            Status.ENCRYPTED, f"encrypted, or an older {kind} file: save it without a password"
+        )
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise NotReadable(Status.DAMAGED, f"not a file of {kind}, or a damaged one") from error
+        raise ArchiveNotReadable(Status.DAMAGED, f"not a file of {kind}, or a damaged one") from error
     try:
         _check(archive, options)
     except DAMAGED_PARTS as error:
         archive.close()
-        raise NotReadable(Status.DAMAGED, f"not a file of {kind}, or a damaged one") from error
+        raise ArchiveNotReadable(Status.DAMAGED, f"not a file of {kind}, or a damaged one") from error
     except BaseException:
         archive.close()
         raise
@@ -62,15 +64,15 @@ def _check(archive: zipfile.ZipFile, options: ReadOptions) -> None:
     unpacked = sum(entry.file_size for entry in entries if _is_xml(entry.filename))
     grown = any(e.file_size > max(_MATTERS, _EXPANSION * e.compress_size) for e in entries)
     if len(entries) > _MOST_ENTRIES or unpacked > options.memory_mib * MIB // _MEMORY_SHARE or grown:
-        raise NotReadable(Status.TOO_LARGE, "too large when it is unpacked")
+        raise ArchiveNotReadable(Status.TOO_LARGE, "too large when it is unpacked")
     for entry in entries:
         if entry.flag_bits & 1:
-            raise NotReadable(Status.ENCRYPTED, "encrypted: save it without a password")
+            raise ArchiveNotReadable(Status.ENCRYPTED, "encrypted: save it without a password")
         if _is_xml(entry.filename):
             with archive.open(entry) as part:
                 prologue = part.read(_PROLOGUE).replace(b"\0", b"")
             if b"<!DOCTYPE" in prologue or b"<!ENTITY" in prologue:
-                raise NotReadable(
+                raise ArchiveNotReadable(
                     Status.DAMAGED, "its XML declares a document type, which office files never do"
                 )
 

@@ -17,7 +17,7 @@ from rag.types import Status
 
 
 def read_docx(path: Path, options: ReadOptions | None = None) -> RawDocument:
-    """The document, laid out as pages. Raises NotReadable, ValueError when the file is not a DOCX."""
+    """The document, laid out as pages. Raises ArchiveNotReadable, ValueError when the file is not a DOCX."""
     import docx
 
     options = options or ReadOptions()

@@ -29,7 +29,7 @@ _BINARY = 0.1
 def read_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
     """Read a file that is no PDF.
 
-    Raises OSError, NotReadable, ValueError for a damaged file.
+    Raises OSError, ArchiveNotReadable, ValueError for a damaged file.
     """
     if not path.stat().st_size:
         return RawDocument(status=Status.EMPTY, reason="the file is empty")

@@ -22,7 +22,7 @@ NEAR_WHITE = 0xF0
 _HEADING_STYLES = ("개요", "제목", "outline", "heading", "title")
 
 
-class Place(Enum):
+class TextPlace(Enum):
     """Where paragraphs stand that are not in the running text."""
 
     BOX = "text box, caption"
@@ -31,7 +31,7 @@ class Place(Enum):
 
 
 @dataclass(slots=True)
-class Paragraph:
+class HangulParagraph:
     """A paragraph with what is anchored in it."""
 
     text: str
@@ -43,20 +43,20 @@ class Paragraph:
 class Inner:
     """Paragraphs that stand apart from the running text."""
 
-    place: Place
-    paragraphs: list[Paragraph]
+    place: TextPlace
+    paragraphs: list[HangulParagraph]
 
 
 @dataclass(slots=True)
 class Grid:
     """A table: (row, column, rows, columns, paragraphs) of each cell, counted from 0."""
 
-    cells: list[tuple[int, int, int, int, list[Paragraph]]]
+    cells: list[tuple[int, int, int, int, list[HangulParagraph]]]
     head_rows: int = 0
 
 
 @dataclass(slots=True)
-class Counts:
+class HangulCounts:
     """What was found besides the text that a reader sees: characters, and deletions of tracked changes."""
 
     hidden: int = 0
@@ -68,7 +68,9 @@ def is_heading_style(name: str) -> bool:
     return name.strip().casefold().startswith(_HEADING_STYLES)
 
 
-def document_of(sections: Sequence[Sequence[Paragraph]], counts: Counts, *, kept: bool) -> RawDocument:
+def document_of(
+    sections: Sequence[Sequence[HangulParagraph]], counts: HangulCounts, *, kept: bool
+) -> RawDocument:
     """The sections as pages: each with its notes at its end, headers and footers once."""
     document = RawDocument()
     seen: set[str] = set()
@@ -91,12 +93,12 @@ def document_of(sections: Sequence[Sequence[Paragraph]], counts: Counts, *, kept
     return document
 
 
-def _section(paragraphs: Sequence[Paragraph], seen: set[str]) -> list[Line]:
+def _section(paragraphs: Sequence[HangulParagraph], seen: set[str]) -> list[Line]:
     """The lines of a section; `seen` are those of headers and footers that came before."""
     apart: list[Inner] = []
     lines = list(_lines(paragraphs, apart))
-    while notes := [inner for inner in apart if inner.place is Place.NOTE]:
-        apart = [inner for inner in apart if inner.place is not Place.NOTE]
+    while notes := [inner for inner in apart if inner.place is TextPlace.NOTE]:
+        apart = [inner for inner in apart if inner.place is not TextPlace.NOTE]
         lines += [line for note in notes for line in _lines(note.paragraphs, apart)]
     for line in (line for margin in apart for line in _lines(margin.paragraphs, [])):
         if line.text not in seen and any(map(str.isalpha, line.text)):
@@ -106,7 +108,7 @@ def _section(paragraphs: Sequence[Paragraph], seen: set[str]) -> list[Line]:
     return lines
 
 
-def _lines(paragraphs: Sequence[Paragraph], apart: list[Inner]) -> Iterator[Line]:
+def _lines(paragraphs: Sequence[HangulParagraph], apart: list[Inner]) -> Iterator[Line]:
     """The lines of paragraphs with their tables and text boxes; notes, headers and footers go to `apart`."""
     for paragraph in paragraphs:
         if paragraph.text.strip():
@@ -114,7 +116,7 @@ def _lines(paragraphs: Sequence[Paragraph], apart: list[Inner]) -> Iterator[Line
         for inner in paragraph.inner:
             if isinstance(inner, Grid):
                 yield from _table(inner, apart)
-            elif inner.place is Place.BOX:
+            elif inner.place is TextPlace.BOX:
                 yield from _lines(inner.paragraphs, apart)
             else:
                 apart.append(inner)

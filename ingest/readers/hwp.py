@@ -15,15 +15,15 @@ from typing import Any
 
 from ingest.options import MIB, ReadOptions
 from ingest.raw import RawDocument
-from ingest.readers.archive import OLE_HEADER, NotReadable
+from ingest.readers.archive import OLE_HEADER, ArchiveNotReadable
 from ingest.readers.hangul import (
     NEAR_WHITE,
     TINY,
-    Counts,
     Grid,
+    HangulCounts,
+    HangulParagraph,
     Inner,
-    Paragraph,
-    Place,
+    TextPlace,
     document_of,
     is_heading_style,
 )
@@ -39,7 +39,12 @@ _SIGNATURE = b"HWP Document File"
 _CHARS = frozenset({0, 10, 13, *range(24, 32)})
 """Control characters of one code unit; the others below 32 take eight."""
 _LETTERS = {9: "\t", 10: "\n", 24: "-", 30: " ", 31: " "}
-_PLACES = {b"fn  ": Place.NOTE, b"en  ": Place.NOTE, b"head": Place.MARGIN, b"foot": Place.MARGIN}
+_PLACES = {
+    b"fn  ": TextPlace.NOTE,
+    b"en  ": TextPlace.NOTE,
+    b"head": TextPlace.MARGIN,
+    b"foot": TextPlace.MARGIN,
+}
 _SHARE = 8
 """Part of the memory limit that one stream may take when it is unpacked: its records take several times that."""
 _DEEPEST = 60
@@ -47,7 +52,7 @@ _DEEPEST = 60
 
 
 def read_hwp(path: Path, options: ReadOptions) -> RawDocument:
-    """The document; a file of the other Hangul format under this name, too. Raises NotReadable."""
+    """The document; a file of the other Hangul format under this name, too. Raises ArchiveNotReadable."""
     import olefile
 
     with path.open("rb") as file:
@@ -55,27 +60,29 @@ def read_hwp(path: Path, options: ReadOptions) -> RawDocument:
     if begins.startswith(b"PK\x03\x04"):
         return read_hwpx(path, options)
     if begins == _VERSION_3:
-        raise NotReadable(Status.UNSUPPORTED, "an HWP file of version 3: save it as HWPX")
+        raise ArchiveNotReadable(Status.UNSUPPORTED, "an HWP file of version 3: save it as HWPX")
     if not begins.startswith(OLE_HEADER):
-        raise NotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one")
+        raise ArchiveNotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one")
     try:
         with olefile.OleFileIO(str(path)) as file:
             return _read(file, options)
-    except (NotReadable, MemoryError, RecursionError):
+    except (ArchiveNotReadable, MemoryError, RecursionError):
         raise
     except Exception as error:  # olefile raises whatever a damaged directory makes it stumble over
-        raise NotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one") from error
+        raise ArchiveNotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one") from error
 
 
 def _read(file: Any, options: ReadOptions) -> RawDocument:
     header = file.openstream("FileHeader").read(256)
     if not header.startswith(_SIGNATURE) or len(header) < 40:
-        raise NotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one")
+        raise ArchiveNotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one")
     (flags,) = struct.unpack_from("<I", header, 36)
     if flags & _PASSWORD:
-        raise NotReadable(Status.ENCRYPTED, "encrypted: save it without a password")
+        raise ArchiveNotReadable(Status.ENCRYPTED, "encrypted: save it without a password")
     if flags & _DISTRIBUTION:
-        raise NotReadable(Status.ENCRYPTED, "encrypted, a distribution copy: save it as an ordinary document")
+        raise ArchiveNotReadable(
+            Status.ENCRYPTED, "encrypted, a distribution copy: save it as an ordinary document"
+        )
     limit = options.memory_mib * MIB // _SHARE
 
     def records(name: str) -> list[_Record]:
@@ -87,7 +94,7 @@ def _read(file: Any, options: ReadOptions) -> RawDocument:
         for entry in file.listdir()
         if len(entry) == 2 and entry[0] == "BodyText" and entry[1][:7] == "Section" and entry[1][7:].isdigit()
     )
-    reader = _SectionReader(records("DocInfo"), options.keep_hidden_text)
+    reader = _RecordReader(records("DocInfo"), options.keep_hidden_text)
     sections = [list(reader.paragraphs(records(f"BodyText/Section{number}"))) for number in numbers]
     document = document_of(sections, reader.counts, kept=options.keep_hidden_text)
     with suppress(Exception):  # title and author are worth no document
@@ -97,11 +104,11 @@ def _read(file: Any, options: ReadOptions) -> RawDocument:
 
 
 def _unpacked(data: bytes, limit: int) -> bytes:
-    """Raises NotReadable beyond `limit` bytes, ValueError for damaged data (zlib's error is one of olefile's)."""
+    """Raises ArchiveNotReadable beyond `limit` bytes, ValueError for damaged data (as olefile raises)."""
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     unpacked = unpacker.decompress(data, limit)
     if unpacker.unconsumed_tail:
-        raise NotReadable(Status.TOO_LARGE, "too large when it is unpacked")
+        raise ArchiveNotReadable(Status.TOO_LARGE, "too large when it is unpacked")
     return unpacked
 
 
@@ -135,25 +142,25 @@ def _tree(data: bytes) -> list[_Record]:
     return roots
 
 
-class _SectionReader:
+class _RecordReader:
     """Reads sections with the looks that the document's head defines."""
 
     def __init__(self, head: Sequence[_Record], keep_hidden: bool) -> None:
-        self.counts = Counts()
+        self.counts = HangulCounts()
         self._keep_hidden = keep_hidden
         flat = [record for root in head for record in (root, *root.children)]
         self._unseen = [_is_unseen(record.data) for record in flat if record.tag == _CHAR_SHAPE]
         self._headings = [_is_heading(record.data) for record in flat if record.tag == _STYLE]
 
-    def paragraphs(self, records: Sequence[_Record]) -> Iterator[Paragraph]:
+    def paragraphs(self, records: Sequence[_Record]) -> Iterator[HangulParagraph]:
         """The paragraphs among the records."""
         for record in records:
             if record.tag == _PARA_HEADER:
                 yield self._paragraph(record)
 
-    def _paragraph(self, record: _Record) -> Paragraph:
+    def _paragraph(self, record: _Record) -> HangulParagraph:
         style = record.data[10] if len(record.data) > 10 else 0
-        paragraph = Paragraph("", style < len(self._headings) and self._headings[style])
+        paragraph = HangulParagraph("", style < len(self._headings) and self._headings[style])
         shapes = next((c.data for c in record.children if c.tag == _PARA_CHAR_SHAPE), b"")
         for child in record.children:
             if child.tag == _PARA_TEXT:
@@ -182,7 +189,7 @@ class _SectionReader:
                 kept.append(unit)
         return b"".join(kept).decode("utf-16-le", "replace")
 
-    def _control(self, record: _Record, paragraph: Paragraph) -> None:
+    def _control(self, record: _Record, paragraph: HangulParagraph) -> None:
         """A table, note, header, text box or equation."""
         kind = record.data[3::-1]
         if kind == b"tbl ":
@@ -190,7 +197,7 @@ class _SectionReader:
         elif kind == b"tcmt":  # a hidden comment
             hidden = [p for _, part in _lists(record.children) for p in self.paragraphs(part)]
             self.counts.hidden += sum(len("".join(p.text.split())) for p in hidden)
-            paragraph.inner += [Inner(Place.BOX, hidden)] if self._keep_hidden else []
+            paragraph.inner += [Inner(TextPlace.BOX, hidden)] if self._keep_hidden else []
         elif kind == b"eqed":
             for child in record.children:
                 if child.tag == _EQUATION and len(child.data) > 6:
@@ -199,14 +206,14 @@ class _SectionReader:
                     paragraph.text += f" {script} "
         elif kind in _PLACES or kind == b"gso ":
             for _, part in _lists(record.children):
-                place = _PLACES.get(kind, Place.BOX)
+                place = _PLACES.get(kind, TextPlace.BOX)
                 paragraph.inner.append(Inner(place, list(self.paragraphs(part))))
 
     def _table(self, record: _Record) -> Iterator[Inner | Grid]:
         """The caption, whose list comes before the table's own record, and the cells, whose lists follow it."""
         at = next((i for i, child in enumerate(record.children) if child.tag == _TABLE), 0)
         for _, part in _lists(record.children[:at]):
-            yield Inner(Place.BOX, list(self.paragraphs(part)))
+            yield Inner(TextPlace.BOX, list(self.paragraphs(part)))
         grid = Grid([])
         for data, part in _lists(record.children[at:]):
             if len(data) >= 16:

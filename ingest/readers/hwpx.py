@@ -13,16 +13,16 @@ from zipfile import ZipFile
 
 from ingest.options import ReadOptions
 from ingest.raw import RawDocument
-from ingest.readers.archive import DAMAGED_PARTS, NotReadable, local, open_archive, parse_xml
+from ingest.readers.archive import DAMAGED_PARTS, ArchiveNotReadable, local, open_archive, parse_xml
 from ingest.readers.colours import hex_colour
 from ingest.readers.hangul import (
     NEAR_WHITE,
     TINY,
-    Counts,
     Grid,
+    HangulCounts,
+    HangulParagraph,
     Inner,
-    Paragraph,
-    Place,
+    TextPlace,
     document_of,
     is_heading_style,
 )
@@ -31,8 +31,8 @@ from rag.types import Status
 _SECTION = re.compile(r"Contents/section(\d+)\.xml", re.IGNORECASE)
 _LETTERS = {"lineBreak": "\n", "tab": "\t", "nbSpace": " ", "fwSpace": " ", "hyphen": "-"}
 _PLACES = {
-    "footNote": Place.NOTE, "endNote": Place.NOTE, "header": Place.MARGIN, "footer": Place.MARGIN,
-    "drawText": Place.BOX, "caption": Place.BOX,
+    "footNote": TextPlace.NOTE, "endNote": TextPlace.NOTE, "header": TextPlace.MARGIN, "footer": TextPlace.MARGIN,
+    "drawText": TextPlace.BOX, "caption": TextPlace.BOX,
 }  # fmt: skip
 _LONGEST_NUMBER = 7
 """Digits from which on the place of a cell is nonsense."""
@@ -41,21 +41,21 @@ _NOT_SHOWN = frozenset({"fieldBegin", "secPr", "linesegarray", "parameters", "sh
 
 
 def read_hwpx(path: Path, options: ReadOptions) -> RawDocument:
-    """The document. Raises NotReadable, ValueError when the file is not HWPX."""
+    """The document. Raises ArchiveNotReadable, ValueError when the file is not HWPX."""
     with open_archive(path, "Hangul", options) as archive:
         try:
             return _read(archive, options)
         except (KeyError, *DAMAGED_PARTS) as error:
-            raise NotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one") from error
+            raise ArchiveNotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one") from error
 
 
 def _read(archive: ZipFile, options: ReadOptions) -> RawDocument:
     names = archive.namelist()
     if "META-INF/manifest.xml" in names and b"encryption-data" in archive.read("META-INF/manifest.xml"):
-        raise NotReadable(Status.ENCRYPTED, "encrypted: save it without a password")
+        raise ArchiveNotReadable(Status.ENCRYPTED, "encrypted: save it without a password")
     found = sorted((int(match[1]), name) for name in names if (match := _SECTION.fullmatch(name)))
     if not found:
-        raise NotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one")
+        raise ArchiveNotReadable(Status.DAMAGED, "not a file of Hangul, or a damaged one")
     looks = _Looks.of(_part(archive, "Contents/header.xml")) if "Contents/header.xml" in names else _Looks()
     reader = _SectionReader(looks, options.keep_hidden_text)
     sections = [list(reader.paragraphs(_part(archive, name))) for _, name in found]
@@ -108,11 +108,11 @@ class _SectionReader:
     """Reads sections one after the other; tracked deletions may run over several paragraphs."""
 
     def __init__(self, looks: _Looks, keep_hidden: bool) -> None:
-        self.counts = Counts()
+        self.counts = HangulCounts()
         self._looks, self._keep_hidden = looks, keep_hidden
         self._deleted = False
 
-    def paragraphs(self, parent: Any) -> Iterator[Paragraph]:
+    def paragraphs(self, parent: Any) -> Iterator[HangulParagraph]:
         """The paragraphs that stand in an element, but for those in their tables, boxes and notes."""
         for child in parent.iterchildren("*"):
             if local(child) == "p":
@@ -120,16 +120,16 @@ class _SectionReader:
             elif local(child) == "subList":
                 yield from self.paragraphs(child)
 
-    def _paragraph(self, element: Any) -> Paragraph:
+    def _paragraph(self, element: Any) -> HangulParagraph:
         style, properties = element.get("styleIDRef", ""), element.get("paraPrIDRef", "")
         looks = self._looks
         heading = style in looks.heading_styles or properties in looks.heading_paragraphs
-        paragraph = Paragraph("", heading)
+        paragraph = HangulParagraph("", heading)
         runs = (run for run in element.iterchildren("*") if local(run) == "run")
         paragraph.text = "".join([self._run(run, paragraph) for run in runs])
         return paragraph
 
-    def _run(self, run: Any, paragraph: Paragraph) -> str:
+    def _run(self, run: Any, paragraph: HangulParagraph) -> str:
         """The text of a run that a reader sees; what is anchored in it goes to the paragraph."""
         texts: list[str] = []
         for child in run.iterchildren("*"):
@@ -160,7 +160,7 @@ class _SectionReader:
                 parts.append(child.tail or "")
         return "".join(parts)
 
-    def _anchored(self, element: Any, paragraph: Paragraph, texts: list[str]) -> None:
+    def _anchored(self, element: Any, paragraph: HangulParagraph, texts: list[str]) -> None:
         """A table, note, drawing or control."""
         name = local(element)
         if name == "tbl":
@@ -171,7 +171,7 @@ class _SectionReader:
             text = "".join("".join(piece.itertext()) for piece in element.iter("{*}t"))
             self.counts.hidden += len("".join(text.split()))
             if self._keep_hidden:
-                paragraph.inner.append(Inner(Place.BOX, list(self.paragraphs(element))))
+                paragraph.inner.append(Inner(TextPlace.BOX, list(self.paragraphs(element))))
         elif name == "script":  # of an equation
             texts.append(f" {element.text or ''} ")
         elif name in ("mainText", "subText"):  # a word with small letters above it
@@ -185,7 +185,7 @@ class _SectionReader:
     def _table(self, element: Any) -> Iterator[Inner | Grid]:
         captions = [child for child in element.iterchildren("*") if local(child) == "caption"]
         for caption in captions:
-            yield Inner(Place.BOX, list(self.paragraphs(caption)))
+            yield Inner(TextPlace.BOX, list(self.paragraphs(caption)))
         grid = Grid([])
         for number, row in enumerate(c for c in element.iterchildren("*") if local(c) == "tr"):
             for place, cell in enumerate(c for c in row.iterchildren("*") if local(c) == "tc"):

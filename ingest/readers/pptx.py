@@ -21,7 +21,7 @@ _SLIDE_NUMBER, _FOOTER, _DATE = 13, 15, 16  # types of placeholders (PP_PLACEHOL
 
 
 def read_pptx(path: Path, options: ReadOptions) -> RawDocument:
-    """The slides as pages. Raises NotReadable, ValueError when the file is not a presentation."""
+    """The slides as pages. Raises ArchiveNotReadable, ValueError when the file is not a presentation."""
     import pptx
 
     open_archive(path, "PowerPoint", options).close()

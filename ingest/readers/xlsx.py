@@ -30,7 +30,7 @@ _PART = 20_000
 
 
 def read_xlsx(path: Path, options: ReadOptions) -> RawDocument:
-    """The sheets as pages. Raises NotReadable, ValueError when the file is not a workbook."""
+    """The sheets as pages. Raises ArchiveNotReadable, ValueError when the file is not a workbook."""
     import openpyxl
 
     with open_archive(path, "Excel", options) as archive, warnings.catch_warnings():
@@ -45,7 +45,7 @@ def read_xlsx(path: Path, options: ReadOptions) -> RawDocument:
 
 
 @dataclass(slots=True)
-class _Layout:
+class _SheetLayout:
     """What a sheet says beside its cells: by row and column from 1."""
 
     hidden_rows: set[int] = field(default_factory=set)
@@ -112,7 +112,7 @@ class _Workbook:
             self._cells += len(cells)
         return regions, 0
 
-    def _row(self, row: Any, number: int, layout: _Layout, title: str) -> Iterator[GridCell]:
+    def _row(self, row: Any, number: int, layout: _SheetLayout, title: str) -> Iterator[GridCell]:
         for column, cell in enumerate(row[:MOST_COLUMNS], start=1):
             if cell.value is None:
                 continue
@@ -124,11 +124,11 @@ class _Workbook:
             rows, columns = layout.merged.get((number, column), (1, 1))
             yield GridCell(number - 1, column - 1, text, rows, columns, f"{title}!{cell.coordinate}")
 
-    def _layout(self, sheet: Any) -> _Layout:
+    def _layout(self, sheet: Any) -> _SheetLayout:
         from lxml import etree
         from openpyxl.utils.cell import range_boundaries
 
-        layout = _Layout()
+        layout = _SheetLayout()
         with self._archive.open(sheet._worksheet_path) as part:
             for _, element in etree.iterparse(part, resolve_entities=False, no_network=True):
                 name = local(element)

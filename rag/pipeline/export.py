@@ -15,7 +15,7 @@ from rag.answering.saved import SavedAnswer, SavedCitation, SavedSentence, verif
 from rag.errors import RagError, UsageError
 from rag.messages import Language, choose_language, message
 from rag.pipeline.forms import citations_of
-from rag.rendering.footnoted import Note, Paragraph, Section
+from rag.rendering.footnoted import Note, NotedParagraph, Section
 from rag.rendering.footnotes import footnote, verdict
 from rag.rendering.pages import render_page
 from rag.store import Index
@@ -41,7 +41,7 @@ class Exporter:
         language = self._language(saved.question)
         if not saved.answered:
             reason = (saved.reason,) if saved.reason else ()
-            return Section(saved.question, (Paragraph(message("answer.declined", language)),), reason)
+            return Section(saved.question, (NotedParagraph(message("answer.declined", language)),), reason)
         proof = verify_saved_answer(saved, CurrentPages(self.index), self.index).proof
         citations = {citation.n: citation for citation in proof.citations}
         paragraphs = [
@@ -63,9 +63,9 @@ class Exporter:
     def _language(self, question: str) -> Language:
         return choose_language(self.language, language_of(question))
 
-    def _paragraph(self, text: str, citations: Sequence[Citation], language: Language) -> Paragraph:
+    def _paragraph(self, text: str, citations: Sequence[Citation], language: Language) -> NotedParagraph:
         notes = tuple(Note(footnote(c, language, _as_it_is), self._picture(c)) for c in citations)
-        return Paragraph(text, notes)
+        return NotedParagraph(text, notes)
 
     def _picture(self, citation: Citation) -> bytes | None:
         """The page with the quote marked; None when it is no page of a PDF that is here."""

@@ -16,7 +16,7 @@ from rag.errors import RagError, ServerUnreachable
 from rag.providers.failures import CallSite, translate
 from rag.providers.pacing import RateLimiter, Retry
 from rag.providers.specs import DEFAULT_REPLY_TOKENS, Capabilities
-from rag.tracing import Span, started
+from rag.tracing import TracedSpan, started
 from rag.types import Usage
 from rag.usage.journal import Paid, current_paid_work
 from rag.usage.meter import Meter, Reservation
@@ -84,7 +84,7 @@ class Call:
         images = sum(map(image_count, messages)) * (guards.capabilities.image_tokens or 0)
         self._prompt_tokens = prompt_tokens(messages, guards.count_tokens) + images
         self._reservation: Reservation | None = None
-        self._span = Span()
+        self._span = TracedSpan()
 
     @property
     def parameters(self) -> dict[str, Any]:

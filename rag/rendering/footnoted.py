@@ -22,7 +22,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Paragraph:
+class NotedParagraph:
     """A sentence with its footnotes."""
 
     text: str
@@ -34,7 +34,7 @@ class Section:
     """A question with the sentences that answer it, and what the reader should know."""
 
     heading: str
-    paragraphs: tuple[Paragraph, ...]
+    paragraphs: tuple[NotedParagraph, ...]
     remarks: tuple[str, ...] = ()
 
 

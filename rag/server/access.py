@@ -39,7 +39,7 @@ def key_for(settings: Settings, host: str) -> str | None:
     return None
 
 
-class AccessControl:
+class RequestGuard:
     """ASGI middleware. With `key` None only requests for a loopback name, from a loopback page if from any, pass.
 
     `open_paths` need no key.

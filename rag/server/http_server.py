@@ -26,7 +26,7 @@ from rag.errors import MissingExtra, RagError, UsageError
 from rag.messages import choose_language
 from rag.pipeline.forms import Form, answer_form
 from rag.rendering.footnotes import answer_lines
-from rag.server.access import AccessControl
+from rag.server.access import RequestGuard
 from rag.server.docs_page import docs_page
 from rag.server.service import MOST_DOCUMENTS, Cancelled, DocumentService, Progress, check_question
 from rag.text.language import language_of
@@ -199,7 +199,7 @@ async def _gone(request: Request) -> None:
 
 def http_app(
     service: DocumentService, key: str | None, *, concurrency: int = CONCURRENCY, seconds: float = SECONDS
-) -> AccessControl:
+) -> RequestGuard:
     """The server as an ASGI application, behind the key or for this machine only."""
     app = FastAPI(
         title="pagequote",
@@ -222,7 +222,7 @@ def http_app(
         """Whether the server runs; needs no key."""
         return {"status": "ok", "version": rag.__version__}
 
-    return AccessControl(app, key, open_paths=("/health",))
+    return RequestGuard(app, key, open_paths=("/health",))
 
 
 def _add_documents(app: FastAPI, service: DocumentService, requests: Requests) -> None:

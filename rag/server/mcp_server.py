@@ -21,7 +21,7 @@ from pydantic import Field
 import rag
 from rag.errors import MissingExtra, RagError
 from rag.pipeline.forms import answer_form
-from rag.server.access import AccessControl
+from rag.server.access import RequestGuard
 from rag.server.service import MOST_CLAIMS, MOST_DOCUMENTS, Cancelled, DocumentService, Progress
 
 try:
@@ -195,12 +195,12 @@ def serve_stdio(service: DocumentService) -> None:
     build_server(service).run("stdio")
 
 
-def http_app(service: DocumentService, host: str, key: str | None) -> AccessControl:
+def http_app(service: DocumentService, host: str, key: str | None) -> RequestGuard:
     """The server as an ASGI application, at `/mcp`, behind the key or for this machine only."""
-    # AccessControl checks Host and Origin itself
+    # RequestGuard checks Host and Origin itself
     open_hosts = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app: Starlette = build_server(service).streamable_http_app(transport_security=open_hosts, host=host)
-    return AccessControl(app, key)
+    return RequestGuard(app, key)
 
 
 def serve_http(service: DocumentService, host: str, port: int, key: str | None) -> None:

@@ -5,66 +5,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from ipaddress import ip_address
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from rag.errors import MissingExtra, RagError, SettingsError, UsageError
+from rag.errors import MissingExtra, RagError, SettingsError
 from rag.settings import Settings, load_settings
+from rag.ui.access import AccessControl
+from rag.ui.options import VARIABLE, UiOptions
+from rag.ui.pages import PICTURE
+from rag.ui.workspace import workspace_for
 
-VARIABLE = "PAGEQUOTE_UI"
-"""Hands the options on to the script, which Streamlit runs again for every visitor and click."""
 PAGE = Path(__file__).parent / "views" / "page.py"
 _FONTS = "system-ui, 'Apple SD Gothic Neo', 'Malgun Gothic', 'Noto Sans KR', NanumGothic, sans-serif"
-LARGEST_UPLOAD_MIB = 100
-
-
-@dataclass(frozen=True, slots=True)
-class UiOptions:
-    """What `rag ui` was started with, beyond the settings."""
-
-    host: str = "127.0.0.1"
-    port: int = 8501
-    uploads: str = ""
-    """Folder that keeps uploaded documents; empty: beside the index."""
-    folders: tuple[str, ...] = ()
-    """Folders that visitors from other machines may name; on loopback any may be named."""
-    runs: str = "runs"
-    """Folder with evaluation runs."""
-    upload_mib: int = LARGEST_UPLOAD_MIB
-    """Largest uploaded file."""
-    browser: bool = False
-    """Whether to open the page in a browser once it is served."""
-    flags: Mapping[str, Any] = field(default_factory=dict)
-    """Settings given on the command line."""
-
-    @property
-    def public(self) -> bool:
-        """Whether other machines can reach the page."""
-        return not is_loopback(self.host)
-
-    def uploads_for(self, settings: Settings) -> Path:
-        """The folder of the uploads of the index in force."""
-        return (
-            Path(self.uploads)
-            if self.uploads
-            else settings.folder.with_name(f"{settings.folder.name}-uploads")
-        )
-
-    def to_json(self) -> str:
-        """For handing over to the process that serves the page."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """What `to_json` wrote."""
-        given: dict[str, Any] = json.loads(text)
-        return cls(**(given | {"folders": tuple(given["folders"])}))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -99,10 +54,6 @@ def serve(options: UiOptions, settings: Settings) -> None:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
-
-    from rag.ui.access import AccessControl
-    from rag.ui.pages import PICTURE
-    from rag.ui.workspace import workspace_for
 
     async def picture(request: Request) -> Response:
         """A page's picture, behind the password as everything else."""
@@ -156,16 +107,6 @@ def configuration(options: UiOptions) -> dict[str, Any]:
     }
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a server bound to `host` can be reached from this machine alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def require_password(options: UiOptions, settings: Settings) -> str | None:
     """The password that visitors must give, if any. Raises SettingsError when one is needed and missing."""
     secret = settings.ui_password
@@ -176,23 +117,6 @@ def require_password(options: UiOptions, settings: Settings) -> str | None:
             f"Other machines can reach {options.host}: set RAG_UI_PASSWORD first, or leave --host out."
         )
     return None
-
-
-def folder_to_ingest(name: str, options: UiOptions) -> Path:
-    """The folder or file that a visitor names. Raises UsageError when it is not there or not allowed."""
-    if not name.strip() or "\0" in name:
-        raise UsageError("Name a folder on the machine that serves this page.")
-    path = Path(name.strip()).expanduser().resolve()
-    allowed = [Path(folder).expanduser().resolve() for folder in options.folders]
-    # the same words for both cases: they must not tell which folders exist
-    refused = UsageError(
-        f"{name.strip()} cannot be read from here: name a folder that was allowed with --folder."
-    )
-    if options.public and not any(path == folder or folder in path.parents for folder in allowed):
-        raise refused
-    if not path.exists():
-        raise refused if options.public else UsageError(f"{path} does not exist: give a folder or a file.")
-    return path
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ from rag.store import Filter, Index, Snapshot, open_index
 from rag.text.paths import path_of, write_whole
 from rag.ui import uploads
 from rag.ui.jobs import IngestJob, IngestQueue
+from rag.ui.options import UiOptions, folder_to_ingest
 from rag.ui.pages import Pictures, picture_png
 from rag.ui.questions import Choices, History, RunningQuestion
-from rag.ui.server import UiOptions, folder_to_ingest
 from rag.ui.sessions import Session, SessionStore, read_session
 from rag.ui.suggestions import SAMPLE, Suggestions
 from rag.usage.log import FILE_NAME, UsageLog

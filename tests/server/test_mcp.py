@@ -18,7 +18,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from rag.errors import SettingsError, UsageError
-from rag.server.access import AccessControl, key_for
+from rag.server.access import RequestGuard, key_for
 from rag.server.mcp_server import build_server, http_app
 from rag.server.service import Cancelled, DocumentService, Progress
 from rag.settings import load_settings
@@ -103,7 +103,7 @@ def test_without_a_key_only_this_machine_is_served(serve: Callable[..., Any]) ->
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    with serve(AccessControl(app, None)) as address:
+    with serve(RequestGuard(app, None)) as address:
         for headers, status in (
             ({}, 200),
             ({"Host": "localhost"}, 200),

@@ -15,7 +15,7 @@ from rag.errors import IndexLocked
 from rag.store import open_index
 from rag.types import Answer, Status
 from rag.ui.jobs import IngestJob, IngestQueue, JobState
-from rag.ui.server import UiOptions
+from rag.ui.options import UiOptions
 from rag.ui.suggestions import answered_questions
 from rag.ui.workspace import Workspace
 

@@ -10,7 +10,8 @@ import pytest
 
 from rag.errors import SettingsError, UsageError
 from rag.settings import load_settings
-from rag.ui.server import UiOptions, configuration, folder_to_ingest, is_loopback, require_password
+from rag.ui.options import UiOptions, folder_to_ingest, is_loopback
+from rag.ui.server import configuration, require_password
 from tests.conftest import clean_environment
 
 

@@ -18,8 +18,8 @@ from rag.answering.saved import read_saved_answer, verify_saved_answer
 from rag.errors import UsageError
 from rag.store import Index, open_index
 from rag.types import Support
+from rag.ui.options import UiOptions
 from rag.ui.questions import Choices
-from rag.ui.server import UiOptions
 from rag.ui.sessions import FILE, LARGEST, Session, SessionStore, new_id, read_session
 from rag.ui.workspace import Workspace
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rag.messages import LANGUAGES, Language, message
+from rag.ui.options import VARIABLE, UiOptions
 from rag.ui.pages import CitedPage
 from rag.ui.questions import Choices
-from rag.ui.server import VARIABLE, UiOptions
 from rag.ui.sessions import Session, new_id
 from rag.ui.views.visit import OpenPage
 from rag.ui.workspace import Workspace, sample_folder

@@ -9,7 +9,7 @@ import pytest
 
 from rag.evaluation.question_sets import load_questions
 from rag.store import open_index
-from rag.ui.server import UiOptions
+from rag.ui.options import UiOptions
 from rag.ui.workspace import Workspace
 
 

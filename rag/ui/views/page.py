@@ -15,7 +15,7 @@ from rag.errors import RagError, UsageError
 from rag.messages import LANGUAGES, Language, choose_language
 from rag.ui.access import LOGOUT, VISITOR
 from rag.ui.markup import element, label
-from rag.ui.server import VARIABLE
+from rag.ui.options import VARIABLE
 from rag.ui.sessions import LARGEST, Session, SessionEntry
 from rag.ui.views import ask, documents, runs, settings
 from rag.ui.views.visit import OpenPage, Visit, shell
