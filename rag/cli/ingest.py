@@ -77,7 +77,7 @@ def _with_flags(function: Any) -> Any:
 @json_option
 @with_settings("embeddings", "chunk_tokens", "chunk_overlap", "workers", "engine", "ray_address", "max_cost")
 def command(settings: Settings, paths: tuple[str, ...], as_json: bool, **flags: Any) -> int:
-    """Index files and folders: PDF, text, Markdown, HTML, CSV and DOCX."""
+    """Index files and folders: PDF, Office and Hangul files, text, Markdown, HTML and CSV."""
     if settings.origin("ray_address") == "flag" and settings.engine != "ray":
         raise UsageError("--ray-address needs --engine ray.")
     options = _options(flags)
