@@ -63,7 +63,9 @@ class TestPipes:
         done = rag_process("ingest", "docs", "--json")
         assert done.code == 3
         assert done.json["by_status"] == {"damaged": 1, "ok": 1}
-        assert "broken.pdf: damaged" in done.err
+        assert [(one["file"], one["status"]) for one in done.json["not_searchable"]] == [
+            ("broken.pdf", "damaged")
+        ]
 
 
 class TestTerminal:

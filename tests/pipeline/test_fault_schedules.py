@@ -31,7 +31,7 @@ def test_asking_under_faults(
             return None
         return Fault(chance.choices(KINDS, WEIGHTS)[0], retry_after=chance.choice([None, "0"]), seconds=0.002)
 
-    monkeypatch.setattr("rag.providers.registry.Retry", lambda retries: AT_ONCE)
+    monkeypatch.setattr("rag.providers.registry.Retry", lambda retries, **_: AT_ONCE)
     cap = chance.choice([0.15, 0.4, 5.0])
     prices = price_file(
         tmp_path, **{CHAT.replace(":", "__"): (100, 200), EMBEDDINGS.replace(":", "__"): (10, 0)}

@@ -46,7 +46,7 @@ def run(folder: Path, settings: Settings) -> str:
 
 @pytest.mark.parametrize("seed", seeds(60, fast=4))
 def test_an_ingest_under_faults(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.providers.registry.Retry", lambda retries: AT_ONCE)
+    monkeypatch.setattr("rag.providers.registry.Retry", lambda retries, **_: AT_ONCE)
     chance = random.Random(seed)
     documents = tmp_path / "documents"
     documents.mkdir()

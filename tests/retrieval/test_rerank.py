@@ -166,7 +166,7 @@ def test_the_cost_is_counted_and_shown(index: Path) -> None:
 
     with (
         OpenAIServer(reply=reply) as server,
-        pipeline(index, server, rerank="chat", rerank_depth=60, abstain=0.0) as opened,
+        pipeline(index, server, rerank="chat", rerank_depth=60, abstain=0.0, check="off") as opened,
     ):
         answer = opened.ask(GUARANTEE)
         assert answer.usage.input_tokens == server.bill.input_tokens

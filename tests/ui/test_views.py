@@ -12,11 +12,13 @@ from rag.ui.options import VARIABLE, UiOptions
 from rag.ui.pages import CitedPage
 from rag.ui.questions import Choices
 from rag.ui.sessions import Session, new_id
-from rag.ui.views.visit import OpenPage
 from rag.ui.workspace import Workspace, sample_folder
 from tests.conftest import ROOT
 
 testing = pytest.importorskip("streamlit.testing.v1")
+
+from rag.ui.views.visit import OpenPage  # noqa: E402 - it imports Streamlit
+
 QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"
 ABSENT = "Which astronaut landed on the moon in July 1969 with Apollo 11?"
 
