@@ -44,6 +44,7 @@ def _page(number: int, slide: Any, repeated: set[str], options: ReadOptions) -> 
     if slide._element.get("show") in ("0", "false") and not options.keep_hidden_text:
         return RawPage(number, status=Status.HIDDEN_TEXT, reason="a hidden slide")
     lines: list[Line] = []
+    unread = 0
     title = slide.shapes.title
     if title is not None:
         lines += [marked(LineKind.HEADING, " ".join(p.text for p in title.text_frame.paragraphs))]
@@ -51,21 +52,28 @@ def _page(number: int, slide: Any, repeated: set[str], options: ReadOptions) -> 
         if title is not None and shape.shape_id == title.shape_id:
             continue
         kind = int(shape.placeholder_format.type or 0) if shape.is_placeholder else 0
-        for line in () if kind == _SLIDE_NUMBER else _lines(shape):
+        found = [] if kind == _SLIDE_NUMBER else _readable_lines(shape)
+        unread += found is None
+        for line in found or ():
             if kind in (_FOOTER, _DATE) and line.text in repeated:
                 continue
             repeated.update([line.text] if kind in (_FOOTER, _DATE) else [])
             lines.append(line)
-    frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
-    for paragraph in frame.paragraphs if frame is not None else ():
-        if paragraph.text.strip():
-            lines.append(marked(LineKind.PARAGRAPH, f"Notes: {paragraph.text}"))
-    lines = [line for line in lines if line.text]
+    lines = [line for line in [*lines, *_notes(slide)] if line.text]
     page = RawPage(number, lines, characters=sum(len(line.text) for line in lines), tables=grid_tables(lines))
+    if unread:
+        page.note = "charts or shapes that cannot be read left out"
     if not lines:
         pictures = any(shape.shape_type == 13 for shape in _shapes(slide.shapes))  # MSO_SHAPE_TYPE.PICTURE
         page.status, page.reason = (Status.SCANNED, "a picture") if pictures else (Status.EMPTY, "")
     return page
+
+
+def _notes(slide: Any) -> Iterator[Line]:
+    frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+    for paragraph in frame.paragraphs if frame is not None else ():
+        if paragraph.text.strip():
+            yield marked(LineKind.PARAGRAPH, f"Notes: {paragraph.text}")
 
 
 def _shapes(shapes: Any, depth: int = 0) -> Iterator[Any]:
@@ -75,6 +83,16 @@ def _shapes(shapes: Any, depth: int = 0) -> Iterator[Any]:
             yield from _shapes(shape.shapes, depth + 1)
         else:
             yield shape
+
+
+def _readable_lines(shape: Any) -> list[Line] | None:
+    """The lines of a shape; None for one that cannot be read, such as a chart of a kind that the package lacks."""
+    try:
+        return list(_lines(shape))
+    except (OSError, MemoryError, RecursionError):
+        raise
+    except Exception:  # noqa: BLE001 - whatever the package stumbles over costs that shape alone
+        return None
 
 
 def _lines(shape: Any) -> Iterator[Line]:

@@ -129,6 +129,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "reason.hidden_sheets": ("hidden sheets left out: {names}", "숨긴 시트 제외: {names}"),
     "reason.cut_sheets": ("long sheets read in part: {sheets}", "긴 시트의 일부만 읽음: {sheets}"),
     "reason.hidden_slide": ("a hidden slide", "숨긴 슬라이드"),
+    "reason.unread_shapes": ("charts or shapes that cannot be read left out", "읽지 못한 차트나 도형 제외"),
     "reason.remark_on": (
         "{what} on {count} of {all} pages ({pages}): {detail}",
         "{all}쪽 중 {count}쪽({pages})에 {what}: {detail}",

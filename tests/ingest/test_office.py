@@ -133,6 +133,23 @@ RULES = [
 ]
 
 
+def test_a_chart_of_a_kind_that_is_not_known_costs_itself_alone(tmp_path: Path) -> None:
+    made = pptx.Presentation()
+    slide = made.slides.add_slide(made.slide_layouts[5])
+    slide.shapes.title.text = "Ticket sales rose in June."
+    data = CategoryChartData()
+    data.categories = ["May", "June"]
+    data.add_series("Tickets", (10, 20))
+    box = (Inches(1), Inches(2), Inches(5), Inches(3))
+    chart = slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, *box, data).chart
+    plot = next(chart._chartSpace.iter("{*}barChart"))
+    plot.tag = plot.tag.replace("barChart", "area3DChart")
+    made.save(tmp_path / "chart.pptx")
+    (page,) = read_file(tmp_path / "chart.pptx").pages
+    assert (page.text, page.status) == ("Ticket sales rose in June.", Status.OK)
+    assert "cannot be read" in page.reason
+
+
 @pytest.mark.parametrize("kind", ["hwpx", "hwp"])
 def test_a_hangul_document_in_reading_order(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"규정.{kind}"
