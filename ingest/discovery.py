@@ -51,15 +51,15 @@ _BY_SUFFIX = {
     ".hwpx": Format.HWPX,
     ".hwp": Format.HWP,
 }
-_MEND = {
-    ".doc": "save it as DOCX or PDF",
-    ".rtf": "save it as DOCX or PDF",
-    ".odt": "save it as DOCX or PDF",
-    ".ppt": "save it as PPTX or PDF",
-    ".xls": "save it as XLSX",
-    ".xlsb": "save it as XLSX",
-    ".ods": "save it as XLSX",
-    ".odp": "save it as PPTX or PDF",
+_SAVE_AS = {
+    ".doc": "DOCX or PDF",
+    ".rtf": "DOCX or PDF",
+    ".odt": "DOCX or PDF",
+    ".ppt": "PPTX or PDF",
+    ".xls": "XLSX",
+    ".xlsb": "XLSX",
+    ".ods": "XLSX",
+    ".odp": "PPTX or PDF",
 }
 _OWN_FOLDERS = ("index.db", "run.json")
 """Files by which a folder is one that this program wrote: an index, a run of an evaluation."""
@@ -82,11 +82,11 @@ def format_of(path: Path) -> Format:
 
 
 def unsupported_reason(path: Path) -> str:
-    """One phrase for the ledger: what the file is, and the way round where there is one."""
+    """One phrase for the ingest report: what the file is, and the format to save it in where there is one."""
     suffix = path.suffix.lower()
-    mend = _MEND.get(suffix)
+    other = _SAVE_AS.get(suffix)
     kind = f"{suffix} files are not read" if suffix else "no known file type"
-    return f"{kind}: {mend}" if mend else kind
+    return f"{kind}: save it as {other}" if other else kind
 
 
 @dataclass(frozen=True, slots=True)

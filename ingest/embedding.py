@@ -53,13 +53,13 @@ class Embedder:
     def __init__(
         self,
         writer: IndexWriter,
-        filing: DocumentRecorder,
+        recorder: DocumentRecorder,
         target: IngestTarget,
-        teller: ProgressReporter,
+        reporter: ProgressReporter,
         report: IngestReport,
     ) -> None:
-        self._cache, self._filing, self._target = writer, filing, target
-        self._teller, self._report = teller, report
+        self._cache, self._recorder, self._target = writer, recorder, target
+        self._reporter, self._report = reporter, report
         self._waiting: list[Pending] = []
         self._wanted: dict[str, list[tuple[Pending, int]]] = {}
         """Texts without a vector, and who waits for each."""
@@ -121,8 +121,8 @@ class Embedder:
         self._queue.update(dict.fromkeys(text for text in texts if text in self._wanted))
         for pending in [p for p in self._waiting if not p.missing]:
             self._waiting.remove(pending)
-            self._filing.store(pending.document, pending.vectors)
-        self._filing.publish_if_due()
+            self._recorder.store(pending.document, pending.vectors)
+        self._recorder.publish_if_due()
 
     def group_ended(self, texts: Sequence[str], error: ProviderError | None) -> None:
         """A group was embedded or not: after a passing failure it is tried once more.
@@ -138,7 +138,7 @@ class Embedder:
             self._failures += 1
             if not error.transient or self._failures >= _LOST_GROUPS:
                 raise TooManyFailures(error) from error
-            self._teller.note(f"Embedding failed and will be tried once more: {error}")
+            self._reporter.note(f"Embedding failed and will be tried once more: {error}")
 
     def refuse(self, texts: Sequence[str], reason: str) -> None:
         """Texts that the model cannot take fail their files; the others go on."""
@@ -147,7 +147,7 @@ class Embedder:
             for pending, _ in self._wanted.pop(text, ()):
                 if pending in self._waiting:
                     self._waiting.remove(pending)
-                    self._filing.fail(pending.document, reason)
+                    self._recorder.fail(pending.document, reason)
 
     def keep(self, texts: Sequence[str], vectors: Any) -> None:
         """Texts have their vectors, one row for each: they are in the embedding cache when this returns."""
@@ -165,4 +165,4 @@ class Embedder:
         self._tell(done, cached=False)
 
     def _tell(self, chunks: int, *, cached: bool) -> None:
-        self._teller.chunks_done(chunks, cached=cached, cost_usd=self._target.usage().cost_usd)
+        self._reporter.chunks_done(chunks, cached=cached, cost_usd=self._target.usage().cost_usd)

@@ -46,9 +46,9 @@ class IngestRun:
     ) -> None:
         self.settings = settings
         self.options = options
-        self.teller = ProgressReporter(progress)
+        self.reporter = ProgressReporter(progress)
         self.report = IngestReport(settings.shown_index, dry_run=options.dry_run)
-        self.target = IngestTarget(settings, self.teller, embedder)
+        self.target = IngestTarget(settings, self.reporter, embedder)
         self._began = time.monotonic()
 
     def discover(self, paths: Sequence[str | Path]) -> Discovery:
@@ -61,11 +61,11 @@ class IngestRun:
         )
         self.report.notes += discovery.notes
         for note in discovery.notes:
-            self.teller.note(note)
+            self.reporter.note(note)
         return discovery
 
-    def plan(self, discovery: Discovery, ledger: Sequence[DocumentRecord], pages_of: PagesOf) -> IngestPlan:
-        """What is to be done with them, in view of the ledger."""
+    def plan(self, discovery: Discovery, records: Sequence[DocumentRecord], pages_of: PagesOf) -> IngestPlan:
+        """What is to be done with them, in view of the records of the index."""
 
         def again(source: DocumentRecord) -> bool:
             return read_again(
@@ -77,7 +77,7 @@ class IngestRun:
             )
 
         plan = make_plan(
-            discovery, ledger, again, rebuild=self.options.rebuild, names_of=self.options.names_of
+            discovery, records, again, rebuild=self.options.rebuild, names_of=self.options.names_of
         )
         known = [*plan.unchanged, *(source for source, _ in plan.touched)]
         known += [replace(source, file=known.found.file) for source, known in plan.renamed]
@@ -90,7 +90,7 @@ class IngestRun:
             assert found.problem is not None
             self.report.files.append(FileResult(found.file, found.problem, found.reason))
         self.report.seconds["plan"] = time.monotonic() - self._began
-        self.teller.start(len(plan.read), plan.bytes_to_read)
+        self.reporter.start(len(plan.read), plan.bytes_to_read)
         return plan
 
     def conclude(self) -> None:
@@ -112,16 +112,16 @@ class Preview(IngestRun):
         discovery = self.discover(paths)
         with ExitStack() as stack:
             index = self.target.peek()
-            ledger: Sequence[DocumentRecord] = []
+            records: Sequence[DocumentRecord] = []
             pages_of: PagesOf = _no_pages
             cached: Callable[[Sequence[str]], Collection[int]] = _none_cached
             if index is not None:
                 stack.enter_context(index)
-                ledger, pages_of = index.documents(), index.pages
+                records, pages_of = index.documents(), index.pages
                 with suppress(IndexLocked, IndexReadOnly):
                     cached = stack.enter_context(index.writer(wait=False)).cached_vectors
             read = self.target.reading(self.options.read, self.target.made_with)
-            self._count(self.plan(discovery, ledger, pages_of), read, cached)
+            self._count(self.plan(discovery, records, pages_of), read, cached)
         self.report.usage = self._priced(self.report.tokens_embedded)
         self.conclude()
         return self.report
@@ -136,7 +136,7 @@ class Preview(IngestRun):
         passwords = self.options.passwords
         sizes = {known.found.file: known.found.size for known in plan.read}
         jobs = (replace(job, passwords=passwords.for_file(job.file)) for job in jobs_of(plan))
-        with reader_pool(self.settings, read, self.teller.pages_read) as pool:
+        with reader_pool(self.settings, read, self.reporter.pages_read) as pool:
             for outcome in pool.read(jobs):
                 texts = list(dict.fromkeys(chunk.indexed_text for chunk in outcome.reading.chunks))
                 fresh = [text for text in texts if text not in seen]
@@ -147,8 +147,8 @@ class Preview(IngestRun):
                 self.report.chunks_embedded += len(paid)
                 self.report.tokens_embedded += sum(map(self.target.provider.count_tokens, paid))
                 self.report.files.append(_previewed(outcome))
-                self.teller.file_read(sizes[outcome.job.file], 0)
-                self.teller.file_done(self.report.files[-1])
+                self.reporter.file_read(sizes[outcome.job.file], 0)
+                self.reporter.file_done(self.report.files[-1])
 
     def _priced(self, tokens: int) -> Usage:
         from rag.usage.prices import load_prices
@@ -193,7 +193,7 @@ def ingest(
     """Bring the index `settings.index` up to date with the documents below `paths`.
 
     `embedder` replaces the embedding model that the settings or the index name. Files that cannot be read or
-    embedded are in the report and in the ledger, and raise nothing.
+    embedded are in the report and recorded in the index, and raise nothing.
 
     Raises UsageError for a path that does not exist, IndexMismatch when the index was made otherwise,
     IndexLocked, IndexReadOnly; a ProviderError when the embedding model cannot be used at all, and
@@ -220,12 +220,12 @@ class _Ingest(IngestRun):
         discovery = self.discover(paths)
         with (
             self.target.open(rebuild=self.options.rebuild) as index,
-            index.writer(wait=self.options.wait, on_wait=self.teller.note) as writer,
+            index.writer(wait=self.options.wait, on_wait=self.reporter.note) as writer,
         ):
             plan = self.plan(discovery, writer.documents(), writer.latest.pages)
-            self._change_ledger(writer, plan)
+            self._change_records(writer, plan)
             read = self.target.reading(self.options.read, index.spec)
-            filing = DocumentRecorder(writer, plan.read, self.teller, self.report)
+            recorder = DocumentRecorder(writer, plan.read, self.reporter, self.report)
             failure = self._work(
                 Work(
                     jobs_of(plan),
@@ -233,8 +233,8 @@ class _Ingest(IngestRun):
                     read,
                     self.target,
                     writer,
-                    filing,
-                    self.teller,
+                    recorder,
+                    self.reporter,
                     self.report,
                 )
             )
@@ -253,13 +253,13 @@ class _Ingest(IngestRun):
                 engine_for(self.settings).run(work)
         except (TooManyFailures, BudgetReached) as stop:
             cause = stop.cause if isinstance(stop, TooManyFailures) else stop
-            work.filing.fail_rest(f"not embedded: {cause}")
+            work.recorder.fail_rest(f"not embedded: {cause}")
             self.report.stopped = str(cause)
             transient = isinstance(stop, TooManyFailures) and stop.cause.transient
             return None if transient else cause
         return None
 
-    def _change_ledger(self, writer: IndexWriter, plan: IngestPlan) -> None:
+    def _change_records(self, writer: IndexWriter, plan: IngestPlan) -> None:
         """What needs no reading: moved, rejected and vanished files."""
         for source, known in plan.touched:
             writer.rename(source.file, known.source(source.status, source.reason, source))

@@ -57,7 +57,7 @@ class KnownFile:
     content_hash: str
 
     def source(self, status: Status, reason: str = "", like: DocumentRecord | None = None) -> DocumentRecord:
-        """A ledger row for it; title and metadata are those of `like`."""
+        """A record for it; title and metadata are those of `like`."""
         found = self.found
         base = like or DocumentRecord(found.file, "", "", 0, 0, status)
         return replace(
@@ -95,17 +95,17 @@ class IngestPlan:
 
 def make_plan(
     discovery: Discovery,
-    ledger: Sequence[DocumentRecord],
+    records: Sequence[DocumentRecord],
     again: Callable[[DocumentRecord], bool],
     *,
     rebuild: bool = False,
     names_of: Sequence[DocumentRecord] = (),
 ) -> IngestPlan:
-    """Compare what was found with the ledger. `again(source)` says whether an unchanged file is read anyway."""
-    by_file = {} if rebuild else {source.file: source for source in ledger}
+    """Compare what was found with the index's records. `again(source)` says whether an unchanged file is read anyway."""
+    by_file = {} if rebuild else {source.file: source for source in records}
     files = unique_names(discovery.files, (*by_file.values(), *names_of))
     plan = IngestPlan()
-    vanished = [] if rebuild else _vanished(discovery, files, ledger)
+    vanished = [] if rebuild else _vanished(discovery, files, records)
     unknown: list[FoundFile] = []
     for found in files:
         source = by_file.get(found.file)
@@ -200,14 +200,14 @@ def _same_stat(found: FoundFile, source: DocumentRecord) -> bool:
 
 
 def _vanished(
-    discovery: Discovery, files: Sequence[FoundFile], ledger: Sequence[DocumentRecord]
+    discovery: Discovery, files: Sequence[FoundFile], records: Sequence[DocumentRecord]
 ) -> list[DocumentRecord]:
-    """Files of the ledger below the given paths that are no longer on the disk, or are there under another name."""
+    """Files of the index below the given paths that are no longer on the disk, or are there under another name."""
     found = {f.file for f in files}
     here = {stored_path(f.path) for f in files}
     return [
         source
-        for source in ledger
+        for source in records
         if source.file not in found
         and any(_below(source.path, stored_path(root)) for root in discovery.roots)
         and (source.path in here or not is_on_disk(source.path))

@@ -102,13 +102,13 @@ class ProgressCounts:
 class IngestProgress(Protocol):
     """What shows a run. The methods are called from one thread, except `advanced`, which any may call."""
 
-    def started(self, tally: ProgressCounts) -> None:
-        """The plan is made; `tally` will be kept up to date from now on."""
+    def started(self, counts: ProgressCounts) -> None:
+        """The plan is made; `counts` will be kept up to date from now on."""
 
-    def advanced(self, tally: ProgressCounts) -> None:
+    def advanced(self, counts: ProgressCounts) -> None:
         """Pages were read or chunks embedded. Called often."""
 
-    def finished(self, result: FileResult, tally: ProgressCounts) -> None:
+    def finished(self, result: FileResult, counts: ProgressCounts) -> None:
         """A file is done, well or not."""
 
     def note(self, message: str) -> None:
@@ -118,13 +118,13 @@ class IngestProgress(Protocol):
 class NoProgress:
     """Shows nothing."""
 
-    def started(self, tally: ProgressCounts) -> None:
+    def started(self, counts: ProgressCounts) -> None:
         """Nothing."""
 
-    def advanced(self, tally: ProgressCounts) -> None:
+    def advanced(self, counts: ProgressCounts) -> None:
         """Nothing."""
 
-    def finished(self, result: FileResult, tally: ProgressCounts) -> None:
+    def finished(self, result: FileResult, counts: ProgressCounts) -> None:
         """Nothing."""
 
     def note(self, message: str) -> None:
@@ -132,44 +132,44 @@ class NoProgress:
 
 
 class ProgressReporter:
-    """Keeps the tally, and passes on what happens."""
+    """Counts what is done, and passes on what happens."""
 
     def __init__(self, progress: IngestProgress) -> None:
-        self.tally = ProgressCounts()
+        self.counts = ProgressCounts()
         self._progress = progress
         self._lock = threading.Lock()
 
     def start(self, files: int, size: int) -> None:
         """The plan is made."""
-        self.tally.files, self.tally.size = files, size
-        self._progress.started(self.tally)
+        self.counts.files, self.counts.size = files, size
+        self._progress.started(self.counts)
 
     def pages_read(self, _file: str, pages: int) -> None:
         """Called by reader threads."""
         with self._lock:
-            self.tally.pages += pages
-        self._progress.advanced(self.tally)
+            self.counts.pages += pages
+        self._progress.advanced(self.counts)
 
     def file_read(self, size: int, chunks: int) -> None:
         """A file was read and gave so many chunks."""
         with self._lock:
-            self.tally.size_read += size
-            self.tally.files_read += 1
-            self.tally.chunks += chunks
-        self._progress.advanced(self.tally)
+            self.counts.size_read += size
+            self.counts.files_read += 1
+            self.counts.chunks += chunks
+        self._progress.advanced(self.counts)
 
     def chunks_done(self, count: int, *, cached: bool, cost_usd: float | None) -> None:
         """Chunks were embedded, or found in the cache."""
         with self._lock:
-            self.tally.chunks_done += count
-            self.tally.chunks_cached += count if cached else 0
-            self.tally.cost_usd = cost_usd
-        self._progress.advanced(self.tally)
+            self.counts.chunks_done += count
+            self.counts.chunks_cached += count if cached else 0
+            self.counts.cost_usd = cost_usd
+        self._progress.advanced(self.counts)
 
     def file_done(self, result: FileResult) -> None:
-        """A file is in the index, or in the ledger with the reason why not."""
-        self.tally.files_done += 1
-        self._progress.finished(result, self.tally)
+        """A file is in the index, or recorded there with the reason why not."""
+        self.counts.files_done += 1
+        self._progress.finished(result, self.counts)
 
     def note(self, message: str) -> None:
         """One sentence for the user."""

@@ -1,4 +1,4 @@
-"""Writes down what becomes of every file: in the index, in the report, and for whoever watches."""
+"""Records what becomes of every file: in the index, in the report, and for whoever watches."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class DocumentRecorder:
     """The files of a run: unread, then waiting for vectors, then done. Each is done exactly once."""
 
     def __init__(
-        self, writer: IndexWriter, files: Sequence[KnownFile], teller: ProgressReporter, report: IngestReport
+        self,
+        writer: IndexWriter,
+        files: Sequence[KnownFile],
+        reporter: ProgressReporter,
+        report: IngestReport,
     ) -> None:
-        self._writer, self._teller, self._report = writer, teller, report
+        self._writer, self._reporter, self._report = writer, reporter, report
         self._unread = {known.found.file: known for known in files}
         self._waiting: dict[str, tuple[Document, float]] = {}
 
     def size_of(self, file: str) -> int:
         """Bytes of a file that was not taken yet."""
         return self._unread[file].found.size
-
-    def open(self, file: str) -> bool:
-        """Whether nothing was taken of a file yet."""
-        return file in self._unread
 
     def take(self, file: str, reading: Reading, seconds: float) -> Document | None:
         """A file was read in so many seconds: what to embed of it, or None when it is done as it is."""
@@ -96,7 +96,7 @@ class DocumentRecorder:
 
     def _done(self, result: FileResult) -> None:
         self._report.files.append(result)
-        self._teller.file_done(result)
+        self._reporter.file_done(result)
 
 
 def _changed_meanwhile(known: KnownFile) -> bool:

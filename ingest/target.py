@@ -25,13 +25,13 @@ class IngestTarget:
     """The index of a run and its embedding model. An index keeps what it was made with."""
 
     def __init__(
-        self, settings: Settings, teller: ProgressReporter, embedder: EmbeddingProvider | None
+        self, settings: Settings, reporter: ProgressReporter, embedder: EmbeddingProvider | None
     ) -> None:
         """`embedder` replaces the model that the settings or the index name."""
         self.settings = settings
         self.embedder = embedder
         self.made_with: IndexSpec | None = None
-        self._teller = teller
+        self._reporter = reporter
 
     # -- the index ------------------------------------------------------------------------------------------
 
@@ -44,7 +44,7 @@ class IngestTarget:
         if existing is not None:
             existing.close()
         wanted = self._wanted_spec()
-        return open_index(self.settings.index, create=wanted, rebuild=rebuild, notify=self._teller.note)
+        return open_index(self.settings.index, create=wanted, rebuild=rebuild, notify=self._reporter.note)
 
     def peek(self) -> Index | None:
         """The index as it is, when there is one, for a run that changes nothing."""
@@ -61,7 +61,7 @@ class IngestTarget:
 
     def _existing(self) -> Index | None:
         try:
-            return open_index(self.settings.index, notify=self._teller.note)
+            return open_index(self.settings.index, notify=self._reporter.note)
         except IndexMissing:
             return None
 
@@ -106,7 +106,7 @@ class IngestTarget:
             self.settings,
             meter=self.meter,
             dimension=dimension,
-            notify=self._teller.note,
+            notify=self._reporter.note,
         )
 
     @cached_property

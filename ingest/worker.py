@@ -33,7 +33,7 @@ def main() -> None:
             _limit_memory(options)
             limited = True
         try:
-            reading = read(job, options, _teller(outbox))
+            reading = read(job, options, _sender(outbox))
         except MemoryError:
             reading = Reading(
                 Status.TOO_LARGE, f"reading it takes more than {options.memory_mib} MiB of memory"
@@ -55,7 +55,7 @@ def _claim_streams() -> tuple[BinaryIO, BinaryIO]:
     return inbox, outbox
 
 
-def _teller(outbox: BinaryIO) -> Callable[[str, int], None]:
+def _sender(outbox: BinaryIO) -> Callable[[str, int], None]:
     last = 0.0
 
     def tell(kind: str, value: int) -> None:

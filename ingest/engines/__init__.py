@@ -1,6 +1,6 @@
 """Ways to read and embed the files of a run: in this process and its children, or on a Ray cluster.
 
-An engine takes files that were found and planned, and hands each to the filing once it was read and embedded.
+An engine takes files that were found and planned, and hands each to the recorder once it was read and embedded.
 Everything else (what to read, the one writer, the report, how a run ends) is the pipeline's.
 """
 

@@ -23,9 +23,9 @@ class LocalEngine:
 
     def run(self, work: Work) -> None:
         """Take every job to its end. Raises TooManyFailures, BudgetReached."""
-        embedder = Embedder(work.writer, work.filing, work.target, work.teller, work.report)
+        embedder = Embedder(work.writer, work.recorder, work.target, work.reporter, work.report)
         jobs = (replace(job, passwords=work.passwords.for_file(job.file)) for job in work.jobs)
-        with reader_pool(self._settings, work.read, work.teller.pages_read) as pool:
+        with reader_pool(self._settings, work.read, work.reporter.pages_read) as pool:
             for outcome in pool.read(jobs):
                 _take(outcome, work, embedder)
                 while embedder.backlog >= GROUP or (embedder.backlog and not pool.waiting):
@@ -37,8 +37,8 @@ class LocalEngine:
 def _take(outcome: ReadOutcome, work: Work, embedder: Embedder) -> None:
     """A file was read: embed it, unless it cannot be searched."""
     file = outcome.job.file
-    work.teller.file_read(work.filing.size_of(file), len(outcome.reading.chunks))
-    document = work.filing.take(file, outcome.reading, outcome.seconds)
+    work.reporter.file_read(work.recorder.size_of(file), len(outcome.reading.chunks))
+    document = work.recorder.take(file, outcome.reading, outcome.seconds)
     if document is not None:
         embedder.add(document)
 

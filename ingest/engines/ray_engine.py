@@ -80,7 +80,9 @@ class RayEngine:
         with connected(self._settings) as cluster:
             wanted = self._settings.workers
             if wanted is not None and cluster.workers < wanted:
-                work.teller.note(f"The Ray cluster has room for {cluster.workers} workers, not for {wanted}.")
+                work.reporter.note(
+                    f"The Ray cluster has room for {cluster.workers} workers, not for {wanted}."
+                )
             run = _Run(self._settings, work, cluster)
             try:
                 run.finish_all()
@@ -99,7 +101,7 @@ class _Run:
         shares = {name: getattr(settings, name) for name in ("rpm", "tpm")}
         limits = {name: limit and limit // self._count for name, limit in shares.items()}
         self._settings = settings.model_copy(update={**limits, "threads": cluster.threads, "prices": None})
-        self._embedder = Embedder(work.writer, work.filing, work.target, work.teller, work.report)
+        self._embedder = Embedder(work.writer, work.recorder, work.target, work.reporter, work.report)
         self._jobs = deque(work.jobs)
         self._workers: list[_Hired] = []
         self._calls: dict[Any, _Call] = {}
@@ -175,7 +177,7 @@ class _Run:
     def _send_job(self, worker: _Hired, job: ReadJob) -> None:
         sent = replace(job, passwords=self._work.passwords.for_file(job.file))
         read = worker.actor.read.options(concurrency_group="read")
-        self._calls[read.remote(sent, self._work.filing.size_of(job.file))] = _Call(worker, job=job)
+        self._calls[read.remote(sent, self._work.recorder.size_of(job.file))] = _Call(worker, job=job)
         worker.reading += 1
 
     def _send_block(self, worker: _Hired) -> None:
@@ -248,9 +250,9 @@ class _Run:
     def _take_reading(self, job: ReadJob, reading: Reading, seconds: float) -> None:
         work = self._work
         self._lost_in_a_row = 0
-        work.teller.pages_read(job.file, len(reading.pages))
-        work.teller.file_read(work.filing.size_of(job.file), len(reading.chunks))
-        document = work.filing.take(job.file, reading, seconds)
+        work.reporter.pages_read(job.file, len(reading.pages))
+        work.reporter.file_read(work.recorder.size_of(job.file), len(reading.chunks))
+        document = work.recorder.take(job.file, reading, seconds)
         if document is not None:
             self._embedder.add(document)
 
@@ -301,7 +303,7 @@ class _Run:
             fatal = [text for text in call.texts if self._deaths[text] == _MOST_DEATHS]
             self._embedder.refuse(fatal, f"the worker that embeds it died {_MOST_DEATHS} times")
             self._embedder.give_back(call.texts)
-        self._work.teller.note(f"A Ray worker was lost, and others take over its work ({said(error)}).")
+        self._work.reporter.note(f"A Ray worker was lost, and others take over its work ({said(error)}).")
         self._hire(rested=False)
 
 

@@ -26,8 +26,8 @@ class Work:
     read: ReadOptions
     target: IngestTarget
     writer: IndexWriter
-    filing: DocumentRecorder
-    teller: ProgressReporter
+    recorder: DocumentRecorder
+    reporter: ProgressReporter
     report: IngestReport
 
 
@@ -38,5 +38,5 @@ class Engine(Protocol):
         """Take every job to its end.
 
         Raises TooManyFailures when the embedding model refuses for good or keeps failing, and BudgetReached; what is
-        not done then is left in the filing.
+        not done then is left to the recorder.
         """

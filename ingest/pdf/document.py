@@ -167,7 +167,7 @@ _WORD_CHARACTER = re.compile(r"[^\W_]")
 _MANY_SHAPES = 40
 _SMALL = 3
 """Pages of a document that is asked about twice whenever a page says little: it costs nothing there."""
-_MENDABLE = 200_000_000
+_LARGEST_REPAIRED = 200_000_000
 _CATALOGUE = re.compile(rb"(?<!\d)(\d{1,9}) 0 obj[^>]{0,400}?/Type\s*/Catalog")
 
 Tell = Callable[[str, int], None]
@@ -227,7 +227,7 @@ def _open_with(source: Any, passwords: Sequence[str]) -> pdfium.PdfDocument:
 
 def _with_trailer(path: Path) -> bytes | None:
     """The bytes of a file that was cut off, with a new trailer that names its catalogue when that is left."""
-    if path.stat().st_size > _MENDABLE:
+    if path.stat().st_size > _LARGEST_REPAIRED:
         return None
     data = path.read_bytes()
     found = _CATALOGUE.findall(data) if data[:1024].find(b"%PDF-") >= 0 else []

@@ -296,7 +296,7 @@ def test_a_dry_run_counts_and_changes_nothing(folder: Path, index: Path | str) -
     assert _sources(index) == before
 
 
-def test_an_index_made_otherwise_is_refused_with_the_mend(folder: Path, index: Path | str) -> None:
+def test_an_index_made_otherwise_is_refused_with_the_fix(folder: Path, index: Path | str) -> None:
     run(folder, index)
     other = HashEmbedder()
     other.spec = other.id = "test:other"

@@ -140,7 +140,7 @@ def test_running_headers_and_page_numbers_are_kept_out_of_chunks(tmp_path: Path)
     for page in reading.pages:
         assert len(page.headers_footers) == 2
         assert _body(page) == _said(page.number)
-        assert "Annual Report 2023" in page.text  # a quote of it is still proven
+        assert "Annual Report 2023" in page.text  # a quote of it is still verified
     assert not any("Annual Report" in chunk.text or "/ 4" in chunk.text for chunk in reading.chunks)
 
 
