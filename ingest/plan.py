@@ -101,7 +101,7 @@ def make_plan(
     rebuild: bool = False,
     names_of: Sequence[DocumentRecord] = (),
 ) -> IngestPlan:
-    """Compare what was found with the index's records. `again(source)` says whether an unchanged file is read anyway."""
+    """Compare the files found with the records. `again(source)` says whether an unchanged file is read anyway."""
     by_file = {} if rebuild else {source.file: source for source in records}
     files = unique_names(discovery.files, (*by_file.values(), *names_of))
     plan = IngestPlan()

@@ -150,7 +150,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "reason.binary": ("not a {format} file: binary data", "{format} 파일이 아님: 바이너리 데이터"),
     "reason.unknown": ("no known file type", "알 수 없는 파일 형식"),
     "reason.not_read": ("{suffix} files are not read", "{suffix} 파일은 읽지 않음"),
-    "reason.way_round": ("{what}: save it as {format}", "{what}: {format} 형식으로 저장하세요"),
+    "reason.save_as": ("{what}: save it as {format}", "{what}: {format} 형식으로 저장하세요"),
     "reason.shared": ("{count} of {all} pages {status} ({pages})", "{all}쪽 중 {count}쪽 {status}({pages})"),
     "reason.crashed": ("the reader process crashed on it ({signal})", "읽는 프로세스가 중단됨({signal})"),
     "reason.crashed_pipe": ("the reader process crashed on it", "읽는 프로세스가 중단됨"),
