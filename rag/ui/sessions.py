@@ -16,7 +16,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -94,12 +94,14 @@ class Exchange:
     where: tuple[str, ...] = ()
     """The documents and conditions that were searched within; none is everything."""
     rating: Literal["", "up", "down"] = ""
+    original: SavedAnswer | None = None
+    """The answer as it was given, when `answer` is what was found of it later."""
 
     def saved(self) -> SavedExchange:
         answer = self.answer
         fingerprints = {k: str(v) for k, v in answer.extra.items() if k.endswith("fingerprint")}
         return SavedExchange(
-            saved_answer_of(answer, fingerprints=fingerprints),
+            self.original or saved_answer_of(answer, fingerprints=fingerprints),
             self.at,
             answer.usage,
             dict(answer.seconds),
@@ -176,10 +178,11 @@ class Session:
             return False
         with self._changing:
             self.generation = index.generation
-            stale = [i for i, one in enumerate(self.exchanges) if not one.stale and one.outdated(index)]
-            for i in stale:
+            # a stale one again: its documents may be back, or another of them gone
+            touched = [i for i, one in enumerate(self.exchanges) if one.stale or one.outdated(index)]
+            for i in touched:
                 self.exchanges[i] = _reopened(self.exchanges[i].saved(), CurrentPages(index))
-            return bool(stale)
+            return bool(touched)
 
     def to_json(self) -> bytes:
         """The session as a file holds it."""
@@ -263,7 +266,7 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
         extra=extra,
     )
     stale = answered and not again.holds
-    return Exchange(answer, saved.at, stale, saved.failed[:40], saved.where, saved.rating)
+    return Exchange(answer, saved.at, stale, saved.failed[:40], saved.where, saved.rating, saved_answer)
 
 
 def _passage_at(near: NearPassage, pages: CurrentPages) -> Passage | None:
@@ -326,7 +329,9 @@ class SessionStore:
             if session is None:
                 session = Session(new_id(), choices, owner=owner)
             elif session.owner and session.owner != owner:
-                session = Session(new_id(), session.choices, list(session.exchanges), owner=owner)
+                session = Session(
+                    new_id(), session.choices, [replace(e) for e in session.exchanges], owner=owner
+                )
             session.owner = session.owner or owner
             self._open.pop(session.id, None)
             self._open[session.id] = session  # the newest is the last
@@ -351,10 +356,13 @@ class SessionStore:
     def recent(self, visitor: str = "", words: str = "", count: int = 20) -> list[SessionEntry]:
         """The visitor's newest sessions on the disk whose name or questions hold `words`."""
         owner, found = _digest(visitor), list[SessionEntry]()
-        for path in sorted(self._folder.glob("*.json"), key=lambda p: -p.stat().st_mtime):
+        written = dict[Path, float]()
+        for path in self._folder.glob("*.json"):
+            with suppress(OSError):  # another visitor deletes it
+                written[path] = path.stat().st_mtime
+        for path in sorted(written, key=lambda p: -written[p]):
             try:
-                stamp = path.stat().st_mtime
-                entry, questions = _entry(path, stamp)
+                entry, questions = _entry(path, written[path])
             except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
                 continue
             if entry.owner in ("", owner) and words.casefold() in f"{entry.name}\n{questions}".casefold():
