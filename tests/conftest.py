@@ -37,7 +37,7 @@ def _is_setting(name: str) -> bool:
 def clean_environment(**extra: str) -> dict[str, str]:
     """The environment without settings and keys of whoever runs the tests, for processes that tests start.
 
-    The cache of the converted model stays where it is: to make it anew takes seconds and shows nothing.
+    The cache of the converted model stays where it is: to make it again takes seconds and shows nothing.
     """
     kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
     return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | extra

@@ -187,8 +187,16 @@ class _Answerer:
         if years and best.years:
             return [best]
         alike = [m for m in own if m.score >= best.score - ALIKE]
+        alike = [m for m in alike if self._names(m.column)] or alike
         alike.sort(key=lambda m: m.cell.start)
         return alike if len(alike) <= MOST_CELLS else [best]
+
+    def _names(self, column: Sequence[str]) -> bool:
+        """Whether the question has the innermost header of a column word for word ("3분기", "Q3")."""
+        header = column[-1].strip() if column else ""
+        if len(header) < 2:
+            return False
+        return re.search(rf"(?<!\w){re.escape(header)}(?![A-Za-z\d])", self._question.text, re.I) is not None
 
     def _changes(self, best: Match) -> list[Match]:
         """The cells of a row in a column of changes, when the question asks for one of that kind."""
@@ -388,11 +396,21 @@ class _Answerer:
         if years:
             series = [m for m in series if m.years & set(years)]
         series.sort(key=lambda m: min(m.years))
+        if len(series) == len(years) == 1 and wanted in (Wanted.CHANGE, Wanted.PERCENT_CHANGE):
+            series = [*self._before(series[0]), *series]
         if wanted in (Wanted.CHANGE, Wanted.PERCENT_CHANGE) and len(series) != 2:
             return []
         if len(years) > len(series):
             return []
         return series if len(series) >= 2 else []
+
+    def _before(self, match: Match) -> list[Match]:
+        """The cell of the period before in the same row: "by how much did it rise in 2025" is since then."""
+        own = [replace(match, cell=cell) for cell in match.row.cells]
+        earlier = [
+            m for m in own if m.years and max(m.years) < min(match.years) and _item_key(m) == _item_key(match)
+        ]
+        return [max(earlier, key=lambda m: max(m.years))] if earlier else []
 
     def _told(self, text: str, cells: Sequence[Match], best: Match, *, with_unit: bool = True) -> TableAnswer:
         unit = best.place.table.unit

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from rag.answering.question import asked_terms
 from rag.text.figures import scale_of, years_in
 from rag.text.keywords import query_terms
 
@@ -72,7 +73,7 @@ _CHANGE = re.compile(
     r"\b(?:change|difference|increase|decrease|decline|growth)\b(?:\s?/?\s?\(?\w*\)?)?\s(?:\w+\s){0,3}?"
     r"(?:in|of|between|for|from)\b"
     r"|\bdifference\b|\bnet change\b|\bhow much (?:did|has|have) .* (?:change|increase|decrease|grow|fall|rise)"
-    r"|차이|증감액?|변동액|얼마나 (?:증가|감소|늘|줄)",
+    r"|차이|증감액?|변동액|얼마나\s?(?:더\s)?(?:증가|감소|늘|줄|올[라랐]|오른|오르|내[려렸]|내린|내리|상승|하락|인상|인하)",
     re.IGNORECASE,
 )
 _AVERAGE = re.compile(r"(?<!weighted[ -])\b(?:average|mean)\b|(?<!가중)평균", re.IGNORECASE)
@@ -118,6 +119,13 @@ _MEASURES = re.compile(
     r"|price|average|cost|balance|sum|figure|respective\w*)\b|얼마|몇|금액|수치|비율|[율률]은",
     re.IGNORECASE,
 )
+_HANGUL = re.compile("[가-힣]")
+_KOREAN_FRAME = re.compile(
+    r"\d+\s?년도?(?:에는|에서|에|의|과|와|은|는)?(?=[\s,?]|$)|(?<!\S)(?:비해서?|대비|각각|얼마나|더|모두)(?=\s)"
+    r"|(?<!\S)(?:올랐|오른|올라|내렸|내린|내려|늘었|늘어|줄었|줄어|커졌|작아졌|증가|감소|상승|하락|인상|인하)(?:했|하였|됐|되었)?[가-힣]*"
+    r"(?=\s*[?？]?\s*$)"
+)
+"""What frames a Korean question for figures: its years, comparisons and the verb of a change."""
 FRAME = frozenset(
     re.findall(
         r"\w+",
@@ -160,7 +168,8 @@ def table_question_of(text: str) -> TableQuestion | None:
     wanted = _wanted(text)
     if wanted not in (Wanted.PERIODS, Wanted.ITEMS) and _NO_CELL.search(text):
         return None
-    terms = {t: w for t, w in query_terms(text).items() if t not in years and not _NUMERIC.fullmatch(t)}
+    named = asked_terms(_KOREAN_FRAME.sub(" ", text)) if _HANGUL.search(text) else query_terms(text)
+    terms = {t: w for t, w in named.items() if t not in years and not _NUMERIC.fullmatch(t)}
     if (
         wanted in (Wanted.AVERAGE, Wanted.SUM)
         and len(years) == 2

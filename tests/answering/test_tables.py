@@ -70,6 +70,15 @@ KOREAN = TableShelf(
     )
 )
 
+QUARTERS = TableShelf(
+    *table_page(
+        ("1분기", "2분기", "3분기", "4분기"),
+        (("연남점", "412", "438", "399", "471"), ("망원점", "287", "301", "314", "299")),
+        head="지점별 실적\n",
+        unit="",
+    )
+)
+
 
 def ask(shelf: TableShelf, question: str) -> CheckedDraft:
     passages = [shelf.passage("report.pdf", 1)]
@@ -97,6 +106,8 @@ def values(checked: CheckedDraft) -> list[str]:
         (ENGLISH, "What were the respective revenue and gross profit in 2018?", ["$402,100", "221,600"]),
         (KOREAN, "2022년 매출액은 얼마인가요?", ["1,100"]),
         (KOREAN, "2023년 영업이익은 얼마입니까?", ["150"]),
+        (QUARTERS, "연남점의 3분기 실적은 얼마인가요?", ["399"]),
+        (QUARTERS, "연남점과 망원점의 2분기 실적은 각각 얼마인가요?", ["438", "301"]),
     ],
 )
 def test_the_cells_that_are_asked_for_are_named(
@@ -117,6 +128,18 @@ def test_a_citation_names_the_headers_of_its_cell() -> None:
         "in thousands",
     )
     assert citation.quote.startswith("Revenue")
+
+
+@pytest.mark.parametrize(
+    ("question", "figure"),
+    [
+        ("매출액은 2022년에 비해 2023년에 얼마나 늘었나요?", "134"),
+        ("2023년에 영업이익은 얼마나 올랐나요?", "30"),
+    ],
+)
+def test_a_korean_question_for_a_change_is_computed(question: str, figure: str) -> None:
+    sentence = ask(KOREAN, question).sentences[0]
+    assert [derived.figure for derived in sentence.derived] == [figure]
 
 
 def test_a_comparison_names_the_period_first() -> None:

@@ -51,7 +51,7 @@ def schemas(ask: Query, location: str) -> list[str]:
 
 
 def rebuild(location: str, **changes: object) -> list[str]:
-    """Make the index anew and close it; what was said."""
+    """Rebuild the index and close it; the notices."""
     said: list[str] = []
     open_index(location, create=corpus.spec(**changes), rebuild=True, notify=said.append).close()
     return said
@@ -280,7 +280,7 @@ def test_what_was_granted_stays_with_embeddings_of_another_length(
             assert {passage.file for passage in found} == {"open/a.pdf"}
 
 
-def test_a_reader_of_the_old_embeddings_is_told_to_ask_anew(location: str) -> None:
+def test_a_reader_of_the_old_embeddings_is_told_to_ask_again(location: str) -> None:
     filled(location)
     with open_index(location) as reader:
         rebuild(location, dimension=32, embedding_id="short")

@@ -85,5 +85,5 @@ def alterations(quote: str, other_words: list[str], rng: random.Random) -> Itera
 
 
 def bare(text: str) -> str:
-    """Without anything that layout can change: what two texts share when one merely is laid out anew."""
+    """Without anything that layout can change: what two texts share when one is merely laid out again."""
     return re.sub(r"[\s\u00ad\ufffe-]+", "", unicodedata.normalize("NFC", text))
