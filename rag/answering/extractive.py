@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 SENTENCE_MARGIN = 0.12
 """Share of the question's terms by which a sentence must hold more than a cell's headers to be preferred to it."""
 COMPUTED_MARGIN = 0.35
-"""The same for a computed figure, which no sentence states in the words of the question."""
+"""The same for a computed figure and a sentence that says nothing of a change."""
+_CHANGES = re.compile(
+    r"\b(?:increas|decreas|declin|reduc)\w+|\b(?:grew|rose|fell|dropped)\b|증가|감소|늘었|줄었|올랐|내렸",
+    re.IGNORECASE,
+)
 _FIGURE = re.compile(r"\d")
 _CAPTION = re.compile(
     r"\b(?:tables?|follow\w*|below)\b.*[::]$|(?:다음|아래|표).*[::]$", re.IGNORECASE | re.DOTALL
@@ -132,11 +136,16 @@ def _cells(
     if looked_up is None or looked_up.draft.declined:
         return None
     analysed = analyse(question)
-    best = max((_share(analysed, c.tokens, kept, c.text) for c in prose), default=0.0)
     computed = any(sentence.derived for sentence in looked_up.draft.sentences)
-    margin = COMPUTED_MARGIN if computed else SENTENCE_MARGIN
-    fits = looked_up.certain or looked_up.exact or best <= _share(analysed, looked_up.headers, kept) + margin
-    return looked_up.draft if fits else None
+    share = _share(analysed, looked_up.headers, kept)
+
+    def fitting(candidate: Candidate) -> bool:
+        margin = COMPUTED_MARGIN if computed and not _CHANGES.search(candidate.text) else SENTENCE_MARGIN
+        return _share(analysed, candidate.tokens, kept, candidate.text) > share + margin
+
+    if looked_up.certain or looked_up.exact or not any(map(fitting, prose)):
+        return looked_up.draft
+    return None
 
 
 def apart_from_tables(

@@ -192,9 +192,9 @@ class _Answerer:
         return alike if len(alike) <= MOST_CELLS else [best]
 
     def _names(self, column: Sequence[str]) -> bool:
-        """Whether the question has the innermost header of a column word for word ("3분기", "Q3")."""
+        """Whether the question has a column's innermost header word for word, one with a number ("3분기", "Q3")."""
         header = column[-1].strip() if column else ""
-        if len(header) < 2:
+        if not re.search(r"\d", header):
             return False
         return re.search(rf"(?<!\w){re.escape(header)}(?![A-Za-z\d])", self._question.text, re.I) is not None
 
@@ -381,7 +381,7 @@ class _Answerer:
         answer = self._told(text, order, best, with_unit="%" not in derived.figure)
         sentence = answer.draft.sentences[0]
         computed = DraftSentence(sentence.text, sentence.passages, sentence.quotes, True, (derived,))
-        return replace(answer, draft=Draft((computed,)))
+        return replace(answer, draft=Draft((computed,)), exact=False)  # a sentence may state it
 
     def _operands(self, best: Match, wanted: Wanted) -> list[Match]:
         """The cells to compute with, in the order of the question (periods: the older first)."""

@@ -93,7 +93,7 @@ _NO_CELL = re.compile(
     r"\bwhy\b|\bwhom?\b|\bwhere\b|\bhow\s(?:is|are|does|do|did|was|were|has|have|can|will|would|should)\b(?!\s(?:many|much))"
     r"|\b(?:compris\w+|consists?|represent(?:s|ed)?|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+"
     r"|explain\w*|reasons?|purpose|basis (?:for|of|is)|assumptions? (?:is|are|used)|caused?|attributed to"
-    r"|(?:mainly|primarily|largely|was|were|is|are) due to|driven|reflects?|relate[sd]? to|includes?"
+    r"|(?:mainly|primarily|largely|was|were|is|are) due to|led to|driven|reflects?|relate[sd]? to|includes?"
     r"|included in|excluded? from"
     r"|result(?:s|ed|ing)? (?:from|of)|accordance|factors?|drove)\b"
     r"|왜|누구|어디|어떻게|이유|원인|방법|목적|근거|뜻하|의미",
