@@ -131,11 +131,11 @@ def user_folder(index: str) -> Path:
 
 
 def state_folder(index: str) -> Path:
-    """The folder of receipts, kept replies, sessions and pictures: that of the index, or the user's own."""
+    """The folder of the usage log, kept replies, sessions and pictures: that of the index, or the user's own."""
     return user_folder(index) if is_url(index) else Path(index)
 
 
 def _without_user(index: str) -> str:
-    """The URL without who asks: a changed password or role finds the same receipts."""
+    """The URL without who asks: a changed password or role finds the same usage log."""
     parts = urlsplit(redacted(index))
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

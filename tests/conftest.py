@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from rag.usage.log import FILE_NAME as RECEIPTS
+from rag.usage.log import FILE_NAME as USAGE_LOG
 from scripts.offline import WATCHED, refused
 from tests.disks import SmallDisk
 from tests.servers.postgres import PostgresServer
@@ -80,8 +80,8 @@ def _nothing_leaves_this_machine() -> Iterator[None]:
 def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The sample documents in an index, made by the real `rag ingest` once for all workers of a run.
 
-    For reading only; `shutil.copytree` gives a test one of its own to write. A model that is paid writes its receipts
-    beside the documents, which other tests would then find: the run ends with an error when one did.
+    For reading only; `shutil.copytree` gives a test one of its own to write. A model that is paid writes its usage
+    log beside the documents, which other tests would then find: the run ends with an error when one did.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -95,7 +95,7 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             assert made.returncode == 0, made.stderr
             (shared / "sample-index.done").touch()
     yield index
-    assert not (index / RECEIPTS).exists(), "a test paid a model in the index that all tests share"
+    assert not (index / USAGE_LOG).exists(), "a test paid a model in the index that all tests share"
 
 
 @pytest.fixture

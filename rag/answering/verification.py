@@ -1,4 +1,4 @@
-"""Decide for every sentence of a draft whether proven quotes back it.
+"""Decide for every sentence of a draft whether quotes that were found support it.
 
 A sentence is *verified* when it cites at least one quote, every quote it cites was found, none of them is an order to
 the model, and it is the words of the sentence quoted (`basis` "quoted") or a strict alignment shows that it follows
@@ -50,7 +50,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class CheckedDraft:
-    """A draft after the proof."""
+    """A draft with the verdict on each sentence and quote."""
 
     sentences: tuple[Sentence, ...]
     citations: tuple[Citation, ...]
@@ -60,7 +60,7 @@ class CheckedDraft:
     notes: tuple[str, ...] = ()
 
     @property
-    def proven(self) -> bool:
+    def verified(self) -> bool:
         """Whether at least one sentence is verified."""
         return any(sentence.support is Support.VERIFIED for sentence in self.sentences)
 
@@ -131,19 +131,19 @@ def _without_repeats(sentences: Sequence[DraftSentence]) -> list[DraftSentence]:
     return list(kept.values())
 
 
-def strict(proof: CheckedDraft, *, language: Language = "en") -> CheckedDraft:
-    """The proof without what is not verified: sentences, and citations that no sentence needs any more."""
-    kept = [s for s in proof.sentences if s.support is Support.VERIFIED]
-    withheld = len(proof.sentences) - len(kept)
+def strict(checked: CheckedDraft, *, language: Language = "en") -> CheckedDraft:
+    """The draft without what is not verified: sentences, and citations that no sentence needs any more."""
+    kept = [s for s in checked.sentences if s.support is Support.VERIFIED]
+    withheld = len(checked.sentences) - len(kept)
     if not withheld:
-        return proof
+        return checked
     order = {n: i for i, n in enumerate(dict.fromkeys(n for s in kept for n in s.citations), 1)}
-    by_number = {c.n: c for c in proof.citations}
+    by_number = {c.n: c for c in checked.citations}
     return CheckedDraft(
         tuple(replace(s, citations=tuple(order[n] for n in s.citations)) for s in kept),
         tuple(replace(by_number[n], n=i) for n, i in order.items()),
         " ".join(s.text for s in kept),
-        (*proof.notes, message("answer.withheld", language, withheld=withheld, all=len(proof.sentences))),
+        (*checked.notes, message("answer.withheld", language, withheld=withheld, all=len(checked.sentences))),
     )
 
 
@@ -210,26 +210,24 @@ class _Context:
         """The verdict on the sentence as it was cited."""
         text = self.sentence.text
         citations = list(_citations(self.sentence, self.passages, self.library))
-        proven = [c for c in citations if c.verified]
-        if not proven:
+        verified = [c for c in citations if c.verified]
+        if not verified:
             support = Support.WEAK if _plausible(self.sentence, self.passages) else Support.UNSUPPORTED
             return Sentence(text, (), support, reason="no_quote_found"), citations
-        context = QuotedContext(proven, self.passages, self.library)
+        context = QuotedContext(verified, self.passages, self.library)
         if context.orders:
             return Sentence(text, (), Support.WEAK, reason="speaks_to_the_model"), citations
         if any(c.cell is not None for c in citations):
             return _looked_up(self.sentence, citations), citations
-        whole = len(proven) == len(citations)
-        verdict = self._table_verdict(proven)
+        whole = len(verified) == len(citations)
+        verdict = self._table_verdict(verified)
         if verdict is not None:
             citations = _with_cells(citations, verdict, self.language)
         basis = self._basis(context, verdict)
+        if basis is None and verdict is not None and verdict.decides:
+            return Sentence(text, (), Support.WEAK, reason="table_headers"), citations
         if basis is None:
-            return _unclear(
-                text, context, self.question
-            ) if verdict is None or not verdict.decides else Sentence(
-                text, (), Support.WEAK, reason="table_headers"
-            ), citations
+            return _unclear(text, context, self.question), citations
         if not self.sentence.quotes and not self.sentence.passages:
             return Sentence(text, (), Support.WEAK, reason="not_cited"), citations
         if not whole:
@@ -244,9 +242,9 @@ class _Context:
         quote = QuotedContext(citations, self.passages, self.library).cited_text
         return None if vetoed(self.sentence.text, quote, self.question) else (self.sentence.text, quote)
 
-    def _table_verdict(self, proven: Sequence[Citation]) -> TableVerdict | None:
+    def _table_verdict(self, verified: Sequence[Citation]) -> TableVerdict | None:
         """What the stored tables say of a sentence that quotes their rows; None when it quotes none."""
-        quoted = quoted_rows(proven, self.tables) if self.tables is not None else []
+        quoted = quoted_rows(verified, self.tables) if self.tables is not None else []
         return check(self.sentence.text, self.question, quoted) if quoted else None
 
     def _basis(self, context: QuotedContext, verdict: TableVerdict | None) -> Basis | None:

@@ -364,7 +364,7 @@ class Steps:
         language = self._language(turn)
         if proof is not None and not any(citation.verified for citation in proof.citations):
             turn.declined = message("answer.no_quote_verified", language)
-        elif proof is not None and strict and not proof.proven:
+        elif proof is not None and strict and not proof.verified:
             turn.declined = message("answer.no_sentence_verified", language)
         elif proof is not None and strict:
             proof = verification.strict(proof, language=language)

@@ -1,4 +1,4 @@
-"""One call to a chat model from reservation to receipt."""
+"""One call to a chat model from reservation to usage record."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from rag.usage.replies import Reply, ReplyCache
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
-RECEIPT = "pagequote"
-"""The key of a message's `response_metadata` that holds its receipt: cost_usd, cached, estimated."""
+USAGE_RECORD = "pagequote"
+"""The key of a message's `response_metadata` that holds its usage record: cost_usd, cached, estimated."""
 _MESSAGE_TOKENS = 4
 """Tokens that the chat format adds to each message (OpenAI's cookbook: 3, and 1 for a name)."""
 _MARGIN = 1.05
@@ -136,25 +136,25 @@ class Call:
         return ServerUnreachable(f"{self.guards.place.spec} does not take {named}.", retry_after=0.0)
 
     def finish(self, result: ChatResult) -> ChatResult:
-        """Book a whole reply; its message gets the receipt."""
+        """Book a whole reply; its message gets the usage record."""
         generation = result.generations[0]
         message = generation.message
         if isinstance(message, AIMessage):
-            usage, receipt = self.settle(message.usage_metadata, message.text)
+            usage, record = self.settle(message.usage_metadata, message.text)
             message.usage_metadata = usage
-            message.response_metadata[RECEIPT] = receipt
+            message.response_metadata[USAGE_RECORD] = record
             details = {**(generation.generation_info or {}), **message.response_metadata}
             self.keep(
                 message.text,
                 str(details.get("finish_reason") or "stop"),
                 usage,
-                receipt,
+                record,
                 details.get("logprobs"),
             )
         return result
 
     def settle(self, reported: UsageMetadata | None, text: str) -> tuple[UsageMetadata, dict[str, Any]]:
-        """Book this try with the tokens that the server reported, or an estimate; returns them and the receipt."""
+        """Book this try with the tokens that the server reported, or an estimate; returns them and the record."""
         usage: UsageMetadata
         if reported is not None:
             usage = reported
@@ -193,7 +193,7 @@ class Call:
         return self.guards.replies if self.parameters.get("temperature") == 0 else None
 
     def kept(self) -> AIMessage | None:
-        """The reply of an identical earlier call, with a receipt that says so."""
+        """The reply of an identical earlier call, with a usage record that says so."""
         if (paid := self._paid_before()) is not None:
             return paid
         reply = self._replies.get(self._key()) if self._replies is not None else None
@@ -215,30 +215,30 @@ class Call:
             return None
         self.guards.meter.paid_before(self.guards.place.spec, paid)
         usage = paid.usage
-        receipt = {"cost_usd": usage.cost_usd, "cached": False, "estimated": paid.estimated}
-        return _message(paid.content, paid.finish_reason, usage.input_tokens, usage.output_tokens, receipt)
+        record = {"cost_usd": usage.cost_usd, "cached": False, "estimated": paid.estimated}
+        return _message(paid.content, paid.finish_reason, usage.input_tokens, usage.output_tokens, record)
 
     def keep(
         self,
         text: str,
         reason: str,
         usage: UsageMetadata,
-        receipt: dict[str, Any],
+        record: dict[str, Any],
         logprobs: dict[str, Any] | None = None,
     ) -> None:
         """Keep the reply: for this piece of work, and for identical calls when such are answered from the cache."""
         if not text.strip():
             return  # a failure of the model, which an identical call must not repeat
         if (journal := current_paid_work()) is not None and logprobs is None:  # they have no place there
-            billed = Usage(usage["input_tokens"], usage["output_tokens"], receipt["cost_usd"], calls=1)
-            journal.put(self._key(), Paid(text, billed, reason, receipt["estimated"]))
+            billed = Usage(usage["input_tokens"], usage["output_tokens"], record["cost_usd"], calls=1)
+            journal.put(self._key(), Paid(text, billed, reason, record["estimated"]))
         if self._replies is not None:
             said = json.dumps(logprobs) if logprobs is not None else ""
             self._replies.put(self._key(), Reply(text, reason, said))
 
 
 class StreamedCall:
-    """Watches the pieces of a streamed reply go by, to end it with its receipt."""
+    """Watches the pieces of a streamed reply go by, to end it with its usage record."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -261,7 +261,7 @@ class StreamedCall:
         return any(self._text)
 
     def end(self) -> ChatGenerationChunk:
-        """Book the reply; an empty last piece with the receipt. Raises ServerUnreachable for a cut stream."""
+        """Book the reply; an empty last piece with the usage record. Raises ServerUnreachable for a cut stream."""
         place = self.call.guards.place
         if self._reason is None and self.call.guards.marks_end:
             self.call.abandon()
@@ -269,23 +269,23 @@ class StreamedCall:
                 f"{place.subject} broke off the answer of {place.spec} half-way: try again."
             )
         text = "".join(self._text)
-        usage, receipt = self.call.settle(self._usage, text)
-        self.call.keep(text, self._reason or "stop", usage, receipt)
+        usage, record = self.call.settle(self._usage, text)
+        self.call.keep(text, self._reason or "stop", usage, record)
         return ChatGenerationChunk(
             message=AIMessageChunk(
                 content="",
                 usage_metadata=usage if self._usage is None else None,
-                response_metadata={RECEIPT: receipt},
+                response_metadata={USAGE_RECORD: record},
             )
         )
 
 
-def _message(text: str, reason: str, tokens: int, output: int, receipt: dict[str, Any]) -> AIMessage:
+def _message(text: str, reason: str, tokens: int, output: int, record: dict[str, Any]) -> AIMessage:
     """A kept reply as the model would have given it."""
     return AIMessage(
         text,
         usage_metadata={"input_tokens": tokens, "output_tokens": output, "total_tokens": tokens + output},
-        response_metadata={"finish_reason": reason, RECEIPT: receipt},
+        response_metadata={"finish_reason": reason, USAGE_RECORD: record},
     )
 
 

@@ -1,4 +1,4 @@
-"""A chat model behind guards: one clear error, retries, limits, the cost cap, receipts and kept replies.
+"""A chat model behind guards: one clear error, retries, limits, the cost cap, usage records and kept replies.
 
 It wraps the LangChain model of a provider and is itself a LangChain chat model, so callbacks, tracing and
 streaming work as with any other.
@@ -123,7 +123,7 @@ class GuardedChat(BaseChatModel):
             yield piece
 
     def _pieces(self, call: Call) -> Iterator[ChatGenerationChunk]:
-        """The pieces of one try, the last one with the receipt."""
+        """The pieces of one try, the last one with the usage record."""
         streamed = StreamedCall(call)
         try:
             for piece in self.inner._stream(list(call.messages), **call.parameters):

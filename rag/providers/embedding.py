@@ -218,7 +218,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         return self._checked(self._request([self._prefixes.passage + text for text in batch]))
 
     def _request(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
-        """One request with everything around it: limits, cap, retries, receipt."""
+        """One request with everything around it: limits, cap, retries, usage."""
         as_query = self._connection.request_query if query else None
         tokens = sum(self._count(text) for text in texts)
 

@@ -135,11 +135,11 @@ def _from_status(status: int, error: BaseException, place: CallSite) -> Failure:
     said = _said(error, place)
     code = str(getattr(error, "code", "") or "")
     if status in (401, 403):
-        mend = (
+        fix = (
             f"check {place.key_setting}" if place.key_setting else "set RAG_API_KEY if the server wants a key"
         )
         return Failure(
-            AuthenticationFailed(f"{place.subject} refused the key for {place.spec} ({status}): {mend}.")
+            AuthenticationFailed(f"{place.subject} refused the key for {place.spec} ({status}): {fix}.")
         )
     if code == "insufficient_quota":
         return Failure(
@@ -221,7 +221,7 @@ def _from_kind(error: BaseException, causes: list[BaseException], place: CallSit
 
 
 def garbled(place: CallSite, what: str) -> BadResponse:
-    """An answer that broke the protocol in a way that another try may mend."""
+    """An answer that broke the protocol in a way that another try may get right."""
     error = BadResponse(f"{place.subject} answered wrongly for {place.spec}: {what}.")
     error.transient = True
     return error

@@ -35,8 +35,8 @@ class Paid:
     finish_reason: str = "stop"
     estimated: bool = False
     """Whether the tokens were estimated, because the server did not report them."""
-    receipted: bool = False
-    """Whether the attempt that paid for it came to an end, and so has its receipt."""
+    logged: bool = False
+    """Whether the attempt that paid for it came to an end, and so is in the usage log."""
 
 
 @dataclass(slots=True)
@@ -66,13 +66,13 @@ class PaidWork:
         )
 
     def _load(self) -> None:
-        for call, content, finish, tokens, output, cost, estimated, receipted in self._execute(
+        for call, content, finish, tokens, output, cost, estimated, logged in self._execute(
             "select call, content, finish, input, output, cost, estimated, receipted from paid"
             " where work = ? order by rowid",
             (self.work,),
         ):
             usage = Usage(tokens, output, cost, calls=1)
-            self._earlier[call].append(Paid(content, usage, finish, bool(estimated), bool(receipted)))
+            self._earlier[call].append(Paid(content, usage, finish, bool(estimated), bool(logged)))
 
     def _execute(self, statement: str, values: tuple[object, ...], *, create: bool = False) -> list[Any]:
         if not create and not self.path.exists():

@@ -1,4 +1,4 @@
-"""Receipts of every command, kept in SQLite so that they can be added up by day, model and command."""
+"""The usage of every command, kept in SQLite so that they can be added up by day, model and command."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class UsageEntry:
 
 
 class UsageLog:
-    """The receipts in one file; each call opens and closes it, so that any number of commands can share it."""
+    """The usage log in one file; each call opens and closes it, so that any number of commands can share it."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def record(self, command: str, tally: UsageTotal, *, at: datetime | None = None) -> None:
-        """Append the receipt of a command, a row for each model. Writes nothing when no model was called."""
+    def record(self, command: str, total: UsageTotal, *, at: datetime | None = None) -> None:
+        """Append the usage of a command, a row for each model. Writes nothing when no model was called."""
         rows = [
             (
                 (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds"),
@@ -63,10 +63,10 @@ class UsageLog:
                 usage.cached_calls,
                 usage.input_tokens,
                 usage.output_tokens,
-                int(model in tally.estimated),
+                int(model in total.estimated),
                 usage.cost_usd,
             )
-            for model, usage in tally.by_model.items()
+            for model, usage in total.by_model.items()
         ]
         if rows:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,5 +95,5 @@ class UsageLog:
                 yield db
         except sqlite3.Error as error:
             raise RagError(
-                f"The receipts in {self.path} cannot be used ({error}): move the file away."
+                f"The usage log {self.path} cannot be used ({error}): move the file away."
             ) from None

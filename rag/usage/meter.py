@@ -40,21 +40,21 @@ class UsageTotal:
             self.estimated.add(spec)
 
 
-_tallies: ContextVar[tuple[UsageTotal, ...]] = ContextVar("tallies", default=())
+_totals: ContextVar[tuple[UsageTotal, ...]] = ContextVar("totals", default=())
 
 
 @contextmanager
-def counting_usage(tally: UsageTotal) -> Iterator[UsageTotal]:
-    """Add to `tally` every call booked inside the block, in this thread and those that copy its context."""
-    token = _tallies.set((*_tallies.get(), tally))
+def counting_usage(total: UsageTotal) -> Iterator[UsageTotal]:
+    """Add to `total` every call booked inside the block, in this thread and those that copy its context."""
+    token = _totals.set((*_totals.get(), total))
     try:
-        yield tally
+        yield total
     finally:
-        _tallies.reset(token)
+        _totals.reset(token)
 
 
 class Meter:
-    """The running bill of one command; safe to share between threads."""
+    """The running usage of one command; safe to share between threads."""
 
     def __init__(self, prices: Prices, *, max_cost: float | None = None) -> None:
         self.prices = prices
@@ -120,29 +120,29 @@ class Meter:
         )
 
     def book(self, reservation: Reservation | None, spec: str, usage: Usage, estimated: bool) -> None:
-        """Add `usage` to the bill, in place of its reservation."""
+        """Book `usage`, in place of its reservation."""
         with self._changed:
             if reservation is not None:
                 self._reserved.pop(reservation, None)
             self._spent += usage.cost_usd or 0.0
             self.tally.add(spec, usage, estimated)
             self._unkept.add(spec, usage, estimated)
-            for tally in _tallies.get():
-                tally.add(spec, usage, estimated)
+            for total in _totals.get():
+                total.add(spec, usage, estimated)
             self._changed.notify_all()
 
     def paid_before(self, spec: str, paid: Paid) -> None:
-        """Count a reply that an interrupted attempt paid for: on the bill unless it has its receipt already."""
-        if not paid.receipted:
+        """Count a reply that an interrupted attempt paid for: booked unless it is in the usage log already."""
+        if not paid.logged:
             self.book(None, spec, paid.usage, paid.estimated)
             return
         with self._changed:
-            for tally in _tallies.get():
-                tally.add(spec, paid.usage, paid.estimated)
+            for total in _totals.get():
+                total.add(spec, paid.usage, paid.estimated)
 
     @contextmanager
     def keeping(self) -> Iterator[UsageTotal]:
-        """What was booked since the last such block, to be kept as a receipt; it stays to be kept on an error."""
+        """What was booked since the last such block, to be kept in the usage log; it stays to be kept on an error."""
         with self._changed:
             taken, self._unkept = self._unkept, UsageTotal()
         try:

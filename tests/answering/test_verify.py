@@ -17,37 +17,41 @@ FERRY, KOREAN = SHELF.passage("ferry.pdf", 1), SHELF.passage("대교.pdf", 1, ti
 PASSAGES = [BRIDGE, FERRY, KOREAN]
 
 
-def proof_of(reply: str, passages: list[Passage] | None = None, shelf: Shelf = SHELF) -> CheckedDraft:
+def checked_reply(reply: str, passages: list[Passage] | None = None, shelf: Shelf = SHELF) -> CheckedDraft:
     return check_draft(parse_reply(reply), PASSAGES if passages is None else passages, shelf)
 
 
 def support(reply: str, passages: list[Passage] | None = None) -> Support:
-    (sentence,) = proof_of(reply, passages).sentences
+    (sentence,) = checked_reply(reply, passages).sentences
     return sentence.support
 
 
 def test_a_true_quote_is_found_where_it_stands() -> None:
-    proof = proof_of('The Harbour Bridge opened in 1931. [1: "was opened to traffic on 24 October 1931"]')
-    (citation,) = proof.citations
+    checked = checked_reply(
+        'The Harbour Bridge opened in 1931. [1: "was opened to traffic on 24 October 1931"]'
+    )
+    (citation,) = checked.citations
     text = PAGES["bridge.pdf"][0]
     start = text.index("was opened")
     assert citation.status is QuoteStatus.FOUND
     assert (citation.n, citation.file, citation.page) == (1, "bridge.pdf", 1)
     assert citation.spans == (Span(1, start, start + len("was opened to traffic on 24 October 1931")),)
     assert citation.page_hash == hashlib.sha256(text.encode()).hexdigest()
-    assert proof.sentences[0].support is Support.VERIFIED
-    assert proof.sentences[0].citations == (1,)
-    assert proof.proven
+    assert checked.sentences[0].support is Support.VERIFIED
+    assert checked.sentences[0].citations == (1,)
+    assert checked.verified
 
 
 def test_layout_is_forgiven_and_the_pages_own_words_are_shown() -> None:
-    proof = proof_of('공사비는 340억 원이었다. [3: "공사비는\n340억원이었고 그 가운데 절반을  시가 냈다"]')
-    assert proof.citations[0].quote == "공사비는 340억 원이었고 그 가운데 절반을 시가 냈다"
-    assert proof.sentences[0].support is Support.VERIFIED
+    checked = checked_reply(
+        '공사비는 340억 원이었다. [3: "공사비는\n340억원이었고 그 가운데 절반을  시가 냈다"]'
+    )
+    assert checked.citations[0].quote == "공사비는 340억 원이었고 그 가운데 절반을 시가 냈다"
+    assert checked.sentences[0].support is Support.VERIFIED
 
 
 def test_a_quote_of_another_passage_is_found_elsewhere_and_says_so() -> None:
-    (citation,) = proof_of('The fare is 4.50 pounds. [1: "The fare is 4.50 pounds"]').citations
+    (citation,) = checked_reply('The fare is 4.50 pounds. [1: "The fare is 4.50 pounds"]').citations
     assert citation.status is QuoteStatus.MOVED
     assert (citation.file, citation.page) == ("ferry.pdf", 1)
     assert (citation.claimed_file, citation.claimed_page) == ("bridge.pdf", 1)
@@ -55,19 +59,23 @@ def test_a_quote_of_another_passage_is_found_elsewhere_and_says_so() -> None:
 
 
 def test_a_quote_of_a_page_that_was_not_retrieved_is_found_in_its_file() -> None:
-    (citation,) = proof_of('보행자는 위층을 다닐 수 없었다. [3: "보행자는 위층을 다닐 수 없었다"]').citations
+    (citation,) = checked_reply(
+        '보행자는 위층을 다닐 수 없었다. [3: "보행자는 위층을 다닐 수 없었다"]'
+    ).citations
     assert (citation.file, citation.page, citation.status) == ("대교.pdf", 2, QuoteStatus.MOVED)
 
 
 def test_a_named_page_is_never_believed() -> None:
-    (citation,) = proof_of('The toll ended in 1954. [1, p. 7: "The toll was abolished in 1954"]').citations
+    (citation,) = checked_reply(
+        'The toll ended in 1954. [1, p. 7: "The toll was abolished in 1954"]'
+    ).citations
     assert (citation.page, citation.claimed_page, citation.status) == (1, 7, QuoteStatus.MOVED)
 
 
 def test_of_two_true_places_the_cited_one_is_taken() -> None:
     shelf = Shelf({"a.pdf": ["Opening hours are nine to five.", "Opening hours are nine to five."]})
     second = shelf.passage("a.pdf", 2)
-    (citation,) = proof_of(
+    (citation,) = checked_reply(
         'Nine to five. [2: "Opening hours are nine to five"]', [shelf.passage("a.pdf", 1), second], shelf
     ).citations
     assert (citation.page, citation.status) == (2, QuoteStatus.FOUND)
@@ -82,29 +90,29 @@ def test_of_two_true_places_the_cited_one_is_taken() -> None:
     ],
 )
 def test_an_altered_quote_shows_what_the_page_says(quote: str, changed: tuple[str, str]) -> None:
-    proof = proof_of(f'Something. [{3 if "시가" in quote else 1}: "{quote}"]')
-    (citation,) = proof.citations
+    checked = checked_reply(f'Something. [{3 if "시가" in quote else 1}: "{quote}"]')
+    (citation,) = checked.citations
     assert citation.status is QuoteStatus.ALTERED
     assert not citation.verified
     assert ("replace", *changed) in citation.difference
-    assert proof.sentences[0].support is Support.UNSUPPORTED
+    assert checked.sentences[0].support is Support.UNSUPPORTED
 
 
 def test_invented_words_are_not_found() -> None:
-    (citation,) = proof_of('It sings. [1: "the cables hum a tune every evening at nine"]').citations
+    (citation,) = checked_reply('It sings. [1: "the cables hum a tune every evening at nine"]').citations
     assert citation.status is QuoteStatus.MISSING
     assert citation.note
 
 
 def test_a_passage_that_does_not_exist() -> None:
-    proof = proof_of("The bridge is made of glass. [9]")
-    assert [c.status for c in proof.citations] == [QuoteStatus.MISSING]
-    assert proof.sentences[0].support is Support.UNSUPPORTED
+    checked = checked_reply("The bridge is made of glass. [9]")
+    assert [c.status for c in checked.citations] == [QuoteStatus.MISSING]
+    assert checked.sentences[0].support is Support.UNSUPPORTED
 
 
 def test_a_quote_may_cross_the_end_of_a_page() -> None:
     quote = "the steel came from the mill at Port Aldis, forty kilometres up the river"
-    (citation,) = proof_of(f'The steel came from Port Aldis. [1: "{quote}"]', [PEOPLE]).citations
+    (citation,) = checked_reply(f'The steel came from Port Aldis. [1: "{quote}"]', [PEOPLE]).citations
     assert citation.status is QuoteStatus.FOUND
     assert [span.page for span in citation.spans] == [2, 3]
     assert citation.page == 2
@@ -119,16 +127,16 @@ def test_running_headers_do_not_break_a_quote_that_crosses_the_page() -> None:
         Page(2, second, headers_footers=((0, second.index("falls")),)),
     ]
     shelf = Shelf({"m.pdf": pages})
-    proof = proof_of(
+    checked = checked_reply(
         '[1: "The valve closes when the pressure falls below two bar."]', [shelf.passage("m.pdf", 1)], shelf
     )
-    assert proof.sentences[0].support is Support.VERIFIED
-    assert proof.citations[0].quote == "The valve closes when the pressure falls below two bar."
+    assert checked.sentences[0].support is Support.VERIFIED
+    assert checked.citations[0].quote == "The valve closes when the pressure falls below two bar."
 
 
 def test_a_scanned_page_is_marked() -> None:
     shelf = Shelf({"s.pdf": [Page(1, "Meter readings are taken on Mondays.", status=Status.OCR)]})
-    (citation,) = proof_of(
+    (citation,) = checked_reply(
         '[1: "Meter readings are taken on Mondays."]', [shelf.passage("s.pdf", 1)], shelf
     ).citations
     assert citation.ocr
@@ -168,7 +176,7 @@ def test_what_follows_from_its_quote_is_verified(reply: str) -> None:
     ],
 )
 def test_a_fact_that_stands_in_no_quote_keeps_it_from_being_verified(reply: str, missing: str) -> None:
-    (sentence,) = proof_of(reply).sentences
+    (sentence,) = checked_reply(reply).sentences
     assert sentence.support is not Support.VERIFIED
     assert missing in sentence.unsupported_facts
 
@@ -189,14 +197,16 @@ def test_a_true_quote_does_not_carry_another_claim(reply: str) -> None:
 
 
 def test_a_repeated_sentence_is_shown_once_with_the_citations_of_both() -> None:
-    (sentence,) = proof_of("The toll was abolished in 1954. The toll was abolished in 1954. [1]").sentences
+    (sentence,) = checked_reply(
+        "The toll was abolished in 1954. The toll was abolished in 1954. [1]"
+    ).sentences
     assert (sentence.support, sentence.citations) == (Support.VERIFIED, (1,))
 
 
 def test_a_passage_cited_without_words_is_quoted_for_the_reader() -> None:
-    proof = proof_of("The ferry carries 214,000 passengers a year. [2]")
-    assert proof.citations[0].quote == "The ferry to Greyholm carries 214,000 passengers a year."
-    assert proof.citations[0].verified
+    checked = checked_reply("The ferry carries 214,000 passengers a year. [2]")
+    assert checked.citations[0].quote == "The ferry to Greyholm carries 214,000 passengers a year."
+    assert checked.citations[0].verified
 
 
 @pytest.mark.parametrize(
@@ -208,15 +218,15 @@ def test_a_passage_cited_without_words_is_quoted_for_the_reader() -> None:
         ("Whales live in the sea.", Support.UNSUPPORTED),
     ],
 )
-def test_without_a_proven_quote_nothing_is_verified(reply: str, expected: Support) -> None:
-    proof = proof_of(reply)
-    assert proof.sentences[0].support is expected
-    assert not proof.proven
+def test_without_a_quote_found_nothing_is_verified(reply: str, expected: Support) -> None:
+    checked = checked_reply(reply)
+    assert checked.sentences[0].support is expected
+    assert not checked.verified
 
 
 @pytest.mark.parametrize("reply", ["traffic traffic", "Lanes.", "The river.", "통행료", "보행자 보행자는"])
-def test_a_stray_word_is_not_proven_by_a_passage_that_holds_it(reply: str) -> None:
-    assert proof_of(reply).citations == ()
+def test_a_stray_word_is_not_verified_by_a_passage_that_holds_it(reply: str) -> None:
+    assert checked_reply(reply).citations == ()
     assert support(reply) is Support.UNSUPPORTED
 
 
@@ -243,12 +253,12 @@ def test_a_sentence_that_has_nothing_of_its_quote_is_unfounded() -> None:
     ],
 )
 def test_a_verified_sentence_says_on_what_ground(reply: str, basis: str) -> None:
-    (sentence,) = proof_of(reply).sentences
+    (sentence,) = checked_reply(reply).sentences
     assert (sentence.support, sentence.basis) == (Support.VERIFIED, basis)
 
 
 def test_a_copy_of_a_page_that_cites_nothing_is_not_verified() -> None:
-    (sentence,) = proof_of("The toll was abolished in 1954.").sentences
+    (sentence,) = checked_reply("The toll was abolished in 1954.").sentences
     assert (sentence.support, sentence.reason) == (Support.WEAK, "not_cited")
 
 
@@ -261,48 +271,48 @@ def test_a_copy_of_a_page_that_cites_nothing_is_not_verified() -> None:
     ],
 )
 def test_a_wrong_citation_is_corrected_by_the_sentence_that_says_it(reply: str) -> None:
-    proof = proof_of(reply)
-    (sentence,) = proof.sentences
+    checked = checked_reply(reply)
+    (sentence,) = checked.sentences
     assert (sentence.support, sentence.reason) == (Support.VERIFIED, "repaired")
-    assert [c.quote for c in proof.citations] == ["The toll was abolished in 1954."]
-    assert proof.notes
+    assert [c.quote for c in checked.citations] == ["The toll was abolished in 1954."]
+    assert checked.notes
 
 
 def test_a_sentence_is_not_said_twice() -> None:
-    proof = proof_of("The toll was abolished in 1954. [1]\nThe toll was abolished in 1954. [1]")
-    assert proof.text == "The toll was abolished in 1954."
+    checked = checked_reply("The toll was abolished in 1954. [1]\nThe toll was abolished in 1954. [1]")
+    assert checked.text == "The toll was abolished in 1954."
 
 
 def test_a_fragment_is_judged_with_its_question() -> None:
     draft = parse_reply('1954 [1: "The toll was abolished in 1954"]')
     asked = "When was the toll abolished?"
-    assert check_draft(draft, PASSAGES, SHELF, question=asked).proven
-    assert not check_draft(draft, PASSAGES, SHELF, question="When was the toll introduced?").proven
-    assert not check_draft(draft, PASSAGES, SHELF).proven
+    assert check_draft(draft, PASSAGES, SHELF, question=asked).verified
+    assert not check_draft(draft, PASSAGES, SHELF, question="When was the toll introduced?").verified
+    assert not check_draft(draft, PASSAGES, SHELF).verified
 
 
 def test_citations_are_numbered_as_they_appear_and_shared() -> None:
-    proof = proof_of(
+    checked = checked_reply(
         'The fare is 4.50 pounds. [2: "The fare is 4.50 pounds"]\n'
         'The toll was abolished in 1954. [1: "The toll was abolished in 1954"] [2: "The fare is 4.50 pounds"]'
     )
-    assert [c.n for c in proof.citations] == [1, 2]
-    assert [s.citations for s in proof.sentences] == [(1,), (2, 1)]
-    assert proof.text == "The fare is 4.50 pounds.\nThe toll was abolished in 1954."
+    assert [c.n for c in checked.citations] == [1, 2]
+    assert [s.citations for s in checked.sentences] == [(1,), (2, 1)]
+    assert checked.text == "The fare is 4.50 pounds.\nThe toll was abolished in 1954."
 
 
 def test_strict_withholds_what_is_not_verified() -> None:
-    proof = strict(
-        proof_of(
+    checked = strict(
+        checked_reply(
             'Whales sing. [1: "whales sing in the harbour at night"]\n'
             'The toll was abolished in 1954. [1: "The toll was abolished in 1954"]'
         )
     )
-    assert [s.text for s in proof.sentences] == ["The toll was abolished in 1954."]
-    assert [(c.n, c.verified) for c in proof.citations] == [(1, True)]
-    assert proof.sentences[0].citations == (1,)
-    assert proof.text == "The toll was abolished in 1954."
-    assert any("1 of 2" in note for note in proof.notes)
+    assert [s.text for s in checked.sentences] == ["The toll was abolished in 1954."]
+    assert [(c.n, c.verified) for c in checked.citations] == [(1, True)]
+    assert checked.sentences[0].citations == (1,)
+    assert checked.text == "The toll was abolished in 1954."
+    assert any("1 of 2" in note for note in checked.notes)
 
 
 def test_figures_of_a_table_are_read_with_its_header() -> None:
@@ -310,8 +320,10 @@ def test_figures_of_a_table_are_read_with_its_header() -> None:
     table = f"{head}Net sales 32,765 31,657\nOperating income 7,207 7,692"
     shelf = Shelf({"r.pdf": [table]})
     passages = [shelf.passage("r.pdf", 1)]
-    good = proof_of('Net sales were $32,765 million in 2018. [1: "Net sales 32,765 31,657"]', passages, shelf)
-    wrong = proof_of(
+    good = checked_reply(
+        'Net sales were $32,765 million in 2018. [1: "Net sales 32,765 31,657"]', passages, shelf
+    )
+    wrong = checked_reply(
         'Net sales were $32,765 billion in 2018. [1: "Net sales 32,765 31,657"]', passages, shelf
     )
     assert good.sentences[0].unsupported_facts == ()
@@ -321,5 +333,7 @@ def test_figures_of_a_table_are_read_with_its_header() -> None:
 
 def test_of_two_true_pages_of_a_file_the_named_one_is_taken() -> None:
     shelf = Shelf({"a.pdf": ["Doors open at nine.", "Lunch is at one.", "Doors open at nine."]})
-    (citation,) = proof_of('[1, p. 1: "Doors open at nine."]', [shelf.passage("a.pdf", 3)], shelf).citations
+    (citation,) = checked_reply(
+        '[1, p. 1: "Doors open at nine."]', [shelf.passage("a.pdf", 3)], shelf
+    ).citations
     assert (citation.page, citation.status) == (1, QuoteStatus.FOUND)

@@ -115,7 +115,7 @@ def test_a_question_that_failed_half_way_pays_only_for_the_rest(tmp_path: Path, 
         done = evaluate(QUESTIONS[:1], tmp_path, ask=ask, workers=1)
         assert not done.run.records[0].failed
         assert len(server.requests) == CALLS
-        # the first attempt's receipt holds its call, so the second's does not
+        # the first attempt's usage is logged with its call, so the second's does not
         assert ask.chat.guards.meter.usage.calls == CALLS - 2  # its embedding has a meter of its own
         assert done.run.records[0].answer is not None
         assert done.run.records[0].answer.usage.calls == CALLS

@@ -1,4 +1,4 @@
-"""Chat models over real sockets: what is sent to which kind of model, streaming, receipts, kept replies."""
+"""Chat models over real sockets: what is sent to which kind of model, streaming, usage records, kept replies."""
 
 from __future__ import annotations
 
@@ -238,8 +238,8 @@ def test_identical_calls_at_temperature_0_are_answered_from_the_cache(tmp_path: 
         assert again.invoke("Well?", temperature=0).text == first.text == "reply 0"
         assert "".join(piece.text for piece in again.stream("Well?", temperature=0)) == "reply 0"
         assert len(server.requests) == 1
-        receipt = again.invoke("Well?", temperature=0).response_metadata["pagequote"]
-        assert receipt == {"cost_usd": 0.0, "cached": True, "estimated": False}
+        record = again.invoke("Well?", temperature=0).response_metadata["pagequote"]
+        assert record == {"cost_usd": 0.0, "cached": True, "estimated": False}
         assert again.guards.meter.usage.cached_calls == 3
         assert again.guards.meter.usage.cost_usd == 0
         # anything that differs is another call

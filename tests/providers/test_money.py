@@ -1,4 +1,4 @@
-"""Prices, the cap, receipts: what is spent is known, and never more than was allowed."""
+"""Prices, the cap, the usage log: what is spent is known, and never more than was allowed."""
 
 from __future__ import annotations
 
@@ -175,20 +175,20 @@ def test_a_tally_counts_what_happens_inside_it_and_its_threads() -> None:
     assert meter.usage.calls == first.total.calls + 1
 
 
-def test_receipts_add_up_by_day_model_and_command(tmp_path: Path) -> None:
-    ledger = UsageLog(tmp_path / "deep" / "usage.db")
-    assert ledger.summary() == []
+def test_logged_usage_adds_up_by_day_model_and_command(tmp_path: Path) -> None:
+    log = UsageLog(tmp_path / "deep" / "usage.db")
+    assert log.summary() == []
     meter = Meter(load_prices())
     for spec, given, made in (("openai:gpt-4o-mini", 1000, 500), ("compatible:x", 10, 20)):
         meter.reserve(spec, given, made).settle(given, made, estimated=spec == "compatible:x")
     monday, tuesday = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 3, 12, tzinfo=UTC)
-    ledger.record("ask", meter.tally, at=monday)
-    ledger.record("eval", meter.tally, at=tuesday)
-    ledger.record("search", UsageTotal(), at=tuesday)
-    days = ledger.summary("day")
+    log.record("ask", meter.tally, at=monday)
+    log.record("eval", meter.tally, at=tuesday)
+    log.record("search", UsageTotal(), at=tuesday)
+    days = log.summary("day")
     assert [line.key for line in days] == ["2026-03-02", "2026-03-03"]
-    assert [line.key for line in ledger.summary("command")] == ["ask", "eval"]
-    models = {line.key: line for line in ledger.summary("model")}
+    assert [line.key for line in log.summary("command")] == ["ask", "eval"]
+    models = {line.key: line for line in log.summary("model")}
     assert models["openai:gpt-4o-mini"].cost_usd == pytest.approx(2 * (1000 * 0.15 + 500 * 0.6) / 1e6)
     assert (models["compatible:x"].cost_usd, models["compatible:x"].unpriced_calls) == (0.0, 2)
     assert models["compatible:x"].estimated
@@ -196,7 +196,7 @@ def test_receipts_add_up_by_day_model_and_command(tmp_path: Path) -> None:
     assert models["compatible:x"].output_tokens == 40
 
 
-def test_a_damaged_ledger_is_one_sentence(tmp_path: Path) -> None:
+def test_a_damaged_usage_log_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "usage.db"
     path.write_bytes(b"garbage" * 1000)
     with pytest.raises(RagError, match="move the file away"):

@@ -151,7 +151,7 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
 
 
 REBUILDS = 12
-"""Times that the small tokenizer is built anew before the whole one is: together they take a tenth of its time."""
+"""Times that the small tokenizer is built again before the whole one is: together they take a tenth of its time."""
 
 
 class E5Tokenizer:
