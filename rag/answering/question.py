@@ -51,7 +51,9 @@ _MEASURED_KO = (
 )
 _ASKS = {
     AnswerKind.DATE: re.compile(
-        r"(?:^|[,;]\s?|\b(?:and|since|until|till|by|from|in|on|at)\s)when\b|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
+        r"(?:^|[,;:.?!]\s?|\b(?:and|so|since|until|till|by|from|in|on|at|exactly"
+        r"|(?:you|me|us) know|(?:tell|remind) (?:me|us))\s)when\b"
+        r"|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
         r"|언제|몇\s*(?:년|월|일|세기)|어느\s*(?:해|시기|시대|날)"
         rf"|(?:년도|연도|연대|날짜|시기|일자|생년월일|연월일|시점|시대|기한|마감|[은는된한던]\s해){_TAIL}",
         re.IGNORECASE,
@@ -86,7 +88,7 @@ _HOLDS = {
         re.IGNORECASE,
     ),
     AnswerKind.NUMBER: re.compile(
-        r"\d[\d,.]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
+        r"\d(?:[\d,.]*\d)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
         r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third"
         r"|quarter)s?\b"
         r"|하루|이틀|사흘|나흘|닷새|엿새|열흘|보름|절반|(?:[한두세네]|다섯|여섯|일곱|여덟|아홉|열|[일이삼사오육칠팔구십백천만억수]+)\s?"
@@ -216,4 +218,6 @@ def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     if question.kind is AnswerKind.OTHER:
         return 0.5
     asked = question.text.casefold()
-    return float(any(match[0].casefold() not in asked for match in _HOLDS[question.kind].finditer(sentence)))
+    found = (match[0].casefold() for match in _HOLDS[question.kind].finditer(sentence))
+    # the 2 of "2 ferries" is not the one of 2019
+    return float(any(not re.search(rf"(?<!\d){re.escape(value)}(?!\d)", asked) for value in found))

@@ -14,6 +14,7 @@ import pytest
 from rag.answering.calibration import Calibration, calibrate, make_questions
 from rag.answering.evidence import THRESHOLD, assess, evidence_score
 from rag.answering.extractive import answer
+from rag.answering.question import analyse, lacks_value
 from rag.answering.verification import check_draft
 from rag.errors import UsageError
 from rag.providers.e5 import E5Embeddings
@@ -70,6 +71,22 @@ def test_the_sentence_that_answers_comes_first(question: str, first: str) -> Non
     draft = answer(question, passages)
     assert draft.sentences[0].text == first
     assert len(draft.sentences) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "lacking"),
+    [
+        ("How many ferries ran in 2019?", "In 2019, ferries ran all year.", True),
+        ("How many ferries ran in 2019?", "In 2019 2 ferries ran.", False),
+        ("Do you know when the ferry leaves?", "The ferry leaves from the east gate.", True),
+        ("Do you know when the ferry leaves?", "The ferry leaves at 9:30.", False),
+        ("What happens when the ferry leaves?", "The ferry leaves from the east gate.", False),
+    ],
+)
+def test_the_value_asked_for_is_one_that_the_question_lacks(
+    question: str, sentence: str, lacking: bool
+) -> None:
+    assert lacks_value(analyse(question), sentence) is lacking
 
 
 def test_headings_and_questions_are_not_answers() -> None:
