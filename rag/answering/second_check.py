@@ -78,15 +78,19 @@ def _vetoed_korean(sentence: str, quote: str, question: str) -> bool:
 
 
 def read_verdict(logprobs: Mapping[str, Any] | None) -> bool:
-    """Whether the model surely says yes, by what OpenAI's protocol gives with a reply; False when it gives nothing.
+    """Whether the model surely says yes, by what OpenAI's protocol gives with a reply; False when it gives
+    nothing, or nothing that can be read.
 
     The first yes or no of the reply counts.
     """
-    for token in (logprobs or {}).get("content") or ():
-        if token["token"].strip().casefold() in (*_YES, *_NO):
-            likely = token.get("top_logprobs") or [token]
-            yes, no = _weight(likely, _YES), _weight(likely, _NO)
-            return yes > 0 and yes >= SURE * (yes + no)
+    try:
+        for token in (logprobs or {}).get("content") or ():
+            if token["token"].strip().casefold() in (*_YES, *_NO):
+                likely = token.get("top_logprobs") or [token]
+                yes, no = _weight(likely, _YES), _weight(likely, _NO)
+                return yes > 0 and yes >= SURE * (yes + no)
+    except (KeyError, TypeError, AttributeError, ArithmeticError):  # whatever a compatible server sends
+        pass
     return False
 
 

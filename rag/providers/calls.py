@@ -204,7 +204,7 @@ class Call:
             reply.text, reply.finish_reason, 0, 0, {"cost_usd": 0.0, "cached": True, "estimated": False}
         )
         if reply.logprobs:
-            kept.response_metadata["logprobs"] = json.loads(reply.logprobs)
+            kept.response_metadata["logprobs"] = reply.logprobs
         return kept
 
     def _paid_before(self) -> AIMessage | None:
@@ -233,8 +233,7 @@ class Call:
             billed = Usage(usage["input_tokens"], usage["output_tokens"], record["cost_usd"], calls=1)
             journal.put(self._key(), Paid(text, billed, reason, record["estimated"]))
         if self._replies is not None:
-            said = json.dumps(logprobs) if logprobs is not None else ""
-            self._replies.put(self._key(), Reply(text, reason, said))
+            self._replies.put(self._key(), Reply(text, reason, logprobs))
 
 
 class StreamedCall:

@@ -24,8 +24,8 @@ class Reply:
 
     text: str
     finish_reason: str = "stop"
-    logprobs: str = ""
-    """What the server said of the probabilities of its words, as JSON; empty when it was not asked."""
+    logprobs: Any = None
+    """What the server said of the probabilities of its words; None when it was not asked."""
 
 
 class ReplyCache:
@@ -47,9 +47,9 @@ class ReplyCache:
             with closing(sqlite3.connect(self.path, timeout=5)) as db:
                 db.execute("pragma trusted_schema = off")
                 row = db.execute("select text, finish, logprobs from kept where key = ?", (key,)).fetchone()
-        except sqlite3.Error:
+            return Reply(str(row[0]), str(row[1]), json.loads(row[2]) if row[2] else None) if row else None
+        except (sqlite3.Error, ValueError, TypeError, RecursionError):  # the file may come from elsewhere
             return None
-        return Reply(*map(str, row)) if row else None
 
     def put(self, key: str, reply: Reply) -> None:
         try:
@@ -57,7 +57,10 @@ class ReplyCache:
             with closing(sqlite3.connect(self.path, timeout=5)) as db, db:
                 db.execute("pragma trusted_schema = off")
                 db.execute(_SCHEMA)
-                row = (key, reply.text, reply.finish_reason, reply.logprobs)
-                db.execute("insert or replace into kept values (?, ?, ?, ?)", row)
+                said = json.dumps(reply.logprobs) if reply.logprobs is not None else ""
+                db.execute(
+                    "insert or replace into kept values (?, ?, ?, ?)",
+                    (key, reply.text, reply.finish_reason, said),
+                )
         except (sqlite3.Error, OSError):
             return

@@ -59,6 +59,8 @@ def test_only_a_sure_yes_counts() -> None:
     assert not read_verdict(logprobs(("no", 0.1)))
     assert not read_verdict(logprobs(("perhaps", 0.97)))
     assert not read_verdict(None)
+    for odd in ({"content": ["yes"]}, {"content": [{"token": "yes", "logprob": None}]}, {"tokens": ["yes"]}):
+        assert not read_verdict(odd)
 
 
 def test_only_what_rules_leave_open_is_asked_and_approved() -> None:

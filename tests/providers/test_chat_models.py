@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,7 +21,7 @@ from pydantic import TypeAdapter
 from rag.answering.reply import JSON_SCHEMA
 from rag.errors import AuthenticationFailed, MissingCapability, SettingsError
 from rag.providers.registry import chat_model
-from rag.usage.replies import ReplyCache
+from rag.usage.replies import Reply, ReplyCache
 from tests.providers.support import AT_ONCE, settings_for
 from tests.servers.openai_server import KEY, Fault, OpenAIServer, Request
 
@@ -259,6 +261,16 @@ def test_a_damaged_cache_is_no_obstacle(tmp_path: Path) -> None:
         )
         assert model.invoke("Well?", temperature=0).text == "Yes."
     assert ReplyCache(file).get("x") is None
+
+
+def test_kept_probabilities_that_cannot_be_read_are_not_found(tmp_path: Path) -> None:
+    cache = ReplyCache(tmp_path / "replies.db")
+    reply = Reply("yes", logprobs={"content": [{"token": "yes", "logprob": -0.1}]})
+    cache.put("x", reply)
+    assert cache.get("x") == reply
+    with closing(sqlite3.connect(cache.path)) as db, db:
+        db.execute("update kept set logprobs = 'no JSON'")
+    assert cache.get("x") is None
 
 
 @pytest.mark.parametrize(
