@@ -40,6 +40,8 @@ _HERE = re.compile(
 )
 """What stands for the document at hand, or for all of them."""
 _GIVE_KO = r"(?:을|를)?\s?(?:좀\s?)?(?:해|하|부탁|알려)[가-힣\s]{0,8}|을|를|"
+_IS_KO = r"\s*(?:이?(?:야|냐|죠|지|니|에요|예요|인가|인지|인데|입니까)[가-힣\s]*)?"
+"""Ends a question for what something is; 어떤 자료를 내야 하나요 asks for something else."""
 _ASKS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -51,7 +53,7 @@ _ASKS = tuple(
         r"(?:summary|overview|outline)\s+(?:of|for)\s+(?P<it>.+?)(?:,?\s+please)?",
         rf"(?P<it>.*?)(?:의|에\s?대한)?\s*(?:내용|전체)?(?:을|를|만)?\s*(?:간단히|짧게|간략히)?\s*요약(?:{_GIVE_KO})",
         rf"(?P<it>(?:[이그위]\s*)?{_KIND_KO}|[이그](?:것|거)|이건)[은는이]?\s*(?:무엇|뭐|뭔|무슨|어떤)[가-힣\s]*",
-        rf"(?P<it>.+?)[은는이가]\s*(?:무슨|어떤|무엇에\s?(?:대한|관한))\s*{_KIND_KO}[가-힣\s]*",
+        rf"(?P<it>.+?)[은는이가]\s*(?:무슨|어떤|무엇에\s?(?:대한|관한))\s*{_KIND_KO}{_IS_KO}",
     )
 )
 _SEPARATORS = re.compile(r"[-_./\\]")
