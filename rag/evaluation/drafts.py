@@ -59,7 +59,7 @@ _BE_DONE = re.compile(
     rf"(?P<done>\w+(?:ed|en|ilt|old|ade|eld|ught)\b[^,;]{{0,60}}?) (?:in|on|at|by|since) $"
 )
 _LED_BY_DATE = re.compile(
-    rf"^,? (?P<subject>(?:the |a |an )?{_SUBJECT}) (?P<be>was|were) "
+    rf"^(?!.* (?:was|were) .* (?:was|were) ),? (?P<subject>(?:the |a |an )?{_SUBJECT}) (?P<be>was|were) "
     r"(?P<done>\w+(?:ed|en|ilt|old|ade|eld|ught)\b[^,;:]{0,80})$"
 )
 """What follows the date in "In 1994, the company was listed"."""
@@ -73,7 +73,10 @@ _MODAL = re.compile(
 )
 _YEAR = re.compile(r"[12]\d{3}")
 _SHARE = re.compile(r" (?:per ?cent|percentage points?)\b")
-_NOUN = re.compile(r"^ (?P<noun>[a-z]+(?: [a-z]+)?)(?P<rest>(?: (?:in|on|at|for|during|by|to|of) .{2,80})?)$")
+_NOUN = re.compile(
+    r"^ (?P<noun>(?!(?:of|in|on|at|to|for|and|or)\b)[a-z]+(?: [a-z]+)?)"
+    r"(?P<rest>(?: (?:in|on|at|for|during|by|to|of) .{2,80})?)$"
+)
 _REST = re.compile(r"^(?P<rest>(?: (?:in|for|on|at|during|by|per|of|from|than|compared) .{2,80})?)$")
 
 _KOREAN_END = re.compile(r"(?P<stem>.*[가-힣])다$", re.DOTALL)

@@ -62,6 +62,8 @@ def test_a_sentence_becomes_the_question_it_answers(sentence: str, question: str
         "It was opened in May 2019 by the mayor.",  # leans on what came before
         "The harbour has been quiet for a long time.",  # holds nothing to ask for
         "Published on 21 March 2025.",
+        "In 1994, the yard was sold and the number of its staff was cut.",
+        "Each member may take 25 days of leave.",
         # of no shape that becomes a question
         "Vials that have been used about 200 times are usually scratched enough to be discarded.",
         "Chapter 12 Financial review and notes",  # no sentence
