@@ -106,9 +106,10 @@ _JUSTIFIED = 0.15
 """Likewise what a line leaves that is the widest, or one of justified text: where it may break does not show."""
 _RAGGED = {True: math.log(0.63 / 0.08), False: math.log(0.37 / 0.92)}
 """Log-odds of "between words" by whether a line leaves a syllable's width: most such lines do, few others."""
-_LIKELY = {True: math.log(0.85 / 0.4), False: math.log(0.15 / 0.6)}
-"""Likewise by whether the spacing model takes both sides for words: it errs in one of seven; three of five breaks
-anywhere fall inside a word."""
+_AT_SPACES = 0.65
+"""How many lines end between words where they may end anywhere: 0.4 by chance, 0.8 with TeX, which prefers spaces."""
+_LEAST_LIKELY = -4.0
+"""What one break can speak against "between words" at most, as log-odds: the spacing model errs now and then."""
 _SURE = math.log(20)
 _MOST_BREAKS = 300
 """Breaks looked at: more change no decision."""
@@ -428,7 +429,9 @@ def breaks_between_words(pages: Sequence[Sequence[Block]], joiner: LineJoiner, *
     slack = [layout.slack(position) for layout, position in breaks]
     evidence = _SURE if typed else 0.0
     for layout, position in breaks:
-        evidence += _LIKELY[joiner.are_words(layout.line(position).text, layout.line(position + 1).text)]
+        words = joiner.likelihood_ratio(layout.line(position).text, layout.line(position + 1).text)
+        anywhere = _AT_SPACES + (1 - _AT_SPACES) * math.exp(-max(words, 2 * _LEAST_LIKELY))
+        evidence += max(_LEAST_LIKELY, -math.log(anywhere))
     evidence += sum(_RAGGED[width > _ONE_SYLLABLE] for width in slack if width > _JUSTIFIED)
     return evidence > 0
 

@@ -86,6 +86,7 @@ _SMOOTHING = 2.0
 """Pseudo-counts that a shorter context is worth against what was counted for a longer one."""
 _SPACES = 0.33
 """Share of Hangul positions of running text that are followed by a space."""
+_LOGIT_SPACES = math.log(_SPACES / (1 - _SPACES))
 
 # Particles and endings close a word; what is listed first does so nearly always. They seldom open one.
 _CLOSERS = {
@@ -128,18 +129,17 @@ class SpacingModel:
                 budget -= len(line)
                 self._learn(_classes(line))
 
-    def space_between(self, left: str, right: str) -> bool:
-        """Whether `left`, a line's last word, and `right`, the next line's first, are two words."""
+    def log_odds(self, left: str, right: str) -> float:
+        """Log-odds that `left`, a line's last word, and `right`, the next line's first, are two words."""
         before, after = _classes(left), _classes(right)
         if before[-1:] == after[:1] == "a":
-            return True  # Latin words break with a hyphen or not at all
-        odds = (
+            return math.inf  # Latin words break with a hyphen or not at all
+        return (
             self._length_odds(len(left), len(right))
             + _log_odds(self._ends, self._goes_on, _tails(before), _CLOSERS)
             + _log_odds(self._begins, self._inside, _heads(after), _OPENERS)
-            - math.log(_SPACES / (1 - _SPACES))
+            - _LOGIT_SPACES
         )
-        return odds > 0
 
     def _length_odds(self, left: int, right: int) -> float:
         """How much likelier two words of these lengths are than one of both."""
@@ -242,9 +242,13 @@ class LineJoiner:
             left = left.rstrip(SOFT_HYPHENS)
         return left + self.between(left, right, words_kept=words_kept) + right
 
-    def are_words(self, left: str, right: str) -> bool:
-        """Whether the last word of a line and the first of the next, both Korean, are likely two words."""
-        return self._spacing.space_between(left[-_LONGEST_WORD:].rpartition(" ")[2], right.partition(" ")[0])
+    def likelihood_ratio(self, left: str, right: str) -> float:
+        """How much likelier the end of a line and the start of the next, both Korean, are of two words than of one.
+
+        As a logarithm: what words look like alone, without how often a line ends between words.
+        """
+        last, first = left[-_LONGEST_WORD:].rpartition(" ")[2], right.partition(" ")[0]
+        return self._spacing.log_odds(last, first) - _LOGIT_SPACES
 
     def between(self, left: str, right: str, *, words_kept: bool = False) -> str:
         """A space or nothing, for a line break without a hyphen."""
@@ -257,7 +261,7 @@ class LineJoiner:
             return " "
         if words_kept or not last or not first or not (contains_hangul(last) or contains_hangul(first)):
             return " "
-        return " " if self._spacing.space_between(last, first) else ""
+        return " " if self._spacing.log_odds(last, first) > 0 else ""
 
     def _join_hyphenated(self, left: str, right: str, head: str) -> str:
         tail = _WORD_START.match(right)

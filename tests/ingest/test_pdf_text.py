@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from pathlib import Path
 
+from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from ingest.reading import Reading
 from rag.types import Page, Status
 from tests.ingest import pdfs
+from tests.ingest.layouts import TEXTS, parse
 from tests.ingest.pdfs import HEIGHT, KOREAN, WIDTH, Draw, both, lines, wrapped, write_pdf
 from tests.ingest.support import read_file
 
@@ -75,6 +79,47 @@ def test_korean_words_broken_at_line_ends_are_joined(tmp_path: Path) -> None:
 def test_korean_lines_that_end_between_words_keep_their_spaces(tmp_path: Path) -> None:
     rows = wrapped(KOREAN_PROSE, width=250, font=KOREAN)
     assert _page(tmp_path, lines(*rows, font=KOREAN)).text == KOREAN_PROSE
+
+
+def test_korean_lines_that_mostly_end_at_spaces_may_still_break_words(tmp_path: Path) -> None:
+    """TeX justifies its lines and prefers to end them at a space: where a word is broken, it is joined."""
+    texts = [block.text for name in TEXTS if name.endswith("-ko") for block in parse(TEXTS[name])]
+    prose = " ".join(text for text in texts if len(text) > 60)
+    rows = _at_spaces_nearby(prose, 34)
+    draws = [_justified(rows[at : at + 40]) for at in range(0, len(rows), 40)]
+    text = " ".join(page.text for page in _read(tmp_path, *draws).pages)
+    broken = sum(f"{left[-1]}{right[0]}" in prose for left, right in pairwise(rows))
+    assert len(rows) / 8 < broken < len(rows) / 2
+    wrong = set(text.split()) - set(prose.split())
+    assert len(wrong) < broken  # a word left broken would make two
+
+
+def _at_spaces_nearby(text: str, width: int) -> list[str]:
+    """Lines of about `width` characters that end at a space where one is among the last two, else in a word."""
+    rows, inside = [], re.compile("[가-힣]{2}")
+    while len(text) > width:
+        last = (width, width - 1, width - 2)
+        end = next((at for at in last if text[at] == " "), 0)
+        end = end or next((at for at in last if inside.match(text, at - 1)), 0) or text.rindex(" ", 0, width)
+        rows.append(text[:end])
+        text = text[end:].lstrip()
+    return [*rows, text]
+
+
+def _justified(rows: list[str]) -> Draw:
+    """Draws every line as wide as the column."""
+
+    def draw(canvas: Canvas) -> None:
+        text = canvas.beginText(72, HEIGHT - 100)
+        text.setFont(KOREAN, 11)
+        for row in rows:
+            free = 400 - pdfmetrics.stringWidth(row, KOREAN, 11)
+            text.setCharSpace(free / max(1, len(row) - 1) if free < 120 else 0)
+            text.textOut(row)
+            text.moveCursor(0, 15)
+        canvas.drawText(text)
+
+    return draw
 
 
 def test_ligatures_and_full_width_forms_become_plain(tmp_path: Path) -> None:
