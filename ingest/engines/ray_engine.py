@@ -40,7 +40,7 @@ _SMALLEST_BLOCK = 16
 _IN_FLIGHT = 2
 """Calls of a kind given to a worker at a time: one at work and one waiting."""
 _MARGIN = 1.05
-"""What a call sets aside beyond its counted tokens (`rag.providers.embedding`)."""
+"""What a call sets aside beyond its counted tokens (`rag.providers.remote_embeddings`)."""
 _MOST_DEATHS = 5
 """Workers that may be lost over one file or text before it is given up."""
 _ANSWER_SECONDS = 60.0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.providers.e5.embeddings import TokenVectors
+    from rag.providers.e5.model import TokenVectors
     from rag.providers.embedding import EmbedTokens
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rag.answering.calibration import Calibration
 from rag.answering.evidence import GATE, THRESHOLD
 from rag.errors import IndexMismatch, MissingCapability
-from rag.pipeline.generation import Generator
 from rag.pipeline.searching import open_retriever
 from rag.pipeline.state import read_state_file, write_state
 from rag.pipeline.steps import Steps
@@ -20,7 +19,7 @@ from rag.store import Index, open_index
 from rag.usage.meter import Meter
 
 if TYPE_CHECKING:
-    from rag.answering.calibration import Calibration
+    from rag.pipeline.generation import Generator
     from rag.providers.embedding import EmbeddingProvider
     from rag.store import Index
 
@@ -63,12 +62,12 @@ def open_steps(
     index = open_index(settings.index, notify=notify)
     try:
         embeddings = _embeddings_of(index, settings, meter, notify)
-        index.embeddings = embeddings.embeddings
+        index.embeddings = lambda: embeddings.embeddings
         model = default_specs(settings)[0]
         generator = None
         if model != EXTRACTIVE:
             free = None if embeddings.paid else embeddings.embed
-            generator = Generator(chat_model(model, settings, meter=meter, notify=notify), settings, free)
+            generator = _generator(model, settings, meter, notify, free)
         if settings.vision and (
             generator is None or generator.model.guards.capabilities.image_tokens is None
         ):
@@ -88,6 +87,19 @@ def open_steps(
         raise
 
 
+def _generator(
+    model: str,
+    settings: Settings,
+    meter: Meter,
+    notify: Callable[[str], None],
+    embed: Callable[[Sequence[str]], Any] | None = None,
+) -> Generator:
+    """A chat model, opened. `embed` as in `Generator`."""
+    from rag.pipeline.generation import Generator  # with it comes LangChain, which takes long to import
+
+    return Generator(chat_model(model, settings, meter=meter, notify=notify), settings, embed)
+
+
 def open_checker(
     settings: Settings, meter: Meter, notify: Callable[[str], None], generator: Generator | None
 ) -> Generator | None:
@@ -99,11 +111,7 @@ def open_checker(
     if settings.check == "off" or (settings.check == "model" and generator is None):
         return None
     named = settings.check != "model"
-    checker = (
-        Generator(chat_model(settings.check, settings, meter=meter, notify=notify), settings)
-        if named or generator is None
-        else generator
-    )
+    checker = _generator(settings.check, settings, meter, notify) if named or generator is None else generator
     if "logprobs" in checker.model.guards.capabilities.parameters:
         return checker
     if named:
@@ -139,5 +147,5 @@ def _embeddings_of(
             f" {provider.id}: make it anew with `rag ingest --rebuild`."
         )
     if isinstance(provider, BuiltinEmbeddings):
-        provider.embeddings.preload()
+        provider.preload()
     return provider

@@ -208,7 +208,7 @@ class Pipeline:
 
     def render(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
-        from rag.pipeline.generation import prompt_for
+        from rag.pipeline.prompt import prompt_for
 
         state = self._retrieved(as_query(question, **fields))
         made = prompt_for(state, self.settings, self.steps.reader)

@@ -27,7 +27,7 @@ def open_retriever(
     """
     base = HybridSearch(
         index=index,
-        embed_query=provider.embeddings.embed_query,
+        embed_query=provider.embed_query,
         k=settings.k,
         glossary=load_glossary(settings.glossary),
     )
@@ -42,7 +42,7 @@ def open_retriever(
     asker = PromptedModel(chat, settings.prompts_dir) if chat is not None else None
     return AssistedRetriever(
         base=base,
-        embed_passages=provider.embeddings.embed_documents,
+        embed_passages=provider.embed,
         expand=_expander(settings, asker).expand if settings.expand else None,
         reranker=None
         if settings.rerank is None

@@ -23,7 +23,7 @@ from rag.errors import BudgetReached, IndexMismatch, ProviderError
 from rag.messages import Language, choose_language, message
 from rag.pipeline.compound import parts_of
 from rag.pipeline.condense import by_rule, completed, is_elliptic, is_small_talk
-from rag.pipeline.generation import ModelLimits, prompt_for
+from rag.pipeline.prompt import ModelLimits, prompt_for
 from rag.pipeline.query import Part, Query, QueryState
 from rag.pipeline.searching import model_step_forms, model_step_seconds
 from rag.prompting.catalogue import load_template

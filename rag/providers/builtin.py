@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.providers.e5 import E5Embeddings
+from rag.providers.e5.model import E5Model
 from rag.providers.embedding import EmbeddingProvider, OnBatch
 from rag.providers.specs import BUILTIN_EMBEDDINGS
 from rag.settings import Settings
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from rag.providers.e5 import E5Embeddings
@@ -32,7 +32,7 @@ class BuiltinEmbeddings(EmbeddingProvider):
     def __init__(self, settings: Settings, notify: Callable[[str], None] | None = None) -> None:
         """`notify` gets one line when the model has to be converted first."""
         options = {} if notify is None else {"notify": notify}
-        self._model = E5Embeddings(threads=settings.threads, cache_dir=settings.cache_dir, **options)
+        self._model = E5Model(threads=settings.threads, cache_dir=settings.cache_dir, **options)
 
     @property
     def id(self) -> str:
@@ -42,9 +42,15 @@ class BuiltinEmbeddings(EmbeddingProvider):
     def dimension(self) -> int:
         return self._model.dimension
 
-    @property
+    @cached_property
     def embeddings(self) -> E5Embeddings:
-        return self._model
+        from rag.providers.e5 import E5Embeddings  # LangChain takes long to import
+
+        return E5Embeddings.of(self._model)
+
+    def preload(self) -> None:
+        """Begin to load the model, beside whatever the caller does."""
+        self._model.preload()
 
     @property
     def embed_tokens(self) -> EmbedTokens:
@@ -52,6 +58,9 @@ class BuiltinEmbeddings(EmbeddingProvider):
 
     def count_tokens(self, text: str) -> int:
         return self._model.count_tokens(text)
+
+    def embed_query(self, text: str) -> list[float]:
+        return self._model.embed_query(text)
 
     def embed(self, texts: Sequence[str], on_batch: OnBatch | None = None) -> NDArray[np.float32]:
         result = np.zeros((len(texts), self.dimension), np.float32)

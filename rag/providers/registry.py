@@ -113,7 +113,7 @@ def embedding_model(
         from rag.providers.builtin import BuiltinEmbeddings
 
         return BuiltinEmbeddings(settings, notify)
-    from rag.providers.embedding import RemoteEmbeddings, prefixes_of
+    from rag.providers.remote_embeddings import RemoteEmbeddings, prefixes_of
     from rag.text.tokens import count_tokens
 
     meter = meter or new_meter(settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +55,8 @@ class OpenIndex(Snapshot):
     """
 
     def __init__(self, backend: Backend, embeddings: Embeddings | None = None) -> None:
-        self.embeddings = embeddings
+        self.embeddings: Callable[[], Embeddings | None] = lambda: embeddings
+        """Gives what texts and questions are embedded with, for LangChain, which takes long to import."""
         self._backend = backend
         self._moving = threading.Lock()
         self._closed = False

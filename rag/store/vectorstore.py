@@ -41,7 +41,7 @@ class IndexVectorStore(VectorStore):
 
     def __init__(self, index: OpenIndex, embedding: Embeddings | None = None) -> None:
         self.index = index
-        self._embedding = embedding or index.embeddings
+        self._embedding = embedding or index.embeddings()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     @property

@@ -43,15 +43,29 @@ def _leaves() -> list[tuple[tuple[str, ...], click.Command]]:
     return found
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("ask", "--help"), ("asck",)])
-def test_help_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def _imported(folder: Path, *arguments: str) -> set[str]:
+    """The top-level packages that `rag` imports for a command."""
     command = [sys.executable, "-X", "importtime", "-m", "rag.cli", *arguments]
     done = subprocess.run(
-        command, cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=False
+        command, cwd=folder, env=clean_environment(), capture_output=True, text=True, check=False
     )
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("ask", "--help"), ("asck",)])
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    imported = _imported(tmp_path, *arguments)
     assert "click" in imported
     assert not imported & set(HEAVY)
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_without_a_chat_model_nothing_of_langchain_is_imported(
+    command: str, tmp_path: Path, sample_index: Path
+) -> None:
+    imported = _imported(tmp_path, command, "How long is the warranty?", "--index", str(sample_index))
+    assert "faiss" in imported
+    assert not {name for name in imported if name.startswith(("lang", "openai"))} | imported & {"pypdfium2"}
 
 
 @pytest.mark.parametrize(

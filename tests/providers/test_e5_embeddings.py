@@ -63,7 +63,7 @@ def test_a_vector_does_not_depend_on_the_other_texts(embeddings):
 
 def test_a_vector_does_not_depend_on_the_number_of_threads(embeddings):
     one, three = (
-        E5Embeddings(threads=n, cache_dir=embeddings._cache_dir).embed_array(ENGLISH + KOREAN) for n in (1, 3)
+        E5Embeddings(threads=n, cache_dir=embeddings.cache_dir).embed_array(ENGLISH + KOREAN) for n in (1, 3)
     )
     assert np.array_equal(one, three)
 
