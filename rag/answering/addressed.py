@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from rag.text.patterns import lazy_compile
+
 _MODELS = (
     r"(?:assistants?|chat\s?bots?|a\.?i\.?|llms?|(?:large )?language models?|ai (?:models?|systems?|agents?))"
 )
@@ -49,8 +51,8 @@ _KOREAN = (
     r"(?:올바른|정확한|공식)\s*(?:답변|대답|응답)은\s[^.?!]{0,60}(?:이다|입니다|라는 것)",
     rf"(?:답변|대답|응답)(?:에는|에서는|할 때는?)\s[^.?!]{{0,60}}(?:라고|다고)\s*(?:{_REPLIES}|적|쓰|밝히){_ORDERED}",
 )
-_ADDRESSED = re.compile("|".join((*_ENGLISH, *_KOREAN)), re.IGNORECASE)
-_ORDERS = re.compile(
+_ADDRESSED = lazy_compile("|".join((*_ENGLISH, *_KOREAN)), re.IGNORECASE)
+_ORDERS = lazy_compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,30}"
     r"\b(?:instructions?|rules|prompts?|passages?|questions?|the above|previous|everything)\b"
     r"|\b(?:assistant|chatbot|ai)\b\s(?:must|should|shall|is to)\s(?:answer|reply|respond|say|state|tell|approve)"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from rag.answering import rewrites as words
 from rag.answering.alignment_words import PUNCTUATION, YEAR, Source, is_past, time_end
+from rag.text.patterns import lazy_compile
 
 SUBJECT_WORDS = 8
 """Longest subject (in words) that a second verb may share: longer ones hold a verb of their own."""
@@ -36,7 +36,7 @@ _CONNECTING = frozenset(
 """Phrases that only join a sentence to the one before."""
 _NAMINGS = [[word] for word in ("called", "known", "named", "nicknamed", "dubbed", "abbreviated")]
 """Words with which a unit between commas only tells another name."""
-_RANK = re.compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)-?\w*est")
+_RANK = lazy_compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)-?\w*est")
 _LONGEST_NOUN = 8
 """Words before a relative clause in which the article of its noun is looked for."""
 

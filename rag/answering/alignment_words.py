@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from rag.answering import rewrites as words
+from rag.text.patterns import lazy_compile
 from rag.text.quantities import dates
 
 _SPELLED = {
@@ -30,7 +31,7 @@ _SPELLED = {
     "eighty": "80",
     "ninety": "90",
 }
-_TENS = re.compile(r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-(\w+)\b")
+_TENS = lazy_compile(r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-(\w+)\b")
 _SCALES = {
     "thousand": 10**3,
     "million": 10**6,
@@ -40,19 +41,19 @@ _SCALES = {
     "trillion": 10**12,
 }
 _CURRENCIES = {"$": "dollars", "US$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₩": "won"}
-_MONEY = re.compile(
+_MONEY = lazy_compile(
     r"(?P<sign>US\$|[$€£¥₩])?\s?(?<![\w.,@-])(?P<figure>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?![\d@-]|\.\d)"
     r"(?:\s(?P<scale>thousand|million|billion|trillion|mn|bn)\b)?",
     re.IGNORECASE,
 )
-_MAY = re.compile(r"\b(in|since|until|by|of|from|to|early|late|mid|last|next) May\b")
+_MAY = lazy_compile(r"\b(in|since|until|by|of|from|to|early|late|mid|last|next) May\b")
 """The month, which is not the verb."""
-_TOKEN = re.compile(
+_TOKEN = lazy_compile(
     r"@[\d-]+@|\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)*(?:st|nd|rd|th|s)?(?![a-z])|[$€£¥₩%]|'s\b|[^\W_]+(?:[-'.&/][^\W_]+)*"
     r"|[,;:()—–\"“”]"
 )
-YEAR = re.compile(r"[12]\d{3}s?")
-_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)")
+YEAR = lazy_compile(r"[12]\d{3}s?")
+_ORDINAL = lazy_compile(r"\d+(?:st|nd|rd|th)")
 _TIMES = words.word_set(
     "century centuries decade decades summer winter spring autumn fall january february march april mayo june july"
     " august september october november december early late mid year month same monday tuesday wednesday thursday"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.text.keywords import keyword_tokens
+from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences
 from rag.types import Passage
 
-_FIGURE = re.compile(r"\d")
-_ASKS = re.compile(r"[?？][\s\"'”’)\]]*$")
-_PARTS = re.compile(r" [›>/|] |\n")
+_FIGURE = lazy_compile(r"\d")
+_ASKS = lazy_compile(r"[?？][\s\"'”’)\]]*$")
+_PARTS = lazy_compile(r" [›>/|] |\n")
 """Between the headings of several levels."""
-_STOPPED = re.compile(r"[.!?。][\"'”’)\]]*$")
+_STOPPED = lazy_compile(r"[.!?。][\"'”’)\]]*$")
 
 
 @dataclass(frozen=True, slots=True)

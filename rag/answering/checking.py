@@ -11,7 +11,6 @@ A claim may bring quotes; without any, the sentences of the documents that say m
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from rag.answering.second_check import Checker
 from rag.answering.tables import Tables
 from rag.answering.verification import check_draft
 from rag.errors import UsageError
+from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences as split_sentences
 from rag.types import Citation, Passage, Sentence, Span, Support
 
@@ -34,7 +34,7 @@ LIKE = 0.4
 
 LONGEST_QUOTE = 4_000
 """Characters between two quotation marks; more is an unclosed mark."""
-_QUOTATION = re.compile(
+_QUOTATION = lazy_compile(
     "|".join(
         rf"{opening}((?:(?!\n\s*\n)[^{opening}{closing}]){{3,{LONGEST_QUOTE}}}){closing}"
         for opening, closing in ("“”", "«»", "「」", "『』")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from rag.answering.citations import PageSource
 from rag.answering.reply import Draft, Quote
 from rag.text.normalise import INVISIBLE
+from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences
 from rag.types import Passage, Span
 
@@ -24,7 +25,7 @@ _ROLES = (
     "|시스템|사용자|어시스턴트|개발자|명령|지시"
 )
 _TAGS = r"passages?|documents?|question|answer|context|system|user|assistant|instructions?|tool_\w+|s|bos|eos"
-_RISKY = re.compile(
+_RISKY = lazy_compile(
     rf"</?\s*(?:{_TAGS})\b[^>\n]{{0,80}}>?"
     r"|<\|[^|\n]{0,40}\|?>?|\|>"  # ChatML, Llama 3: <|im_start|>, <|eot_id|>
     r"|\[\|[^|\n]{0,40}\|\]|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"  # EXAONE, Llama 2, Gemma
@@ -36,7 +37,7 @@ _RISKY = re.compile(
 )
 _NO_PASSAGE = 10**6
 """A passage number that no prompt has: a reply cited a sentence that does not exist."""
-_TABLE_LINE = re.compile(r"^(?:Table|표): (.+)$", re.MULTILINE)
+_TABLE_LINE = lazy_compile(r"^(?:Table|표): (.+)$", re.MULTILINE)
 """In a chunk's header: the headers of the table that its first rows belong to."""
 _LONGEST_TABLE_LINE = 320
 _TOUCHING = 2

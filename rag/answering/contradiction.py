@@ -17,6 +17,7 @@ from rag.answering import alignment, alignment_korean
 from rag.answering import rewrites as words
 from rag.answering.alignment_words import PUNCTUATION, YEAR, is_past, tokenize
 from rag.text.language import language_of
+from rag.text.patterns import lazy_compile
 
 Contradiction = Literal["negation", "figure", "opposite", "roles", "quantity"]
 Tokens = tuple[str, ...]
@@ -60,15 +61,15 @@ _KO_OPPOSITES = _opposites(
     " 동쪽/서쪽 남쪽/북쪽 있다/없다 있습니다/없습니다 있었/없었 부터/까지"
 )
 _KO_NEGATIONS = (
-    (re.compile(r"지\s?(?:않|못)(?=[는았은])"), ""),
-    (re.compile(r"지\s?(?:아니|못)하"), ""),
-    (re.compile(r"지\s?(?:않|못)했"), "였"),
-    (re.compile(r"지\s?(?:않|못)(?=[다습])"), ""),
-    (re.compile(r"[이가]?\s?아니(?=[다었라며고])"), "이"),
-    (re.compile(r"(?<![가-힣])(?:안|못)\s"), ""),
+    (lazy_compile(r"지\s?(?:않|못)(?=[는았은])"), ""),
+    (lazy_compile(r"지\s?(?:아니|못)하"), ""),
+    (lazy_compile(r"지\s?(?:않|못)했"), "였"),
+    (lazy_compile(r"지\s?(?:않|못)(?=[다습])"), ""),
+    (lazy_compile(r"[이가]?\s?아니(?=[다었라며고])"), "이"),
+    (lazy_compile(r"(?<![가-힣])(?:안|못)\s"), ""),
 )
-_KO_FIGURE = re.compile(r"(?<![\d.,#])\d+(?:\.\d+)?(?![\d.,])")
-_KO_ROLE = re.compile(r"(?<=[가-힣A-Za-z\d)])(?P<subject>[이가은는])(?=\s)|(?P<other>[을를])(?=\s)")
+_KO_FIGURE = lazy_compile(r"(?<![\d.,#])\d+(?:\.\d+)?(?![\d.,])")
+_KO_ROLE = lazy_compile(r"(?<=[가-힣A-Za-z\d)])(?P<subject>[이가은는])(?=\s)|(?P<other>[을를])(?=\s)")
 
 
 def contradiction(claim: str, sentence: str, before: str = "", question: str = "") -> Contradiction | None:

@@ -21,15 +21,16 @@ from itertools import combinations
 from typing import Literal
 
 from rag.text.facts import Fact, facts
+from rag.text.patterns import lazy_compile
 from rag.text.quantities import Number, numbers
 from rag.types import Derived
 
 _FEWEST = 3
 _LONGEST = 60
 """Characters of one item; what is longer is a clause."""
-_CLAUSE = re.compile(r"[.;:()\[\]!?。\n]+(?=\s|$)|\n")
-_LAST = re.compile(r",?\s+(?:and|or)\s+|,?\s+(?:및|그리고|또는)\s+|(?<=[가-힣])(?:와|과)\s+")
-_BULLET = re.compile(r"^\s*(?:[-•·*▪◦–]|\(?\d{1,2}[.)]|[가-하][.)]|[①-⑳])\s+(?=\S)")
+_CLAUSE = lazy_compile(r"[.;:()\[\]!?。\n]+(?=\s|$)|\n")
+_LAST = lazy_compile(r",?\s+(?:and|or)\s+|,?\s+(?:및|그리고|또는)\s+|(?<=[가-힣])(?:와|과)\s+")
+_BULLET = lazy_compile(r"^\s*(?:[-•·*▪◦–]|\(?\d{1,2}[.)]|[가-하][.)]|[①-⑳])\s+(?=\S)")
 
 
 def listed(text: str) -> Iterator[tuple[str, ...]]:
@@ -72,8 +73,8 @@ _YEARS = range(1000, 3000)
 _YEAR, _DAY = Decimal(365), Decimal(1)
 """The steps of dates."""
 _HUNDRED = Decimal(100)
-_ORDINAL = re.compile(r"\d(?:st|nd|rd|th)$", re.IGNORECASE)
-_COUNTER = re.compile(r"[가-힣](?<![은는이가을를의에로과와도만])")
+_ORDINAL = lazy_compile(r"\d(?:st|nd|rd|th)$", re.IGNORECASE)
+_COUNTER = lazy_compile(r"[가-힣](?<![은는이가을를의에로과와도만])")
 """What is written to a Korean figure and is no particle counts something, though it be none of the known units."""
 _MONEY = frozenset({"USD", "EUR", "GBP", "JPY", "CNY", "KRW"})
 _CONVERSIONS = {
@@ -218,7 +219,7 @@ _DOWN = (
     r"|줄|감소|하락|내렸|내려|낮|적|밑돌"
 )
 _CUES: dict[str, re.Pattern[str]] = {
-    operation: re.compile(pattern, re.IGNORECASE)
+    operation: lazy_compile(pattern, re.IGNORECASE)
     for operation, pattern in {
         "sum": r"\b(?:total|sum|together|combined|altogether|in all|both|plus|add(?:s|ed|ing)?)\b|(?<=\d)\s*\+"
         r"|합|총|모두|통틀|더하|더한|더해",
@@ -231,21 +232,21 @@ _CUES: dict[str, re.Pattern[str]] = {
         "average": r"\b(?:average|mean|averag\w+)\b|평균",
     }.items()
 }
-_INTERVAL = re.compile(
+_INTERVAL = lazy_compile(
     r"\b(?:after|later|earlier|before|between|for|lasted|took|within|old|span\w*|differ\w*)\b"
     r"|뒤|만에|지나|지난|동안|걸쳐|걸렸|걸려|차이|[년일] [전후]",
     re.IGNORECASE,
 )
-_DIRECTIONS = {"up": re.compile(_UP, re.IGNORECASE), "down": re.compile(_DOWN, re.IGNORECASE)}
-_POINTS = re.compile(
+_DIRECTIONS = {"up": lazy_compile(_UP, re.IGNORECASE), "down": lazy_compile(_DOWN, re.IGNORECASE)}
+_POINTS = lazy_compile(
     r"[\s-]*(?:percentage|per\s?cent|%)?[\s-]*points?\b|\s*%?\s*(?:포인트|p\b)", re.IGNORECASE
 )
-_HEDGE = re.compile(
+_HEDGE = lazy_compile(
     r"\b(?:about|around|nearly|almost|roughly|some|approximately|close to"
     r"|as (?:much|many|high|large|long|big)(?: as)?)\b|약(?=\s)|대략|거의",
     re.IGNORECASE,
 )
-_ABOUT = re.compile(rf"(?:{_HEDGE.pattern})\s*[$€£₩]?$", re.IGNORECASE)
+_ABOUT = lazy_compile(rf"(?:{_HEDGE.pattern})\s*[$€£₩]?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,14 @@ from rag.answering.fragments import answers
 from rag.text.facts import Fact, FactText, facts, supported
 from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.language import language_of
+from rag.text.patterns import lazy_compile
 from rag.text.quantities import SCALE_WORDS, numbers
 from rag.types import Citation, Derived, Page, Passage, Span
 
-_HYPHENATED = re.compile(r"(?<=[a-z])-\n\s*(?=[a-z])")
+_HYPHENATED = lazy_compile(r"(?<=[a-z])-\n\s*(?=[a-z])")
 _STEM = 5
 _STEM_WEIGHT = 0.7
-_PARTS = re.compile(
+_PARTS = lazy_compile(
     r";\s+|,\s+(?:and|but|while|whereas)\s+(?=(?:[A-Z]|the |a |an |in |on |it |they |he |she |\d))"
 )
 """Where a sentence of several clauses is cut, each of which may follow from another quote."""
@@ -41,11 +42,11 @@ _ROW_DIGITS = 0.15
 """And the share of digits among its characters."""
 
 # Korean answers are polite where documents are not: 개통되었습니다 says what 개통되었다 and 개통된 say.
-_ENDING = re.compile(
+_ENDING = lazy_compile(
     r"(?<=[가-힣])(?:하였|되었|이었|하|되|이|했|됐|었|았|였)?"
     r"(?:습니다|입니다|합니다|됩니다|니다|었다|았다|였다|했다|한다|된다|이다|다|어요|아요|해요|예요|요)(?=[^\w]|$)"
 )
-_NEGATION = re.compile(
+_NEGATION = lazy_compile(
     r"\b(?:not|no|never|nor|none|neither|nobody|nothing|without|cannot)\b|n['’]t\b"
     r"|않|아니|못하|못한|못했|못할|없(?:다|었|는|이|음|으|습|어|던|고)|(?<![가-힣])안\s",
     re.IGNORECASE,

@@ -16,7 +16,6 @@ the threshold to an index.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from rag.answering.question import QuestionAnalysis, analyse, lacks_value, plain
 from rag.answering.ranking import Ranked, held, rank, term_weights
 from rag.text.keywords import has_search_terms, keyword_tokens, query_terms
 from rag.text.language import language_of
+from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ CLOSE = Model(
 """With late interaction."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
-_SEPARATORS = re.compile(r"[-_./\\]")
+_SEPARATORS = lazy_compile(r"[-_./\\]")
 
 
 @dataclass(frozen=True, slots=True)

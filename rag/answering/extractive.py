@@ -20,6 +20,7 @@ from rag.answering.ranking import (
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.tables import Tables
+from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ SENTENCE_MARGIN = 0.12
 """Share of the question's terms by which a sentence must hold more than a cell's headers to be preferred to it."""
 COMPUTED_MARGIN = 0.35
 """The same for a computed figure and a sentence that says nothing of a change."""
-_CHANGES = re.compile(
+_CHANGES = lazy_compile(
     r"\b(?:increas|decreas|declin|reduc)\w+|\b(?:grew|rose|fell|dropped)\b|증가|감소|늘었|줄었|올랐|내렸",
     re.IGNORECASE,
 )
-_FIGURE = re.compile(r"\d")
-_CAPTION = re.compile(
+_FIGURE = lazy_compile(r"\d")
+_CAPTION = lazy_compile(
     r"\b(?:tables?|follow\w*|below)\b.*[::]$|(?:다음|아래|표).*[::]$", re.IGNORECASE | re.DOTALL
 )
-_LEADERS = re.compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
+_LEADERS = lazy_compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
 SAME = 0.8
 """Share of common words (Jaccard) from which two sentences say the same."""
 MAX_SENTENCES = 3
@@ -46,7 +47,7 @@ LEANS_ON = 300
 """Characters of the sentence before that are shown at most with one that leans on it."""
 LISTED = 12
 """Items of a list that are shown at most."""
-_LEANS = re.compile(
+_LEANS = lazy_compile(
     r"[\"'“‘(]*(?:(?:it|its|they|their|them|this|these|those|he|she|his|her|him|there|such|both|neither"
     r"|the (?:former|latter"
     r"|same|other|others))\b(?! (?:is|are|was|were) (?:no|a|an|the|also)\b.*\bthat\b)"
@@ -56,7 +57,7 @@ _LEANS = re.compile(
     re.IGNORECASE,
 )
 """Words with which a sentence begins that says nothing without the one before it."""
-_SEVERAL = re.compile(
+_SEVERAL = lazy_compile(
     r"\bwhat are\b|\bwhich\s(?:\w+\s)?\w+s\s(?:are|were|do|did|can|have)\b|\b(?:list|name)\b.*\b(?:all|the|two"
     r"|three|four|some)\b"
     r"|\ball (?:of )?the\b|\b(?:steps|reasons|conditions|requirements|differences|kinds|types|examples|items"
@@ -66,7 +67,7 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 """Questions for several things."""
-_ITEM = re.compile(
+_ITEM = lazy_compile(
     r"[^\S\n]*(?:[-*•·●○▪■◦–—]\s|\(?\d{1,2}[.)]\s|[가-하][.)]\s|[①-⑳]\s?)[^\n]*\S", re.MULTILINE
 )
 WITHIN = 4.0

@@ -16,6 +16,7 @@ from rag.answering.alignment import Basis
 from rag.answering.alignment_words import Source, is_past, tokenize
 from rag.text.keywords import STOP_WORDS
 from rag.text.language import language_of
+from rag.text.patterns import lazy_compile
 
 _ASKING = frozenset(
     [
@@ -67,25 +68,25 @@ _AUXILIARIES = frozenset(
         "it",
     ]
 )
-_TIME = re.compile(
+_TIME = lazy_compile(
     r"@|[12]\d{3}|\d{1,2}(?:st|nd|rd|th)|january|february|march|april|may|june|july|august|september|october"
     r"|november|december|century|spring|summer|autumn|winter|monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 )
-_KO_ASKING = re.compile(
+_KO_ASKING = lazy_compile(
     "(?:무엇|무슨|누구|누가|어디|언제|어느|어떤|얼마|왜|몇|뭐)|(?:인가요?|입니까|나요|습니까|은가요?|는가|까요?)$"
 )
-_KO_GUARDS = re.compile(r"않|못|없|제외|면\s|경우|다고|라고|약 |추정|예정")
-_PIECES = re.compile(r"(?<=[고며])[,\s]\s*|(?<=지만)[,\s]\s*|(?<=으나)[,\s]\s*|(?<=[가-힣]로),\s*")
+_KO_GUARDS = lazy_compile(r"않|못|없|제외|면\s|경우|다고|라고|약 |추정|예정")
+_PIECES = lazy_compile(r"(?<=[고며])[,\s]\s*|(?<=지만)[,\s]\s*|(?<=으나)[,\s]\s*|(?<=[가-힣]로),\s*")
 _KO_ROLES = (
-    (re.compile("누가|누구가|무엇이|어디가"), re.compile("[이가은는]")),
-    (re.compile("누구를|무엇을|어디를"), re.compile("[을를은는]")),
-    (re.compile("누구에게|어디에(?!서)"), re.compile("에")),
-    (re.compile("누구로부터|어디로부터|누구에게서"), re.compile("으?로부터|에게서")),
-    (re.compile("어디에서|어디서"), re.compile("에서")),
-    (re.compile("어디로"), re.compile("으?로")),
+    (lazy_compile("누가|누구가|무엇이|어디가"), lazy_compile("[이가은는]")),
+    (lazy_compile("누구를|무엇을|어디를"), lazy_compile("[을를은는]")),
+    (lazy_compile("누구에게|어디에(?!서)"), lazy_compile("에")),
+    (lazy_compile("누구로부터|어디로부터|누구에게서"), lazy_compile("으?로부터|에게서")),
+    (lazy_compile("어디에서|어디서"), lazy_compile("에서")),
+    (lazy_compile("어디로"), lazy_compile("으?로")),
 )
-_KO_TIME = re.compile(r"\d+\s?(?:년|월|일|시|분|세기)|오전|오후")
-_SUFFIX = re.compile(r"(?:ing|ed|es|s|d)$")
+_KO_TIME = lazy_compile(r"\d+\s?(?:년|월|일|시|분|세기)|오전|오후")
+_SUFFIX = lazy_compile(r"(?:ing|ed|es|s|d)$")
 
 
 def answers(fragment: str, question: str, sentence: str) -> Basis | None:

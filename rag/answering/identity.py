@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rag.text.patterns import lazy_compile
 from rag.text.quantities import dates
 
-_CODE = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,6})[- ]?(\d{1,5})([A-Za-z]?)(?![A-Za-z0-9]|[-/.]\d)")
+_CODE = lazy_compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,6})[- ]?(\d{1,5})([A-Za-z]?)(?![A-Za-z0-9]|[-/.]\d)")
 """A model: letters and figures, such as MS-90, RC 200 or iX3. Written together or with a hyphen or space."""
-_YEAR = re.compile(r"(?<![\d,.])((?:19|20)\d\d)(?![\d,]|\.\d)")
+_YEAR = lazy_compile(r"(?<![\d,.])((?:19|20)\d\d)(?![\d,]|\.\d)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from rag.answering.citations import PageTexts
 from rag.answering.tables import Tables
+from rag.text.patterns import lazy_compile
 from rag.types import Citation
 
-_PARAGRAPH = re.compile(r"section (\d+), paragraph (\d+)")
+_PARAGRAPH = lazy_compile(r"section (\d+), paragraph (\d+)")
 
 
 def located(citation: Citation, library: PageTexts, tables: Tables | None) -> Citation:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rag.text.patterns import lazy_compile
+
 _N = (
     r"(?:\d[\d,.]*|\b(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty"
     r"|forty"
@@ -38,7 +40,7 @@ def _units(units: str, korean: str = "") -> str:
 
 
 def _measure(name: str, asks: str, value: str) -> Measure:
-    return Measure(name, re.compile(asks, re.IGNORECASE), re.compile(value, re.IGNORECASE))
+    return Measure(name, lazy_compile(asks, re.IGNORECASE), lazy_compile(value, re.IGNORECASE))
 
 
 _SPAN = "seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|decades?|centur(?:y|ies)"

@@ -16,6 +16,7 @@ from rag.answering.candidates import is_whole_sentence
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.text.keywords import keyword_tokens
 from rag.text.language import language_of
+from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences
 from rag.types import DocumentRecord, Page, Passage
 
@@ -33,7 +34,7 @@ TITLE_WITHIN = 4
 _KIND = r"(?:documents?|files?|pdfs?|papers?|texts?|reports?)"
 _KIND_KO = r"(?:문서|파일|자료|글|보고서|pdf)들?"
 _POLITE = r"(?:(?:please|can you|could you|would you)\s+)*"
-_HERE = re.compile(
+_HERE = lazy_compile(
     rf"(?:it|them|(?:(?:all|of|the|this|that|these|those|my)\s+)+{_KIND}|this|these"
     rf"|(?:(?:이|그|위|모든|전체)\s*)?{_KIND_KO}|[이그](?:것|거)들?|이건|그건)?",
     re.IGNORECASE,
@@ -43,7 +44,7 @@ _GIVE_KO = r"(?:을|를)?\s?(?:좀\s?)?(?:해|하|부탁|알려)[가-힣\s]{0,8}
 _IS_KO = r"\s*(?:이?(?:야|냐|죠|지|니|에요|예요|인가|인지|인데|입니까)[가-힣\s]*)?"
 """Ends a question for what something is; 어떤 자료를 내야 하나요 asks for something else."""
 _ASKS = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    lazy_compile(pattern, re.IGNORECASE)
     for pattern in (
         r"what(?:'s| is| are)\s+(?P<it>.+?)\s+(?:all\s+)?about",
         rf"what(?:'s| is| are)\s+(?P<it>(?:this|these|the)\s+{_KIND})",
@@ -56,16 +57,18 @@ _ASKS = tuple(
         rf"(?P<it>.+?)[은는이가]\s*(?:무슨|어떤|무엇에\s?(?:대한|관한))\s*{_KIND_KO}{_IS_KO}",
     )
 )
-_SEPARATORS = re.compile(r"[-_./\\]")
-_ABSTRACT = re.compile(
+_SEPARATORS = lazy_compile(r"[-_./\\]")
+_ABSTRACT = lazy_compile(
     r"\s*(?:\d+\.?\s*)?(?:abstract|(?:executive\s+)?summary|overview|초록|요약|개요|머리말)\b[.:]?\s*",
     re.IGNORECASE,
 )
-_SECTION = re.compile(
+_SECTION = lazy_compile(
     r"(?:\d{1,2}|[IVX]{1,4})[.)]?\s+\S|제\s?\d+\s?[장절조]|(?:chapter|section|part|article)\s+\w+\b", re.I
 )
 """A heading with a number of the highest level."""
-_NO_HEADING = re.compile(r"\s*(?:[•·●○▪■◦*–—-]|(?:table|fig(?:ure)?|표|그림)\s?\d)|.*(?:\d\D+){4}|\W*$", re.I)
+_NO_HEADING = lazy_compile(
+    r"\s*(?:[•·●○▪■◦*–—-]|(?:table|fig(?:ure)?|표|그림)\s?\d)|.*(?:\d\D+){4}|\W*$", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from rag.answering.measures import Measure, asked_measure
 from rag.text.keywords import has_search_terms, query_terms
 from rag.text.language import is_particle, without_particle
+from rag.text.patterns import lazy_compile
 
 
 class AnswerKind(StrEnum):
@@ -50,7 +51,7 @@ _MEASURED_KO = (
     "|용량|예산|보증금|기간|한도|요금|수수료|연봉|임금|이익|손실|값|범위"
 )
 _ASKS = {
-    AnswerKind.DATE: re.compile(
+    AnswerKind.DATE: lazy_compile(
         r"(?:^|[,;:.?!]\s?|\b(?:and|so|since|until|till|by|from|in|on|at|exactly"
         r"|(?:you|me|us) know|(?:tell|remind) (?:me|us))\s)when\b"
         r"|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
@@ -58,7 +59,7 @@ _ASKS = {
         rf"|(?:년도|연도|연대|날짜|시기|일자|생년월일|연월일|시점|시대|기한|마감|[은는된한던]\s해){_TAIL}",
         re.IGNORECASE,
     ),
-    AnswerKind.NUMBER: re.compile(
+    AnswerKind.NUMBER: lazy_compile(
         r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
         r"|cold)\b"
         rf"|\b(?:what|which)\s(?:(?:is|was|were|are)\s)?(?:the\s)?(?:[\w'-]+\s){{0,3}}(?:{_MEASURED})s?\b"
@@ -66,11 +67,11 @@ _ASKS = {
         rf"|(?:{_MEASURED_KO}){_TAIL}",
         re.IGNORECASE,
     ),
-    AnswerKind.PERSON: re.compile(
+    AnswerKind.PERSON: lazy_compile(
         rf"\bwho(?:m|se)?\b|누구|누가|누굴|(?:사람|인물|감독|배우|저자|작가|대표|책임자|담당자|후보|선수|가수){_TAIL}",
         re.IGNORECASE,
     ),
-    AnswerKind.PLACE: re.compile(
+    AnswerKind.PLACE: lazy_compile(
         r"\bwhere\b|\b(?:what|which)\s(?:country|city|state|place|location|region|town|continent|island|county"
         r"|site)\b"
         r"|어디|어느\s*(?:나라|도시|지역|곳|국가|지방)"
@@ -79,7 +80,7 @@ _ASKS = {
     ),
 }
 _HOLDS = {
-    AnswerKind.DATE: re.compile(
+    AnswerKind.DATE: lazy_compile(
         rf"\b(?:1\d{{3}}|20\d{{2}})(?:s\b|\b|(?=년))|\b(?:{_MONTHS})\b|\bcentur(?:y|ies)\b|\b(?:BCE?|CE|AD)\b"
         r"|\d+\s*(?:년|월|일|세기|시|분|주|개월)|기원전|(?:월|화|수|목|금|토|일)요일|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
         r"|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}\s?[ap]\.?m\b|\bnoon\b|\bmidnight\b|\b(?:days?|weeks?|months?|years?|hours?)\b"
@@ -87,7 +88,7 @@ _HOLDS = {
         r"|[매]\s?[년월주일]|(?:하루|이틀|사흘|나흘|닷새|엿새|열흘|보름)|말일|첫날|다음\s?(?:날|달|주|해)|(?:봄|여름|가을|겨울)|\d{1,2}:\d\d",
         re.IGNORECASE,
     ),
-    AnswerKind.NUMBER: re.compile(
+    AnswerKind.NUMBER: lazy_compile(
         r"\d(?:[\d,.]*\d)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
         r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third"
         r"|quarter)s?\b"
@@ -95,8 +96,8 @@ _HOLDS = {
         r"(?:명|개|번|가지|차례|곳|대|편|종|년|원|살|배|마리|시간|일|달|주)(?![가-힣]{2}(?<!까지)(?<!부터)(?<!동안)(?<!이상)(?<!이내))",
         re.IGNORECASE,
     ),
-    AnswerKind.PERSON: re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+|[가-힣]{2,4}(?=[가-힣]?\s)"),
-    AnswerKind.PLACE: re.compile(
+    AnswerKind.PERSON: lazy_compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+|[가-힣]{2,4}(?=[가-힣]?\s)"),
+    AnswerKind.PLACE: lazy_compile(
         r"\b(?:in|at|from|near|to|of|across|into|on)\s(?:the\s)?[A-Z]\w+"
         r"|[가-힣]+(?:시|도|군|구|국|주|현|성|섬|강|산|동|읍|면|역|대학교?|공항|나라|도시|지역|센터|관)"
         r"(?=에|의|로|으로|이|가|은|는|을|를|과|와|,|\s|$)|[가-힣]+에서"
@@ -104,7 +105,7 @@ _HOLDS = {
 }
 
 
-_ASKING = re.compile(
+_ASKING = lazy_compile(
     r"\bhow\s(?:many|much|long|old|far|tall|big|large|small|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
     r"|cold|warm"
     r"|loud|thick|well|exactly)\b|\b(?:what|which)\s(?:(?:is|was|were|are)\sthe\s)?(?:kinds?|types?|sorts?)\sof\b"
@@ -113,25 +114,25 @@ _ASKING = re.compile(
     re.IGNORECASE,
 )
 """Words that ask and that an answer does not repeat."""
-_KOREAN_ENDING = re.compile(
+_KOREAN_ENDING = lazy_compile(
     r"(?:[가-힣](?:니까|나요|가요|까요|는가|은가|인가|던가|을까|일까|지요|래요|데요|냐|ㅂ니까)|(?:이?예|이?에|어|아|여|해|돼|와|워)요"
     r"|[죠니나까]|이?다|무엇|뭔가요|뭐)(?=\s*[?？.!]*\s*$)"
 )
 """The ending of a Korean question with the syllable that it merges with: 받나요, 합니까, 인가요."""
-_KOREAN_IDLE = re.compile(
+_KOREAN_IDLE = lazy_compile(
     r"(?<!\S)(?:[그이저](?:것|곳|때)?|[그이저][건게거]|거기|여기)(?:은|는|이|가|을|를|에|에서|에는|도|의)?(?=\s)|(?<!\S)(?:수|[가-힣]?(?:할|될)|해야"
     r"|[가-힣]{1,2}야|하는|되는|하면|되면|있는|없는|있|없|했|됐|되었|하였|것|건|거|게|때|중|등|및|또는|혹시|정확히"
     r"|알려|알고|대해|대한|대해서|위해|통해|관련|[가-힣]{1,2}도(?=\s(?:되|됩|괜찮))|주세요|주십시오|싶)"
     r"(?=[?？.!\s]|$)|(?<!\S)(?:있|없|되|하|합|됩|했|됐|좋|괜찮)[가-힣]{0,4}(?=\s*[?？.!]*\s*$)"
 )
 """Auxiliary words of Korean questions: 할 수 있나요, 해야 하나요, 해도 되나요."""
-_COUNTED = re.compile(
+_COUNTED = lazy_compile(
     r"\bhow many\s(?P<en>[a-z-]+)"
     r"|몇\s*(?P<ko>[가-힣]{1,3}?)(?=이?(?:[가은는을를로에인의나까였었입]|라|면)|이\s|\s|\?|$)",
     re.IGNORECASE,
 )
-_HANGUL = re.compile("[가-힣]")
-_BARE_FIGURE = re.compile(r"\s[\d,.]+\s*$|\d{1,3},\d{3}\b(?!\s?[가-힣A-Za-z%])")
+_HANGUL = lazy_compile("[가-힣]")
+_BARE_FIGURE = lazy_compile(r"\s[\d,.]+\s*$|\d{1,3},\d{3}\b(?!\s?[가-힣A-Za-z%])")
 _SAME_UNIT = {"살": "[살세]", "번": "(?:번|회|차례)", "명": "(?:명|인|사람)"}
 _FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
 

@@ -9,7 +9,6 @@ a small set counting more. It prints the figures for each collection when it is 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +20,14 @@ from rag.answering.identity import Named, conflict, named
 from rag.answering.late_interaction import Matches, match
 from rag.answering.question import QuestionAnalysis, counts_unit, holds_kind, holds_measure
 from rag.text.keywords import keyword_tokens
+from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbedTokens
 
 
-_SEPARATORS = re.compile(r"[-_./\\]")
+_SEPARATORS = lazy_compile(r"[-_./\\]")
 READ = 2
 """Passages that are read again at most, those of the likeliest sentences: each costs as much as embedding one."""
 STEM = 5

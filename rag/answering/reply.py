@@ -36,6 +36,7 @@ from itertools import chain
 from typing import Any
 
 from rag.messages import Language, message
+from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences as split_sentences
 from rag.types import CellReference, Derived
 
@@ -91,7 +92,7 @@ _PAGE = (
     r"(?:\s*[,;(]?\s*"
     r"(?:p(?:p|g|age)?\b\.?\s*(?P<page>\d{1,5})|(?P<page_ko>\d{1,5})\s*(?:쪽|페이지))\s*\)?)?"
 )
-_START = re.compile(
+_START = lazy_compile(
     rf"[\[【〔]\s*{_LABEL}(?P<n>{_NUMBERS}){_PAGE}\s*"
     rf"(?:(?P<bare>[\]】〕])|[::,–—-]?\s*(?=[{_OPEN}])|[::]\s*)",
     re.I,
@@ -100,8 +101,8 @@ _BEHIND_QUOTE = (
     rf"\s*(?:(?P<end>[\]】〕])|[,;]?\s*(?=[{_OPEN}])"
     rf"|[,;]\s*{_LABEL}(?P<n>\d{{1,3}})\s*[::]\s*(?=[{_OPEN}]))"
 )
-_QUOTE_END = {mark: re.compile(f"[{closers}]{_BEHIND_QUOTE}", re.I) for mark, closers in _CLOSERS.items()}
-_AFTER_BARE = re.compile(
+_QUOTE_END = {mark: lazy_compile(f"[{closers}]{_BEHIND_QUOTE}", re.I) for mark, closers in _CLOSERS.items()}
+_AFTER_BARE = lazy_compile(
     rf"[ \t]*[::]?[ \t]*[{_OPEN}](?P<words>[^\n]+?)[{_CLOSE}][ \t]*(?:\(p[^)\n]*\))?[ \t]*(?=\n|$|[\[【])"
 )
 
@@ -183,7 +184,7 @@ def _limit(text: str, at: int) -> int:
     return limit
 
 
-_FENCE = re.compile(r"\A```[a-z]*\s*\n(.*?)(?:\n```.*)?\Z", re.S | re.I)
+_FENCE = lazy_compile(r"\A```[a-z]*\s*\n(.*?)(?:\n```.*)?\Z", re.S | re.I)
 _TEXT_KEYS = ("text", "sentence", "answer", "문장", "답변")
 _QUOTE_KEYS = ("quote", "text", "quotes", "인용")
 _NUMBER_KEYS = ("passage", "n", "source", "number", "id", "출처")
@@ -324,13 +325,13 @@ def _number(value: Any) -> int | None:
 NOT_IN_DOCUMENTS = "NOT_IN_DOCUMENTS"
 NOT_IN_DOCUMENTS_KO = "문서에_없음"
 
-_NONCHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
-_ANSWER_LABEL = re.compile(r"\A\W*(?:answer|a|답변?|정답)\s*(?:\*\*)?\s*[::]\s*(?:\*\*)?", re.I)
-_SENTINEL = re.compile(
+_NONCHARACTERS = lazy_compile("[\ufdd0-\ufdef\ufffe\uffff]")
+_THINKING = lazy_compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
+_ANSWER_LABEL = lazy_compile(r"\A\W*(?:answer|a|답변?|정답)\s*(?:\*\*)?\s*[::]\s*(?:\*\*)?", re.I)
+_SENTINEL = lazy_compile(
     r"\bNOT[_ ]IN[_ ](?:THE[_ ])?DOCUMENTS?\b|\bnot_in_documents?\b|문서에_없(?:음|습니다|다)"
 )
-_DECLINES = re.compile(
+_DECLINES = lazy_compile(
     r"\b(?:documents?|passages?|context|text)\b.{0,30}\b(?:don't|doesn't|do not|does not) "
     r"(?:contain|hold|mention|state|say|include|provide|specify)\b"
     r"|\b(?:answer|information) (?:is|was) not .{0,30}\b(?:documents?|passages?|context)\b"
@@ -338,12 +339,12 @@ _DECLINES = re.compile(
     r"(?:없습니다|없다|없음|나와 있지 않|찾을 수 없|언급되지 않|포함되어 있지 않)",
     re.I,
 )
-_SOURCES = re.compile(
+_SOURCES = lazy_compile(
     r"\n[^\w\n]*(?:sources?|references?|citations?|quotes?|출처|참고(?: ?문헌)?|근거|인용)[^\w\n]*(?=\n|\Z)",
     re.I,
 )
-_TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-{2,}[\s:|-]*\|?\s*")
-_WORD = re.compile(r"\w")
+_TABLE_RULE = lazy_compile(r"\s*\|?[\s:|-]*-{2,}[\s:|-]*\|?\s*")
+_WORD = lazy_compile(r"\w")
 
 
 def is_empty(text: str) -> bool:

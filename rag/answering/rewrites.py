@@ -6,7 +6,7 @@ that may replace each other are listed in the exact form in which they do, so th
 
 from __future__ import annotations
 
-import re
+from rag.text.patterns import lazy_compile
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -118,26 +118,26 @@ SYNONYMS: frozenset[frozenset[str]] = frozenset(
 )
 
 PHRASES = (
-    (re.compile(r"\b(?:per\s?cent|percent)\b"), "%"),
-    (re.compile(r"\b(can)not\b"), r"\1 not"),
-    (re.compile(r"\bwon['’]t\b"), "will not"),
-    (re.compile(r"\bcan['’]t\b"), "can not"),
-    (re.compile(r"n['’]t\b"), " not"),
-    (re.compile(r"\b(?:has|have) to\b"), "must"),
-    (re.compile(r"\bat most (?=\d|[a-z]+ (?:hour|day|year|week|month|item))"), "up to "),
-    (re.compile(r"\b(?:more than|over|in excess of) (?=[$€£¥₩]?\s?\d)"), "more than "),
-    (re.compile(r"\b(?:less than|fewer than|under|below) (?=[$€£¥₩]?\s?\d)"), "less than "),
-    (re.compile(r"\b(?:around|roughly|approximately|circa|some) (?=[$€£¥₩]?\s?\d)"), "about "),
-    (re.compile(r"\bother than\b"), "except"),
-    (re.compile(r"\b(?:the|a) majority of(?: the)?\b"), "most"),
-    (re.compile(r"\bmost of the\b"), "most"),
-    (re.compile(r"\bprior to\b"), "before"),
-    (re.compile(r"\bin order to\b"), "to"),
-    (re.compile(r"\bas well as\b"), "and"),
-    (re.compile(r"\bdue to\b"), "because of"),
-    (re.compile(r"\bin the united states\b(?: of america)?"), "in the us"),
-    (re.compile(r"\bu\.s\.(?:a\.)?"), "us"),
-    (re.compile(r"\bwe\b"), "the company"),
-    (re.compile(r"\bour\b"), "the company 's"),
+    (lazy_compile(r"\b(?:per\s?cent|percent)\b"), "%"),
+    (lazy_compile(r"\b(can)not\b"), r"\1 not"),
+    (lazy_compile(r"\bwon['’]t\b"), "will not"),
+    (lazy_compile(r"\bcan['’]t\b"), "can not"),
+    (lazy_compile(r"n['’]t\b"), " not"),
+    (lazy_compile(r"\b(?:has|have) to\b"), "must"),
+    (lazy_compile(r"\bat most (?=\d|[a-z]+ (?:hour|day|year|week|month|item))"), "up to "),
+    (lazy_compile(r"\b(?:more than|over|in excess of) (?=[$€£¥₩]?\s?\d)"), "more than "),
+    (lazy_compile(r"\b(?:less than|fewer than|under|below) (?=[$€£¥₩]?\s?\d)"), "less than "),
+    (lazy_compile(r"\b(?:around|roughly|approximately|circa|some) (?=[$€£¥₩]?\s?\d)"), "about "),
+    (lazy_compile(r"\bother than\b"), "except"),
+    (lazy_compile(r"\b(?:the|a) majority of(?: the)?\b"), "most"),
+    (lazy_compile(r"\bmost of the\b"), "most"),
+    (lazy_compile(r"\bprior to\b"), "before"),
+    (lazy_compile(r"\bin order to\b"), "to"),
+    (lazy_compile(r"\bas well as\b"), "and"),
+    (lazy_compile(r"\bdue to\b"), "because of"),
+    (lazy_compile(r"\bin the united states\b(?: of america)?"), "in the us"),
+    (lazy_compile(r"\bu\.s\.(?:a\.)?"), "us"),
+    (lazy_compile(r"\bwe\b"), "the company"),
+    (lazy_compile(r"\bour\b"), "the company 's"),
 )
 """Ways to write one thing, put into one form: (pattern over folded text, replacement)."""

@@ -10,7 +10,6 @@ one, by the probability that the server gives with it.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from rag.answering.alignment_words import tokenize
 from rag.answering.context import neutralise
 from rag.answering.entailment import same_polarity
 from rag.text.language import language_of
+from rag.text.patterns import lazy_compile
 
 Pair = tuple[str, str]
 """A sentence, and the sentences of the page that it cites."""
@@ -41,7 +41,7 @@ _GUARDS = (
 )
 _KO_GUARDS = tuple(
     map(
-        re.compile,
+        lazy_compile,
         (
             r"않|못하|못한|없|아니",
             r"면\s|경우|때에?만|한해|제외|다만",
@@ -52,7 +52,7 @@ _KO_GUARDS = tuple(
         ),
     )
 )
-_KO_FIGURE = re.compile(r"\d+(?:\.\d+)?")
+_KO_FIGURE = lazy_compile(r"\d+(?:\.\d+)?")
 _YES, _NO = ("yes", "예", "네"), ("no", "아니", "아니오", "아니요")
 _SHORT = 6
 """Words from which a sentence is understood without its question."""

@@ -20,6 +20,7 @@ from rag.answering.table_questions import FRAME, TableQuestion, Wanted, table_qu
 from rag.answering.tables import Lookup, Match, Place, Tables, is_change, places_of
 from rag.text.figures import as_printed, scale_of, unit_in, value_of, years_in
 from rag.text.keywords import keyword_tokens
+from rag.text.patterns import lazy_compile
 from rag.types import CellReference, Passage, Row
 
 ENOUGH = 0.55
@@ -53,8 +54,8 @@ ITEM_WORDS = frozenset(
 )
 MOST_CELLS = 6
 """Cells of one row given at most."""
-_AVERAGE = re.compile(r"(?<!weighted[ -])\baverage\b|(?<!가중)평균", re.IGNORECASE)
-_TOTAL = re.compile(r"\btotals?\b|합계|총계|소계|^계$", re.IGNORECASE)
+_AVERAGE = lazy_compile(r"(?<!weighted[ -])\baverage\b|(?<!가중)평균", re.IGNORECASE)
+_TOTAL = lazy_compile(r"\btotals?\b|합계|총계|소계|^계$", re.IGNORECASE)
 _OPERATION_WORDS = {
     Wanted.AVERAGE: {"average", "mean", "평균"},
     Wanted.CHANGE: {

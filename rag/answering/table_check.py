@@ -15,6 +15,7 @@ from decimal import Decimal
 from rag.answering.tables import Place, Tables, cell_years, label_tokens
 from rag.text.figures import as_printed, is_period, scale_of, value_of, years_in
 from rag.text.keywords import STOP_WORDS, keyword_tokens
+from rag.text.patterns import lazy_compile
 from rag.text.quantities import Number, dates, numbers
 from rag.types import Cell, CellReference, Citation, Row
 
@@ -23,16 +24,16 @@ NAMED = 0.5
 RIVAL = 0.2
 """Share by which another row's label may be named better than that of the quoted row."""
 _STEM = 5
-_YEAR_AFTER = re.compile(r"^[^\d;]{0,28}?\(?(?P<year>(?:19|20)\d\d|(?:FY|fiscal)\s?\d\d)\b", re.IGNORECASE)
-_NEGATIVE = re.compile(
+_YEAR_AFTER = lazy_compile(r"^[^\d;]{0,28}?\(?(?P<year>(?:19|20)\d\d|(?:FY|fiscal)\s?\d\d)\b", re.IGNORECASE)
+_NEGATIVE = lazy_compile(
     r"\b(?:loss(?:es)?|decreas\w*|declin\w*|negative|fell|fall|drop\w*|outflow\w*|used in|deficit|deduct\w*"
     r"|minus|lower|reduc\w*|expens\w*|charge[sd]?|paid|payments?|cost|write-?offs?|shortfall|less)\b|손실|감소|적자|줄|하락|음수|마이너스|비용|지급|유출|차감",
     re.IGNORECASE,
 )
-_GAIN = re.compile(r"\b(?:income|profits?|gains?|earnings)\b|이익|수익", re.IGNORECASE)
-_LOSS = re.compile(r"\bloss(?:es)?\b|손실", re.IGNORECASE)
-_SCALE_BEHIND_BRACKET = re.compile(r"\s?\)\s?(thousand|million|billion)", re.IGNORECASE)
-_RATE = re.compile(r"\b(?:rates?|margin|yield|ratio|volatility)\b|[율률]\b|비중", re.IGNORECASE)
+_GAIN = lazy_compile(r"\b(?:income|profits?|gains?|earnings)\b|이익|수익", re.IGNORECASE)
+_LOSS = lazy_compile(r"\bloss(?:es)?\b|손실", re.IGNORECASE)
+_SCALE_BEHIND_BRACKET = lazy_compile(r"\s?\)\s?(thousand|million|billion)", re.IGNORECASE)
+_RATE = lazy_compile(r"\b(?:rates?|margin|yield|ratio|volatility)\b|[율률]\b|비중", re.IGNORECASE)
 _MOST_PERCENT = 200
 """The largest figure that the row of a rate may hold without a percent sign and still be one."""
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₩": "KRW"}

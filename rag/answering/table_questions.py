@@ -10,6 +10,7 @@ from enum import StrEnum
 from rag.answering.question import asked_terms
 from rag.text.figures import scale_of, years_in
 from rag.text.keywords import query_terms
+from rag.text.patterns import lazy_compile
 
 
 class Wanted(StrEnum):
@@ -32,64 +33,64 @@ class Wanted(StrEnum):
     SHARE = "percentage"
 
 
-_MOST = re.compile(
+_MOST = lazy_compile(
     r"\b(?:highest|largest|greatest|biggest|most|higher|larger|greater|bigger|maximum|peak)\b"
     r"|가장\s(?:많|높|크|큰)|더\s(?:많|높|크|큰)|최대|최고",
     re.IGNORECASE,
 )
-_LEAST = re.compile(
+_LEAST = lazy_compile(
     r"\b(?:lowest|smallest|least|lower|smaller|minimum|fewest)\b|가장\s(?:적|낮|작)|더\s(?:적|낮|작)|최소|최저",
     re.IGNORECASE,
 )
-_ABOVE = re.compile(
+_ABOVE = lazy_compile(
     r"\b(?:more|greater|higher|larger)\s(?:\w+\s)?than|\bexceed\w*|\babove\b|\bover\b(?=\s[$€£]?\d)|초과|넘|이상",
     re.IGNORECASE,
 )
-_BELOW = re.compile(
+_BELOW = lazy_compile(
     r"\b(?:less|lower|smaller|fewer)\s(?:\w+\s)?than|\bbelow\b|\bunder\b(?=\s[$€£]?\d)|미만|이하|밑돌",
     re.IGNORECASE,
 )
-_WHICH_PERIOD = re.compile(
+_WHICH_PERIOD = lazy_compile(
     r"\b(?:which|what)\s(?:\w+\s){0,2}?(?:years?|periods?|quarters?)(?:'s?)?\b|어느\s?(?:해|연도|년도|분기)|몇\s?년",
     re.IGNORECASE,
 )
-_LISTS_PERIODS = re.compile(
+_LISTS_PERIODS = lazy_compile(
     r"\b(?:information|shown?|included?|provided?|reported|recorded|available|calculated|listed|presented|compared|cover\w*"
     r"|disclosed|computed|analy[sz]ed|considered|measured|table)\b|표시|나와|수록|제공",
     re.IGNORECASE,
 )
-_ITEMS = re.compile(
+_ITEMS = lazy_compile(
     r"\b(?:what|which)\s(?:are|were|is|was)?\s?(?:the\s)?(?:\w+\s){0,3}?"
     r"(?:types|components|items|segments|regions|currencies|categories|elements|units|sources|kinds|classes|parts)\b"
     r"|어떤\s?(?:항목|종류|부문)|(?:항목|종류|구성 요소|부문)(?:은|는|들은)?\s?(?:무엇|어떤)",
     re.IGNORECASE,
 )
-_PERCENT_CHANGE = re.compile(
+_PERCENT_CHANGE = lazy_compile(
     r"\bpercent(?:age)?\s(?:\w+\s)?(?:change|increase|decrease|growth|decline)|\bgrowth rate|\bby what percent"
     r"|(?:증가|감소|변동|변화|성장|증감)\s?[율률]",
     re.IGNORECASE,
 )
-_CHANGE = re.compile(
+_CHANGE = lazy_compile(
     r"\b(?:change|difference|increase|decrease|decline|growth)\b(?:\s?/?\s?\(?\w*\)?)?\s(?:\w+\s){0,3}?"
     r"(?:in|of|between|for|from)\b"
     r"|\bdifference\b|\bnet change\b|\bhow much (?:did|has|have) .* (?:change|increase|decrease|grow|fall|rise)"
     r"|차이|증감액?|변동액|얼마나\s?(?:더\s)?(?:증가|감소|늘|줄|올[라랐]|오른|오르|내[려렸]|내린|내리|상승|하락|인상|인하)",
     re.IGNORECASE,
 )
-_AVERAGE = re.compile(r"(?<!weighted[ -])\b(?:average|mean)\b|(?<!가중)평균", re.IGNORECASE)
-_SUM = re.compile(
+_AVERAGE = lazy_compile(r"(?<!weighted[ -])\b(?:average|mean)\b|(?<!가중)평균", re.IGNORECASE)
+_SUM = lazy_compile(
     r"\b(?:sum|combined|together|altogether)\b|\btotal of\b|\btotal\b.*\b(?:in both|across)\b|합계|합산|더하면|합은",
     re.IGNORECASE,
 )
-_RATIO = re.compile(r"\bratio\b|비율은", re.IGNORECASE)
-_SHARE = re.compile(
+_RATIO = lazy_compile(r"\bratio\b|비율은", re.IGNORECASE)
+_SHARE = lazy_compile(
     r"\bpercent(?:age)?\s(?:constitution|share|proportion|contribution)?\s?(?:of|does|did|is|are|was|were)\b.*"
     r"\b(?:of|in|to|among)\b"
     r"|\bas a (?:percentage|percent|proportion) of\b|\b(?:proportion|share) of\b.*\b(?:in|of|to|over)\b"
     r"|차지하는\s?(?:비율|비중)",
     re.IGNORECASE,
 )
-_NO_CELL = re.compile(
+_NO_CELL = lazy_compile(
     r"\bwhy\b|\bwhom?\b|\bwhere\b|\bhow\s(?:is|are|does|do|did|was|were|has|have|can|will|would|should)\b(?!\s(?:many|much))"
     r"|\b(?:compris\w+|consists?|represent(?:s|ed)?|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+"
     r"|explain\w*|reasons?|purpose|basis (?:for|of|is)|assumptions? (?:is|are|used)|caused?|attributed to"
@@ -99,28 +100,28 @@ _NO_CELL = re.compile(
     r"|왜|누구|어디|어떻게|이유|원인|방법|목적|근거|뜻하|의미",
     re.IGNORECASE,
 )
-_THRESHOLD = re.compile(
+_THRESHOLD = lazy_compile(
     r"(?:than|exceed\w*|above|below|over|under|초과|이상|미만|이하)?\s?(?:US)?[$€£₩]?\s?(?P<figure>\d[\d,]*(?:\.\d+)?)\s?"
     r"(?P<scale>thousands?|millions?|billions?|천|만|백만|억|조)?(?P<percent>\s?%)?",
     re.IGNORECASE,
 )
-_WHICH_ITEM = re.compile(
+_WHICH_ITEM = lazy_compile(
     r"\W*(?:in\s)?which\b"
     r"|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)|.*어느|.*어떤",
     re.IGNORECASE,
 )
-_NUMERIC = re.compile(r"[\d.]+%?|(?:fy?|cy)\d\d(?:\d\d)?|q[1-4]")
-_RANGE = re.compile(
+_NUMERIC = lazy_compile(r"[\d.]+%?|(?:fy?|cy)\d\d(?:\d\d)?|q[1-4]")
+_RANGE = lazy_compile(
     r"\d{4}\s?[-–~]\s?(?:\d\d|\d{4})\b|\b(?:from|over|across|through|throughout|period)\b|부터|동안|기간",
     re.IGNORECASE,
 )
-_MEASURES = re.compile(
+_MEASURES = lazy_compile(
     r"\bhow (?:much|many|long|large|big|high|low|old)\b|\b(?:amount|values?|number|total|rate|ratio|percent\w*"
     r"|price|average|cost|balance|sum|figure|respective\w*)\b|얼마|몇|금액|수치|비율|[율률]은",
     re.IGNORECASE,
 )
-_HANGUL = re.compile("[가-힣]")
-_KOREAN_FRAME = re.compile(
+_HANGUL = lazy_compile("[가-힣]")
+_KOREAN_FRAME = lazy_compile(
     r"\d+\s?년도?(?:에는|에서|에|의|과|와|은|는)?(?=[\s,?]|$)|(?<!\S)(?:비해서?|대비|각각|얼마나|더|모두)(?=\s)"
     r"|(?<!\S)(?:올랐|오른|올라|내렸|내린|내려|늘었|늘어|줄었|줄어|커졌|작아졌|증가|감소|상승|하락|인상|인하)(?:했|하였|됐|되었)?[가-힣]*"
     r"(?=\s*[?？]?\s*$)"

@@ -7,7 +7,6 @@ the question asks about. Headers are compared word by word; words that few rows 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Protocol
 from rag.answering.table_questions import FRAME, TableQuestion
 from rag.text.figures import years_in
 from rag.text.keywords import STOP_WORDS, keyword_tokens
+from rag.text.patterns import lazy_compile
 from rag.types import Cell, CellReference, Passage, Row, Table
 
 STEM = 5
@@ -31,8 +31,8 @@ AROUND_WEIGHT = 0.3
 RANK_COST = 0.02
 """What a passage loses against the one ranked before it, in units of the score from 0 to 1."""
 CHANGE_WORDS = frozenset({"change", "increase", "decrease", "growth", "variance", "증감", "변동"})
-_ACRONYM = re.compile(r"\(([A-Z][A-Z&]{1,7})\)")
-_ASIDE = re.compile(r"\([^)]*\)")
+_ACRONYM = lazy_compile(r"\(([A-Z][A-Z&]{1,7})\)")
+_ASIDE = lazy_compile(r"\([^)]*\)")
 
 
 class Tables(Protocol):

@@ -14,7 +14,6 @@ of the quoted rows is verified when their headers agree with it, and weak when o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +28,7 @@ from rag.answering.tables import Tables
 from rag.messages import Language, message
 from rag.text.facts import FactText, facts, supported
 from rag.text.keywords import STOP_WORDS
+from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences as split_sentences
 from rag.types import Citation, Passage, Sentence, Support
 
@@ -45,7 +45,7 @@ REPAIRS = 5
 """Sentences of the passages that are tried in place of what was cited."""
 FOUNDED = 0.3
 """Share of a sentence's words that must stand around its quotes for a reader to be asked to judge it at all."""
-_WORD = re.compile(r"\w+")
+_WORD = lazy_compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)

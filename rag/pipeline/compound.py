@@ -5,44 +5,45 @@ from __future__ import annotations
 import re
 
 from rag.pipeline.condense import NAMED, by_rule
+from rag.text.patterns import lazy_compile
 
 MOST = 4
 """Parts that are searched at most."""
 _WH = r"(?:what|when|where|which|who|whose|whom|how|why)"
 _LEAD = r"(?:(?:in|at|on|to|for|from|by|of|with|under|during|about|after|according to|since|until)\s+)?"
-_AND_ASKS = re.compile(
+_AND_ASKS = lazy_compile(
     rf"[,;]?\s+(?:and|but|as well as|also|versus|vs\.?|compared (?:to|with))\s+(?:also\s+)?"
     rf"(?={_LEAD}{_WH}\b|(?:does|do|did|can|could|may|must|is there|are there)\b)",
     re.IGNORECASE,
 )
-_AND_CLAUSE = re.compile(rf",\s+and\s+(?!not\b|then\b)(?=[^?]*\b{_WH}\b[^?]*\?)", re.IGNORECASE)
+_AND_CLAUSE = lazy_compile(rf",\s+and\s+(?!not\b|then\b)(?=[^?]*\b{_WH}\b[^?]*\?)", re.IGNORECASE)
 """Where the second clause does not begin with what it asks: ", and aside from the firebox, what ..."."""
-_ENGLISH = re.compile(rf"\b{_WH}\b|^\s*(?:does|do|did|can|could|may|must|is|are|was|were)\b", re.IGNORECASE)
+_ENGLISH = lazy_compile(rf"\b{_WH}\b|^\s*(?:does|do|did|can|could|may|must|is|are|was|were)\b", re.IGNORECASE)
 _KO_WH = r"(?:무엇|무슨|누구|누가|언제|어디|어느|어떤|어떻|얼마|왜|몇|며칠|뭐)"
-_KOREAN = re.compile(
+_KOREAN = lazy_compile(
     rf"{_KO_WH}|(?:나요|까요?|가요|니까|[는은인던]가|는지|[었았였했됐]나|[가-힣][은는])\s*[?？]?\s*$"
 )
 """Asks, or ends with its topic, as short questions do: 대표의 이름은?"""
-_KO_AND = re.compile(
+_KO_AND = lazy_compile(
     rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶)(?=[^?？]*{_KO_WH})"
 )
-_RANGE = re.compile(r"\b(?:between|from)\b[^?]{0,30}$", re.IGNORECASE)
+_RANGE = lazy_compile(r"\b(?:between|from)\b[^?]{0,30}$", re.IGNORECASE)
 """Before two years that are the ends of a period."""
-_OPENING = re.compile(r"^(?:and|also|그리고|또)[\s,]+(?=\S+\s+\S)", re.IGNORECASE)
-_HANGUL = re.compile("[가-힣]")
-_KO_LINK = re.compile(r"(?:이고|이며|인지|고|며|지)\s*[,，]?\s*$")
+_OPENING = lazy_compile(r"^(?:and|also|그리고|또)[\s,]+(?=\S+\s+\S)", re.IGNORECASE)
+_HANGUL = lazy_compile("[가-힣]")
+_KO_LINK = lazy_compile(r"(?:이고|이며|인지|고|며|지)\s*[,，]?\s*$")
 _JOIN = r"\s*(?:,\s*)?(?:and|or|vs\.?|versus|with|&|와|과|이랑|랑|하고|및|대|또는|이나|나|년과|년이랑|,)\s*"
-_COMPARE = re.compile(
+_COMPARE = lazy_compile(
     r"(?:please\s+)?compare (?:them|the two|both)[.!]?"
     r"|(?:이|그)?\s?(?:둘|두 가지|이들|셋)?(?:을|를)?\s?비교해?\s?[가-힣 ]*[.!]?",
     re.IGNORECASE,
 )
 """A request to compare what was asked before it."""
-_BETWEEN = re.compile(
+_BETWEEN = lazy_compile(
     r"\b(?:differences?\s+between|compare)\s+(?P<a>.+?)\s+(?:and|with|to)\s+(?P<b>.+?)(?P<tail>\s+(?:in|for|on|by)\s.+)?[?.!\s]*$",
     re.IGNORECASE,
 )
-_BETWEEN_KO = re.compile(
+_BETWEEN_KO = lazy_compile(
     r"(?P<a>\S+(?:\s\S+)?)(?:와|과|이랑|랑)\s(?P<b>[^?？]+?)(?:의|을|를)?\s*(?:차이|비교|다른\s?점)[^?？]{0,12}[?？.!]*\s*$"
 )
 

@@ -9,25 +9,28 @@ from rag.answering.question import names_subject
 from rag.text.facts import facts
 from rag.text.keywords import STOP_WORDS, query_terms
 from rag.text.language import without_particle
+from rag.text.patterns import lazy_compile
 
-_PRONOUN = re.compile(
+_PRONOUN = lazy_compile(
     r"\b(?:it|its|they|them|their|he|she|his|her|him|this|these|those|then)\b|\bthe (?:same|ones?|others?)\b"
     r"|\bwhich ones?\b|\b(?:that|such) ones?\b"
     r"|(?:^|\s)(?:그|그것|그건|그게|그거|그들|그녀|거기|그곳|이것|이건|저것|그때)(?=[은는이가을를의에도\s?]|$)",
     re.I,
 )
-_THERE = re.compile(
+_THERE = lazy_compile(
     r"(?<!is )(?<!are )(?<!was )(?<!were )\bthere\b(?! (?:is|are|was|were|be|has|have)\b)", re.I
 )
 """Not as in "there are" and "are there"."""
-_THAT = re.compile(r"(?:^|(?P<before>\S+)\s)that\b(?! one)", re.I)
-_EXPLETIVE = re.compile(r"\bit\b(?=(?:\s\w+){1,3}\sto\b)|\bit(?=\s(?:true|possible|likely|raining)\b)", re.I)
+_THAT = lazy_compile(r"(?:^|(?P<before>\S+)\s)that\b(?! one)", re.I)
+_EXPLETIVE = lazy_compile(
+    r"\bit\b(?=(?:\s\w+){1,3}\sto\b)|\bit(?=\s(?:true|possible|likely|raining)\b)", re.I
+)
 """An "it" that means nothing: "is it allowed to", "how long does it take to"."""
-_TOPIC_ONLY = re.compile(r"^\s*(?:\S+\s){0,2}[가-힣A-Za-z0-9-]+(?:은|는)요?\s*[?？.!]*$")
+_TOPIC_ONLY = lazy_compile(r"^\s*(?:\S+\s){0,2}[가-힣A-Za-z0-9-]+(?:은|는)요?\s*[?？.!]*$")
 """A Korean question that only names a new topic: 청소년은요?"""
-_TOPIC = re.compile(r"\s*(?:\S+\s){0,4}?[가-힣A-Za-z0-9-]+(?:은|는|이|가|을|를)(?=\s)")
+_TOPIC = lazy_compile(r"\s*(?:\S+\s){0,4}?[가-힣A-Za-z0-9-]+(?:은|는|이|가|을|를)(?=\s)")
 """The words of a Korean question up to its topic: 올해 도서 구입비는."""
-_OPENS = re.compile(
+_OPENS = lazy_compile(
     r"^\s*(?:(?:and|but|or|so|also|what about|how about|since when|what other|such)\b"
     r"|(?:위|해당|같은|당시|그럼|그러면|그리고|또)(?=[은는이가을를의에도\s?]|$))",
     re.I,
@@ -40,21 +43,21 @@ _SHORT = 3
 """Telling words after "and" or 그럼 up to which a question asks the earlier one again, changed."""
 _FEWEST = 2
 """Telling words of a whole question after "and" or 그럼 up to which it is about what was said before."""
-_AGAIN = re.compile(
+_AGAIN = lazy_compile(
     r"^\s*(?:and|but|or|so|what about|how about|그럼|그러면|그리고|또)\b[\s,]*(?P<rest>.*?)[\s?？.!]*$",
     re.I | re.S,
 )
-_ASKS = re.compile(
+_ASKS = lazy_compile(
     r"\b(?:what(?! about)|which|who(?:se|m)?|when|where|why|how(?! about)|is|are|was|were|do|does|did|can|could"
     r"|must)\b"
     r"|누구|누가|언제|어디|무엇|무슨|왜|어떻|어떤|얼마|몇|며칠|뭐|(?:나요|까요?|가요|니까|는지|어요|아요)\s*[?？.!]*$",
     re.I,
 )
-_WORD = re.compile(r"\w[\w.&'/-]*\w|\w")
+_WORD = lazy_compile(r"\w[\w.&'/-]*\w|\w")
 _TURNS = 4
 _ANSWER_CHARACTERS = 400
 _QUESTION_CHARACTERS = 500
-_SMALL_TALK = re.compile(
+_SMALL_TALK = lazy_compile(
     r"(?:ok(?:ay)?|great|perfect|nice|cool|good|alright|all right|got it|i see|hm+|ah|oh|wow|yes|no|sure|well|very"
     r"|so|much|that'?s"
     r"|it'?s|is|this|that|was|helpful|useful|all|for now|fine|clear|you(?:'re)?|a lot|many|thanks?|thank|thx|cheers"
@@ -67,7 +70,7 @@ _SMALL_TALK = re.compile(
     r"|이제|충분해요|충분합니다|답변|설명|덕분에|덕분입니다|ㅎ+|ㅋ+|ㅇㅋ|오케이)",
     re.I,
 )
-_COURTESY = re.compile(
+_COURTESY = lazy_compile(
     r"thank|thx|cheers|hi\b|hello|hey|bye|good ?(?:morning|afternoon|evening|night)|great|perfect|nice|got it|i see"
     r"|ok|sorry|never ?mind"
     r"|understood|awesome|excellent|lovely|helpful|how are you|who are you|see you|cool|alright|fine|clear|useful"
@@ -166,13 +169,13 @@ def replace_named(text: str, change: str) -> str:
 
 
 NAMED = (
-    re.compile(r"(?<![A-Za-z0-9])[A-Z][A-Za-z]{0,5}[- ]?\d{1,5}[A-Za-z]?(?![A-Za-z0-9])"),
-    re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)"),
-    re.compile(
+    lazy_compile(r"(?<![A-Za-z0-9])[A-Z][A-Za-z]{0,5}[- ]?\d{1,5}[A-Za-z]?(?![A-Za-z0-9])"),
+    lazy_compile(r"(?<!\d)(?:19|20)\d\d(?!\d)"),
+    lazy_compile(
         r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\b"
         r"|(?<!\d)\d{1,2}월"
     ),
-    re.compile(r"(?:월|화|수|목|금|토|일)요일|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b"),
+    lazy_compile(r"(?:월|화|수|목|금|토|일)요일|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b"),
 )
 """A model, a year, a month, a day of the week."""
 

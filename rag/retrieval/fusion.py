@@ -13,7 +13,6 @@ reciprocal rank fusion.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rag.retrieval.glossary import Glossary
 from rag.store import Filter
 from rag.text.keywords import searched_terms
+from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ DENSE_WINDOW = 0.08
 """Cosines of e5 crowd together; below the best by more than this a chunk gets nothing for its meaning."""
 MOST_NUMBERS = 0.5
 """Share of number words from which more numbers say no more."""
-_NUMBER = re.compile(r"\d[\d,.]*")
+_NUMBER = lazy_compile(r"\d[\d,.]*")
 
 
 @dataclass(frozen=True, slots=True)

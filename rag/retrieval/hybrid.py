@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -33,13 +32,14 @@ from rag.retrieval.routing import Router
 from rag.store import Index, Snapshot
 from rag.store.filters import Where, as_filter
 from rag.text.keywords import indexed_tokens
+from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
 if TYPE_CHECKING:
     from rag.retrieval.model_calls import ModelStep
 
 
-_END = re.compile(r"(?<=[.!?。])\s+|\n\s*\n")
+_END = lazy_compile(r"(?<=[.!?。])\s+|\n\s*\n")
 """Rough, since a cut too many costs little here; the rows of a table stay together."""
 
 

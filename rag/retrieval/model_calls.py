@@ -22,6 +22,7 @@ from rag.providers.pacing import InterruptiblePool
 from rag.providers.specs import DEFAULT_REPLY_TOKENS, parse_spec
 from rag.text.keywords import query_terms
 from rag.text.language import language_of
+from rag.text.patterns import lazy_compile
 from rag.types import Usage
 from rag.usage.meter import UsageTotal, counting_usage
 
@@ -40,16 +41,16 @@ _QUERY_CHARACTERS = 300
 _PASSAGE_CHARACTERS = (20, 1500)
 _TAGS = r"think|thinking|thought|reasoning"
 # some servers leave out the opening tag, some cut the closing one
-_THINKING = re.compile(rf"\A.*</(?:{_TAGS})>|<(?:{_TAGS})>.*\Z", re.S | re.I)
-_FENCE = re.compile(r"^\s*```\w*\s*$", re.M)
-_MARKER = re.compile(r"^\s*(?:[-*•·‣]|\(?\d{1,2}\s*[.):]|[①-⑩]|\*\*\d{1,2}[.)]\*\*)\s+(?=\S)|^\s*[①-⑩]")
-_LABEL = re.compile(
+_THINKING = lazy_compile(rf"\A.*</(?:{_TAGS})>|<(?:{_TAGS})>.*\Z", re.S | re.I)
+_FENCE = lazy_compile(r"^\s*```\w*\s*$", re.M)
+_MARKER = lazy_compile(r"^\s*(?:[-*•·‣]|\(?\d{1,2}\s*[.):]|[①-⑩]|\*\*\d{1,2}[.)]\*\*)\s+(?=\S)|^\s*[①-⑩]")
+_LABEL = lazy_compile(
     r"^(?:(?:sub-?)?(?:question|query|search|passage|answer|part)|질문|검색어?|질의|구절|답변?)"
     r"\s*\d{0,2}\s*[::]\s*",
     re.I,
 )
 _QUOTES = " \t\"'“”‘’`*「」『』"
-_RATING = re.compile(
+_RATING = lazy_compile(
     r"^\W*(?:passage|구절|지문)?\s*\[?\s*(\d{1,3})\s*\]?[^\w>]{1,6}"
     r"(?:(?:rating|score|점수)\s*[:=]?\s*)?(\d{1,3}(?:\.\d+)?)(?!\d)",
     re.I,

@@ -12,17 +12,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rag.text.patterns import lazy_compile
 from rag.types import DocumentRecord
 
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_YEAR = lazy_compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 # FY18, FY'18, FY 2018, Q2'23, Q22023: a year glued to a fiscal mark, in two or four digits
-_MARKED_YEAR = re.compile(r"(?:\bFY|\bQ[1-4])[\s'’]{0,2}((?:19|20)?\d\d)(?!\d)", re.I)
+_MARKED_YEAR = lazy_compile(r"(?:\bFY|\bQ[1-4])[\s'’]{0,2}((?:19|20)?\d\d)(?!\d)", re.I)
 # "23년도", "23년 2분기" are years; "10년간" and "30년" are spans of time
-_KOREAN_SHORT_YEAR = re.compile(r"(?<!\d)(\d\d)\s?년(?:도|(?=\s?(?:[1-4]\s?분기|[상하]반기|\d{1,2}월)))")
-_QUARTER = re.compile(
+_KOREAN_SHORT_YEAR = lazy_compile(r"(?<!\d)(\d\d)\s?년(?:도|(?=\s?(?:[1-4]\s?분기|[상하]반기|\d{1,2}월)))")
+_QUARTER = lazy_compile(
     r"(?<![A-Z])Q\s?([1-4])|(?<!\d)([1-4])Q(?=\d{2}|\b)|(?<!\d)([1-4])\s?(?:/4)?\s?분기", re.I
 )
-_QUARTER_WORD = re.compile(r"\b(first|second|third|fourth)[\s-]+quarter", re.I)
+_QUARTER_WORD = lazy_compile(r"\b(first|second|third|fourth)[\s-]+quarter", re.I)
 _WORDS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _CENTURY_TURN = 70  # two-digit years: 00-69 are 20xx, 70-99 are 19xx, as POSIX strptime has it
 
@@ -80,12 +81,12 @@ def _full(year: str) -> int:
     return value + (2000 if value < _CENTURY_TURN else 1900)
 
 
-_WORD = re.compile(r"[^\W_]+")
-_HANGUL = re.compile(r"[가-힣]")
-_CAPITALS = re.compile(r"(?<!\w)[A-Z][\w&.]*[A-Z](?!\w)")
+_WORD = lazy_compile(r"[^\W_]+")
+_HANGUL = lazy_compile(r"[가-힣]")
+_CAPITALS = lazy_compile(r"(?<!\w)[A-Z][\w&.]*[A-Z](?!\w)")
 # Words in file names that say what kind of file it is, not what it is about.
-_KIND = re.compile(r"\d+|v\d+|q[1-4]|fy\d+|final|draft|copy|scan|dated|pdf|doc|the|of|and|for|a|an", re.I)
-_LIKELY_ID = re.compile(r"[\d\W_]+")
+_KIND = lazy_compile(r"\d+|v\d+|q[1-4]|fy\d+|final|draft|copy|scan|dated|pdf|doc|the|of|and|for|a|an", re.I)
+_LIKELY_ID = lazy_compile(r"[\d\W_]+")
 # A period alone says little; with the name it decides between the years of one subject.
 _PERIOD_WEIGHT = 0.5
 _PERIOD_WITHOUT_NAME = 0.25

@@ -14,22 +14,23 @@ from typing import Literal
 
 from rag.text.keywords import STOP_WORDS, keyword_tokens
 from rag.text.matching import MatchIndex
+from rag.text.patterns import lazy_compile
 from rag.text.quantities import Date, Number, dates, numbers, scales_named
 
 Kind = Literal["number", "date", "name", "code", "title"]
 
-_TITLE = re.compile(r"[“\"「『《〈]([^“”\"「」『』《》〈〉\n]{2,120})[”\"」』》〉]")
-_CODE = re.compile(
+_TITLE = lazy_compile(r"[“\"「『《〈]([^“”\"「」『』《》〈〉\n]{2,120})[”\"」』》〉]")
+_CODE = lazy_compile(
     r"(?<![\w.])(?=[\w/.-]{0,40}\d)(?=[\w/.-]{0,40}[A-Za-z])[A-Za-z0-9]+(?:[-/.][A-Za-z0-9]+)*(?![A-Za-z0-9])"
 )
-_MEASURE = re.compile(
+_MEASURE = lazy_compile(
     r"\d[\d.,]*(?:st|nd|rd|th|k|m|b|bn|mn|km|kg|cm|mm|g|t|x|s|am|pm|h|GB|MB|TB|GHz|MHz|kWh|MW|GW)"
 )
 _CAPITAL = r"(?:[A-Z][\w’'.]*[\w]|[A-Z])(?:-[A-Za-z]\w*)*"
-_NAME = re.compile(
+_NAME = lazy_compile(
     rf"(?<!\w){_CAPITAL}(?:(?:\s+(?:of|the|and|for|de|van|von|la|du|&)){{0,2}}\s+{_CAPITAL}|\s?&\s?{_CAPITAL}){{0,7}}"
 )
-_SENTENCE_START = re.compile(r"(?:[.!?:]\s{1,3}|\n)[\"'“‘(\[]*$")
+_SENTENCE_START = lazy_compile(r"(?:[.!?:]\s{1,3}|\n)[\"'“‘(\[]*$")
 _CALENDAR = frozenset(
     re.findall(
         r"\S+",

@@ -5,23 +5,25 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from rag.text.patterns import lazy_compile
+
 _CURRENCY = r"(?:(?:US|HK|NT|[ACSR])?\$|[€£¥₩]|USD|EUR|GBP|KRW|JPY|RMB|RM|Rs\.?)"
 _SIGN = r"[-–—−+△▲]"
 _DIGITS = r"(?:\d[\d,]*(?:\.\d+)*|\.\d+)"
 _SUFFIX = r"(?:%p?|x|bps|bp|배|원|명|개|건|세|년|점|위|일|회|[kKmM]|bn|million|billion|만원|억원|천원|백만원)"
 _ONE = rf"{_SIGN}?\s?\(?\s?{_SIGN}?\s?{_CURRENCY}?\s?\(?{_SIGN}?\s?{_DIGITS}\s?{_SUFFIX}?\s?\)?\s?{_SUFFIX}?"
-_FIGURE = re.compile(
+_FIGURE = lazy_compile(
     rf"{_ONE}(?:\s?(?:[-–~]|to)\s?{_ONE})?(?:\s?\(\w\)|[*†‡§¹²³]+)?"
     rf"|{_CURRENCY}?\s?[-–—−]+\s?%?|N/?A|n/a|[Nn]il|n\.?m\.?|NM|해당\s?없음|없음",
 )
 _YEAR = r"(?:(?:FY|CY|H[12]|Q[1-4])\s?)?['’]?(?:19|20)\d\d(?:\s?[AEFP]\b)?(?:\s?년(?:도)?)?"
-_PERIOD = re.compile(
+_PERIOD = lazy_compile(
     rf"{_YEAR}(?:\s?[-–/~]\s?(?:{_YEAR}|\d\d))?|(?:FY|CY)\s?['’]?\d\d|[1-4]Q\s?['’]?\d\d|Q[1-4]\s?['’]?\d\d"
     r"|제\s?\d+\s?\(?[당전]?\)?\s?기|[당전]기말?|전전기|\d분기"
     r"|(?:19|20)\d\d\s?[./-]\s?\d{1,2}(?:\s?[./-]\s?\d{1,2})?\.?"
 )
-_PERIOD_MARK = re.compile(r"\s?(?:\(\w{1,2}\)|[*†‡§¹²³]+)$")
-_UNIT = re.compile(
+_PERIOD_MARK = lazy_compile(r"\s?(?:\(\w{1,2}\)|[*†‡§¹²³]+)$")
+_UNIT = lazy_compile(
     r"(?P<en>(?:(?:u\.?s\.?|canadian|australian)?\s?(?:dollars?|\$|€|£|¥|euros?|pounds?|won|yen|rmb)\s?)?"
     r"\b(?:in|expressed in)\s(?:(?:u\.?s\.?\s?)?(?:dollars?|\$|€|£|euros?)?\s?)?"
     r"(?:thousands?|millions?|billions?)(?:\sof\s(?:(?:u\.?s\.?\s)?dollars|euros|pounds|won|yen|rmb|shares))?)"
@@ -49,22 +51,22 @@ def unit_in(text: str) -> str:
     return " ".join((found["ko"] or found["en"] or found["short"]).strip(" ()[]").split())
 
 
-_YEARS = re.compile(
+_YEARS = lazy_compile(
     r"(?<![\d.,$€£¥₩])(?P<year>(?:19|20)\d\d)(?![\d,]*\d)(?!\.\d)(?:\s?(?P<to>[-–~/])\s?(?P<last>(?:19|20)\d\d|\d\d)(?![\d/-]))?"
     r"|\b(?:FY?|CY|Q[1-4]|[1-4]Q|H[12])\s?['’]?(?P<short>\d\d)(?!\d)|['’](?P<tick>\d\d)(?!\d)"
     r"|제\s?(?P<term>\d+)\s?(?:\(?[당전]\)?\s?)?기",
     re.IGNORECASE,
 )
 _SCALES = (
-    (re.compile(r"thousand|000s?\b|천원|천\s?달러|^천$", re.IGNORECASE), 10**3),
-    (re.compile(r"백만"), 10**6),
-    (re.compile(r"million|\bmn\b|[$€£]\s?m\b|m$", re.IGNORECASE), 10**6),
-    (re.compile(r"billion|\bbn\b|십억", re.IGNORECASE), 10**9),
-    (re.compile(r"억"), 10**8),
-    (re.compile(r"만원"), 10**4),
-    (re.compile(r"조"), 10**12),
+    (lazy_compile(r"thousand|000s?\b|천원|천\s?달러|^천$", re.IGNORECASE), 10**3),
+    (lazy_compile(r"백만"), 10**6),
+    (lazy_compile(r"million|\bmn\b|[$€£]\s?m\b|m$", re.IGNORECASE), 10**6),
+    (lazy_compile(r"billion|\bbn\b|십억", re.IGNORECASE), 10**9),
+    (lazy_compile(r"억"), 10**8),
+    (lazy_compile(r"만원"), 10**4),
+    (lazy_compile(r"조"), 10**12),
 )
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
+_NUMBER = lazy_compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
 
 
 def years_in(text: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from itertools import compress
 
 from rag.text.language import is_particle
 from rag.text.normalise import SOFT_HYPHENS, MappedText
+from rag.text.patterns import lazy_compile
 
 NONE, SPACE, HYPHEN, BREAK, DASH, SIGN, MANY = range(7)
 """Kinds of gap: nothing; white space; a tight dash (`a-b`); a dash that may be a line's hyphenation (`a- b`,
@@ -31,16 +32,16 @@ _TABLE |= {ord(c): "~" for c in "∼～〜˜"} | {ord(c): "·" for c in "ㆍ・�
 _TABLE |= {ord("〈"): "<", ord("〉"): ">", ord("⟨"): "<", ord("⟩"): ">"}
 _TABLE |= {ord("。"): ".", ord("、"): ",", ord("，"): ",", ord("⁄"): "/", ord("∕"): "/"}
 
-_ELLIPSIS = re.compile(r"\.(?:[ \u00a0]?\.){2,}|…+|⋯+")
-_QUOTE_RUN = re.compile('"{2,}')
+_ELLIPSIS = lazy_compile(r"\.(?:[ \u00a0]?\.){2,}|…+|⋯+")
+_QUOTE_RUN = lazy_compile('"{2,}')
 # After a digit the marks mean feet and inches, or minutes and seconds; elsewhere their kind means nothing.
-_PRIME = re.compile("(?<=[0-9])(?:['‘’′]{2}|[\"“”„″])|(?<=[0-9])['‘’′]|[′″]")
-_GAP = re.compile(rf"[\s\-{SOFT_HYPHENS}]+")
-_VARIANT = re.compile("[" + "".join(map(chr, _TABLE)) + "]")
-_SOFT = re.compile(f"[{SOFT_HYPHENS}]+")
+_PRIME = lazy_compile("(?<=[0-9])(?:['‘’′]{2}|[\"“”„″])|(?<=[0-9])['‘’′]|[′″]")
+_GAP = lazy_compile(rf"[\s\-{SOFT_HYPHENS}]+")
+_VARIANT = lazy_compile("[" + "".join(map(chr, _TABLE)) + "]")
+_SOFT = lazy_compile(f"[{SOFT_HYPHENS}]+")
 _TIGHT_HYPHENS = "-‐‑\u00ad\ufffe\u0002﹣－"
-_NUMBER_START = re.compile(r"[$€£¥₩]?[.]?\d")
-_KOREAN_DATE = re.compile(r"(?<!\d)[12]\d{3}\.\d{1,2}\.\d{1,2}(?!\d)")
+_NUMBER_START = lazy_compile(r"[$€£¥₩]?[.]?\d")
+_KOREAN_DATE = lazy_compile(r"(?<!\d)[12]\d{3}\.\d{1,2}\.\d{1,2}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _in_korean_date(solid: str, index: int) -> bool:
     return any(m.start() < index - offset < m.end() for m in _KOREAN_DATE.finditer(solid[offset : index + 9]))
 
 
-_HANGUL_RUN = re.compile("[가-힣]+")
+_HANGUL_RUN = lazy_compile("[가-힣]+")
 _LOST_SPACING = 16
 """Hangul characters in a row after which a text is taken to have lost its spaces."""
 _MAGNITUDES = "%‰‱°¢십백천만억조경"

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from rag.text.language import is_particle, without_particle
 from rag.text.normalise import INVISIBLE, SOFT_HYPHENS
+from rag.text.patterns import lazy_compile
 
 TOKENISER_ID = "keywords-2"
 """Names this scheme in an index. Any change to what `indexed_tokens` makes of any text needs a new name."""
@@ -22,13 +23,13 @@ TOKENISER_ID = "keywords-2"
 PARTICLE_WEIGHT = 0.3
 """Weight in a query of a Hangul bigram that reaches into a particle (KorQuAD page hit@1 0.938 to 0.948)."""
 
-_ACCENTED = re.compile("[\u00c0-\u024f\u0370-\u03ff\u1e00-\u1fff]")
-_HYPHENATION = re.compile(rf"(?<=[^\W\d_])(?:[{SOFT_HYPHENS}]\s*|-[^\S\n]*\n\s*)(?=[^\W\d_])")
+_ACCENTED = lazy_compile("[\u00c0-\u024f\u0370-\u03ff\u1e00-\u1fff]")
+_HYPHENATION = lazy_compile(rf"(?<=[^\W\d_])(?:[{SOFT_HYPHENS}]\s*|-[^\S\n]*\n\s*)(?=[^\W\d_])")
 _UNSPACED = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u0e00-\u0eff\u1780-\u17ff"
 )
 _LETTER = rf"[^\W\d_가-힣{_UNSPACED}]"
-_TOKEN = re.compile(
+_TOKEN = lazy_compile(
     rf"(?P<hangul>[가-힣]+)"
     rf"|(?P<unspaced>[{_UNSPACED}]+)"
     rf"|(?P<initials>(?:{_LETTER}\.)+{_LETTER}(?!{_LETTER})\.?)"
@@ -37,8 +38,8 @@ _TOKEN = re.compile(
     rf"|(?P<number>\d+(?:,\d{{3}}(?!\d))*(?:\.\d+)*%?)"
     rf"|(?P<word>{_LETTER}+(?:'{_LETTER}+)?)"
 )
-_COUNT = re.compile(r"(?<![a-z\d.,])(?P<number>\d+(?:,\d{3}(?!\d))*(?:\.\d+)*)(?P<unit>[가-힣]+)")
-_CODE_PART = re.compile(rf"{_LETTER}{{2,}}|\d+(?:\.\d+)+|\d{{2,}}")
+_COUNT = lazy_compile(r"(?<![a-z\d.,])(?P<number>\d+(?:,\d{3}(?!\d))*(?:\.\d+)*)(?P<unit>[가-힣]+)")
+_CODE_PART = lazy_compile(rf"{_LETTER}{{2,}}|\d+(?:\.\d+)+|\d{{2,}}")
 
 STOP_WORDS = frozenset(
     re.findall(
@@ -53,7 +54,7 @@ STOP_WORDS = frozenset(
 )
 """English words that a query leaves out: they stand in nearly every passage and slow the search."""
 
-_KOREAN_QUESTION = re.compile(
+_KOREAN_QUESTION = lazy_compile(
     "(?:무엇|무슨|누구|누가|어디|언제|어느|어떤|어떻게|어떠|얼마|왜|몇|뭐|뭘|알려|설명해|무었)[가-힣]{0,6}"
     "|(?:인가|입니까|인가요|일까요|있는가|있나요|있습니까|있을까요|없나요|되는가|되나요|됩니까|될까요|하는가|하나요"
     "|합니까|할까요|했는가|했나요|하였는가|되었는가|됐나요|였는가|였나요|이었는가)"

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from rag.text.patterns import lazy_compile
+
 Language = Literal["ko", "en", "other"]
 
-_HANGUL = re.compile("[가-힣ㄱ-ㆎ\u1100-\u11ff]")
-_LATIN = re.compile("[A-Za-z]")
-_LETTER = re.compile(r"[^\W\d_]")
+_HANGUL = lazy_compile("[가-힣ㄱ-ㆎ\u1100-\u11ff]")
+_LATIN = lazy_compile("[A-Za-z]")
+_LETTER = lazy_compile(r"[^\W\d_]")
 
 KOREAN_SHARE = 0.5
 """Share of Hangul among the letters from which a text is Korean, whatever stands beside it."""
-_ENGLISH_WORD = re.compile(
+_ENGLISH_WORD = lazy_compile(
     r"\b(?:the|of|is|are|was|were|what|which|who|how|does|did|in|to|for|and)\b", re.IGNORECASE
 )
 
@@ -51,11 +53,11 @@ _COPULA = (
     "|이지만|지만|이자|자|이면|면|이므로|므로|이니|인데|인가|인지|일까|이냐|이었으나|였으나|이나|이어서|여서|이었지만|였지만"
     "|이라며|라며|이었습니다|였습니다|이에요|예요|이죠"
 )
-_PARTICLES = re.compile(f"(?:들)?(?:{_CASE}|{_AUXILIARY}|{_COPULA})?(?:{_CASE}|{_AUXILIARY}|{_COPULA})?")
+_PARTICLES = lazy_compile(f"(?:들)?(?:{_CASE}|{_AUXILIARY}|{_COPULA})?(?:{_CASE}|{_AUXILIARY}|{_COPULA})?")
 # "하다", "되다" and "시키다" turn the noun before them into a verb; whatever ending follows is theirs.
-_VERBALISER = re.compile("(?:하|한|할|함|합|해|했|되|된|될|됨|됩|돼|됐|시키|시킨|시킬|시켜|시켰)[가-힣]*")
+_VERBALISER = lazy_compile("(?:하|한|할|함|합|해|했|되|된|될|됨|됩|돼|됐|시키|시킨|시킬|시켜|시켰)[가-힣]*")
 
-_AFTER_NUMBER = re.compile(
+_AFTER_NUMBER = lazy_compile(
     "(?:으로|로|은|는|이|가|을|를|의|에|에서|에게|과|와|까지|부터|보다|이다|이며|이고|이었다|였다)"
 )
 
@@ -65,7 +67,7 @@ _STRIPPED = (
     "|조차|마저|밖에|이나|이란|라는|라고|이며|이고|이다|였다|와의|과의|와는|과는|에는|에도|에만|로는|로도|만을"
     "|만이|들은|들이|들을|들의|들에|들과|들도|이라|은|는|이|가|을|를|의|에|로|와|과|도|만"
 )
-_STRIP = re.compile(f"^([가-힣]{{2,}}?)(?:{_STRIPPED})$")
+_STRIP = lazy_compile(f"^([가-힣]{{2,}}?)(?:{_STRIPPED})$")
 
 
 def is_particle(suffix: str, *, after_number: bool = False) -> bool:

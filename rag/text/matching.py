@@ -29,6 +29,7 @@ from rag.text.folding import (
     starts_well,
     starts_with_minus,
 )
+from rag.text.patterns import lazy_compile
 
 MAX_OMISSION = 400
 """Most solid characters that one ellipsis in a quote may stand for (about 70 English words)."""
@@ -38,13 +39,15 @@ MIN_PART_CJK = 7
 """Or as many Hangul, Han or kana characters: three short Korean words."""
 
 _DOTS = r"(?:\.(?:\s?\.){2,}|…+|⋯+)"
-_OMISSION = re.compile(rf"\s*(?:\[\s*(?:{_DOTS}|중략|생략)\s*\]|\(\s*(?:{_DOTS}|중략|생략)\s*\)|{_DOTS})\s*")
-_NEGATION = re.compile(
+_OMISSION = lazy_compile(
+    rf"\s*(?:\[\s*(?:{_DOTS}|중략|생략)\s*\]|\(\s*(?:{_DOTS}|중략|생략)\s*\)|{_DOTS})\s*"
+)
+_NEGATION = lazy_compile(
     r"\b(?:not|no|never|nor|none|neither|without|cannot|hardly)\b|n['’]t\b"
     r"|않|아니|못|없|(?<![가-힣])안(?=\s)|말고|제외",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?。](?=[\s\"'”’)\]]|$)")
+_SENTENCE_END = lazy_compile(r"[.!?。](?=[\s\"'”’)\]]|$)")
 _STOPS = ".,;:"
 _FRAME_START, _FRAME_END = '"…', '"…' + _STOPS
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rag.text.patterns import lazy_compile
+
 SOFT_HYPHENS = "\u00ad\ufffe\u0002"
 """A hyphen at a line's end: the soft hyphen, and what PDFium writes for one (U+FFFE, formerly U+0002)."""
 
@@ -21,29 +23,29 @@ _INVISIBLE = (
     "\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f\U000e0100-\U000e01ef"
 )
-INVISIBLE = re.compile(f"[{_INVISIBLE}]+")
+INVISIBLE = lazy_compile(f"[{_INVISIBLE}]+")
 """Zero-width and control characters, direction marks, variation selectors and tags: nothing a reader sees."""
 
 # A base character with what composes onto it: combining marks, or Hangul vowels and finals after an initial.
-_CLUSTER = re.compile(
+_CLUSTER = lazy_compile(
     "[\u1100-\u115f\ua960-\ua97c][\u1160-\u11a7\ud7b0-\ud7c6]+[\u11a8-\u11ff\ud7cb-\ud7fb]*"
     "|[가-힣][\u11a8-\u11ff]"
     "|.[\u0300-\u034e\u0350-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]+",
     re.DOTALL,
 )
 # Characters whose canonical form is another character even when they stand alone.
-_SINGLETONS = re.compile(
+_SINGLETONS = lazy_compile(
     "[\u0340-\u0344\u0374\u037e\u0387\u0958-\u095f\u1f71-\u1ffd\u2000\u2001\u2126\u212a\u212b\u2329\u232a"
     "\uf900-\ufaff\ufb1d-\ufb4e]"
 )
 # Blocks in which compatibility forms live; `plain_form` decides on each character.
-_FORMS = re.compile(
+_FORMS = lazy_compile(
     "[\u00b5\u0132\u0133\u013f\u0140\u0149\u017f\u01c4-\u01cc\u01f1-\u01f3\u03d0-\u03f9\u0587\u2011\u2024\u2025"
     "\u2034-\u2057\u20a8\u2100-\u214f\u2160-\u217f\u222c-\u2230\u2474-\u24b5\u2a0c\u2a74-\u2a76\u2e9f\u2ef3"
     "\u2f00-\u2fd5\u3036-\u303a\u3131-\u318e\u3200-\u33ff\ufb00-\ufdff\ufe10-\ufe6f\ufe70-\ufefc\uff01-\uffee"
     "\U0001d400-\U0001d7ff]"
 )
-_COMPAT_JAMO = re.compile("[ㄱ-ㅎ][ㅏ-ㅣ](?:[ㄱ-ㅎ](?![ㅏ-ㅣ]))?")
+_COMPAT_JAMO = lazy_compile("[ㄱ-ㅎ][ㅏ-ㅣ](?:[ㄱ-ㅎ](?![ㅏ-ㅣ]))?")
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 

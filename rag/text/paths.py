@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 from pathlib import Path
 
 from rag.text.normalise import display_name
+from rag.text.patterns import lazy_compile
 
-_STORED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
+_STORED_BYTE = lazy_compile(r"\\udc([89a-f][0-9a-f])")
 
 
 def readable_name(path: Path) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rag.text.patterns import lazy_compile
+
 _SCALES = {
     "thousand": 10**3, "k": 10**3, "천": 10**3, "만": 10**4, "십만": 10**5, "million": 10**6, "mn": 10**6,
     "mm": 10**6, "m": 10**6, "백만": 10**6, "천만": 10**7, "억": 10**8, "십억": 10**9, "billion": 10**9,
@@ -67,7 +69,7 @@ _NATIVE = {
 
 _AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _KOREAN_SCALE = "천억|백억|십억|억|천만|백만|십만|만|조|천|백"
-_NUMBER = re.compile(
+_NUMBER = lazy_compile(
     rf"(?P<paren>\((?=\s*{_CURRENCY}?\s*[\d,.]+\s*%?\)))?"
     rf"(?P<sign>(?<![\w.,)])(?:[-−–](?!\s)|(?<![\d%]\s)[-−–]\s)|△\s?|▲\s?)?(?:(?P<currency>{_CURRENCY})\s?)?(?P<minus>[-−](?=\d))?"
     rf"(?<![\w.])(?P<figure>(?:(?:{_AMOUNT})\s?(?:{_KOREAN_SCALE})(?:여|\s)?\s?)+(?:{_AMOUNT}(?!\s?[년월일%]|[\d,.]*\d))?"
@@ -76,8 +78,8 @@ _NUMBER = re.compile(
     rf"(?:\s?(?P<unit>%p|%포인트|%|°C|℃|[A-Za-z]+|[가-힣]+))?",
     re.IGNORECASE,
 )
-_KOREAN_PART = re.compile(rf"({_AMOUNT})\s?({_KOREAN_SCALE})?")
-_SPELLED = re.compile(
+_KOREAN_PART = lazy_compile(rf"({_AMOUNT})\s?({_KOREAN_SCALE})?")
+_SPELLED = lazy_compile(
     rf"\b(?P<word>{'|'.join(_WORD_NUMBERS)})\b(?:[\s-](?P<scale>hundred|thousand|million|billion|trillion)\b)?"
     rf"(?:[\s-](?P<unit>[a-z]+))?"
     rf"|(?<![가-힣])(?P<native>{'|'.join(_NATIVE)})\s?"
@@ -90,7 +92,7 @@ _MONTHS = re.findall(
 )
 _MONTH = rf"(?P<{{}}>{'|'.join(f'{m[:3]}(?:{m[3:]})?' if m != 'may' else 'may' for m in _MONTHS)}|sept)\.?"
 _DATES = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    lazy_compile(pattern, re.IGNORECASE)
     for pattern in (
         r"(?<![\d.])(?P<y>[12]\d{3})\s?(?:년|[-./])\s*(?P<m>1[0-2]|0?[1-9])\s?(?:월|[-./])\s*(?P<d>3[01]|[12]\d|0?[1-9])(?!\d)(?:\s?일)?",
         r"(?<![\d/])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])/(?P<y>[12]\d{3})(?!\d)",
@@ -103,7 +105,7 @@ _DATES = tuple(
         r"\b(?:FY|CY|fiscal(?:\s+year)?)\s?(?P<y>[12]\d{3})(?!\d)",
     )
 )
-_QUARTER = re.compile(
+_QUARTER = lazy_compile(
     r"\bQ(?P<a>[1-4])\b|\b(?P<b>[1-4])Q(?=\d|\b)|\b(?P<c>first|second|third|fourth)[\s-]quarter|(?:제\s?)?(?P<d>[1-4])\s?(?:/4\s?)?분기",
     re.IGNORECASE,
 )
@@ -236,7 +238,7 @@ def _decimal(figure: str) -> Decimal:
     return Decimal(figure.replace(",", "")).normalize()
 
 
-SCALE_WORDS = re.compile(
+SCALE_WORDS = lazy_compile(
     r"\b(thousand|million|billion|trillion)s?\b|(천|만|십만|백만|천만|억|십억|조)\s?(?=원|달러|명)", re.I
 )
 

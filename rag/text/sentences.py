@@ -10,41 +10,43 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from rag.text.patterns import lazy_compile
+
 Range = tuple[int, int]
 
-_LINE = re.compile(r"[^\n]+")
-_BULLET = re.compile(
+_LINE = lazy_compile(r"[^\n]+")
+_BULLET = lazy_compile(
     r"\s*(?:[*·ㆍ∙–—-](?=\s)(?!\s+\d+\s*[–—-]\s*$)|[•●○◦▪▫■□◆◇▶►➢➤✓✔☐☑☒※\uf0b7\uf0a7\uf0d8])\s*", re.MULTILINE
 )
-_NUMBERED = re.compile(
+_NUMBERED = lazy_compile(
     r"\s*(?:\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,5}|[가-하])[.)]\s|[①-⑳㉠-㉻➀-➓]|제\s?\d+\s?[조항장절호관]|(?:\d+\.){2,}\d*\s)"
 )
-_PREFIX = re.compile(
+_PREFIX = lazy_compile(
     _NUMBERED.pattern
     + r"|\s*(?:(?:section|article|clause|item|part|chapter|note|annex|schedule)\s+(?:\d{1,3}[A-Z]?|[IVXLC]+)[.:]?\s"
     r"|(?:\d{1,2}\.)+\d{1,2}\.?\s|[QA]\s?\d{0,3}[.:)]\s|(?:문|답|질문|답변)\s?\d{0,3}[.:)]\s)",
     re.IGNORECASE,
 )
 """The number that the first sentence of a unit keeps; no full stop in it ends a sentence."""
-_TITLE = re.compile(r"\s?[\[(【（〔][^\[\](){}【】（）〔〕]{1,60}[\])】）〕]\s")
+_TITLE = lazy_compile(r"\s?[\[(【（〔][^\[\](){}【】（）〔〕]{1,60}[\])】）〕]\s")
 _CELL = r"[$€£¥₩(\-–—−]*\d(?:[\d,.]*\d)?\s?[%)]*|[—–-]"
-_ROW_END = re.compile(rf"(?:^|\s)(?:{_CELL})(?:\s+[$€£¥₩%])*(?:\s+[$€£¥₩]?\s?(?:{_CELL}))+\s*$")
-_ONE_CELL = re.compile(rf"\S\s+[$€£¥₩]?\s?(?:{_CELL})\s*$")
-_COLUMNS = re.compile(r"\t|\s\|\s|^\||\S {3,}\S")
-_STOPPED = re.compile(r"[.!?。:;][\"'”’)\]」』》〉]*\s*$")
-_OPENS = re.compile(r"[\s\"'“‘(\[「『《〈]*(?:[A-Z0-9가-힣一-鿿]|$)")
+_ROW_END = lazy_compile(rf"(?:^|\s)(?:{_CELL})(?:\s+[$€£¥₩%])*(?:\s+[$€£¥₩]?\s?(?:{_CELL}))+\s*$")
+_ONE_CELL = lazy_compile(rf"\S\s+[$€£¥₩]?\s?(?:{_CELL})\s*$")
+_COLUMNS = lazy_compile(r"\t|\s\|\s|^\||\S {3,}\S")
+_STOPPED = lazy_compile(r"[.!?。:;][\"'”’)\]」』》〉]*\s*$")
+_OPENS = lazy_compile(r"[\s\"'“‘(\[「『《〈]*(?:[A-Z0-9가-힣一-鿿]|$)")
 
 _SHORT_LINE = 0.7
 """A line shorter than this share of its paragraph's longest ends there for a reason."""
 _HEADING_LIMIT = 90
 """Most characters of a heading; prose lines that break are longer, or followed by a small letter."""
 
-_TERMINATOR = re.compile(
+_TERMINATOR = lazy_compile(
     r"(?P<stop>[.!?。！？…]+)(?P<close>[\"'”’)\]」』》〉]*)(?P<note>(?:\[\d{1,3}\])*)(?=(?P<gap>\s+)|$|(?P<tight>[가-힣]))"
 )
-_KOREAN_FINAL = re.compile(r"(?:[다요까죠네군나지오자라음임함됨]|니다|세요|시오)$")
-_REPORTED = re.compile(r"(?:이?라고|고|이?라며|며|하고|라는|이라는|는|라면서|면서)(?:\s|$)")
-_DATE_POINT = re.compile(r"(?<!\d)[12]\d{3}(?:\.\s*\d{1,2}){0,2}$")
+_KOREAN_FINAL = lazy_compile(r"(?:[다요까죠네군나지오자라음임함됨]|니다|세요|시오)$")
+_REPORTED = lazy_compile(r"(?:이?라고|고|이?라며|며|하고|라는|이라는|는|라면서|면서)(?:\s|$)")
+_DATE_POINT = lazy_compile(r"(?<!\d)[12]\d{3}(?:\.\s*\d{1,2}){0,2}$")
 _OPENERS = frozenset(
     re.findall(
         r"\S+",
@@ -68,11 +70,11 @@ _SELDOM_FINAL = frozenset(
         " n.v l.p l.l.c jan feb mar apr jun jul aug sep sept oct nov dec mt ft",
     )
 )
-_LAST_WORD = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]+$")
+_LAST_WORD = lazy_compile(r"(?:[A-Za-z]\.)*[A-Za-z]+$")
 _BRACKETS = {"(": ")", "[": "]", "“": "”", "「": "」", "『": "』"}
 _QUOTE = '"'
 """Opens a quotation after white space or a bracket and closes it elsewhere; after a figure it may mean inches."""
-_BRACKET_MARK = re.compile(r"[()\[\]“”「」『』\"]")
+_BRACKET_MARK = lazy_compile(r"[()\[\]“”「」『』\"]")
 _LOOK_BACK = 80
 _BRACKETED_LIMIT = 300
 """Farthest a closing bracket is looked for; an unclosed one must not swallow the page."""
