@@ -17,10 +17,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.copied": ("Copied", "복사했습니다"),
     "page.close": ("Close (Esc)", "닫기(Esc)"),
     "page.streamlit_browse": ("Browse files", "파일 선택"),
-    "page.streamlit_drop": ("Drop files here", "여기에 파일을 끌어다 놓으세요"),
-    "page.streamlit_limit": ("At most {size} MB a file", "파일당 최대 {size} MB"),
+    "page.streamlit_drop": ("or drop them here", "또는 여기에 끌어다 놓으세요"),
     "page.new_session": ("New session", "새 대화"),
     "page.export_session": ("Export with saved answers", "대화 내보내기"),
+    "page.export_document": ("Download as a Word document", "Word 문서로 다운로드"),
     "page.open_session": ("Open an exported session", "내보낸 대화 열기"),
     "page.recent_sessions": ("Earlier sessions", "이전 대화"),
     "page.shared_note": (
@@ -55,10 +55,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "page.own_documents": ("Your documents", "내 문서"),
     "page.own_documents_more": (
-        "Drop PDF, Word, Markdown, text, HTML or CSV files into the box below, at most {size} MB each, or choose a"
-        " folder.",
-        "PDF, Word, 마크다운, 텍스트, HTML, CSV 파일을 아래 입력란에 끌어다 놓거나(파일당 최대 {size} MB) 폴더를"
-        " 지정하세요.",
+        "Drop PDF, Word, PowerPoint, Excel, HWP, Markdown, text, HTML or CSV files into the box below, at most"
+        " {size} MB each, or choose a folder.",
+        "PDF, 한글(HWP), Word, PowerPoint, Excel, 마크다운, 텍스트, HTML, CSV 파일을 아래 입력란에 끌어다"
+        " 놓거나(파일당 최대 {size} MB) 폴더를 지정하세요.",
     ),
     "page.sample": ("Sample documents", "예제 문서"),
     "page.sample_more": (
@@ -96,7 +96,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.edit_question": ("Edit the question", "질문 수정"),
     "page.regenerate": ("Answer in another way", "다른 방식으로 답변"),
     "page.answer_again": ("Answer again", "다시 답변"),
-    "page.export_answer": ("Download the answer (Markdown)", "답변 다운로드(Markdown)"),
+    "page.export_answer": ("Download the answer", "답변 다운로드"),
+    "page.earlier_answer": ("Earlier answer", "이전 답변"),
+    "page.later_answer": ("Later answer", "다음 답변"),
+    "page.answer_of": ("Answer {shown} of {all}", "답변 {all}개 중 {shown}번째"),
     "page.what_is_right": ("What is right?", "올바른 답은?"),
     "page.right_answer_is": ("The right answer", "올바른 답"),
     "page.not_in_documents": ("The documents do not hold the answer", "문서에 답이 없음"),
@@ -132,6 +135,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "답변 작성 중입니다. 아직 확인되지 않은 내용입니다 …",
     ),
     "page.stop": ("Stop", "중단"),
+    "page.waiting_for_model": (
+        "Waiting for the model, {seconds} s …",
+        "모델의 답변을 기다리는 중 … {seconds}초",
+    ),
+    "page.interrupted": (
+        "The server was restarted before there was an answer.",
+        "답변이 나오기 전에 서버가 다시 시작되었습니다.",
+    ),
     "page.stopped": ("Stopped before there was an answer.", "답변이 나오기 전에 중단했습니다."),
     "page.copies": (
         "The built-in answerer copies sentences from the pages and follows no template. Templates need a chat model"
@@ -204,8 +215,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     # documents
     "page.documents_title": ("Documents", "문서"),
     "page.upload_here": (
-        "Upload documents: {kinds}, at most {size} MB each",
-        "문서 업로드: {kinds}, 파일당 최대 {size} MB",
+        "Upload documents, at most {size} MB each ({kinds})",
+        "문서 업로드, 파일당 최대 {size} MB({kinds})",
     ),
     "page.upload_button": ("Upload and index", "업로드 후 색인"),
     "page.folder": ("A folder or file on the server", "서버의 폴더 또는 파일"),
@@ -258,9 +269,15 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{pages:,}쪽 중 {searchable:,}쪽 검색 가능",
     ),
     "page.count_passages": ("{passages:,} passages", "구절 {passages:,}개"),
+    "page.password_of": ("Password of {file}", "{file} 비밀번호"),
+    "page.locked": ("It needs its password.", "비밀번호가 필요합니다."),
+    "page.wrong_password": (
+        "The password that was given does not open it.",
+        "입력한 비밀번호로 열 수 없습니다.",
+    ),
     "page.pdf_password": ("Password of this PDF", "이 PDF의 비밀번호"),
     "page.unlock": ("Open with it", "비밀번호로 열기"),
-    "page.replace": ("Replace by a newer version", "새 버전으로 교체"),
+    "page.replace": ("Replace by a newer version, at most {size} MB", "새 버전으로 교체(최대 {size} MB)"),
     "page.replace_button": ("Replace", "교체"),
     "page.remove": ("Remove the document", "문서 제거"),
     "page.remove_sure": (
@@ -274,6 +291,40 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "파일은 폴더에 남아 있으며, 폴더를 다시 색인하면 다시 추가됩니다.",
     ),
     "page.removed": ("Removed.", "제거했습니다."),
+    # why an upload is not taken
+    "error.upload_kind": (
+        "{file} is not taken: upload {kinds} files.",
+        "{file} 파일은 올릴 수 없습니다. {kinds} 파일을 올려 주세요.",
+    ),
+    "error.upload_name": (
+        "{file} has no name: give it one and upload it again.",
+        "{file} 파일에 이름이 없습니다. 이름을 붙여 다시 올려 주세요.",
+    ),
+    "error.upload_size": (
+        "{file} is larger than {size} MB, the most that is taken.",
+        "{file} 파일은 최대 크기 {size} MB를 넘습니다.",
+    ),
+    "error.upload_empty": ("{file} is empty.", "{file} 파일이 비어 있습니다."),
+    "error.upload_bytes": (
+        "{file} is not what its name says: its first bytes are of another kind.",
+        "{file} 파일의 내용이 확장자와 다릅니다.",
+    ),
+    "error.upload_replace": (
+        "{file} cannot replace {old}: upload a file of the same kind.",
+        "{file} 파일로 {old} 파일을 교체할 수 없습니다. 같은 형식의 파일을 올려 주세요.",
+    ),
+    "error.folder_name": (
+        "Name a folder on the machine that serves this page.",
+        "서버에 있는 폴더를 입력하세요.",
+    ),
+    "error.folder_missing": (
+        "{path} does not exist: give a folder or a file.",
+        "{path} 경로가 없습니다. 폴더나 파일을 입력하세요.",
+    ),
+    "error.folder_refused": (
+        "{path} cannot be read from here: name a folder that was allowed with --folder.",
+        "{path} 경로는 여기에서 읽을 수 없습니다. --folder로 허용된 폴더를 입력하세요.",
+    ),
     # errors by their class; in English the error's own sentence is shown
     "page.error_Stopped": ("Stopped before there was an answer.", "답변이 나오기 전에 중단했습니다."),
     "page.error_AuthenticationFailed": ("The API key was refused.", "API 키가 거부되었습니다."),

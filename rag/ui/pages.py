@@ -18,7 +18,7 @@ from rag.errors import RagError
 from rag.rendering.pages import PagePicture
 from rag.store import Snapshot
 from rag.types import Citation, Passage, Span
-from rag.ui.draw_process import CANNOT, SECONDS
+from rag.ui.processes import CANNOT, SECONDS
 
 PICTURE = "/evidence/picture"
 """Where the pictures of pages are served; the query is that of `CitedPage.address`."""
@@ -112,7 +112,7 @@ def view_page(
     picture, problem = None, ""
     if original is None:
         problem = "changed"
-    elif original.suffix.lower() != ".pdf" and not _is_pdf(original):
+    elif not _is_pdf(original):
         problem = "no_pages"
     else:
         try:
@@ -141,6 +141,8 @@ def find_in_document(index: Snapshot, file: str, words: str) -> Iterator[CitedPa
 
 
 def _is_pdf(path: Path) -> bool:
+    if path.suffix.lower() == ".pdf":
+        return True
     with path.open("rb") as file:
         return b"%PDF-" in file.read(1024)
 
@@ -184,7 +186,7 @@ def _drawn(job: Mapping[str, object], name: str) -> PagePicture:
     page = job["page"]
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "rag.ui.draw_process"],
+            [sys.executable, "-m", "rag.ui.processes", "draw"],
             input=json.dumps(job).encode(),
             capture_output=True,
             timeout=_WAIT,

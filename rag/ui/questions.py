@@ -1,4 +1,4 @@
-"""How a question is answered as a visitor chose, and the question while it is being answered."""
+"""How a question is answered as a visitor chose, the question while it is being answered, and what answers it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from rag.errors import RagError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 History = tuple[tuple[str, str], ...]
 """Earlier questions of the session with their answers, oldest first."""
 Lend = Callable[[Mapping[str, object]], "AbstractContextManager[Pipeline]"]
+_MOST = 4
+"""Pipelines of different settings that stay open; each holds an embedding model."""
 _log = logging.getLogger(__name__)
 
 
@@ -88,9 +91,13 @@ class RunningQuestion:
         history: History,
         lend: Lend,
         log_usage: Callable[[UsageTotal], None],
+        then: Callable[[], None],
     ) -> None:
+        """`then` is called when it has ended, with or without an answer."""
         self.question = question
         self.choices = choices
+        self.instead: int | None = None
+        """The place in the session of the answer that it takes the place of; None for the end."""
         self._history = history
         self.text = ""
         self.answer: Answer | None = None
@@ -103,6 +110,7 @@ class RunningQuestion:
         self.started = time.time()
         self._lend = lend
         self._log_usage = log_usage
+        self._then = then
         self._done = threading.Event()
         context = copy_context()
         threading.Thread(target=context.run, args=(self._run,), name="rag-ui-ask", daemon=True).start()
@@ -127,16 +135,17 @@ class RunningQuestion:
         kind, until = self._paused
         return kind, max(round(until - time.time()), 0)
 
-    def _pause(self, error: BaseException, seconds: float) -> None:
-        self._paused = (type(error).__name__, time.time() + seconds)
-
     def _run(self) -> None:
         tally = UsageTotal()
+
+        def paused(error: BaseException, seconds: float) -> None:
+            self._paused = (type(error).__name__, time.time() + seconds)
+
         try:
             with (
                 self._lend(self.choices.flags()) as pipeline,
                 counting_usage(tally),
-                telling_pauses(self._pause),
+                telling_pauses(paused),
             ):
                 self._read(pipeline)
         except RagError as error:
@@ -149,6 +158,7 @@ class RunningQuestion:
         finally:
             self._log_usage(tally)
             self._done.set()
+            self._then()
 
     def _read(self, pipeline: Pipeline) -> None:
         choices = self.choices
@@ -169,3 +179,75 @@ class RunningQuestion:
                 self.answer = part
             else:
                 self.text += part
+
+
+_Key = tuple[tuple[str, object], ...]
+
+
+@dataclass(slots=True)
+class _OpenPipeline:
+    key: _Key
+    pipeline: Pipeline
+    users: int = 0
+    retired: bool = False
+
+
+@dataclass(slots=True)
+class PipelinePool:
+    """Lends pipelines by the settings that differ from those in force.
+
+    Each question reads one snapshot of the index to its end. A pipeline stays open until the index is made again with
+    other embeddings.
+    """
+
+    open: Callable[[Mapping[str, object]], Pipeline]
+    embedding: Callable[[], str | None]
+    """Identity of the embeddings that the index is made with now; None without an index."""
+    _entries: dict[_Key, _OpenPipeline] = field(default_factory=dict)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def lend(self, changes: Mapping[str, object]) -> Iterator[Pipeline]:
+        """A pipeline for the settings in force with `changes`. Raises what opening it raises."""
+        entry = self._take(tuple(sorted(changes.items())))
+        try:
+            yield entry.pipeline
+        finally:
+            with self._changing:
+                entry.users -= 1
+                self._close_if_idle(entry)
+
+    def close(self) -> None:
+        """Close all that nobody uses; those in use close when they are given back."""
+        with self._changing:
+            for key in list(self._entries):
+                self._retire(key)
+
+    def _take(self, key: _Key) -> _OpenPipeline:
+        with self._opening:  # visitors who come together wait for one pipeline instead of opening ten
+            embedding = self.embedding()
+            with self._changing:
+                entry = self._entries.get(key)
+                if entry is not None and entry.pipeline.embeddings.id == embedding:
+                    entry.users += 1
+                    return entry
+            fresh = _OpenPipeline(key, self.open(dict(key)), users=1)
+            with self._changing:
+                self._retire(key)
+                self._entries[key] = fresh
+                while len(self._entries) > _MOST:
+                    self._retire(next(iter(self._entries)))
+            return fresh
+
+    def _retire(self, key: _Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            entry.retired = True
+            self._close_if_idle(entry)
+
+    @staticmethod
+    def _close_if_idle(entry: _OpenPipeline) -> None:
+        # not `Pipeline.close`: that writes the meter's whole bill, which here is shared and written by question
+        if entry.retired and entry.users == 0:
+            entry.pipeline.index.close()

@@ -14,9 +14,8 @@ from typing import Any
 from rag.errors import MissingExtra, RagError, SettingsError
 from rag.settings import Settings, load_settings
 from rag.ui.access import AccessControl
-from rag.ui.options import VARIABLE, UiOptions
 from rag.ui.pages import PICTURE
-from rag.ui.workspace import workspace_for
+from rag.ui.workspace import VARIABLE, UiOptions, workspace_for
 
 PAGE = Path(__file__).parent / "views" / "page.py"
 _FONTS = "system-ui, 'Apple SD Gothic Neo', 'Malgun Gothic', 'Noto Sans KR', NanumGothic, sans-serif"
@@ -76,7 +75,7 @@ def configuration(options: UiOptions) -> dict[str, Any]:
         "browser.gatherUsageStats": False,
         "browser.serverAddress": "localhost" if options.public else host,
         "client.showErrorDetails": "none",
-        "client.toolbarMode": "viewer",
+        "client.toolbarMode": "minimal",
         "logger.level": "warning",
         "runner.magicEnabled": False,
         "server.address": host,

@@ -19,9 +19,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from rag.answering.citations import page_hash
 from rag.answering.originals import CurrentPages
@@ -39,8 +39,11 @@ LARGEST = 8 * 1024 * 1024
 FILE = "session.json"
 _ID = re.compile(r"[\w-]{16,40}")
 _NEAREST = 3
+INTERRUPTED = "Interrupted"
+"""`Exchange.failed` of a question that was on its way when the server ended."""
 
-Start = Callable[[str, Choices, History], RunningQuestion]
+Start = Callable[[str, Choices, History, Callable[[], None]], RunningQuestion]
+"""Starts answering a question; the last argument is called at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class NearPassage:
 class SavedExchange:
     """One question with its saved answer, as a file holds it."""
 
-    receipt: SavedAnswer
+    answer: Annotated[SavedAnswer, Field(alias="receipt")]
     at: float
     usage: Usage = field(default_factory=Usage)
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class SavedExchange:
     failed: str = ""
     where: tuple[str, ...] = ()
     rating: Literal["", "up", "down"] = ""
+    others: tuple[SavedExchange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,13 @@ class Exchange:
     rating: Literal["", "up", "down"] = ""
     original: SavedAnswer | None = None
     """The answer as it was given, when `answer` is what was found of it later."""
+    others: tuple[Exchange, ...] = ()
+    """Further answers to the same question, from another template or model."""
+
+    @property
+    def versions(self) -> list[Exchange]:
+        """All answers to the question, this one among them, the oldest first."""
+        return sorted((self, *self.others), key=lambda one: one.at)
 
     def saved(self) -> SavedExchange:
         answer = self.answer
@@ -111,10 +122,13 @@ class Exchange:
             self.failed,
             self.where,
             self.rating,
+            tuple(one.saved() for one in self.others),
         )
 
     def outdated(self, index: Snapshot) -> bool:
-        """Whether a page that it cites is not in the index any more, or has other words now."""
+        """Whether a page that it, or another version, cites is gone from the index or has other words now."""
+        if any(one.outdated(index) for one in self.others):
+            return True
         cited = [c for c in self.answer.citations if c.page_hash]
         pages = {(c.file, c.page): index.page(c.file, c.page) for c in cited}
         return any((page := pages[c.file, c.page]) is None or page_hash(page) != c.page_hash for c in cited)
@@ -137,40 +151,64 @@ class Session:
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def history(self) -> History:
-        """Questions and answers so far, oldest first; the declined ones answered nothing."""
-        return tuple((e.answer.question, e.answer.text) for e in self.exchanges if e.answer.answered)
-
-    @property
     def usage(self) -> Usage:
         """What the questions of this session took."""
-        return sum((exchange.answer.usage for exchange in self.exchanges), Usage())
+        return sum((one.answer.usage for e in self.exchanges for one in e.versions), Usage())
 
-    def begin(self, question: str, start: Start) -> bool:
-        """Ask, unless a question is still on its way. True when it was asked."""
+    def history(self, before: int | None = None) -> History:
+        """Questions and answers, oldest first, up to the exchange `before`; the declined ones answered nothing."""
+        return tuple((e.answer.question, e.answer.text) for e in self.exchanges[:before] if e.answer.answered)
+
+    def begin(
+        self,
+        question: str,
+        start: Start,
+        *,
+        choices: Choices | None = None,
+        instead: int | None = None,
+        then: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """Ask, unless a question is still on its way. True when it was asked.
+
+        choices: for this question alone. instead: the exchange whose place the answer takes. then: called when there
+        is an answer to `settle`, from another thread.
+        """
         with self._changing:
             if self.running is not None or not question.strip():
                 return False
-            self.running = start(question.strip(), self.choices, self.history)
+            history = self.history(instead)
+            self.running = start(question.strip(), choices or self.choices, history, then)
+            self.running.instead = instead
             return True
 
     def settle(self) -> bool:
-        """Take the answer in once it is there. True when there is a new one."""
+        """Take the answer in once it is there. True when there is a new one.
+
+        The answer whose place it takes stays as another version; what only failed is forgotten.
+        """
         with self._changing:
             running = self.running
             if running is None or not running.done:
                 return False
             self.running = None
             where = running.choices.where() or ()
-            answer = running.answer or _unanswered(running)
+            answer = running.answer or _unanswered(running.question, running.started, running.error)
             failed = "" if running.answer is not None else running.error_kind
-            self.exchanges.append(Exchange(answer, running.started, failed=failed, where=where))
+            exchange = Exchange(answer, running.started, failed=failed, where=where)
+            if running.instead is None:
+                self.exchanges.append(exchange)
+            else:
+                before = self.exchanges[running.instead]
+                kept = [replace(one, others=()) for one in before.versions if not one.failed]
+                self.exchanges[running.instead] = replace(exchange, others=tuple(kept))
             return True
 
-    def withdraw(self, number: int) -> str:
-        """Take a question out, to be asked again. Returns its words."""
+    def show_version(self, number: int, version: int) -> None:
+        """Show another answer of an exchange: `version` counts its `versions` from 0."""
         with self._changing:
-            return self.exchanges.pop(number).answer.question
+            versions = [replace(one, others=()) for one in self.exchanges[number].versions]
+            shown = versions.pop(version)
+            self.exchanges[number] = replace(shown, others=tuple(versions))
 
     def refresh(self, index: Snapshot) -> bool:
         """Verify again what cites a page that is gone or has changed since. True when an answer was touched."""
@@ -179,15 +217,24 @@ class Session:
         with self._changing:
             self.generation = index.generation
             # a stale one again: its documents may be back, or another of them gone
-            touched = [i for i, one in enumerate(self.exchanges) if one.stale or one.outdated(index)]
+            touched = [
+                i
+                for i, exchange in enumerate(self.exchanges)
+                if any(one.stale for one in exchange.versions) or exchange.outdated(index)
+            ]
             for i in touched:
                 self.exchanges[i] = _reopened(self.exchanges[i].saved(), CurrentPages(index))
             return bool(touched)
 
     def to_json(self) -> bytes:
-        """The session as a file holds it."""
-        saved = SessionFile(tuple(one.saved() for one in self.exchanges), self.choices, self.owner, self.name)
-        return json.dumps(asdict(saved), ensure_ascii=False, indent=1, default=str).encode("utf-8", "replace")
+        """The session as a file holds it; a question on its way as one that was interrupted."""
+        exchanges, running = list(self.exchanges), self.running
+        if running is not None and running.instead is None:
+            lost = _unanswered(running.question, running.started, "")
+            exchanges.append(Exchange(lost, running.started, failed=INTERRUPTED))
+        saved = SessionFile(tuple(one.saved() for one in exchanges), self.choices, self.owner, self.name)
+        form = _FILE_FORM.dump_python(saved, by_alias=True)
+        return json.dumps(form, ensure_ascii=False, indent=1, default=str).encode("utf-8", "replace")
 
     def export(self) -> bytes:
         """A ZIP with the session, and each answer as a file that `rag verify` reads."""
@@ -195,17 +242,18 @@ class Session:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(FILE, self.to_json())
             for number, exchange in enumerate(self.exchanges, start=1):
-                saved_answer = json.dumps(asdict(exchange.saved().receipt), ensure_ascii=False, indent=2)
+                saved_answer = json.dumps(asdict(exchange.saved().answer), ensure_ascii=False, indent=2)
                 archive.writestr(f"answer-{number:03d}.json", saved_answer.encode("utf-8", "replace"))
         return packed.getvalue()
 
 
-def _unanswered(running: RunningQuestion) -> Answer:
-    """A question that failed or was stopped, with the reason."""
-    seconds = {"total": time.time() - running.started}
-    return Answer(
-        running.question, False, "", (), (), (), "", "", Usage(), seconds, 0.0, reason=running.error
-    )
+_FILE_FORM = TypeAdapter(SessionFile)
+
+
+def _unanswered(question: str, started: float, reason: str) -> Answer:
+    """A question that failed, was stopped or interrupted, with the reason."""
+    seconds = {"total": time.time() - started}
+    return Answer(question, False, "", (), (), (), "", "", Usage(), seconds, 0.0, reason=reason)
 
 
 def new_id() -> str:
@@ -219,7 +267,7 @@ def read_session(content: bytes, pages: CurrentPages | None, identity: str | Non
     Raises UsageError when it is no session.
     """
     try:
-        saved = TypeAdapter(SessionFile).validate_json(_unpacked(content))
+        saved = _FILE_FORM.validate_json(_unpacked(content))
     except ValidationError as error:
         field_name = ".".join(map(str, error.errors()[0]["loc"])) or "its beginning"
         raise UsageError(f"This is not a session exported from this page: {field_name} is wrong.") from None
@@ -241,7 +289,7 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
-    saved_answer = saved.receipt
+    saved_answer = saved.answer
     again = verify_saved_answer(saved_answer, pages, pages)
     proof = again.proof
     answered = saved_answer.answered
@@ -266,7 +314,10 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
         extra=extra,
     )
     stale = answered and not again.holds
-    return Exchange(answer, saved.at, stale, saved.failed[:40], saved.where, saved.rating, saved_answer)
+    others = tuple(_reopened(one, pages) for one in saved.others)
+    return Exchange(
+        answer, saved.at, stale, saved.failed[:40], saved.where, saved.rating, saved_answer, others
+    )
 
 
 def _passage_at(near: NearPassage, pages: CurrentPages) -> Passage | None:

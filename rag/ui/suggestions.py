@@ -14,7 +14,7 @@ from rag.providers.specs import EXTRACTIVE
 from rag.store import Snapshot
 from rag.text.language import language_of
 from rag.types import Answer, Support, Table
-from rag.ui.jobs import IngestJob, JobState
+from rag.ui.documents import IngestJob, JobState
 from rag.ui.questions import Lend
 
 SAMPLE = "sample"

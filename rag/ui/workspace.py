@@ -1,4 +1,4 @@
-"""Everything that all visitors share: the index, open pipelines, the queue of ingests, sessions and the cost."""
+"""What all visitors share: the options of the page, the index, the queue of ingests, sessions and the cost."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
+from glob import escape
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rag.answering.originals import CurrentPages
 from rag.errors import IndexMissing, RagError, UsageError
@@ -21,14 +23,12 @@ from rag.prompting.catalogue import list_templates, load_template
 from rag.providers.registry import default_specs, new_meter
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings, load_settings
-from rag.store import Filter, Index, Snapshot, open_index
+from rag.store import Index, Snapshot, open_index
 from rag.text.paths import path_of, write_whole
-from rag.ui import uploads
-from rag.ui.jobs import IngestJob, IngestQueue
-from rag.ui.options import UiOptions, folder_to_ingest
+from rag.ui.documents import KINDS, MIB, IngestJob, IngestQueue, discard_upload, store_upload
 from rag.ui.pages import Pictures, picture_png
-from rag.ui.questions import Choices, History, RunningQuestion
-from rag.ui.sessions import Session, SessionStore, read_session
+from rag.ui.questions import Choices, History, PipelinePool, RunningQuestion
+from rag.ui.sessions import Exchange, Session, SessionStore, read_session
 from rag.ui.suggestions import SAMPLE, Suggestions
 from rag.usage.log import FILE_NAME, UsageLog
 from rag.usage.meter import UsageTotal
@@ -40,85 +40,83 @@ if TYPE_CHECKING:
     from rag.prompting.template import Template
     from rag.types import Answer
 
-_MOST = 4
-"""Pipelines of different settings that stay open; each holds an embedding model."""
-
+VARIABLE = "PAGEQUOTE_UI"
+"""Hands the options on to the script, which Streamlit runs again for every visitor and click."""
+LARGEST_UPLOAD_MIB = 100
 _SESSIONS = "ui-sessions"
 _WAIT_TO_REMOVE = 3.0
 """Seconds to wait for an ingest before removing documents is refused."""
 _log = logging.getLogger(__name__)
 
-Key = tuple[tuple[str, object], ...]
-Opener = Callable[[Mapping[str, object]], "Pipeline"]
+
+@dataclass(frozen=True, slots=True)
+class UiOptions:
+    """What `rag ui` was started with, beyond the settings."""
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    uploads: str = ""
+    """Folder that keeps uploaded documents; empty: beside the index."""
+    folders: tuple[str, ...] = ()
+    """Folders that visitors from other machines may name; on loopback any may be named."""
+    runs: str = "runs"
+    """Folder with evaluation runs."""
+    upload_mib: int = LARGEST_UPLOAD_MIB
+    """Largest uploaded file."""
+    browser: bool = False
+    """Whether to open the page in a browser once it is served."""
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    """Settings given on the command line."""
+
+    @property
+    def public(self) -> bool:
+        """Whether other machines can reach the page."""
+        return not is_loopback(self.host)
+
+    def uploads_for(self, settings: Settings) -> Path:
+        """The folder of the uploads of the index in force."""
+        return (
+            Path(self.uploads)
+            if self.uploads
+            else settings.folder.with_name(f"{settings.folder.name}-uploads")
+        )
+
+    def to_json(self) -> str:
+        """For handing over to the process that serves the page."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote."""
+        given: dict[str, Any] = json.loads(text)
+        return cls(**(given | {"folders": tuple(given["folders"])}))
 
 
-@dataclass(slots=True)
-class _OpenPipeline:
-    key: Key
-    pipeline: Pipeline
-    users: int = 0
-    retired: bool = False
+def is_loopback(host: str) -> bool:
+    """Whether a server bound to `host` can be reached from this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
-@dataclass(slots=True)
-class PipelinePool:
-    """Lends pipelines by the settings that differ from those in force.
-
-    Each question reads one snapshot of the index to its end. A pipeline stays open until the index is made again with
-    other embeddings.
-    """
-
-    open: Opener
-    embedding: Callable[[], str | None]
-    """Identity of the embeddings that the index is made with now; None without an index."""
-    _entries: dict[Key, _OpenPipeline] = field(default_factory=dict)
-    _changing: threading.Lock = field(default_factory=threading.Lock)
-    _opening: threading.Lock = field(default_factory=threading.Lock)
-
-    @contextmanager
-    def lend(self, changes: Mapping[str, object]) -> Iterator[Pipeline]:
-        """A pipeline for the settings in force with `changes`. Raises what opening it raises."""
-        entry = self._take(tuple(sorted(changes.items())))
-        try:
-            yield entry.pipeline
-        finally:
-            with self._changing:
-                entry.users -= 1
-                self._close_if_idle(entry)
-
-    def close(self) -> None:
-        """Close all that nobody uses; those in use close when they are given back."""
-        with self._changing:
-            for key in list(self._entries):
-                self._retire(key)
-
-    def _take(self, key: Key) -> _OpenPipeline:
-        with self._opening:  # visitors who come together wait for one pipeline instead of opening ten
-            embedding = self.embedding()
-            with self._changing:
-                entry = self._entries.get(key)
-                if entry is not None and entry.pipeline.embeddings.id == embedding:
-                    entry.users += 1
-                    return entry
-            fresh = _OpenPipeline(key, self.open(dict(key)), users=1)
-            with self._changing:
-                self._retire(key)
-                self._entries[key] = fresh
-                while len(self._entries) > _MOST:
-                    self._retire(next(iter(self._entries)))
-            return fresh
-
-    def _retire(self, key: Key) -> None:
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            entry.retired = True
-            self._close_if_idle(entry)
-
-    @staticmethod
-    def _close_if_idle(entry: _OpenPipeline) -> None:
-        # not `Pipeline.close`: that writes the meter's whole bill, which here is shared and written by question
-        if entry.retired and entry.users == 0:
-            entry.pipeline.index.close()
+def folder_to_ingest(name: str, options: UiOptions) -> Path:
+    """The folder or file that a visitor names. Raises UsageError when it is not there or not allowed."""
+    if not name.strip() or "\0" in name:
+        raise UsageError("Name a folder on the machine that serves this page.")
+    path = Path(name.strip()).expanduser().resolve()
+    allowed = [Path(folder).expanduser().resolve() for folder in options.folders]
+    # the same words for both cases: they must not tell which folders exist
+    refused = UsageError(
+        f"{name.strip()} cannot be read from here: name a folder that was allowed with --folder."
+    )
+    if options.public and not any(path == folder or folder in path.parents for folder in allowed):
+        raise refused
+    if not path.exists():
+        raise refused if options.public else UsageError(f"{path} does not exist: give a folder or a file.")
+    return path
 
 
 class SharedIndex:
@@ -182,6 +180,7 @@ class Workspace:
         self.uploads = options.uploads_for(self.settings)
         self.sessions = SessionStore(self.settings.folder / _SESSIONS)
         self._usage_log = UsageLog(self.settings.folder / FILE_NAME)
+        self._resume_uploads()
 
     # -- asking -----------------------------------------------------------------------------------------------
 
@@ -194,14 +193,31 @@ class Workspace:
         steps = open_steps(settings, self.meter, _log.info)
         return Pipeline(steps, self.meter, "ui", _log.info)
 
-    def ask(self, question: str, choices: Choices, history: History) -> RunningQuestion:
+    def ask(
+        self, session: Session, question: str, choices: Choices | None = None, instead: int | None = None
+    ) -> None:
+        """Start answering a question of a session, unless one is on its way; parameters as in `Session.begin`.
+
+        The session is saved with the question, and with the answer once it is there, whether or not anybody looks.
+        """
+
+        def settle() -> None:
+            if session.settle():
+                self.sessions.save(session)
+
+        if session.begin(question, self.start, choices=choices, instead=instead, then=settle):
+            self.sessions.save(session)
+
+    def start(
+        self, question: str, choices: Choices, history: History, then: Callable[[], None]
+    ) -> RunningQuestion:
         """Start answering a question."""
 
         def log_usage(tally: UsageTotal) -> None:
             with suppress(RagError, OSError):  # a read-only index: the answer is worth more than the log
                 self._usage_log.record("ui", tally)
 
-        return RunningQuestion(question, choices, history, self.pool.lend, log_usage)
+        return RunningQuestion(question, choices, history, self.pool.lend, log_usage, then)
 
     def usage_by_model(self) -> list[Any]:
         """What was spent on this index so far."""
@@ -243,11 +259,6 @@ class Workspace:
             else value.get(language) or next(iter(value.values()), "")
             for variable, value in given.items()
         }
-
-    @staticmethod
-    def check_conditions(conditions: Sequence[str]) -> None:
-        """Raise UsageError for a condition that cannot be read."""
-        Filter.parse(conditions)
 
     def render(self, question: str, choices: Choices) -> tuple[list[BaseMessage], list[int], int]:
         """The messages that a model would get for a question, the tokens of each, and of its context."""
@@ -293,6 +304,17 @@ class Workspace:
             model=choices.model if choices.model in models else None,
         )
 
+    def export_docx(self, exchanges: Sequence[Exchange], language: Language) -> bytes:
+        """Answers as a DOCX with a footnote for each citation, every one looked up again; empty without an index."""
+        from rag.pipeline.export import Exporter
+        from rag.rendering.footnoted import as_docx
+
+        index = self.shared_index.opened()
+        if index is None:
+            return b""
+        exporter = Exporter(index, lambda _: (), language)
+        return as_docx([exporter.answer(one.saved().answer) for one in exchanges])
+
     # -- documents --------------------------------------------------------------------------------------------
 
     def upload(
@@ -305,8 +327,8 @@ class Workspace:
         stored, problems = [], []
         for name, content in files:
             try:
-                largest = self.options.upload_mib * uploads.MIB
-                stored.append(uploads.store(self.uploads, name, content, largest=largest, replace=replace))
+                largest = self.options.upload_mib * MIB
+                stored.append(store_upload(self.uploads, name, content, largest=largest, replace=replace))
             except UsageError as error:
                 problems.append(str(error))
             except OSError as error:
@@ -335,11 +357,21 @@ class Workspace:
         folder = path_of(source.path)
         for _ in file.split("/"):
             folder = folder.parent
-        return self.jobs.submit(file, [str(folder)], retry=True, passwords=((file, password),))
+        return self.jobs.submit(file, [str(folder)], retry=True, passwords=((escape(file), password),))
 
     def passwords_for(self, file: str) -> tuple[str, ...]:
         """The password that was given for a document, if one was."""
         return (self.passwords[file],) if file in self.passwords else ()
+
+    def _resume_uploads(self) -> None:
+        """Ingest uploads that a server which ended before did not get to."""
+        with suppress(RagError, OSError):  # whatever is wrong is said where the index is used
+            stored = list(self.uploads.resolve().iterdir()) if self.uploads.is_dir() else []
+            index = self.shared_index.index() if stored else None
+            known = set() if index is None else {path_of(one.path) for one in index.documents()}
+            left = sorted(one for one in stored if one.suffix[1:] in KINDS and one not in known)
+            if left:
+                self.jobs.submit(", ".join(one.name for one in left), [str(self.uploads)])
 
     def is_upload(self, file: str) -> bool:
         """Whether a document was uploaded here, so that it can be replaced and is deleted when it is removed."""
@@ -395,4 +427,4 @@ class Workspace:
             writer.prune(files)
             # while the index is locked for writing: an ingest that starts later must not find them again
             for path in paths:
-                uploads.discard(self.uploads, path)
+                discard_upload(self.uploads, path)

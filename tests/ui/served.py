@@ -32,9 +32,9 @@ ANSWERED = re.compile(r"(?:evidence|근거): \S+")  # in the browser \w knows no
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
-    """Run `rag ui` in `folder`; gives the address."""
-    port = _free_port()
+def serving(folder: Path, *arguments: str, port: int = 0, **environment: str) -> Iterator[str]:
+    """Run `rag ui` in `folder`; gives the address. `port` 0 is a free one."""
+    port = port or free_port()
     command = [sys.executable, "-m", "rag.cli", "ui", "--no-browser", "--port", str(port), *arguments]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
@@ -62,7 +62,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("rag ui does not answer")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -112,10 +112,15 @@ def ask(page: Any, question: str) -> None:
     """Ask and wait for the checked answer."""
     answers = page.get_by_text(ANSWERED)
     before = answers.count()
+    send(page, question)
+    answers.nth(before).wait_for()
+
+
+def send(page: Any, question: str) -> None:
+    """Ask without waiting for the answer."""
     box = page.locator('[data-testid="stChatInput"] textarea')
     box.fill(question)
     box.press("Enter")
-    answers.nth(before).wait_for()
 
 
 def last_answer(page: Any) -> Any:
@@ -123,9 +128,9 @@ def last_answer(page: Any) -> Any:
     return page.locator('[data-testid="stChatMessage"]').last
 
 
-def open_citation(page: Any) -> Any:
-    """Press the first number of the last answer; gives the pane, its picture drawn and in view."""
-    last_answer(page).locator(".pq-ref").first.click()
+def open_citation(page: Any, number: int = 0) -> Any:
+    """Press a number of the last answer, the first is 0; gives the pane, its picture drawn and in view."""
+    last_answer(page).locator(".pq-ref").nth(number).click()
     pane = page.locator(".st-key-pane")
     pane.locator(".pq-view img").wait_for()
     page.wait_for_function("() => document.querySelector('.pq-view img')?.naturalHeight > 0")
@@ -150,8 +155,10 @@ def check_accessible(page: Any) -> None:
 
 
 @contextlib.contextmanager
-def visiting(browser: Browser, folder: Path, *arguments: str, **environment: str) -> Iterator[str]:
+def visiting(
+    browser: Browser, folder: Path, *arguments: str, port: int = 0, **environment: str
+) -> Iterator[str]:
     """`serving`, and at the end the browser's watch is looked at while there is still a server."""
-    with serving(folder, *arguments, **environment) as address:
+    with serving(folder, *arguments, port=port, **environment) as address:
         yield address
         browser.check()

@@ -6,7 +6,6 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,10 @@ import pytest
 
 from rag.messages import message
 from tests.servers.openai_server import OpenAIServer
-from tests.ui.served import CHROMIUM, Browser, ask, check_accessible, last_answer, open_citation, visiting
+from tests.ui.served import Browser, ask, check_accessible, last_answer, open_citation, visiting
 from tests.ui.test_pages import zeros_pdf
 
 pytestmark = pytest.mark.slow
-sync_api = pytest.importorskip("playwright.sync_api")
-pytest.importorskip("streamlit")
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample"
@@ -32,16 +29,6 @@ REPLY = (
 )
 VERIFIED = re.compile(f"✓ (?:{message('answer.quoted', 'en')}|{message('answer.entailed', 'en')})")
 PROFIT = "How much profit before tax did Harrow Sound Ferries make in 2023?"
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no Chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = Browser(playwright)
-        yield opened
-        opened.close()
 
 
 def _questions() -> list[dict[str, Any]]:

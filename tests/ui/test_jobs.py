@@ -14,10 +14,9 @@ from pypdf import PdfWriter
 from rag.errors import IndexLocked
 from rag.store import open_index
 from rag.types import Answer, Status
-from rag.ui.jobs import IngestJob, IngestQueue, JobState
-from rag.ui.options import UiOptions
+from rag.ui.documents import IngestJob, IngestQueue, JobState
 from rag.ui.suggestions import answered_questions
-from rag.ui.workspace import Workspace
+from rag.ui.workspace import UiOptions, Workspace
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 NAME = "가람시립박물관-관람-및-대관-안내.pdf"

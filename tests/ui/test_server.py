@@ -10,8 +10,8 @@ import pytest
 
 from rag.errors import SettingsError, UsageError
 from rag.settings import load_settings
-from rag.ui.options import UiOptions, folder_to_ingest, is_loopback
 from rag.ui.server import configuration, require_password
+from rag.ui.workspace import UiOptions, folder_to_ingest, is_loopback
 from tests.conftest import clean_environment
 
 

@@ -19,12 +19,12 @@ from rag.answering.saved import read_saved_answer, verify_saved_answer
 from rag.errors import UsageError
 from rag.store import Index, open_index
 from rag.types import Support
-from rag.ui.options import UiOptions
 from rag.ui.questions import Choices
-from rag.ui.sessions import FILE, LARGEST, Session, SessionStore, new_id, read_session
-from rag.ui.workspace import Workspace
+from rag.ui.sessions import FILE, INTERRUPTED, LARGEST, Session, SessionStore, new_id, read_session
+from rag.ui.workspace import UiOptions, Workspace
 
 QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"
+OTHER = "Which shipyard is building the new hybrid ferry?"
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,14 @@ def asked(workspace: Workspace) -> Session:
     return session
 
 
-def _ask(session: Session, workspace: Workspace, question: str) -> None:
-    assert session.begin(question, workspace.ask)
+def _ask(
+    session: Session,
+    workspace: Workspace,
+    question: str,
+    choices: Choices | None = None,
+    instead: int | None = None,
+) -> None:
+    assert session.begin(question, workspace.start, choices=choices, instead=instead)
     assert session.running is not None
     assert session.running.wait(60)
     assert session.settle()
@@ -60,17 +66,17 @@ def _ask(session: Session, workspace: Workspace, question: str) -> None:
 
 def test_a_second_question_waits_for_the_first(workspace: Workspace) -> None:
     session = Session(new_id(), Choices.of(workspace.settings))
-    assert session.begin(QUESTION, workspace.ask)
-    assert not session.begin("another one", workspace.ask)
+    assert session.begin(QUESTION, workspace.start)
+    assert not session.begin("another one", workspace.start)
     assert session.running is not None
     assert session.running.wait(60)
     assert session.settle()
-    assert not session.begin("   ", workspace.ask)
+    assert not session.begin("   ", workspace.start)
 
 
 def test_an_error_is_one_sentence_and_the_session_goes_on(workspace: Workspace, index: Index) -> None:
     session = Session(new_id(), Choices(model="nonsense:model"))
-    assert session.begin(QUESTION, workspace.ask)
+    assert session.begin(QUESTION, workspace.start)
     assert session.running is not None
     assert session.running.wait(60)
     assert session.settle()
@@ -80,14 +86,15 @@ def test_an_error_is_one_sentence_and_the_session_goes_on(workspace: Workspace, 
     again = read_session(session.export(), index)
     assert again.exchanges[0].failed == "SettingsError"
     session.choices = Choices.of(workspace.settings)
-    assert session.withdraw(0) == QUESTION
-    _ask(session, workspace, QUESTION)
-    assert session.exchanges[0].failed == ""
+    _ask(session, workspace, QUESTION, instead=0)
+    (answered,) = session.exchanges
+    assert answered.failed == ""
+    assert answered.others == ()  # what only failed is no answer to go back to
 
 
 def test_a_question_that_is_stopped_stays_and_is_not_answered_later(workspace: Workspace) -> None:
     session = Session(new_id(), Choices.of(workspace.settings))
-    assert session.begin(QUESTION, workspace.ask)
+    assert session.begin(QUESTION, workspace.start)
     running = session.running
     assert running is not None
     running.stop()
@@ -95,7 +102,44 @@ def test_a_question_that_is_stopped_stays_and_is_not_answered_later(workspace: W
     assert session.settle()
     assert session.exchanges[0].failed == "Stopped"
     assert session.exchanges[0].answer.question == QUESTION
-    assert session.history == ()
+    assert session.history() == ()
+
+
+def test_an_answer_in_another_way_takes_the_place_of_the_one_before_and_both_stay(
+    workspace: Workspace, index: Index
+) -> None:
+    session = Session(new_id(), Choices.of(workspace.settings))
+    for question in (QUESTION, OTHER):
+        _ask(session, workspace, question)
+    first = session.exchanges[0].answer
+    _ask(session, workspace, QUESTION, Choices(abstain=1.0), instead=0)
+    assert [one.answer.question for one in session.exchanges] == [QUESTION, OTHER]
+    assert not session.exchanges[0].answer.answered
+    assert [question for question, _ in session.history()] == [OTHER]
+    assert session.choices == Choices.of(workspace.settings)  # the other way was for that question alone
+    for opened in (session, read_session(session.export(), index)):
+        assert [one.answer.answered for one in opened.exchanges[0].versions] == [True, False]
+        opened.show_version(0, 0)
+        assert opened.exchanges[0].answer.sentences == first.sentences
+        assert [one.answer.answered for one in opened.exchanges[0].versions] == [True, False]
+        assert [question for question, _ in opened.history()] == [QUESTION, OTHER]
+
+
+def test_a_question_on_its_way_when_the_server_ends_is_found_again(
+    workspace: Workspace, index: Index
+) -> None:
+    session = Session(new_id(), Choices.of(workspace.settings))
+    _ask(session, workspace, QUESTION)
+    assert session.begin(OTHER, workspace.start)
+    again = read_session(session.to_json(), index)
+    assert [(one.answer.question, one.failed) for one in again.exchanges] == [
+        (QUESTION, ""),
+        (OTHER, INTERRUPTED),
+    ]
+    assert session.running is not None
+    assert session.running.wait(60)
+    assert session.settle()
+    assert [one.failed for one in read_session(session.to_json(), index).exchanges] == ["", ""]
 
 
 def test_what_cites_a_removed_document_is_verified_again(sample_index: Path, tmp_path: Path) -> None:
@@ -232,7 +276,7 @@ def test_a_session_is_found_again_after_a_restart(asked: Session, index: Index, 
     assert [one.answer.question for one in again.exchanges] == [
         one.answer.question for one in asked.exchanges
     ]
-    assert [(q, a.split()) for q, a in again.history] == [(q, a.split()) for q, a in asked.history]
+    assert [(q, a.split()) for q, a in again.history()] == [(q, a.split()) for q, a in asked.history()]
 
 
 def test_two_writers_of_one_session_never_leave_half_a_file(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import UsageError
-from rag.ui.uploads import MIB, discard, safe_name, store
+from rag.ui.documents import MIB, discard_upload, safe_name, store_upload
 
 PDF = b"%PDF-1.7\n%a few bytes"
 
@@ -68,9 +68,9 @@ def test_no_name_leaves_the_folder(text: str) -> None:
 
 
 def test_another_file_of_the_name_gets_a_number_and_the_same_one_is_kept_once(tmp_path: Path) -> None:
-    first = store(tmp_path, "a.pdf", PDF, largest=MIB)
-    again = store(tmp_path, "x/a.pdf", PDF, largest=MIB)
-    other = store(tmp_path, "a.pdf", PDF + b"!", largest=MIB)
+    first = store_upload(tmp_path, "a.pdf", PDF, largest=MIB)
+    again = store_upload(tmp_path, "x/a.pdf", PDF, largest=MIB)
+    other = store_upload(tmp_path, "a.pdf", PDF + b"!", largest=MIB)
     assert (first.new, again.new, other.new) == (True, False, True)
     assert again.path == first.path
     assert other.path.name == "a (2).pdf"
@@ -84,7 +84,7 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
     folder = tmp_path / "uploads"
     folder.mkdir()
     (folder / "a.pdf").symlink_to(outside)
-    stored = store(folder, "a.pdf", PDF, largest=MIB)
+    stored = store_upload(folder, "a.pdf", PDF, largest=MIB)
     assert outside.read_bytes() == b"precious"
     assert stored.path.name == "a (2).pdf"
 
@@ -101,18 +101,18 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
 )
 def test_what_is_too_large_or_of_another_kind_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     with pytest.raises(UsageError, match=name):
-        store(tmp_path, name, content, largest=MIB)
+        store_upload(tmp_path, name, content, largest=MIB)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_only_uploads_are_deleted(tmp_path: Path) -> None:
     folder, outside = tmp_path / "uploads", tmp_path / "report.pdf"
-    kept = store(folder, "a.pdf", PDF, largest=MIB).path
+    kept = store_upload(folder, "a.pdf", PDF, largest=MIB).path
     outside.write_bytes(PDF)
-    assert not discard(folder, str(outside))
-    assert not discard(folder, str(folder / ".." / "report.pdf"))
+    assert not discard_upload(folder, str(outside))
+    assert not discard_upload(folder, str(folder / ".." / "report.pdf"))
     assert outside.exists()
-    assert discard(folder, str(kept))
+    assert discard_upload(folder, str(kept))
     assert not kept.exists()
 
 
@@ -122,5 +122,5 @@ def test_deleting_a_link_leaves_what_it_points_to(tmp_path: Path) -> None:
     folder = tmp_path / "uploads"
     folder.mkdir()
     (folder / "link.pdf").symlink_to(outside)
-    assert discard(folder, str(folder / "link.pdf"))
+    assert discard_upload(folder, str(folder / "link.pdf"))
     assert outside.exists()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rag.evaluation.question_sets import load_questions
 from rag.store import open_index
-from rag.ui.options import UiOptions
-from rag.ui.workspace import Workspace
+from rag.ui.workspace import UiOptions, Workspace
+
+QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def test_a_pipeline_is_shared_on_after_an_ingest_and_opened_again_for_other_embe
 def test_without_an_index_asking_says_what_to_do(tmp_path: Path) -> None:
     workspace = Workspace(UiOptions(flags={"index": str(tmp_path / "none")}))
     session = workspace.session(None)
-    assert session.begin("Anything?", workspace.ask)
+    assert session.begin("Anything?", workspace.start)
     assert session.running is not None
     assert session.running.wait(30)
     session.settle()
@@ -56,9 +61,52 @@ def test_without_an_index_asking_says_what_to_do(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_an_answer_is_kept_although_nobody_waits_for_it(workspace: Workspace) -> None:
+    session = workspace.session(None)
+    workspace.ask(session, QUESTION)
+    running = session.running
+    assert running is not None
+    assert running.wait(60)
+    _until(lambda: session.running is None)
+    later = Workspace(workspace.options).session(session.id)
+    assert [(one.answer.question, one.failed) for one in later.exchanges] == [(QUESTION, "")]
+    assert later.exchanges[0].answer.verified
+
+
+def test_uploads_that_a_server_did_not_get_to_are_ingested_by_the_next(workspace: Workspace) -> None:
+    note = workspace.uploads / "lantern.txt"
+    note.parent.mkdir(parents=True)
+    note.write_text("The lantern room is cleaned on the first Monday of each month.", encoding="utf-8")
+    later = Workspace(workspace.options)
+    _until(lambda: not later.jobs.busy)
+    index = later.shared_index.index()
+    assert index is not None
+    assert index.document("lantern.txt") is not None
+    assert Workspace(workspace.options).jobs.all() == []
+
+
+def test_an_answer_becomes_a_word_document_with_its_quotes_as_footnotes(workspace: Workspace) -> None:
+    session = workspace.session(None)
+    workspace.ask(session, QUESTION)
+    _until(lambda: session.running is None)
+    answer = session.exchanges[0].answer
+    written = zipfile.ZipFile(io.BytesIO(workspace.export_docx(session.exchanges, "ko")))
+    body, notes = (written.read(f"word/{part}.xml").decode() for part in ("document", "footnotes"))
+    assert QUESTION in body
+    assert answer.sentences[0].text in body
+    assert answer.citations[0].file in notes
+
+
+def _until(condition: Callable[[], object], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
 def test_rated_answers_become_a_question_set(workspace: Workspace) -> None:
     with workspace.pool.lend({}) as pipeline:
-        answer = pipeline.ask("How much profit before tax did Harrow Sound Ferries make in 2023?")
+        answer = pipeline.ask(QUESTION)
     workspace.keep_feedback(answer, "", answerable=True)
     (question,) = load_questions(workspace.feedback_file)
     assert (question.question, question.answers) == (answer.question, (answer.text,))

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import streamlit as st
 
-from rag.pipeline.condense import carried_over
-from rag.types import Passage, Support
+from rag.messages import translated
+from rag.providers.specs import EXTRACTIVE
+from rag.types import Support
 from rag.ui import markup
-from rag.ui.jobs import IngestJob, JobState
+from rag.ui.documents import KINDS, IngestJob, JobState
 from rag.ui.markup import element, label
-from rag.ui.pages import CitedPage
 from rag.ui.questions import RunningQuestion
-from rag.ui.sessions import Exchange
 from rag.ui.suggestions import SAMPLE
-from rag.ui.uploads import KINDS
-from rag.ui.views import evidence
-from rag.ui.views.controls import actions, ask_again, scope, scope_words, tasks
+from rag.ui.views import answers, evidence
 from rag.ui.views.documents import progress
 from rag.ui.views.visit import Visit
 
-_SNIPPET = 240
 _TICK = 0.6
 """Seconds between two looks at what the model has written, or at an ingest."""
 _LONGEST_QUESTION = 4000
-_WATCHED = "watched-jobs"
+_SLOW = 4.0
+"""Seconds after which a model is said to be waited for; the search takes less."""
 _PROBLEMS = "upload-problems"
 _SAMPLE_QUESTIONS = 3
 
@@ -32,23 +32,26 @@ def show(visit: Visit) -> None:
     """Draw the chat, with the pane beside it when a page is open."""
     index = visit.index
     has_documents = index is not None and any(status.searchable for status in index.counts().files)
-    session = visit.session
+    session, running = visit.session, visit.session.running
     above = st.empty()  # emptied at once, where what is no longer drawn would fade while an answer is written
-    if not session.exchanges and session.running is None:
+    if not session.exchanges and running is None:
         with above.container():
             _welcome(visit, has_documents=has_documents)
     for number, exchange in enumerate(session.exchanges):
-        _exchange(visit, number, exchange)
-    if session.running is not None:
-        _live(visit, session.running)
+        if running is not None and running.instead == number:
+            _live(visit, running)
+        else:
+            answers.exchange(visit, number, exchange)
+    if running is not None and running.instead is None:
+        _live(visit, running)
     _work(visit)
     with st.bottom:
         for problem in st.session_state.pop(_PROBLEMS, []):
-            st.error(label(problem), icon=":material/error:")
+            st.error(label(translated(problem, visit.language)), icon=":material/error:")
         if has_documents:
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="around"):
-                scope(visit)
-                tasks(visit)
+                _scope(visit)
+                _tasks(visit)
     _input(visit, has_documents=has_documents)
     evidence.show(visit)
 
@@ -87,16 +90,12 @@ def _first_visit(visit: Visit) -> None:
         st.markdown(f"**{visit.text('page.sample')}**")
         st.write(visit.text("page.sample_more"))
         if st.button(visit.text("page.sample_button"), icon=":material/play_arrow:", key="sample"):
-            _watch(visit.workspace.try_sample())
+            visit.watch(visit.workspace.try_sample())
             st.rerun()
 
 
 def _suggestions(visit: Visit, questions: list[str], key: str) -> None:
     """Questions to begin with, one press each."""
-
-    def ask(question: str) -> None:
-        visit.session.begin(question, visit.workspace.ask)
-
     if not questions:
         return
     st.caption(visit.text("page.try_these"))
@@ -105,8 +104,8 @@ def _suggestions(visit: Visit, questions: list[str], key: str) -> None:
             label(question),
             key=f"suggested-{key}-{number}",
             icon=":material/arrow_forward:",
-            on_click=ask,
-            args=(question,),
+            on_click=visit.workspace.ask,
+            args=(visit.session, question),
             disabled=visit.session.running is not None,
         )
 
@@ -119,6 +118,98 @@ def _legend(visit: Visit) -> None:
     derived = markup.badge(f"= {visit.text('answer.derived')}", Support.WEAK.value)
     rows.insert(1, element("div", derived, " ", visit.text("page.derived_why")))
     st.html(element("div", *rows, class_="pq-legend"))
+
+
+# -- around the input ---------------------------------------------------------------------------------------------
+
+
+def _scope(visit: Visit) -> None:
+    """The chip that says which documents are searched, with the way to choose others."""
+    session, index = visit.session, visit.index
+    if index is None:
+        return
+    known = [record.file for record in index.documents() if record.status.searchable]
+    folders = sorted({file.rpartition("/")[0] for file in known if "/" in file})
+    choices = session.choices
+    chosen = [c.removeprefix(answers.FOLDER) for c in choices.conditions if c.startswith(answers.FOLDER)]
+    files = [file for file in choices.files if file in known]
+    everything = visit.text("page.all_count", count=len(known))
+    limited = (*files, *choices.conditions)
+
+    def choose() -> None:
+        folder = [f"{answers.FOLDER}{one}" for one in st.session_state.get("scope-folders", ())]
+        others = [c for c in choices.conditions if not c.startswith(answers.FOLDER)]
+        session.choices = replace(
+            choices, files=tuple(st.session_state["scope-files"]), conditions=(*folder, *others)
+        )
+        visit.save()
+
+    def lift() -> None:
+        session.choices = replace(choices, files=(), conditions=())
+        visit.save()
+
+    name = answers.scope_words(visit, limited) if limited else everything
+    with st.popover(label(name), icon=":material/filter_list:", key="scope"):
+        st.markdown(f"**{visit.text('page.filters')}**")
+        if folders:
+            st.multiselect(
+                visit.text("page.folders"),
+                folders,
+                default=[one for one in chosen if one in folders],
+                format_func=label,
+                key="scope-folders",
+                on_change=choose,
+                placeholder=visit.text("page.choose"),
+            )
+        st.multiselect(
+            visit.text("page.only_files"),
+            known,
+            default=files,
+            format_func=label,
+            key="scope-files",
+            on_change=choose,
+            placeholder=visit.text("page.choose_documents"),
+        )
+        st.button(everything, key="scope-all", on_click=lift, disabled=not limited)
+
+
+def _tasks(visit: Visit) -> None:
+    """The templates as tasks, each one click away. The built-in answerer follows none."""
+    session, workspace = visit.session, visit.workspace
+    if (session.choices.model or workspace.model) == EXTRACTIVE:
+        return
+
+    def choose() -> None:
+        session.choices = session.choices.with_prompt(st.session_state["task"])
+        visit.save()
+
+    offered = workspace.templates()
+    names = [name for name in answers.TASKS if name in offered]
+    if session.choices.prompt not in names:
+        names = [session.choices.prompt, *names]
+    st.pills(
+        visit.text("page.task"),
+        names,
+        default=session.choices.prompt,
+        format_func=visit.task_name,
+        key="task",
+        on_change=choose,
+        required=True,
+        wrap=False,
+        label_visibility="collapsed",
+    )
+    variables = workspace.variables(session.choices.prompt, visit.language)
+    if not variables:
+        return
+    given = dict(session.choices.variables)
+    with st.popover(visit.text("page.variables"), icon=":material/tune:", key="variables"):
+        for name, usual in variables.items():
+            written = st.text_input(
+                label(name), given.get(name, usual), key=f"var-{session.choices.prompt}-{name}"
+            )
+            if written and written != given.get(name, usual):
+                given[name] = written
+    session.choices = replace(session.choices, variables=tuple(given.items()))
 
 
 # -- the input ----------------------------------------------------------------------------------------------------
@@ -135,8 +226,8 @@ def _input(visit: Visit, *, has_documents: bool) -> None:
             job, problems = workspace.upload([(file.name, file.getvalue()) for file in given.files])
             st.session_state[_PROBLEMS] = problems
             if job is not None:
-                _watch(job)
-        session.begin(given.text, workspace.ask)
+                visit.watch(job)
+        workspace.ask(session, given.text)
 
     size = workspace.options.upload_mib
     st.chat_input(
@@ -151,15 +242,9 @@ def _input(visit: Visit, *, has_documents: bool) -> None:
     )
 
 
-def _watch(job: IngestJob) -> None:
-    """Show the job's progress in this chat, and its end."""
-    st.session_state[_WATCHED] = [*st.session_state.get(_WATCHED, ()), job.id]
-
-
 def _work(visit: Visit) -> None:
     """Ingests in place: those that run, and how those that were begun here have ended."""
-    watched = st.session_state.get(_WATCHED, ())
-    jobs = [job for job in visit.workspace.jobs.all() if job.active or job.id in watched]
+    jobs = [job for job in visit.workspace.jobs.all() if job.active or job.id in visit.watched]
     if jobs:
         active = {job.id for job in jobs if job.active}
         busy = active or any(not visit.workspace.suggestions.ready(job) for job in jobs)
@@ -188,91 +273,25 @@ def _ready(visit: Visit, job: IngestJob) -> None:
     _suggestions(visit, questions, str(job.id))
 
 
-# -- the chat -----------------------------------------------------------------------------------------------------
+# -- an answer on its way -----------------------------------------------------------------------------------------
 
 
 def _live(visit: Visit, running: RunningQuestion) -> None:
     """The question on its way. Leaving it, by a click or a reload, does not end it."""
-    _question(running.question)
+    answers.question(running.question)
     with st.chat_message("assistant", avatar=":material/menu_book:"):
         st.fragment(_writing, run_every=_TICK)(visit, running)
 
 
 def _writing(visit: Visit, running: RunningQuestion) -> None:
-    def stop() -> None:
-        running.stop()
-
     if running.done:
         st.rerun()  # the script takes the answer in
     (kind, seconds), wait = running.pause, ""
     if kind:
         key = "page.rate_limited" if kind == "RateLimited" else "page.trying_again"
         wait = visit.text(key, seconds=seconds)
+    elif not running.text and (running.choices.model or visit.workspace.model) != EXTRACTIVE:
+        waited = round(time.time() - running.started)
+        wait = visit.text("page.waiting_for_model", seconds=waited) if waited > _SLOW else ""
     st.html(markup.draft(running.text, visit.language, wait))
-    st.button(visit.text("page.stop"), icon=":material/stop:", key="stop", on_click=stop)
-
-
-def _question(question: str) -> None:
-    with st.chat_message("user", avatar=":material/person:"):
-        st.html(markup.question(question))
-
-
-def _exchange(visit: Visit, number: int, exchange: Exchange) -> None:
-    answer, language = exchange.answer, visit.language
-    _question(answer.question)
-    with st.chat_message("assistant", avatar=":material/menu_book:"):
-        if exchange.failed:
-            _failed(visit, number, exchange)
-            return
-        if answer.extra.get("small_talk"):
-            st.html(markup.small_talk(answer))
-            return
-        if exchange.stale:
-            st.warning(visit.text("page.stale"), icon=":material/history:")
-        if answer.answered:
-            st.html(markup.answer(answer, language, number) + markup.citations(answer, language, number))
-        else:
-            st.html(markup.declined(answer, language))
-            _nearest(visit, number, answer.passages)
-        notes = [markup.note(one) for one in answer.notes]
-        if subject := carried_over(answer.question, answer.standalone_question):
-            notes.append(markup.note(visit.text("answer.continuing", subject=subject)))
-        elif answer.standalone_question:
-            notes.append(markup.note(visit.text("answer.searched_for", question=answer.standalone_question)))
-        searched = visit.text("page.searched_in", documents=scope_words(visit, exchange.where))
-        st.html("".join([*notes, markup.footer(answer, language, searched)]))
-        actions(visit, number, exchange)
-
-
-def _failed(visit: Visit, number: int, exchange: Exchange) -> None:
-    """Why there is no answer, and the way to try again."""
-    if exchange.failed == "Stopped":
-        st.html(markup.note(visit.text("page.stopped")))
-    else:
-        st.error(label(visit.problem(exchange.failed, exchange.answer.reason)), icon=":material/error:")
-
-    def retry() -> None:
-        ask_again(visit, number, visit.session.choices, instead=True)
-
-    busy = visit.session.running is not None
-    st.button(
-        visit.text("page.ask_again"),
-        icon=":material/refresh:",
-        key=f"retry-{number}",
-        on_click=retry,
-        disabled=busy,
-    )
-
-
-def _nearest(visit: Visit, number: int, passages: tuple[Passage, ...]) -> None:
-    if not passages:
-        return
-    cards = []
-    for rank, passage in enumerate(passages[:3], start=1):
-        words = " ".join(passage.text.split())
-        snippet = words if len(words) <= _SNIPPET else f"{words[:_SNIPPET]}…"
-        place = markup.place(passage, visit.language)
-        name = markup.text(f"{place} · {passage.file.rpartition('/')[2]}")
-        opened = markup.link(CitedPage.of_passage(passage), name, f"{number}.{-rank}", class_="pq-chip")
-        cards.append(element("div", element("p", markup.text(snippet)), opened, class_="pq-near"))
-    st.html(markup.note(visit.text("answer.nearest")) + "".join(cards))
+    st.button(visit.text("page.stop"), icon=":material/stop:", key="stop", on_click=running.stop)

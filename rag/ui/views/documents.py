@@ -12,10 +12,9 @@ from rag.messages import translated
 from rag.store import DocumentStatus
 from rag.types import Status
 from rag.ui import markup
-from rag.ui.jobs import IngestJob, JobState
+from rag.ui.documents import KINDS, IngestJob, JobState
 from rag.ui.markup import element, label
 from rag.ui.pages import CitedPage
-from rag.ui.uploads import KINDS
 from rag.ui.views import evidence
 from rag.ui.views.visit import OpenPage, Visit
 
@@ -27,7 +26,6 @@ _NAMED = 10
 """Files that cannot be searched and are named with an ingest; the list below has all."""
 _FILTERS = ("page.show_all", "page.show_searchable", "page.show_failed")
 _BADGES = {JobState.RUNNING: "weak", JobState.DONE: "verified", JobState.FAILED: "unsupported"}
-_LOCKED = Status.ENCRYPTED
 
 
 def show(visit: Visit) -> None:
@@ -42,7 +40,7 @@ def show(visit: Visit) -> None:
 
 def _upload(visit: Visit) -> None:
     size = visit.workspace.options.upload_mib
-    kinds = ", ".join(k.upper() for k in KINDS)
+    kinds = ", ".join(k.upper() for k in KINDS if k != "htm")
     with st.form("upload", clear_on_submit=True):
         files = st.file_uploader(
             visit.text("page.upload_here", kinds=kinds, size=size),
@@ -56,7 +54,7 @@ def _upload(visit: Visit) -> None:
     if sent and files:
         _, problems = visit.workspace.upload([(file.name, file.getvalue()) for file in files])
         for problem in problems:
-            st.error(label(problem), icon=":material/error:")
+            st.error(label(translated(problem, visit.language)), icon=":material/error:")
 
 
 def _folder(visit: Visit) -> None:
@@ -156,7 +154,9 @@ def _failures(visit: Visit, job: IngestJob) -> None:
         [
             markup.text(file),
             markup.badge(translated(status, visit.language), "unsupported"),
-            markup.text(translated(reason, visit.language)),
+            markup.text(
+                visit.why_not(file, status, reason).removeprefix(f"{translated(status, visit.language)}: ")
+            ),
         ]
         for file, status, reason in failed[:_NAMED]
     ]
@@ -164,10 +164,17 @@ def _failures(visit: Visit, job: IngestJob) -> None:
     st.html(markup.table(head, rows))
     if len(failed) > _NAMED:
         st.caption(visit.text("page.more_failed", count=len(failed) - _NAMED))
-    if not job.active and st.button(
-        visit.text("page.retry"), key=f"retry-{job.id}", icon=":material/refresh:"
+    if job.active:
+        return
+    index = visit.index
+    for file, status, _ in failed[:_NAMED]:
+        record = None if index is None else index.document(file)
+        if visit.is_locked(file, status) and record is not None and record.status is Status.ENCRYPTED:
+            _password(visit, file, f"{file}-{job.id}", visit.text("page.password_of", file=label(file)))
+    if any(not visit.is_locked(file, status) for file, status, _ in failed) and st.button(
+        visit.text("page.retry"), key=f"retry-job-{job.id}", icon=":material/refresh:"
     ):
-        visit.workspace.jobs.submit(job.label, job.paths, retry=True)
+        visit.watch(visit.workspace.jobs.submit(job.label, job.paths, retry=True))
         st.rerun()
 
 
@@ -213,9 +220,6 @@ def _document(visit: Visit, entry: DocumentStatus) -> None:
     record = entry.record
     file = record.file
 
-    def open_page() -> None:
-        visit.show_page(OpenPage(CitedPage(file, 1), 1))
-
     with st.container(border=True, gap="xsmall", key=f"document-{file}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             st.button(
@@ -224,14 +228,15 @@ def _document(visit: Visit, entry: DocumentStatus) -> None:
                 type="tertiary",
                 icon=":material/description:",
                 help=visit.text("page.open_document"),
-                on_click=open_page,
+                on_click=visit.show_page,
+                args=(OpenPage(CitedPage(file, 1), 1),),
                 disabled=not entry.pages,
                 width="stretch",
             )
             _menu(visit, entry)
         st.html(_line(visit, entry))
-        if record.status is _LOCKED:
-            _password(visit, file)
+        if visit.is_locked(file, record.status):
+            _password(visit, file, file, visit.text("page.pdf_password"))
 
 
 def _line(visit: Visit, entry: DocumentStatus) -> str:
@@ -247,23 +252,24 @@ def _line(visit: Visit, entry: DocumentStatus) -> str:
         else visit.text("page.count_searchable", searchable=entry.searchable_pages, pages=entry.pages)
     )
     passages = visit.text("page.count_passages", passages=entry.chunks)
-    why = visit.why_not(record)
-    parts = [markup.badge(visit.text(word), kind), " ", markup.text(f"{pages} · {passages}")]
+    why = visit.why_not(record.file, record.status, record.reason)
+    read = markup.text(f"{pages} · {passages}") if entry.pages else ""
+    parts = [markup.badge(visit.text(word), kind), " ", read]
     return element("p", *parts, class_="pq-note") + (
         element("p", markup.text(why), class_="pq-why") if why else ""
     )
 
 
-def _password(visit: Visit, file: str) -> None:
+def _password(visit: Visit, file: str, key: str, words: str) -> None:
     with (
-        st.form(f"password-{file}", border=False),
+        st.form(f"password-{key}", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
-        word = st.text_input(
-            visit.text("page.pdf_password"), type="password", key=f"word-{file}", autocomplete="off"
-        )
+        word = st.text_input(words, type="password", key=f"word-{key}", autocomplete="off")
         if st.form_submit_button(visit.text("page.unlock"), icon=":material/lock_open:") and word:
-            visit.workspace.unlock(file, word)
+            job = visit.workspace.unlock(file, word)
+            if job is not None:
+                visit.watch(job)
             st.rerun()
 
 
@@ -279,7 +285,7 @@ def _menu(visit: Visit, entry: DocumentStatus) -> None:
         if visit.workspace.is_upload(file):
             kind = file.rpartition(".")[2].lower()
             given = st.file_uploader(
-                visit.text("page.replace"),
+                visit.text("page.replace", size=visit.workspace.options.upload_mib),
                 type=[kind],
                 key=f"replace-{file}",
                 max_upload_size=visit.workspace.options.upload_mib,
@@ -287,7 +293,7 @@ def _menu(visit: Visit, entry: DocumentStatus) -> None:
             if given is not None and st.button(visit.text("page.replace_button"), key=f"do-replace-{file}"):
                 _, problems = visit.workspace.upload([(given.name, given.getvalue())], replace=file)
                 for problem in problems:
-                    st.error(label(problem))
+                    st.error(label(translated(problem, visit.language)))
                 if not problems:
                     st.rerun()
         if st.button(visit.text("page.remove"), icon=":material/delete:", key=f"remove-{file}"):

@@ -13,13 +13,13 @@ import streamlit as st
 
 from rag.errors import RagError, UsageError
 from rag.messages import LANGUAGES, Language, choose_language
-from rag.ui.access import LOGOUT, VISITOR
+from rag.ui.access import LOGOUT
 from rag.ui.markup import element, label
-from rag.ui.options import VARIABLE
 from rag.ui.sessions import LARGEST, Session, SessionEntry
 from rag.ui.views import ask, documents, runs, settings
-from rag.ui.views.visit import OpenPage, Visit, shell
-from rag.ui.workspace import Workspace, workspace_for
+from rag.ui.views.answers import DOCX
+from rag.ui.views.visit import OpenPage, Visit, shell, visitor
+from rag.ui.workspace import VARIABLE, Workspace, workspace_for
 
 _STYLE = Path(__file__).parents[1] / "style.css"
 _ICON = _STYLE.with_name("icon.svg")
@@ -71,7 +71,7 @@ def _session(workspace: Workspace) -> Session:
     """The session of the address; a reload finds it again there."""
     session = st.session_state.get(_SESSION)
     if not isinstance(session, Session):
-        session = workspace.session(st.query_params.get(_SESSION), _visitor())
+        session = workspace.session(st.query_params.get(_SESSION), visitor())
         st.session_state[_SESSION] = session
     if st.query_params.get(_SESSION) != session.id:
         st.query_params[_SESSION] = session.id
@@ -80,11 +80,6 @@ def _session(workspace: Workspace) -> Session:
     if (index is not None and session.refresh(index)) or answered:
         workspace.sessions.save(session)
     return session
-
-
-def _visitor() -> str:
-    """The secret in this browser's cookie."""
-    return str(st.context.cookies.get(VISITOR, ""))
 
 
 def use(session: Session | None) -> None:
@@ -119,9 +114,7 @@ def _language(workspace: Workspace) -> Language:
 
 def _streamlit_texts(visit: Visit) -> str:
     """Streamlit's own English words in the visitor's language, as variables of the style sheet."""
-    names = ("browse", "drop", "limit")
-    size = visit.workspace.options.upload_mib
-    words = {name: visit.text(f"page.streamlit_{name}", size=size) for name in names}
+    words = {name: visit.text(f"page.streamlit_{name}") for name in ("browse", "drop")}
     rules = "".join(f'--pq-{name}: "{word}";' for name, word in words.items())
     return f"<style>:root {{ {rules} }}</style>"
 
@@ -175,7 +168,7 @@ def _recent(visit: Visit) -> None:
     """This visitor's sessions: a press opens one."""
     sessions = visit.workspace.sessions
     words = ""
-    if len(sessions.recent(visit.visitor, count=6)) > 5:
+    if len(sessions.recent(visitor(), count=6)) > 5:
         words = st.text_input(
             visit.text("page.find_session"),
             key="find-session",
@@ -183,7 +176,7 @@ def _recent(visit: Visit) -> None:
             label_visibility="collapsed",
             icon=":material/search:",
         )
-    entries = sessions.recent(visit.visitor, words)
+    entries = sessions.recent(visitor(), words)
     if entries:
         st.caption(visit.text("page.recent_sessions"))
     with st.container(gap="xsmall", key="sessions"):
@@ -193,10 +186,10 @@ def _recent(visit: Visit) -> None:
 
 def _entry(visit: Visit, entry: SessionEntry) -> None:
     def open_it() -> None:
-        use(visit.workspace.session(entry.id, visit.visitor))
+        use(visit.workspace.session(entry.id, visitor()))
 
     def delete() -> None:
-        visit.workspace.sessions.delete(entry.id, visit.visitor)
+        visit.workspace.sessions.delete(entry.id, visitor())
         if entry.id == visit.session.id:
             use(None)
 
@@ -248,6 +241,17 @@ def _export(visit: Visit) -> None:
         on_click="ignore",
         width="stretch",
     )
+    answered = [one for one in visit.session.exchanges if not one.failed]
+    st.download_button(
+        visit.text("page.export_document"),
+        data=partial(visit.workspace.export_docx, answered, visit.language),
+        file_name="pagequote-session.docx",
+        mime=DOCX,
+        icon=":material/description:",
+        disabled=not answered,
+        on_click="ignore",
+        width="stretch",
+    )
 
 
 def _reopen(visit: Visit) -> None:
@@ -261,7 +265,7 @@ def _reopen(visit: Visit) -> None:
     if given is not None and st.session_state.get("reopened") != given.file_id:
         st.session_state["reopened"] = given.file_id
         try:
-            session = visit.workspace.reopen(given.getvalue(), visit.visitor)
+            session = visit.workspace.reopen(given.getvalue(), visitor())
         except UsageError as error:
             visit.error(error)
         else:

@@ -9,9 +9,8 @@ import streamlit as st
 from pydantic import SecretStr
 
 from rag.errors import RagError
-from rag.types import Usage
+from rag.store import Filter
 from rag.ui import markup
-from rag.ui.views.controls import task_name
 from rag.ui.views.visit import Visit
 
 _MOST_PASSAGES = 40
@@ -47,7 +46,7 @@ def _answers(visit: Visit) -> None:
         visit.text("page.template"),
         names,
         index=0,
-        format_func=lambda name: task_name(visit, name),
+        format_func=visit.task_name,
     )
     k = st.slider(visit.text("page.k"), 1, max(_MOST_PASSAGES, choices.k), choices.k)
     strict = st.toggle(visit.text("page.strict"), choices.strict)
@@ -99,7 +98,7 @@ def _conditions(visit: Visit) -> None:
     )
     conditions = tuple(line.strip() for line in written.splitlines() if line.strip())
     try:
-        visit.workspace.check_conditions(conditions)
+        Filter.parse(conditions)
     except RagError as error:
         visit.error(error)
         return
@@ -132,8 +131,8 @@ def _preview(visit: Visit) -> None:
 def _cost(visit: Visit) -> None:
     here, meter = visit.session.usage, visit.workspace.meter
     columns = st.columns(3)
-    columns[0].metric(visit.text("page.cost_session"), _price(visit, here))
-    columns[1].metric(visit.text("page.cost_server"), _price(visit, meter.usage))
+    columns[0].metric(visit.text("page.cost_session"), markup.price(here.cost_usd, visit.language))
+    columns[1].metric(visit.text("page.cost_server"), markup.price(meter.usage.cost_usd, visit.language))
     columns[2].metric(visit.text("page.cost_cap"), f"${meter.cap:g}")
     st.caption(visit.text("page.cost_cap_note"))
     lines = visit.workspace.usage_by_model()
@@ -142,11 +141,6 @@ def _cost(visit: Visit) -> None:
         head = [visit.text(f"page.{k}") for k in ("model", "calls", "input_tokens", "output_tokens", "cost")]
         with st.expander(visit.text("page.usage_log"), icon=":material/receipt_long:"):
             st.html(markup.table(head, rows, numbers=(1, 2, 3, 4)))
-
-
-def _price(visit: Visit, usage: Usage) -> str:
-    # a dollar sign in a label would begin a formula
-    return markup.price(usage.cost_usd, visit.language)
 
 
 def _usage_row(visit: Visit, line: Any) -> list[str]:

@@ -12,15 +12,22 @@ import streamlit as st
 from rag.errors import RagError
 from rag.messages import Language, catalogue, message, translated
 from rag.store import Snapshot
-from rag.types import DocumentRecord
+from rag.types import Status
 from rag.ui.access import VISITOR
+from rag.ui.documents import IngestJob
 from rag.ui.markup import label
 from rag.ui.pages import CitedPage
 from rag.ui.sessions import Session
 from rag.ui.workspace import Workspace
 
 _PANE = "pane"
+_WATCHED = "watched-jobs"
 _SCRIPT = Path(__file__).parents[1] / "page.js"
+
+
+def visitor() -> str:
+    """The secret in this browser's cookie."""
+    return str(st.context.cookies.get(VISITOR, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,6 @@ class Visit:
         return self.workspace.shared_index.index()
 
     @property
-    def visitor(self) -> str:
-        """The secret in this browser's cookie."""
-        return str(st.context.cookies.get(VISITOR, ""))
-
-    @property
     def pane(self) -> OpenPage | None:
         """The page that is open beside the chat."""
         shown = st.session_state.get(_PANE)
@@ -98,13 +100,33 @@ class Visit:
         """Show an error where it happened."""
         st.error(label(self.problem(type(error).__name__, str(error))), icon=":material/error:")
 
-    def why_not(self, record: DocumentRecord) -> str:
+    def task_name(self, template: str) -> str:
+        """A template as people call what it does; one of their own by its name."""
+        key = f"page.task_{template.replace('-', '_')}"
+        return self.text(key) if key in catalogue() else label(template.rpartition("/")[2])
+
+    @property
+    def watched(self) -> tuple[int, ...]:
+        """The ingests that were begun in this chat and stay in it when they have ended."""
+        return tuple(st.session_state.get(_WATCHED, ()))
+
+    def watch(self, job: IngestJob) -> None:
+        """Show an ingest in this chat, and how it ends."""
+        st.session_state[_WATCHED] = [*self.watched, job.id]
+
+    def why_not(self, file: str, status: str, reason: str) -> str:
         """Why a document, or part of it, cannot be searched; empty when all of it can."""
-        if record.status.value in ("ok", "ocr") and not record.reason:
+        if status in (Status.OK, Status.OCR) and not reason:
             return ""
-        return ": ".join(
-            translated(one, self.language) for one in (record.status.value, record.reason) if one
-        )
+        if self.is_locked(file, status):
+            wrong = self.workspace.passwords_for(file) and not self.workspace.jobs.busy
+            return self.text("page.wrong_password" if wrong else "page.locked")
+        return ": ".join(translated(one, self.language) for one in (status, reason) if one)
+
+    @staticmethod
+    def is_locked(file: str, status: str) -> bool:
+        """Whether a password would open the document: that of a PDF can be given, of other formats none."""
+        return status == Status.ENCRYPTED and file.lower().endswith(".pdf")
 
 
 @cache

@@ -1,24 +1,136 @@
-"""Ingests in the background: one after the other, each in a process that can be watched and cancelled."""
+"""Documents on their way into the index: uploads are stored, ingests run in the background.
+
+Uploads are limited in size and kind and get names that are harmless to a file system. Ingests run one after the
+other, each in a process that can be watched and cancelled.
+"""
 
 from __future__ import annotations
 
 import atexit
 import json
+import os
+import re
 import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+from rag.errors import UsageError
+from rag.rendering.safe import safe_text
+from rag.text.paths import write_whole
+
+KINDS = ("pdf", "docx", "pptx", "xlsx", "hwpx", "hwp", "md", "txt", "html", "htm", "csv")
+MIB = 1024 * 1024
+_LONGEST = 150  # bytes of a name in UTF-8; file systems allow 255, and a suffix or a number may be added
+_RESERVED = re.compile(r'[<>:"|?*\\/]')
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
+_SIGNATURES = {"pdf": b"%PDF-"} | dict.fromkeys(("docx", "pptx", "xlsx", "hwpx"), b"PK\x03\x04")
+_HEAD = 1024
 _FINISHED = 20
 """Finished jobs that are remembered, so that their outcome can be read."""
 _GRACE = 10.0
 """Seconds that a cancelled job has to finish what it is writing."""
+_naming = threading.Lock()
+
+
+# -- uploads ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """An upload as it was stored."""
+
+    path: Path
+    new: bool
+    """False when the same bytes were there already under this name."""
+
+
+def safe_name(given: str) -> str:
+    """A plain file name in place of whatever a browser sent; letters of any language stay.
+
+    Raises UsageError when the kind is not among `KINDS`, or nothing is left of the name.
+    """
+    given = given.encode("utf-8", "replace").decode()  # a lone surrogate is no name for a file
+    name = unicodedata.normalize("NFC", given).replace("\\", "/").rpartition("/")[2]
+    name = _RESERVED.sub("_", safe_text(name).replace("\n", " ").replace("\t", " "))
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or suffix.lower() not in KINDS:
+        raise UsageError(f"{_shown(given)} is not taken: upload {', '.join(k.upper() for k in KINDS)} files.")
+    stem = stem.strip(". ")
+    if not stem:
+        raise UsageError(f"{_shown(given)} has no name: give it one and upload it again.")
+    if _DEVICES.match(stem):
+        stem = f"_{stem}"
+    return f"{_cut(stem, _LONGEST)}.{suffix.lower()}"
+
+
+def store_upload(
+    folder: Path, given_name: str, content: bytes, *, largest: int, replace: str = ""
+) -> StoredUpload:
+    """Store `content` in `folder`; a different file of that name stays, and the new one gets a number.
+
+    largest: in bytes. replace: the name of an upload of the same kind that it takes the place of.
+    Raises UsageError for what is not taken.
+    """
+    name = safe_name(given_name)
+    if len(content) > largest:
+        raise UsageError(f"{_shown(given_name)} is larger than {largest // MIB} MB, the most that is taken.")
+    if not content:
+        raise UsageError(f"{_shown(given_name)} is empty.")
+    signature = _SIGNATURES.get(name.rpartition(".")[2])
+    if signature is not None and signature not in content[:_HEAD]:
+        raise UsageError(
+            f"{_shown(given_name)} is not what its name says: its first bytes are of another kind."
+        )
+    with _naming:
+        if replace:
+            if name.rpartition(".")[2] != replace.rpartition(".")[2] or safe_name(replace) != replace:
+                raise UsageError(
+                    f"{_shown(given_name)} cannot replace {replace}: upload a file of the same kind."
+                )
+            return StoredUpload(write_whole(folder / replace, content), new=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        stem, _, suffix = name.rpartition(".")
+        path, number = folder / name, 1
+        while os.path.lexists(path):
+            same_size = path.is_file() and not path.is_symlink() and path.stat().st_size == len(content)
+            if same_size and path.read_bytes() == content:
+                return StoredUpload(path, new=False)
+            number += 1
+            path = folder / f"{stem} ({number}).{suffix}"
+        write_whole(path, content)
+    return StoredUpload(path, new=True)
+
+
+def discard_upload(folder: Path, path: str) -> bool:
+    """Delete an uploaded file; anything outside `folder` is left alone. True when it was deleted."""
+    target = Path(os.path.abspath(path))
+    # the parent is resolved and the file is not: a link is removed, what it points to stays
+    if target.parent.resolve() != folder.resolve():
+        return False
+    with suppress(OSError):
+        target.unlink()
+        return True
+    return False
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode("utf-8", "ignore").rstrip(". ")
+
+
+def _shown(given: str) -> str:
+    return _cut(safe_text(given).strip(), _LONGEST) or "The file"
+
+
+# -- ingests ------------------------------------------------------------------------------------------------------
 
 
 class JobState(StrEnum):
@@ -144,7 +256,7 @@ class IngestQueue:
                 self._running = None
 
     def _run(self, job: IngestJob) -> None:
-        command = [sys.executable, "-m", "rag.ui.ingest_process"]
+        command = [sys.executable, "-m", "rag.ui.processes", "ingest"]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         ) as process:
