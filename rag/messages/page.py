@@ -144,12 +144,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "답변이 나오기 전에 서버가 다시 시작되었습니다.",
     ),
     "page.stopped": ("Stopped before there was an answer.", "답변이 나오기 전에 중단했습니다."),
-    "page.copies": (
-        "The built-in answerer copies sentences from the pages and follows no template. Templates need a chat model"
-        " (Settings).",
-        "내장 응답기는 원문의 문장을 그대로 가져오며 템플릿을 사용하지 않습니다. 템플릿을 쓰려면 설정에서"
-        " 채팅 모델을 고르세요.",
-    ),
     "page.verified_why": (
         "A quote that was found on the page word for word backs this sentence.",
         "페이지에서 글자 그대로 확인된 인용문이 이 문장을 뒷받침합니다.",
@@ -192,7 +186,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{file} 문서는 색인에서 제거되어 인용문을 더 이상 확인할 수 없습니다.",
     ),
     "page.page_of": ("Page {page} of {pages}", "전체 {pages}쪽 중 {page}쪽"),
-    "page.printed": ("printed as {label}", "인쇄된 쪽 번호 {label}"),
     "page.previous": ("Previous page", "이전 페이지"),
     "page.next": ("Next page", "다음 페이지"),
     "page.download": ("Download the document", "문서 다운로드"),
@@ -257,10 +250,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.file": ("File", "파일"),
     "page.status": ("Status", "상태"),
     "page.reason": ("Reason", "이유"),
-    "page.pages": ("Pages", "쪽수"),
-    "page.passages": ("Passages", "구절"),
     "page.more_files": ("{shown:,} of {all:,} files", "파일 {all:,}개 중 {shown:,}개"),
-    "page.part": ("Part", "페이지"),
     "page.open_document": ("Open the document", "문서 열기"),
     "page.more": ("More", "더 보기"),
     "page.count_pages": ("{pages:,} pages", "{pages:,}쪽"),
