@@ -282,6 +282,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "page.removed": ("Removed.", "제거했습니다."),
     # why an upload is not taken
+    "page.upload_too_large": (
+        "{file} is larger than {size} MB and was not added.",
+        "{file} 파일은 {size} MB를 넘어서 추가하지 않았습니다.",
+    ),
     "error.upload_kind": (
         "{file} is not taken: upload {kinds} files.",
         "{file} 파일은 올릴 수 없습니다. {kinds} 파일을 올려 주세요.",

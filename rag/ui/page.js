@@ -100,6 +100,32 @@ document.addEventListener("keydown", (event) => {
   if (pane && !find('[role="dialog"], [data-testid="stPopoverBody"]')) page.send?.("");
 });
 
+// -- files that are too large: Streamlit gives the reason only to who points at them ---------------------------------
+
+function refuse(files, place) {
+  find("#pq-refused")?.remove();
+  const large = [...files].filter((file) => file.size > page.limit * 2 ** 20);
+  if (!large.length || !place || place.closest('[data-testid="stSidebar"]')) return;
+  const box = document.createElement("div");
+  box.id = "pq-refused";
+  box.setAttribute("role", "alert");
+  box.textContent = large.map((file) => page.text.large.replace("{file}", file.name)).join("\n");
+  document.body.append(box);
+  const at = place.getBoundingClientRect();
+  box.style.left = `${at.left}px`;
+  box.style.width = `${at.width}px`;
+  box.style.top = `${Math.max(8, at.top - box.offsetHeight - 8)}px`;
+  setTimeout(() => box.remove(), 15000);
+}
+
+const UPLOADERS = '[data-testid="stChatInput"], [data-testid="stFileUploader"]';
+document.addEventListener("change", (event) => {
+  if (event.target.type === "file") refuse(event.target.files, event.target.closest(UPLOADERS));
+}, true);
+document.addEventListener("drop", (event) => {
+  refuse(event.dataTransfer?.files ?? [], event.target.closest?.(UPLOADERS));
+}, true);
+
 // -- the pane: its mark in view, focus in it and back ----------------------------------------------------------------
 
 function showMark(again) {
@@ -153,6 +179,7 @@ export default function (component) {
   const { data, setTriggerValue } = component;
   page.send = (address) => setTriggerValue("open", address);
   page.text = data.text;
+  page.limit = data.limit;
   document.documentElement.lang = data.lang;
   const asked = page.questions !== null && data.questions > page.questions;
   if (asked) for (const wait of [60, 400]) setTimeout(questionInView, wait);

@@ -23,6 +23,9 @@ from rag.ui.workspace import VARIABLE, Workspace, workspace_for
 
 _STYLE = Path(__file__).parents[1] / "style.css"
 _ICON = _STYLE.with_name("icon.svg")
+_WORDMARK = _STYLE.with_name("wordmark.svg")
+_SIDEBAR = 250
+"""Pixels: what is beside the answer matters more."""
 _SESSION = "session"
 _LANGUAGE = "lang"
 _SHOWN = "page-shown"
@@ -36,7 +39,10 @@ def show() -> None:
     if options is None:  # not started by the server, which checks the password
         st.error("Start this page with `rag ui`.")
         st.stop()
-    st.set_page_config(page_title="pagequote", page_icon=str(_ICON), layout="centered")
+    st.set_page_config(
+        page_title="pagequote", page_icon=str(_ICON), layout="centered", initial_sidebar_state=_SIDEBAR
+    )
+    st.logo(str(_WORDMARK), icon_image=str(_ICON))
     st.html(_STYLE)
     try:
         workspace = workspace_for(options)

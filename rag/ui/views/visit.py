@@ -144,7 +144,12 @@ def shell(visit: Visit, said: str = "") -> None:
         address = st.session_state["shell"].open
         visit.show_page(OpenPage.of_address(address) if address else None)
 
-    texts = {"copied": visit.text("page.copied"), "pane": visit.text("page.quote_title")}
+    limit = visit.workspace.options.upload_mib
+    texts = {
+        "copied": visit.text("page.copied"),
+        "pane": visit.text("page.quote_title"),
+        "large": visit.text("page.upload_too_large", file="{file}", size=limit),
+    }
     busy = session.running is not None
     data = {
         "lang": visit.language,
@@ -152,5 +157,6 @@ def shell(visit: Visit, said: str = "") -> None:
         "questions": len(session.exchanges) + busy,
         "say": said,
         "text": texts,
+        "limit": limit,
     }
     _shell()(key="shell", data=data, height="content", on_open_change=opened)
