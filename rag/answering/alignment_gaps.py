@@ -14,7 +14,10 @@ _APART = words.word_set(
     "with such including after following therefore like especially particularly notably as in at on up down"
 )
 """Words with which a unit behind a comma adds something that the sentence is true without."""
-_LIMITING = words.word_set("least most part theory principle only case cases some")
+_IN_CASES = words.word_set("theory principle case cases circumstances")
+_LIMITING = words.word_set("least most part only some") | _IN_CASES
+_HEDGED_ASIDE = 4
+"""Words and commas from which a unit that begins with a hedge says more than that: `, mostly nitrogen and helium,`."""
 _LEFT_OUT = words.word_set("in on at during between")
 """Prepositions of dates that a report of something that happened may lose; "until 2000" is a limit."""
 
@@ -36,7 +39,18 @@ _CONNECTING = frozenset(
 """Phrases that only join a sentence to the one before."""
 _NAMINGS = [[word] for word in ("called", "known", "named", "nicknamed", "dubbed", "abbreviated")]
 """Words with which a unit between commas only tells another name."""
+_JOINING = words.word_set("and but yet while whereas because although though")
+_NOMINATIVES = words.word_set("he she they there we this")
+"""Words that only a clause begins with behind "and"."""
 _RANK = lazy_compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)-?\w*est")
+_CLAUSAL = words.COPULAS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that", "has", "have"}
+"""Words of a clause, which a noun phrase lacks."""
+_ENDING = words.word_set("until till when where than")
+"""Conditions that end the clause they are in, and say nothing of the next."""
+_LONGEST_AMOUNT = 2
+"""A figure and its unit."""
+_LONGEST_MEMBER = 4
+"""Words of a member of a pair that is left out: longer ones are seldom mere noun phrases."""
 _LONGEST_NOUN = 8
 """Words before a relative clause in which the article of its noun is looked for."""
 
@@ -49,12 +63,23 @@ class Gaps:
         self.tokens = source.tokens
         self.claim = claim
         self.apart = apart
-        figures = [t for t in claim if t[0].isdigit() and not YEAR.fullmatch(t)]
+        labels = ("", *claim)
+        figures = [
+            token
+            for before, token in zip(labels, claim, strict=False)
+            if token[0].isdigit() and not YEAR.fullmatch(token) and before not in words.LABELS
+        ]
         narrow = words.SUPERLATIVES | words.NEGATIONS | words.QUANTITIES | words.HEDGES | {"%"}
         superlative = any(t.endswith("est") and len(t) > 5 for t in claim)
-        happened = any(is_past(t) for t in claim)
+        happened = any(
+            is_past(token) and before not in words.ARTICLES  # "a defined benefit plan" tells nothing
+            for before, token in zip(labels, claim, strict=False)
+        )
+        self.happened = happened
         self.loose = happened and not figures and not superlative and not narrow & set(claim)
         """Whether the claim reports something that happened, which stays true without its where and when."""
+        self.plain = not figures and not superlative and not (narrow | words.COLLECTIVES) & set(claim)
+        """Whether the claim counts, measures and ranks nothing, so that one member of a pair may do for both."""
         self.dated = happened and not superlative and not narrow & set(claim) and "times" not in claim
         """The same of a claim that may hold figures: it stays true without its date."""
 
@@ -64,7 +89,7 @@ class Gaps:
         if all(t in PUNCTUATION or t in words.ARTICLES for t in gap):
             return True
         if first:
-            return self._leading(gap) or self._before_antecedent(gap, end)
+            return self._leading(gap, end) or self._before_antecedent(gap, end)
         if len(gap) == 1 and gap[0] in words.BE_PAST and self.tokens[end] in words.ERGATIVES:
             return True
         return (
@@ -72,6 +97,8 @@ class Gaps:
             or self._phrase(gap)
             or self._listed(gap, start)
             or self._shared_subject(gap, start, end)
+            or self._one_of_two(gap, start, end)
+            or self._amount_of_change(gap, end)
         )
 
     def may_end(self, start: int) -> bool:
@@ -96,6 +123,8 @@ class Gaps:
             return True
         if gap[0] == "to":
             return self._purpose(gap, start)
+        if gap[0] == "compared":  # to another figure; compared to another year, a change is none by itself
+            return len(gap) > 2 and gap[2][0].isdigit() and not YEAR.fullmatch(gap[2])
         return self._added(gap, start) or self._phrase(gap, at_end=True)
 
     def _joined(self, gap: Sequence[str], start: int) -> bool:
@@ -110,7 +139,7 @@ class Gaps:
             if said[:1] == ["only"] and any(is_past(t) or t in words.COPULAS for t in said)
             else set()
         )
-        return not words.CONDITIONS & {*gap, *self.claim} - own
+        return not words.CONDITIONS & {*gap, *self.claim} - own - {"than"}
 
     def _purpose(self, gap: Sequence[str], start: int) -> bool:
         """What something is or was done for: `to launch a network` behind a noun."""
@@ -143,8 +172,10 @@ class Gaps:
         head = gap[0] if gap else ""
         if head in ("when", "where"):
             return self.loose or bool(words.BE_PAST & set(self.tokens))
-        if words.CONDITIONS & set(opening) - {"when", "where"} or head in words.HEDGES | words.ATTRIBUTIONS:
+        if words.CONDITIONS & set(opening) - {"when", "where"} or opening[:2] == ["up", "to"]:
             return False
+        if head in words.HEDGES | words.ATTRIBUTIONS:  # "sometimes causing fires" hedges itself alone
+            return head in words.HEDGES and len(opening) > 1 and opening[1].endswith("ing")
         if self.tokens[0] in ("though", "although", "whereas"):
             return ";" not in gap
         adds = opening[1:] if head.endswith("ly") else opening
@@ -164,20 +195,27 @@ class Gaps:
         if "or" in gap or words.GUARDS & set(gap):
             return False
         commas = [i for i, t in enumerate(gap) if t == ","]
-        return bool(commas) and commas[-1] + 1 < len(gap) and gap[commas[-1] + 1] == "and"
+        if commas and commas[-1] + 1 < len(gap) and gap[commas[-1] + 1] == "and":
+            return True
+        return gap.count("and") == 1 and not (_CLAUSAL & set(gap) or any(is_past(t) for t in gap))
 
-    def _leading(self, gap: Sequence[str]) -> bool:
+    def _leading(self, gap: Sequence[str], end: int) -> bool:
         """What stands before the claim's first word."""
         said = [t for t in gap if t not in PUNCTUATION]
         if all(t in words.CONNECTIVES for t in said) or " ".join(said) in _CONNECTING:
             return True
         if gap[-1] == ";":
             return not words.CONDITIONS & set(said[:1])
+        if said[0] in words.CONNECTIVES and len(said) > 1:
+            return self._leading(gap[gap.index(said[1]) :], end)
         if len(said) == 1 and said[0] in ("though", "although", "whereas", "while", "because"):
             return True
         last = gap[max((i for i, t in enumerate(gap) if t == ";"), default=-1) + 1 :]
-        if gap[-1] in ("and", "but", "while", "whereas") and "," in gap[-2:]:
-            return not (words.CONDITIONS | words.ATTRIBUTIONS) & set(last[:-1])
+        if gap[-1] in _JOINING and "," in gap[-2:]:
+            scoped = (words.CONDITIONS | words.ATTRIBUTIONS) - _ENDING
+            return not scoped & set(last[:-1]) and last[0] not in ("when", "where")
+        if gap[-1] in ("and", "but") and self.tokens[end] in _NOMINATIVES:
+            return not (_CLAUSAL - words.COPULAS - _ENDING | words.HEDGES) & set(gap)
         dated = self.dated and said[0] in _LEFT_OUT and time_end(said, 1) == len(said)
         return dated or (gap[-1] == "," and self._leading_unit(gap, said))
 
@@ -185,6 +223,8 @@ class Gaps:
         """A subordinate clause, a participle or a phrase before a comma."""
         if said[0] in ("because", "although", "though", "despite", "whereas", "while"):
             return gap.count(",") == 1
+        if said[0] in ("a", "an") and not _CLAUSAL & set(gap) and not any(is_past(t) for t in gap):
+            return True  # an apposition before its noun
         participle = is_past(said[0]) or said[0].endswith("ing")
         guards = words.CONDITIONS | words.NEGATIONS | words.HEDGES | words.ATTRIBUTIONS
         if participle and gap.count(",") == 1 and not guards & set(gap):
@@ -225,7 +265,7 @@ class Gaps:
             return True
         if words.PREPOSITIONS & set(inside):
             return False
-        opens = is_past(before) or before in words.COPULAS or before in words.PREPOSITIONS
+        opens = is_past(before) or before in words.COPULAS | words.PREPOSITIONS | {"include", "includes"}
         return opens and gap[-1] in (",", "and")
 
     def _bracketed(self, gap: Sequence[str]) -> bool:
@@ -237,15 +277,17 @@ class Gaps:
             return gap[0] == ","
         if gap[0] == "," and [t for t in gap[1:] if t not in words.ADVERBS | {"often"}][:1][0:1] in _NAMINGS:
             return gap[-1] == ","
-        guarded = words.CONDITIONS | words.HEDGES | words.ATTRIBUTIONS | words.NEGATIONS
+        guarded = words.CONDITIONS | words.HEDGES | words.ATTRIBUTIONS | words.NEGATIONS | _IN_CASES
         if any(is_past(t) for t in gap) and self.loose:
             guarded -= {"where", "when"}
+        if gap[1:2] and gap[1] in words.HEDGES and len(gap) > _HEDGED_ASIDE:
+            return gap[0] == "," == gap[-1] and not (guarded & {*gap[2:]} or ";" in gap)
         return gap[0] == "," and gap[-1] == "," and len(gap) > 1 and not guarded & inside and ";" not in gap
 
     def _phrase(self, gap: Sequence[str], *, at_end: bool = False) -> bool:
         """Adverbs, or where and when of something that happened."""
         if all(t in words.ADVERBS or t == "as" for t in gap):
-            return True
+            return gap[0] != "too" and (self.happened or not words.MANNER & set(gap))
         if self.dated and gap[0] in _LEFT_OUT and time_end(gap, 1) == len(gap):
             return True
         if not self.loose or gap[0] not in words.PLACING or words.GUARDS & set(gap):
@@ -257,20 +299,63 @@ class Gaps:
         return not clauses & set(gap) and not verbs
 
     def _shared_subject(self, gap: Sequence[str], start: int, end: int) -> bool:
-        """`They won the league and` before `won the cup`: two verbs of one subject."""
-        if gap[-1] not in ("and", "but") or not 0 < start <= SUBJECT_WORDS:
+        """`They won the league and` before `won the cup`: two verbs of one subject, or two after one "was"."""
+        before = self.tokens[self._clause_start(start) : start]
+        if before and before[-1] in words.BE_PAST:
+            before = before[:-1]
+        if gap[-1] not in ("and", "but") or not 0 < len(before) <= SUBJECT_WORDS or "," in before:
             return False
-        inner = [t for t in gap[:-1] if t not in words.ADVERBS and t not in PUNCTUATION]
-        before = self.tokens[:start]
+        inner = [t for t in self._without_aside(gap[:-1]) if t not in words.ADVERBS and t not in PUNCTUATION]
         if not inner or any(is_past(t) or t in words.COPULAS for t in before):
             return False
-        blocked = (
-            words.CLAUSE_OPENERS
-            | words.RELATIVES
-            | words.CONDITIONS
-            | words.ATTRIBUTIONS
-            | {";", "that", "to"}
+        blocked = words.CLAUSE_OPENERS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that"}
+        infinitive = any(
+            a == "to" and b not in words.ARTICLES for a, b in zip(inner, [*inner[1:], ""], strict=True)
         )
-        second = next((t for t in self.tokens[end:] if t not in words.ADVERBS), "")
-        same = is_past(inner[0]) and is_past(second)
+        second = next((t for t in self._without_date(end) if t not in words.ADVERBS), "")
+        named = {"called", "named", "known"}  # with a name behind them they report nothing
+        same = is_past(inner[0]) and is_past(second) and not infinitive
+        blocked -= named | _ENDING
         return same and not blocked & set(inner) and not words.NEGATIONS & set(inner[:1])
+
+    def _clause_start(self, start: int) -> int:
+        """Where the main clause begins that the token `start` is in: behind `;`, or behind ", and" and the like."""
+        for i in range(start - 1, 0, -1):
+            joins = self.tokens[i] in ("and", "but", "while", "whereas") and self.tokens[i - 1] == ","
+            if self.tokens[i] == ";" or joins:
+                return i + 1
+        return 0
+
+    @staticmethod
+    def _without_aside(gap: Sequence[str]) -> Sequence[str]:
+        """The words without a unit between commas that they begin with."""
+        return gap[gap.index(",", 1) + 1 :] if gap and gap[0] == "," and "," in gap[1:] else gap
+
+    def _without_date(self, start: int) -> Sequence[str]:
+        """The source from `start` on without a phrase of time that it begins with there."""
+        dated = (b for a, b in self.source.adjuncts if start - 1 <= a <= start + 1)
+        return self.tokens[next(dated, start) :]
+
+    def _one_of_two(self, gap: Sequence[str], start: int, end: int) -> bool:
+        """`glass and` before `wood`, or `and wood` behind `glass`: what holds of two things holds of each.
+
+        Not where they are counted, ranked, denied or taken together, and not where the words left out hold a verb.
+        """
+        first, second = gap[-1] == "and", gap[0] == "and"
+        members = [t for t in gap if t != "and"]
+        if first == second or not 0 < len(members) <= _LONGEST_MEMBER or not self.plain:
+            return False
+        clause = {*self.tokens[self._clause_start(start) : end]}
+        apart = (words.NEGATIONS | words.CONDITIONS | words.SUPERLATIVES | words.COLLECTIVES | {"or", "than"}) & clause
+        other = words.GUARDS | words.RELATIVES | words.PREPOSITIONS | _CLAUSAL | PUNCTUATION | {"to", "of"}
+        verbal = any(is_past(t) or t[0].isdigit() for t in members)
+        return not apart and not other & {*members} and not verbal
+
+    def _amount_of_change(self, gap: Sequence[str], end: int) -> bool:
+        """By how much, or from what, something rose or fell, before the figure that it rose or fell to."""
+        spoken = [t for t in gap if t not in PUNCTUATION]
+        if spoken and spoken[0] in ("by", "from"):
+            spoken = spoken[1:]
+        changed = {"increased", "decreased", "rose", "fell", "grew", "declined", "dropped"} & {*self.claim}
+        amount = 0 < len(spoken) <= _LONGEST_AMOUNT and spoken[0][0].isdigit()
+        return bool(changed) and amount and self.tokens[end] in ("to", "from") and not words.GUARDS & {*spoken}
