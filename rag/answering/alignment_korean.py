@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Literal
 
 from rag.answering.rewrites import word_set
-from rag.text.patterns import lazy_compile
 
 Basis = Literal["quoted", "entailed"]
 
@@ -34,8 +33,8 @@ _COUNTERS = (
     "|장"
 )
 _SCALES = {"천": 10**3, "만": 10**4, "백만": 10**6, "천만": 10**7, "억": 10**8, "십억": 10**9, "조": 10**12}
-_FIGURE = lazy_compile(r"(?:\d+(?:,\d{3})*(?:\.\d+)?\s?(?:천만|백만|십억|조|억|만|천)?(?:여)?\s?)+")
-_PART = lazy_compile(r"(\d+(?:\.\d+)?)\s?(천만|백만|십억|조|억|만|천)?")
+_FIGURE = re.compile(r"(?:\d+(?:,\d{3})*(?:\.\d+)?\s?(?:천만|백만|십억|조|억|만|천)?(?:여)?\s?)+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s?(천만|백만|십억|조|억|만|천)?")
 _PARTICLES: tuple[tuple[str, str], ...] = (
     ("에게서", "from"), ("한테서", "from"), ("으로부터", "from"), ("로부터", "from"), ("에서부터", "from"),
     ("까지", "until"), ("부터", "since"), ("에서", "at"), ("에게", "to"), ("한테", "to"), ("께서", "subject"),
@@ -46,22 +45,36 @@ _PARTICLES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _TOPICS = ("은", "는")
 _LIMITS = (("만", "+only"), ("도", "+also"), ("조차", "+even"), ("마저", "+even"), ("밖에", "+only"))
-_TIMES = lazy_compile(
+_TIMES = re.compile(
     r"[\d#.]+(?:년|월|일|시|분|세기|년대|개월)|오전|오후|당시|올해|지난해|작년|전년|이듬해|주말|평일"
 )
-_CONNECTIVE = lazy_compile(r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)되|는데|은데)$")
+_CONNECTIVE = re.compile(r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)되|는데|은데|(?<=[았었했됐])다가)$")
 _NOT_CONNECTIVE = word_set("사고 창고 보고 최고 광고 신고 경고 재고 서고 권고 예고 중고 원고 참고 하나 말고")
-_FINAL = lazy_compile(r"다$")
-_GUARD = lazy_compile(
-    r"(?:면|때|때에|때에는|때는|경우|경우에|경우에는|한|않|못|없|아니)$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
+_FINAL = re.compile(r"다$")
+_GUARD = re.compile(
+    r"(?:면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
     r"|전부|일부|약|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
     r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
 )
-_CONDITION = lazy_compile(r"면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
+_CONDITION = re.compile(r"면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
 _OPENERS = word_set(
-    "이에 따라 또한 그러나 따라서 한편 애초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그 이에따라"
+    "이에 따라 또한 그러나 따라서 한편 애초 당초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그 이에따라"
+    " 구체적으로 구체적으로는 아울러 이와 함께 그런데 이처럼"
 )
-_REASON = lazy_compile(
+_MODIFYING = re.compile(r"(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$")
+"""Endings of the verb of a clause that modifies the noun behind it; some nouns end so, too, and stand alone."""
+_AFTERWARDS = word_set("뒤 후 다음 직후 이래")
+_AT_ONCE = re.compile(r"(?:[가-힣]자|면서|더니)$")
+_MANNER = re.compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으로$|(?:통해|통하여|따라|맞아|걸쳐|함께)$")
+"""What ends a phrase of how, with whom or on what occasion something was done."""
+_STATES = re.compile(r"(?:있|없|이|많|적|높|낮|크|작|길|짧)$")
+"""Predicates that report no event: where and when such a thing was so is part of what is said."""
+_LINKING = re.compile(r"[가-힣](?:[아어해여려겨져켜])$|떠나$|[가-힣](?:나와|러와|어가|아가)$")
+"""Endings of a verb that another one follows."""
+_INTENT = re.compile(r"(?:예정|계획|방침|것|전망|목표)이$|밝히$|말하$|전하$|발표하$|주장하$|설명하$|강조하$|하기로")
+"""Final predicates whose past is not that of the verbs before them: `전환하고 이전할 예정이었다`."""
+_REPORTS = re.compile(r"[라다]고$")
+_REASON = re.compile(
     r"(?:때문에|바람에|탓에|덕분에|위해|위하여|인해|인하여|아서|어서|여서|해서|워서|타서|려서|라서|므로|으로써)$"
 )
 _SYNONYMS = [
@@ -74,9 +87,9 @@ _SYNONYMS = [
     )
 ]  # fmt: skip
 _POLITE = (
-    (lazy_compile(r"(?:이)?십시오$|(?:으)?세요$|(?:으)?십시오$"), "라"),
-    (lazy_compile(r"입니다$|이에요$|예요$|이어요$"), "이다"),
-    (lazy_compile(r"습니다$|는다$|아요$|어요$"), "다"),
+    (re.compile(r"(?:이)?십시오$|(?:으)?세요$|(?:으)?십시오$"), "라"),
+    (re.compile(r"입니다$|이에요$|예요$|이어요$"), "이다"),
+    (re.compile(r"습니다$|는다$|아요$|어요$"), "다"),
 )
 _CONTRACTED = (
     ("하였", "했"), ("되었", "됐"), ("하여야", "해야"), ("하여", "해"), ("아니하", "않"), ("아니한", "않는"),
@@ -123,11 +136,24 @@ def words_of(text: str) -> tuple[Word, ...]:
     text = re.sub(r"(\()주\)", "", text)
     text = re.sub(r"[‘’“”\"'『』「」《》〈〉]", "", text)
     raw = [piece.rstrip(".?!") for piece in text.replace(",", " , ").replace(";", " ; ").split()]
-    return tuple(
+    words = [
         _word(piece, last=i == len(raw) - 1, behind=raw[i + 1] if i + 1 < len(raw) else "")
         for i, piece in enumerate(raw)
         if piece
-    )
+    ]
+    return tuple(_serial(words))
+
+
+def _serial(words: Sequence[Word]) -> Iterator[Word]:
+    """The words, with `이겨` in `오만을 이겨 우승을 확정했다` as a verb: behind an object and before no auxiliary."""
+    denied = bool(words) and bool(re.search(r"[않못없]", words[-1].text))
+    for i, word in enumerate(words):
+        before, behind = words[i - 1] if i else None, words[i + 1] if i + 1 < len(words) else None
+        serial = before is not None and before.role == "object" and word.role == "" and not denied
+        if serial and _LINKING.search(word.text) and behind is not None and not behind.verb:
+            yield Word(re.sub(r"해$|하여$", "하", re.sub(r"(?<=.)[아어]$", "", word.text)), "connective")
+        else:
+            yield word
 
 
 def figures(text: str) -> str:
@@ -241,7 +267,8 @@ def _same(claimed: Word, given: Word, main: Word | None, exact: bool) -> bool:
     if claimed.verb != given.verb:
         return False
     if claimed.verb:
-        given_tense = given.tense or (main.tense if main and given.role == "connective" else "")
+        inherits = main is not None and given.role == "connective" and not _INTENT.search(main.text)
+        given_tense = given.tense or (main.tense if main and inherits else "")
         same_tense = claimed.tense == given.tense or (
             given.role == "connective" and claimed.tense == given_tense
         )
@@ -286,8 +313,19 @@ def _in_order(claim: Sequence[Word], source: Sequence[Word], *, exact: bool) -> 
 def _is_loose(claim: Sequence[Word]) -> bool:
     """Whether the claim reports something that happened, without figures or degrees that depend on where and when."""
     figures = any(re.search(r"\d", w.text) and not _TIMES.search(w.text) for w in claim)
-    narrow = any(_GUARD.search(w.text) or w.text in ("가장", "처음", "유일") for w in claim)
-    return claim[-1].tense == "past" and not figures and not narrow
+    return claim[-1].tense == "past" and not figures and not _narrow(claim)
+
+
+def _narrow(claim: Sequence[Word]) -> bool:
+    """Whether the claim counts or denies, so that it depends on all that the sentence says beside it."""
+    guards = (_GUARD.search(_REPORTS.sub("", w.text)) for w in claim)
+    return any(guards) or any(w.text in ("가장", "처음", "유일") or "%" in w.text for w in claim)
+
+
+def _is_event(claim: Sequence[Word]) -> bool:
+    """Whether the claim reports something that happened; it may hold figures, and stays true without when and where."""
+    last = claim[-1]
+    return last.tense == "past" and not _STATES.search(last.text) and not _narrow(claim)
 
 
 def _may_end(source: Sequence[Word], start: int) -> bool:
@@ -300,31 +338,45 @@ def _may_end(source: Sequence[Word], start: int) -> bool:
 def _may_skip(
     source: Sequence[Word], start: int, end: int, claim: Sequence[Word], at: int, loose: bool
 ) -> bool:
+    """Whether the source's words `start` to `end` may be left out before the claim's word `at`."""
     gap = [w for w in source[start:end] if w.role not in ("mark", "aside")]
-    if not gap:
+    if gap and start == 0 and (gap[0].text in _OPENERS or gap[0].text == "다만"):
+        gap = gap[1:]
+    if not gap or all(w.text in _OPENERS for w in gap):
         return True
-    if all(w.text in _OPENERS for w in gap):
-        return True
-    clean = not any(_GUARD.search(w.text + w.role[w.role.find("+") :] * ("+" in w.role)) for w in gap)
     if gap[-1].role == "connective":
         return _skips_clause(source, start, end, claim, at, gap)
-    if clean and _REASON.search(source[end - 1].text) and not any(w.role in ("topic",) for w in gap):
-        return at == 0 or claim[at - 1].role in ("topic", "subject")
-    if (
-        clean
-        and gap[-1].text.endswith("인")
-        and claim[-1].tense
-        and at == 0
-        and not any(re.search(r"\d{2}", w.text) for w in gap)
-    ):
+    inner = [i for i in range(start, end - 1) if source[i].role == "connective"]
+    if inner and _skips_clause(source, start, inner[-1] + 1, claim, at, source[start : inner[-1] + 1]):
+        return _may_skip(source, inner[-1] + 1, end, claim, at, loose)
+    last = gap[-1]
+    opens = at == 0 or claim[at - 1].role in ("topic", "subject") or bool(_TIMES.search(claim[at - 1].text))
+    past = claim[-1].tense == "past"
+    own_topic = any(w.role == "topic" and not _MODIFYING.search(f"{w.text}는") for w in gap)
+    if past and opens and (last.text in _AFTERWARDS or _AT_ONCE.search(last.text)):
+        return not own_topic and not any(_CONDITION.search(w.text) for w in gap)
+    if any(_GUARD.search(w.text + w.role[w.role.find("+") :] * ("+" in w.role)) for w in gap):
+        return False
+    if (_REASON.search(source[end - 1].text) or (past and _MANNER.search(_written(last)))) and not own_topic:
+        return opens
+    if last.text.endswith("인") and claim[-1].tense and at == 0 and not any(re.search(r"\d{2}", w.text) for w in gap):
         return True
-    if (
-        clean
-        and all(w.role == "toward" or w.role == "in" or w.role == "at" or w.role == "" for w in gap)
-        and loose
-    ):
-        return gap[-1].role in ("in", "at") or all(_TIMES.search(w.text) for w in gap)
-    return False
+    if _MODIFYING.search(_written(last)) and len(gap) > 1 and any(w.role for w in gap[:-1]) and not own_topic:
+        return loose or _is_predicate(claim[at:])
+    placed = all(w.role in ("toward", "in", "at", "") for w in gap)
+    timed = all(_TIMES.search(w.text) for w in gap)
+    return (placed and last.role in ("in", "at") and (loose or _is_event(claim))) or (timed and _is_event(claim))
+
+
+def _written(word: Word) -> str:
+    """The word with the particle that its ending was taken for."""
+    return word.text + {"topic": "는", "toward": "으로"}.get(word.role, "")
+
+
+def _is_predicate(rest: Sequence[Word]) -> bool:
+    """Whether the rest of the claim is what its subject is: `대한제국의 무관이다`."""
+    plain = all(w.role in ("", "of") and not re.search(r"\d", w.text) for w in rest[:-1])
+    return plain and rest[-1].text.endswith("이") and not _narrow([w for w in rest if w.role != "of"])
 
 
 def _skips_clause(
@@ -339,7 +391,7 @@ def _skips_clause(
         w.role in ("", "of", "topic", "subject") for w in claim[:at]
     )
     rest = source[end:]
-    own = any(w.role in ("topic", "subject") for w in rest)
+    own = any(w.role in ("topic", "subject") and not _MODIFYING.search(_written(w)) for w in rest)
     return shared and not own and start <= 6
 
 
