@@ -17,7 +17,7 @@ _APART = words.word_set(
 _IN_CASES = words.word_set("theory principle case cases circumstances")
 _LIMITING = words.word_set("least most part only some") | _IN_CASES
 _HEDGED_ASIDE = 4
-"""Words and commas from which a unit that begins with a hedge says more than that: `, mostly nitrogen and helium,`."""
+"""Words and commas from which a unit that begins with a hedge says more than it: `, mostly nitrogen and helium,`."""
 _LEFT_OUT = words.word_set("in on at during between")
 """Prepositions of dates that a report of something that happened may lose; "until 2000" is a limit."""
 
@@ -42,8 +42,15 @@ _NAMINGS = [[word] for word in ("called", "known", "named", "nicknamed", "dubbed
 _JOINING = words.word_set("and but yet while whereas because although though")
 _NOMINATIVES = words.word_set("he she they there we this")
 """Words that only a clause begins with behind "and"."""
+<<<<<<< HEAD
 _RANK = lazy_compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)-?\w*est")
 _CLAUSAL = words.COPULAS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that", "has", "have"}
+=======
+_RANK = re.compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)-?\w*est")
+_CLAUSAL = (
+    words.COPULAS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that", "has", "have"}
+)
+>>>>>>> fc0ea0f (Korean: what was planned or reported is not what happened; ranks keep their place; deadlines are limits)
 """Words of a clause, which a noun phrase lacks."""
 _ENDING = words.word_set("until till when where than")
 """Conditions that end the clause they are in, and say nothing of the next."""
@@ -115,12 +122,10 @@ class Gaps:
             return not (words.CONDITIONS | words.NEGATIONS) & set(gap[:-1])
         if gap[0] == ",":
             return self._further(gap[1:], opening)
-        if gap[0] in ("because", "although", "though", "whereas", "while"):
+        if gap[0] in (":", "because", "although", "though", "whereas", "while"):
             return True
         if gap[0] in ("and", "but"):
             return self._joined(gap, start)
-        if gap[0] == ":":
-            return True
         if gap[0] == "to":
             return self._purpose(gap, start)
         if gap[0] == "compared":  # to another figure; compared to another year, a change is none by itself
@@ -308,7 +313,9 @@ class Gaps:
         inner = [t for t in self._without_aside(gap[:-1]) if t not in words.ADVERBS and t not in PUNCTUATION]
         if not inner or any(is_past(t) or t in words.COPULAS for t in before):
             return False
-        blocked = words.CLAUSE_OPENERS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that"}
+        blocked = (
+            words.CLAUSE_OPENERS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that"}
+        )
         infinitive = any(
             a == "to" and b not in words.ARTICLES for a, b in zip(inner, [*inner[1:], ""], strict=True)
         )
@@ -346,7 +353,9 @@ class Gaps:
         if first == second or not 0 < len(members) <= _LONGEST_MEMBER or not self.plain:
             return False
         clause = {*self.tokens[self._clause_start(start) : end]}
-        apart = (words.NEGATIONS | words.CONDITIONS | words.SUPERLATIVES | words.COLLECTIVES | {"or", "than"}) & clause
+        apart = (
+            words.NEGATIONS | words.CONDITIONS | words.SUPERLATIVES | words.COLLECTIVES | {"or", "than"}
+        ) & clause
         other = words.GUARDS | words.RELATIVES | words.PREPOSITIONS | _CLAUSAL | PUNCTUATION | {"to", "of"}
         verbal = any(is_past(t) or t[0].isdigit() for t in members)
         return not apart and not other & {*members} and not verbal
@@ -358,4 +367,6 @@ class Gaps:
             spoken = spoken[1:]
         changed = {"increased", "decreased", "rose", "fell", "grew", "declined", "dropped"} & {*self.claim}
         amount = 0 < len(spoken) <= _LONGEST_AMOUNT and spoken[0][0].isdigit()
-        return bool(changed) and amount and self.tokens[end] in ("to", "from") and not words.GUARDS & {*spoken}
+        return (
+            bool(changed) and amount and self.tokens[end] in ("to", "from") and not words.GUARDS & {*spoken}
+        )

@@ -52,16 +52,18 @@ _CONNECTIVE = re.compile(r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)�
 _NOT_CONNECTIVE = word_set("사고 창고 보고 최고 광고 신고 경고 재고 서고 권고 예고 중고 원고 참고 하나 말고")
 _FINAL = re.compile(r"다$")
 _GUARD = re.compile(
-    r"(?:면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
+    r"(?:면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
     r"|전부|일부|약|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
     r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
 )
 _CONDITION = re.compile(r"면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
 _OPENERS = word_set(
-    "이에 따라 또한 그러나 따라서 한편 애초 당초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그 이에따라"
-    " 구체적으로 구체적으로는 아울러 이와 함께 그런데 이처럼"
+    "이에 따라 또한 그러나 따라서 한편 애초 당초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그"
+    " 이에따라 구체적으로 구체적으로는 아울러 이와 함께 그런데 이처럼"
 )
-_MODIFYING = re.compile(r"(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$")
+_MODIFYING = re.compile(
+    r"(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
+)
 """Endings of the verb of a clause that modifies the noun behind it; some nouns end so, too, and stand alone."""
 _AFTERWARDS = word_set("뒤 후 다음 직후 이래")
 _AT_ONCE = re.compile(r"(?:[가-힣]자|면서|더니)$")
@@ -69,10 +71,13 @@ _MANNER = re.compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으�
 """What ends a phrase of how, with whom or on what occasion something was done."""
 _STATES = re.compile(r"(?:있|없|이|많|적|높|낮|크|작|길|짧)$")
 """Predicates that report no event: where and when such a thing was so is part of what is said."""
-_LINKING = re.compile(r"[가-힣](?:[아어해여려겨져켜])$|떠나$|[가-힣](?:나와|러와|어가|아가)$")
+_ARGUMENTS = word_set("object subject toward in at to with")
+_LINKING = re.compile(r"^해$|[가-힣](?:[아어해여려겨져켜돼])$|떠나$|[가-힣](?:나와|러와|어가|아가)$")
 """Endings of a verb that another one follows."""
-_INTENT = re.compile(r"(?:예정|계획|방침|것|전망|목표)이$|밝히$|말하$|전하$|발표하$|주장하$|설명하$|강조하$|하기로")
-"""Final predicates whose past is not that of the verbs before them: `전환하고 이전할 예정이었다`."""
+_PLANNED = re.compile(r"[려다라자]는$|려던$|려고$|기로$|[할될갈올줄]$")
+"""Verbs behind another in a series that take it into a plan or a report: `도입하여 유도하려는 방침`."""
+_INTENT = re.compile(r"(?:예정|계획|방침|것|전망|목표)이$|[다라려자냐]고$|기로$|도록$|듯$")
+"""Ends of sentences whose past is not that of the verbs before it: `전환하고 이전할 예정이었다`, `하려고 했다`."""
 _REPORTS = re.compile(r"[라다]고$")
 _REASON = re.compile(
     r"(?:때문에|바람에|탓에|덕분에|위해|위하여|인해|인하여|아서|어서|여서|해서|워서|타서|려서|라서|므로|으로써)$"
@@ -149,9 +154,20 @@ def _serial(words: Sequence[Word]) -> Iterator[Word]:
     denied = bool(words) and bool(re.search(r"[않못없]", words[-1].text))
     for i, word in enumerate(words):
         before, behind = words[i - 1] if i else None, words[i + 1] if i + 1 < len(words) else None
-        serial = before is not None and before.role == "object" and word.role == "" and not denied
+        ahead = next((k for k in range(i + 1, len(words)) if words[k].verb), len(words))
+        planned = any(_PLANNED.search(_written(w)) for w in words[i + 1 : ahead])
+        serial = (
+            not planned
+            and before is not None
+            and before.role in _ARGUMENTS
+            and word.role == ""
+            and not denied
+        )
         if serial and _LINKING.search(word.text) and behind is not None and not behind.verb:
-            yield Word(re.sub(r"해$|하여$", "하", re.sub(r"(?<=.)[아어]$", "", word.text)), "connective")
+            yield Word(
+                re.sub(r"돼$", "되", re.sub(r"해$|하여$", "하", re.sub(r"(?<=.)[아어]$", "", word.text))),
+                "connective",
+            )
         else:
             yield word
 
@@ -267,8 +283,7 @@ def _same(claimed: Word, given: Word, main: Word | None, exact: bool) -> bool:
     if claimed.verb != given.verb:
         return False
     if claimed.verb:
-        inherits = main is not None and given.role == "connective" and not _INTENT.search(main.text)
-        given_tense = given.tense or (main.tense if main and inherits else "")
+        given_tense = given.tense or (main.tense if main and given.role == "connective" else "")
         same_tense = claimed.tense == given.tense or (
             given.role == "connective" and claimed.tense == given_tense
         )
@@ -293,7 +308,7 @@ def _timed(claimed: Word, given: Word) -> bool:
 
 def _in_order(claim: Sequence[Word], source: Sequence[Word], *, exact: bool) -> bool:
     """Whether the claim's words stand in the source in order, and what is left out may be."""
-    main = next((w for w in reversed(source) if w.role == "predicate"), None)
+    main = _final(source)
     spoken = [w for w in claim if w.role != "mark"]
     loose = _is_loose(spoken)
 
@@ -310,6 +325,19 @@ def _in_order(claim: Sequence[Word], source: Sequence[Word], *, exact: bool) -> 
     return fits(0, 0)
 
 
+def _final(source: Sequence[Word]) -> Word | None:
+    """The last predicate, when the verbs before it share its tense: not those of a plan or a report."""
+    at = next((i for i in reversed(range(len(source))) if source[i].role == "predicate"), None)
+    if at is None or any(_INTENT.search(_quoting(w)) for w in source[max(at - 1, 0) : at + 1]):
+        return None
+    return source[at]
+
+
+def _quoting(word: Word) -> str:
+    """A word with the ending that it lost as a connective: `계획이라고`."""
+    return word.text + "고" * (word.role == "connective")
+
+
 def _is_loose(claim: Sequence[Word]) -> bool:
     """Whether the claim reports something that happened, without figures or degrees that depend on where and when."""
     figures = any(re.search(r"\d", w.text) and not _TIMES.search(w.text) for w in claim)
@@ -323,9 +351,10 @@ def _narrow(claim: Sequence[Word]) -> bool:
 
 
 def _is_event(claim: Sequence[Word]) -> bool:
-    """Whether the claim reports something that happened; it may hold figures, and stays true without when and where."""
+    """Whether the claim reports an event, which stays true without when and where also when it holds figures."""
     last = claim[-1]
-    return last.tense == "past" and not _STATES.search(last.text) and not _narrow(claim)
+    ranked = any(re.search(r"\d(?:위|등|번째)", w.text) for w in claim)
+    return last.tense == "past" and not _STATES.search(last.text) and not ranked and not _narrow(claim)
 
 
 def _may_end(source: Sequence[Word], start: int) -> bool:
@@ -342,7 +371,7 @@ def _may_skip(
     gap = [w for w in source[start:end] if w.role not in ("mark", "aside")]
     if gap and start == 0 and (gap[0].text in _OPENERS or gap[0].text == "다만"):
         gap = gap[1:]
-    if not gap or all(w.text in _OPENERS for w in gap):
+    if not gap or all(w.text in _OPENERS and not w.role for w in gap):
         return True
     if gap[-1].role == "connective":
         return _skips_clause(source, start, end, claim, at, gap)
@@ -350,22 +379,29 @@ def _may_skip(
     if inner and _skips_clause(source, start, inner[-1] + 1, claim, at, source[start : inner[-1] + 1]):
         return _may_skip(source, inner[-1] + 1, end, claim, at, loose)
     last = gap[-1]
-    opens = at == 0 or claim[at - 1].role in ("topic", "subject") or bool(_TIMES.search(claim[at - 1].text))
+    opens = at == 0 or claim[at - 1].role not in ("", "of", "with") or bool(_TIMES.search(claim[at - 1].text))
     past = claim[-1].tense == "past"
     own_topic = any(w.role == "topic" and not _MODIFYING.search(f"{w.text}는") for w in gap)
-    if past and opens and (last.text in _AFTERWARDS or _AT_ONCE.search(last.text)):
-        return not own_topic and not any(_CONDITION.search(w.text) for w in gap)
+    then = last.text == "때" and len(gap) > 1 and bool(re.search(r"[았었했됐였]$", gap[-2].text))
+    if past and opens and (then or last.text in _AFTERWARDS or _AT_ONCE.search(last.text)):
+        return not own_topic and not any(_CONDITION.search(w.text) for w in gap[:-1])
     if any(_GUARD.search(w.text + w.role[w.role.find("+") :] * ("+" in w.role)) for w in gap):
         return False
     if (_REASON.search(source[end - 1].text) or (past and _MANNER.search(_written(last)))) and not own_topic:
         return opens
-    if last.text.endswith("인") and claim[-1].tense and at == 0 and not any(re.search(r"\d{2}", w.text) for w in gap):
+    if (
+        last.text.endswith("인")
+        and (loose or (claim[-1].tense and at == 0))
+        and not any(re.search(r"\d{2}", w.text) for w in gap)
+    ):
         return True
     if _MODIFYING.search(_written(last)) and len(gap) > 1 and any(w.role for w in gap[:-1]) and not own_topic:
         return loose or _is_predicate(claim[at:])
     placed = all(w.role in ("toward", "in", "at", "") for w in gap)
     timed = all(_TIMES.search(w.text) for w in gap)
-    return (placed and last.role in ("in", "at") and (loose or _is_event(claim))) or (timed and _is_event(claim))
+    return (placed and last.role in ("in", "at") and (loose or _is_event(claim))) or (
+        timed and _is_event(claim)
+    )
 
 
 def _written(word: Word) -> str:
@@ -390,7 +426,7 @@ def _skips_clause(
     shared = claim[at - 1].role in ("topic", "subject") and all(
         w.role in ("", "of", "topic", "subject") for w in claim[:at]
     )
-    rest = source[end:]
+    rest = source[end : next((i + 1 for i in range(end, len(source)) if source[i].verb), len(source))]
     own = any(w.role in ("topic", "subject") and not _MODIFYING.search(_written(w)) for w in rest)
     return shared and not own and start <= 6
 
@@ -417,7 +453,7 @@ def _dispensable(left: Sequence[Word]) -> bool:
 
 
 def _clauses(source: Sequence[Word]) -> list[tuple[list[Word], Word | None]]:
-    main = next((w for w in reversed(source) if w.role == "predicate"), None)
+    main = _final(source)
     found: list[tuple[list[Word], Word | None]] = []
     clause: list[Word] = []
     for word in source:

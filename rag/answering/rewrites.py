@@ -53,7 +53,9 @@ ADVERBS = word_set(
     " successfully"
 )
 """Adverbs that a sentence may lose without becoming false."""
-MANNER = word_set("promptly quickly officially formally publicly personally gradually simultaneously successfully")
+MANNER = word_set(
+    "promptly quickly officially formally publicly personally gradually simultaneously successfully"
+)
 """Those of them that tell how something is done: a rule may depend on it, a report of what was done does not."""
 PREPOSITIONS = word_set(
     "in on at by with for from to during near into onto within across through along alongside around beside against"
@@ -78,14 +80,14 @@ TAKING_TO = word_set(
 )
 """Words that say little without the infinitive behind them."""
 LABELS = word_set(
-    "route interstate highway section article chapter part figure table page line level phase act channel volume item"
-    " note no number version model type class flight room form"
+    "route interstate highway section article chapter part figure table page line phase act channel volume item note"
+    " version model type class flight room form"
 )
 """Nouns whose number is a name and measures nothing."""
 COLLECTIVES = word_set(
     "both between together respectively combined jointly consist consists consisted comprise comprises comprised"
-    " composed total totalling sum mixture combination combine combines merger merged join joins joined mix mixes each"
-    " other separate separates differ differs equal equals same compare compared comparison"
+    " composed total totalling sum mixture combination combine combines merger merged join joins joined mix mixes"
+    " each other separate separates differ differs equal equals same compare compared comparison"
 )
 """Words by which members of a list are taken together, so that one of them does not do for all."""
 ERGATIVES = word_set("opened closed started ended moved merged")
