@@ -17,6 +17,7 @@ from functools import cache
 from typing import Literal
 
 from rag.answering.rewrites import word_set
+from rag.text.patterns import lazy_compile
 
 Basis = Literal["quoted", "entailed"]
 
@@ -33,8 +34,8 @@ _COUNTERS = (
     "|장"
 )
 _SCALES = {"천": 10**3, "만": 10**4, "백만": 10**6, "천만": 10**7, "억": 10**8, "십억": 10**9, "조": 10**12}
-_FIGURE = re.compile(r"(?:\d+(?:,\d{3})*(?:\.\d+)?\s?(?:천만|백만|십억|조|억|만|천)?(?:여)?\s?)+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s?(천만|백만|십억|조|억|만|천)?")
+_FIGURE = lazy_compile(r"(?:\d+(?:,\d{3})*(?:\.\d+)?\s?(?:천만|백만|십억|조|억|만|천)?(?:여)?\s?)+")
+_PART = lazy_compile(r"(\d+(?:\.\d+)?)\s?(천만|백만|십억|조|억|만|천)?")
 _PARTICLES: tuple[tuple[str, str], ...] = (
     ("에게서", "from"), ("한테서", "from"), ("으로부터", "from"), ("로부터", "from"), ("에서부터", "from"),
     ("까지", "until"), ("부터", "since"), ("에서", "at"), ("에게", "to"), ("한테", "to"), ("께서", "subject"),
@@ -45,41 +46,41 @@ _PARTICLES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _TOPICS = ("은", "는")
 _LIMITS = (("만", "+only"), ("도", "+also"), ("조차", "+even"), ("마저", "+even"), ("밖에", "+only"))
-_TIMES = re.compile(
+_TIMES = lazy_compile(
     r"[\d#.]+(?:년|월|일|시|분|세기|년대|개월)|오전|오후|당시|올해|지난해|작년|전년|이듬해|주말|평일"
 )
-_CONNECTIVE = re.compile(r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)되|는데|은데|(?<=[았었했됐])다가)$")
+_CONNECTIVE = lazy_compile(r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)되|는데|은데|(?<=[았었했됐])다가)$")
 _NOT_CONNECTIVE = word_set("사고 창고 보고 최고 광고 신고 경고 재고 서고 권고 예고 중고 원고 참고 하나 말고")
-_FINAL = re.compile(r"다$")
-_GUARD = re.compile(
+_FINAL = lazy_compile(r"다$")
+_GUARD = lazy_compile(
     r"(?:면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
     r"|전부|일부|약|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
     r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
 )
-_CONDITION = re.compile(r"면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
+_CONDITION = lazy_compile(r"면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
 _OPENERS = word_set(
     "이에 따라 또한 그러나 따라서 한편 애초 당초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그"
     " 이에따라 구체적으로 구체적으로는 아울러 이와 함께 그런데 이처럼"
 )
-_MODIFYING = re.compile(
+_MODIFYING = lazy_compile(
     r"(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
 )
 """Endings of the verb of a clause that modifies the noun behind it; some nouns end so, too, and stand alone."""
 _AFTERWARDS = word_set("뒤 후 다음 직후 이래")
-_AT_ONCE = re.compile(r"(?:[가-힣]자|면서|더니)$")
-_MANNER = re.compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으로$|(?:통해|통하여|따라|맞아|걸쳐|함께)$")
+_AT_ONCE = lazy_compile(r"(?:[가-힣]자|면서|더니)$")
+_MANNER = lazy_compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으로$|(?:통해|통하여|따라|맞아|걸쳐|함께)$")
 """What ends a phrase of how, with whom or on what occasion something was done."""
-_STATES = re.compile(r"(?:있|없|이|많|적|높|낮|크|작|길|짧)$")
+_STATES = lazy_compile(r"(?:있|없|이|많|적|높|낮|크|작|길|짧)$")
 """Predicates that report no event: where and when such a thing was so is part of what is said."""
 _ARGUMENTS = word_set("object subject toward in at to with")
-_LINKING = re.compile(r"^해$|[가-힣](?:[아어해여려겨져켜돼])$|떠나$|[가-힣](?:나와|러와|어가|아가)$")
+_LINKING = lazy_compile(r"^해$|[가-힣](?:[아어해여려겨져켜돼])$|떠나$|[가-힣](?:나와|러와|어가|아가)$")
 """Endings of a verb that another one follows."""
-_PLANNED = re.compile(r"[려다라자]는$|려던$|려고$|기로$|[할될갈올줄]$")
+_PLANNED = lazy_compile(r"[려다라자]는$|려던$|려고$|기로$|[할될갈올줄]$")
 """Verbs behind another in a series that take it into a plan or a report: `도입하여 유도하려는 방침`."""
-_INTENT = re.compile(r"(?:예정|계획|방침|것|전망|목표)이$|[다라려자냐]고$|기로$|도록$|듯$")
+_INTENT = lazy_compile(r"(?:예정|계획|방침|것|전망|목표)이$|[다라려자냐]고$|기로$|도록$|듯$")
 """Ends of sentences whose past is not that of the verbs before it: `전환하고 이전할 예정이었다`, `하려고 했다`."""
-_REPORTS = re.compile(r"[라다]고$")
-_REASON = re.compile(
+_REPORTS = lazy_compile(r"[라다]고$")
+_REASON = lazy_compile(
     r"(?:때문에|바람에|탓에|덕분에|위해|위하여|인해|인하여|아서|어서|여서|해서|워서|타서|려서|라서|므로|으로써)$"
 )
 _SYNONYMS = [
@@ -92,9 +93,9 @@ _SYNONYMS = [
     )
 ]  # fmt: skip
 _POLITE = (
-    (re.compile(r"(?:이)?십시오$|(?:으)?세요$|(?:으)?십시오$"), "라"),
-    (re.compile(r"입니다$|이에요$|예요$|이어요$"), "이다"),
-    (re.compile(r"습니다$|는다$|아요$|어요$"), "다"),
+    (lazy_compile(r"(?:이)?십시오$|(?:으)?세요$|(?:으)?십시오$"), "라"),
+    (lazy_compile(r"입니다$|이에요$|예요$|이어요$"), "이다"),
+    (lazy_compile(r"습니다$|는다$|아요$|어요$"), "다"),
 )
 _CONTRACTED = (
     ("하였", "했"), ("되었", "됐"), ("하여야", "해야"), ("하여", "해"), ("아니하", "않"), ("아니한", "않는"),
