@@ -42,15 +42,10 @@ _NAMINGS = [[word] for word in ("called", "known", "named", "nicknamed", "dubbed
 _JOINING = words.word_set("and but yet while whereas because although though")
 _NOMINATIVES = words.word_set("he she they there we this")
 """Words that only a clause begins with behind "and"."""
-<<<<<<< HEAD
 _RANK = lazy_compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)-?\w*est")
-_CLAUSAL = words.COPULAS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that", "has", "have"}
-=======
-_RANK = re.compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)-?\w*est")
 _CLAUSAL = (
     words.COPULAS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that", "has", "have"}
 )
->>>>>>> fc0ea0f (Korean: what was planned or reported is not what happened; ranks keep their place; deadlines are limits)
 """Words of a clause, which a noun phrase lacks."""
 _ENDING = words.word_set("until till when where than")
 """Conditions that end the clause they are in, and say nothing of the next."""
