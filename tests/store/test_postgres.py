@@ -4,9 +4,7 @@ must agree with those of a folder."""
 from __future__ import annotations
 
 import itertools
-import re
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,25 +13,17 @@ import numpy as np
 import pytest
 
 from rag.errors import (
-    IndexError_,
     IndexMismatch,
-    IndexMissing,
-    IndexReadOnly,
-    NetworkRefused,
-    RagError,
     UsageError,
 )
-from rag.providers.offline import disable_offline, enable_offline
 from rag.store import Filter, open_index
-from rag.store.postgres.database import ReadingDatabase, WritingDatabase
+from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import parse
-from rag.store.postgres.schema import TABLES
 from rag.text.keywords import query_terms
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
-from tests.store.postgres_support import put, schema_of
-from tests.store.processes import start
+from tests.store.postgres_support import put
 
 pytestmark = pytest.mark.slow
 NUMBERS = itertools.count()
@@ -181,130 +171,21 @@ def test_a_reader_keeps_its_rows_and_a_writer_deletes_the_rest(location: str) ->
         assert index.verify() == []
 
 
-# -- a server that goes away --------------------------------------------------------------------------------
-
-
-def test_reading_goes_on_after_a_restart(server: PostgresServer, location: str) -> None:
-    with open_index(location, create=corpus.spec()) as index:
-        put(index, *corpus.generated(3))
-        before = index.search_keywords(["harbour", "한강"], 5)
-        server.restart()
-        assert index.search_keywords(["harbour", "한강"], 5) == before
-        threads = [threading.Thread(target=index.documents) for _ in range(4)]
+def test_many_threads_share_a_handful_of_connections(
+    server: PostgresServer, location: str, fill: Callable
+) -> None:
+    fill(corpus.generated(4))
+    with open_index(location) as index:
+        threads = [threading.Thread(target=index.search_keywords, args=(["entry"], 3)) for _ in range(40)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        held = server.admin("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pagequote%'")
+        assert held[0][0] <= 8
 
 
-def test_writing_goes_on_after_a_restart(server: PostgresServer, location: str) -> None:
-    documents = corpus.generated(6)
-    with open_index(location, create=corpus.spec()) as index, index.writer() as writer:
-        for number, item in enumerate(documents):
-            if number in (2, 4):
-                server.restart()
-            writer.put(item, vectors_of(item))
-    with open_index(location) as index:
-        assert index.counts().chunks == 24
-        assert index.verify() == []
-
-
-def test_a_restart_in_the_middle_of_a_run_loses_nothing_and_pays_nothing_twice(
-    server: PostgresServer, location: str, tmp_path: Path
-) -> None:
-    paid = tmp_path / "paid.jsonl"
-    worker = start("ingest", location, 60, paid)
-    assert worker.stdout is not None
-    worker.stdout.readline()
-    server.restart()
-    out, err = worker.communicate(timeout=120)
-    assert worker.returncode == 0, err
-    assert "done" in out
-    lines = paid.read_text(encoding="utf-8").splitlines()
-    assert len(lines) == len(set(lines)) == 240
-    with open_index(location) as index:
-        assert index.counts().chunks == 240
-        assert index.verify() == []
-
-
-def test_a_server_that_stays_away_is_one_sentence(server: PostgresServer, location: str, monkeypatch) -> None:
-    monkeypatch.setattr("rag.store.postgres.database.RESTART_SECONDS", 0.5)
-    with open_index(location, create=corpus.spec()) as index:
-        put(index, *corpus.generated(1))
-        server.stop()
-        try:
-            with pytest.raises(IndexError_, match=r"cannot be reached .*check that the server runs"):
-                index.documents()
-        finally:
-            server.start()
-        assert len(index.documents()) == 1
-
-
-# -- users --------------------------------------------------------------------------------------------------
-
-
-def grant(server: PostgresServer, location: str, user: str) -> None:
-    schema = f'"{schema_of(location)}"'
-    server.admin(
-        f"GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {user}",
-        database="index",
-    )
-
-
-def test_a_reader_reads_and_cannot_write(server: PostgresServer, location: str, reader: str) -> None:
-    with open_index(location, create=corpus.spec()) as index:
-        put(index, *corpus.generated(2))
-    grant(server, location, reader)
-    url = server.url(schema_of(location), user=reader, password=PASSWORD)
-    with open_index(url) as index:
-        assert len(index.search_dense(question("harbour"), 5)) == 5
-        assert len(index.search_keywords(["entry"], 9)) == 8
-        assert index.verify() == []
-        with pytest.raises(IndexReadOnly, match="by this user"), index.writer():
-            pass
-        assert PASSWORD not in index.location
-    with pytest.raises(IndexReadOnly, match="cannot be made by this user"):
-        open_index(server.url("other", user=reader, password=PASSWORD), create=corpus.spec())
-
-
-def failures(server: PostgresServer) -> dict[str, tuple[str, type[RagError], str]]:
-    url = server.url("x", user="reader", password=PASSWORD)
-    return {
-        "password": (server.url("x", user="reader", password=PASSWORD + "!"), IndexError_, "PGPASSWORD"),
-        "user": (server.url("x", user="nobody", password=PASSWORD), IndexError_, "user"),
-        "database": (server.url("x", database="nowhere", user="postgres"), IndexMissing, "createdb"),
-        "port": (url.replace(str(server.port), "1"), IndexError_, "check that the server runs"),
-        "host": (url.replace("127.0.0.1", "nowhere.invalid"), IndexError_, "check that the server runs"),
-        "option": (f"{url}&colour=red", IndexError_, "cannot be read"),
-        "schema": (url.replace("=x", "=pg_x"), UsageError, "schema"),
-        "nothing": (url, IndexMissing, "rag ingest FOLDER"),
-    }
-
-
-@pytest.mark.parametrize(
-    "what", ["password", "user", "database", "port", "host", "option", "schema", "nothing"]
-)
-def test_what_is_wrong_is_named_and_the_password_never(
-    server: PostgresServer, reader: str, what: str
-) -> None:
-    url, kind, words = failures(server)[what]
-    with pytest.raises(kind, match=words) as caught:
-        open_index(url)
-    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
-    for secret in ("w0rd", "ss/w", "ss%2Fw"):
-        assert secret not in shown
-
-
-def test_a_database_without_pgvector_says_who_must_do_what(server: PostgresServer, reader: str) -> None:
-    server.admin("CREATE DATABASE bare")
-    server.admin("GRANT CREATE ON DATABASE bare TO reader")
-    try:
-        with pytest.raises(IndexError_, match="CREATE EXTENSION vector"):
-            open_index(server.url("x", user=reader, password=PASSWORD, database="bare"), create=corpus.spec())
-        # An administrator gets it made.
-        open_index(server.url("x", database="bare"), create=corpus.spec()).close()
-    finally:
-        server.admin("DROP DATABASE bare WITH (FORCE)")
+# -- what an index is made with ------------------------------------------------------------------------------
 
 
 def test_embeddings_that_no_vector_can_hold(location: str) -> None:
@@ -335,128 +216,3 @@ def test_an_index_that_cannot_be_read_is_kept_aside_and_its_embeddings_saved(loc
         assert writer.documents() == []
         assert len(writer.cached_vectors([chunk.indexed_text for chunk in item.chunks])) == 4
     assert "_damaged" in said[0]
-
-
-# -- offline ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def offline() -> Iterator[None]:
-    enable_offline()
-    yield
-    disable_offline()
-
-
-def test_offline_reaches_this_machine_only(location: str, offline: None, monkeypatch) -> None:
-    open_index(location, create=corpus.spec()).close()
-    for url in (
-        "postgresql://db.example.com/x",
-        "postgresql:///x?host=192.0.2.1",
-        "postgresql://127.0.0.1,db.example.com/x",
-        "postgresql:///x?service=far",
-    ):
-        with pytest.raises(NetworkRefused, match="--offline"):
-            open_index(url)
-    monkeypatch.setenv("PGHOST", "db.example.com")
-    with pytest.raises(NetworkRefused, match=r"db\.example\.com"):
-        open_index("postgresql:///x")
-    monkeypatch.setenv("PGHOST", "/nowhere")
-    with pytest.raises(IndexError_, match="cannot be reached"):
-        open_index("postgresql:///x")
-
-
-def test_many_threads_share_a_handful_of_connections(
-    server: PostgresServer, location: str, fill: Callable
-) -> None:
-    fill(corpus.generated(4))
-    with open_index(location) as index:
-        threads = [threading.Thread(target=index.search_keywords, args=(["entry"], 3)) for _ in range(40)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        held = server.admin("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pagequote%'")
-        assert held[0][0] <= 8
-
-
-# -- the guide's own statements -----------------------------------------------------------------------------
-
-GUIDE = Path(__file__).parents[2] / "docs" / "postgres.md"
-
-
-def statements(role: str) -> str:
-    """The SQL of the guide that makes a role."""
-    blocks = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    (block,) = (block for block in blocks if f"CREATE ROLE {role} " in block)
-    return block
-
-
-@pytest.fixture
-def roles(server: PostgresServer, location: str) -> Iterator[Callable[[str], str]]:
-    """Runs the guide's statements for this index; gives the address for the role."""
-    made: list[str] = []
-
-    def make(role: str) -> str:
-        schema = schema_of(location)
-        sql = statements(role).replace("pagequote", schema).replace("'choose one'", f"'{PASSWORD}'")
-        server.admin(sql, database="index")
-        made.append(role)
-        return server.url(schema, user=role, password=PASSWORD)
-
-    yield make
-    for role in made:
-        server.admin(f"DROP OWNED BY {role}", database="index")
-        server.admin(f"DROP ROLE {role}")
-
-
-def test_the_reader_of_the_guide_asks_and_cannot_write(location: str, roles: Callable[[str], str]) -> None:
-    with open_index(location, create=corpus.spec()) as index:
-        put(index, *corpus.generated(3))
-        before = index.search_dense(question("harbour"), 5), index.search_keywords(["entry"], 9)
-    with open_index(roles("asker")) as index:
-        assert (index.search_dense(question("harbour"), 5), index.search_keywords(["entry"], 9)) == before
-        assert index.verify() == []
-        with pytest.raises(IndexReadOnly), index.writer():
-            pass
-
-
-def test_a_reader_of_one_folder_gets_nothing_of_another(location: str, roles: Callable[[str], str]) -> None:
-    mine = document("handbook/mine.pdf", ["the anchor is heavy", "the rope is long"], author="Kim")
-    theirs = document("secret/theirs.pdf", ["the anchor is stolen zanzibar", "the quay burned"], author="Lee")
-    with open_index(location, create=corpus.spec()) as index:
-        put(index, theirs, mine)
-        hidden = [hit.chunk_id for hit in index.search_keywords(["zanzibar", "burned"], 9)]
-        with index.writer() as writer:
-            writer.cache_vectors(["only in the cache"], corpus.embed(["only in the cache"]))
-    url = roles("handbook_reader")
-    with open_index(url) as index:
-        found = index.passages(
-            [hit.chunk_id for hit in index.search_dense(question("anchor stolen quay"), 99)]
-        )
-        assert {passage.file for passage in found} == {"handbook/mine.pdf"}
-        assert len(found) == 2
-        words = ["anchor", "stolen", "zanzibar", "quay", "the"]
-        assert {p.file for p in index.passages([h.chunk_id for h in index.search_keywords(words, 99)])} == {
-            "handbook/mine.pdf"
-        }
-        for head in (False, True):
-            assert {hit.file for hit in index.search_pages(words, 99, head=head)} == {"handbook/mine.pdf"}
-        assert index.search_keywords(["zanzibar"], 9) == []
-        assert index.search_dense(question("quay"), 9, Filter.parse(["author=Lee"])) == []
-        assert [source.file for source in index.documents()] == ["handbook/mine.pdf"]
-        assert (index.counts().pages, index.counts().chunks) == (2, 2)
-        assert index.page("secret/theirs.pdf", 1) is None
-        assert index.pages("secret/theirs.pdf") == index.chunks_of_page("secret/theirs.pdf", 1) == []
-        assert index.passages(hidden) == index.neighbours(hidden[0]) == []
-        assert index.locate(hidden) == index.chunks_of_pages([("secret/theirs.pdf", 1)]) == {}
-        assert list(index.characters()) == ["handbook/mine.pdf"]
-        with pytest.raises(LookupError):
-            index.vectors(hidden)
-    # Nor by asking the tables themselves.
-    readable = ReadingDatabase(parse(url))
-    for table in set(TABLES) - {"keyword_terms"}:
-        assert "secret" not in str(readable.rows(f"SELECT t.* FROM {table} t"))
-    assert readable.rows("SELECT count(*) FROM embeddings") == [(2,)]
-    with pytest.raises(IndexReadOnly):
-        readable.rows("SELECT term FROM keyword_terms")
-    readable.close()

@@ -6,6 +6,8 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from time import sleep
 
 import psycopg
@@ -14,12 +16,14 @@ import pytest
 from rag.errors import IndexDamaged, IndexError_, IndexLocked
 from rag.store import open_index
 from rag.store.postgres import failures
-from rag.store.postgres.connection import GenerationGone, PostgresWriterLock, connect
+from rag.store.postgres.connection import GenerationGone, connect, take_writer_lock
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, vectors_of
+from tests.store.postgres_support import put
+from tests.store.processes import start
 
 pytestmark = pytest.mark.slow
 NUMBERS = itertools.count()
@@ -36,6 +40,62 @@ def location(server: PostgresServer) -> str:
 
 
 # -- restarts -----------------------------------------------------------------------------------------------
+
+
+def test_reading_goes_on_after_a_restart(server: PostgresServer, location: str) -> None:
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, *corpus.generated(3))
+        before = index.search_keywords(["harbour", "한강"], 5)
+        server.restart()
+        assert index.search_keywords(["harbour", "한강"], 5) == before
+        threads = [threading.Thread(target=index.documents) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def test_writing_goes_on_after_a_restart(server: PostgresServer, location: str) -> None:
+    documents = corpus.generated(6)
+    with open_index(location, create=corpus.spec()) as index, index.writer() as writer:
+        for number, item in enumerate(documents):
+            if number in (2, 4):
+                server.restart()
+            writer.put(item, vectors_of(item))
+    with open_index(location) as index:
+        assert index.counts().chunks == 24
+        assert index.verify() == []
+
+
+def test_a_restart_in_the_middle_of_a_run_loses_nothing_and_pays_nothing_twice(
+    server: PostgresServer, location: str, tmp_path: Path
+) -> None:
+    paid = tmp_path / "paid.jsonl"
+    worker = start("ingest", location, 60, paid)
+    assert worker.stdout is not None
+    worker.stdout.readline()
+    server.restart()
+    out, err = worker.communicate(timeout=120)
+    assert worker.returncode == 0, err
+    assert "done" in out
+    lines = paid.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(set(lines)) == 240
+    with open_index(location) as index:
+        assert index.counts().chunks == 240
+        assert index.verify() == []
+
+
+def test_a_server_that_stays_away_is_one_sentence(server: PostgresServer, location: str, monkeypatch) -> None:
+    monkeypatch.setattr("rag.store.postgres.database.RESTART_SECONDS", 0.5)
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, *corpus.generated(1))
+        server.stop()
+        try:
+            with pytest.raises(IndexError_, match=r"cannot be reached .*check that the server runs"):
+                index.documents()
+        finally:
+            server.start()
+        assert len(index.documents()) == 1
 
 
 def test_a_writer_outlives_a_restart_between_any_two_statements(
@@ -66,7 +126,7 @@ def test_a_statement_of_its_own_is_done_once_whatever_the_restart_cuts_off(
     server: PostgresServer, location: str
 ) -> None:
     open_index(location, create=corpus.spec()).close()
-    database = WritingDatabase(parse(location), PostgresWriterLock(parse(location)).acquire)
+    database = WritingDatabase(parse(location), partial(take_writer_lock, location=parse(location)))
     before = database.rows("SELECT published, working FROM state")[0]
     server.restart()
     database.execute("UPDATE state SET published = working, working = working + 1")
@@ -79,7 +139,7 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again(
     server: PostgresServer, location: str, monkeypatch
 ) -> None:
     open_index(location, create=corpus.spec()).close()
-    database = WritingDatabase(parse(location), PostgresWriterLock(parse(location)).acquire)
+    database = WritingDatabase(parse(location), partial(take_writer_lock, location=parse(location)))
     (_, working) = database.rows("SELECT published, working FROM state")[0]
     transaction = WritingDatabase._transaction
     lost: list[object] = []
@@ -100,7 +160,7 @@ def test_a_commit_whose_answer_was_lost_is_not_done_again(
 def test_another_writer_in_between_is_noticed_by_a_read(server: PostgresServer, location: str) -> None:
     item = document("a.pdf", ["anchor"])
     with open_index(location, create=corpus.spec()) as index:
-        database = WritingDatabase(parse(location), PostgresWriterLock(parse(location)).acquire)
+        database = WritingDatabase(parse(location), partial(take_writer_lock, location=parse(location)))
         server.restart()
         with index.writer() as writer:
             writer.put(item, vectors_of(item))

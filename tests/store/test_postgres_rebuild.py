@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from rag.errors import IndexError_, IndexReadOnly, UsageError
 from rag.store import open_index
-from rag.store.postgres.connection import PostgresWriterLock
+from rag.store.postgres.connection import take_writer_lock
 from rag.store.postgres.database import WritingDatabase
 from rag.store.postgres.location import parse
 from tests.servers.postgres import PASSWORD, PostgresServer
@@ -171,7 +172,7 @@ def test_two_that_rebuild_at_once_quarantine_once(location: str, ask: Query) -> 
             failed.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(2)]
-    holder = WritingDatabase(parse(location), PostgresWriterLock(parse(location)).acquire)
+    holder = WritingDatabase(parse(location), partial(take_writer_lock, location=parse(location)))
     try:
         for thread in threads:
             thread.start()

@@ -6,6 +6,7 @@ import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from psycopg import errors
@@ -16,9 +17,9 @@ from rag.store.keywords import KeywordField, tokeniser_id
 from rag.store.postgres import creation, search
 from rag.store.postgres.connection import (
     GenerationGone,
-    PostgresWriterLock,
     oldest_read,
     require_pgvector,
+    take_writer_lock,
 )
 from rag.store.postgres.creation import require_name
 from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, WritingDatabase
@@ -89,14 +90,13 @@ class PostgresBackend:
         self, *, wait: bool | float, on_wait: Notify | None
     ) -> Iterator[tuple[WritingDatabase, PostgresPublisher]]:
         """The database and what publishes it, under the lock of the one writer."""
-        if not may_write(self._database):
+        if self._database.rows("SELECT has_table_privilege('state', 'UPDATE')") != [(True,)]:
             raise IndexReadOnly(
                 f"the index {self.location} may be read but not written by this user: choose another place with "
                 "--index, or use a user that may write it."
             )
-        database = WritingDatabase(
-            self._where, PostgresWriterLock(self._where, wait=wait, on_wait=on_wait).acquire
-        )
+        lock = partial(take_writer_lock, location=self._where, wait=wait, on_wait=on_wait)
+        database = WritingDatabase(self._where, lock)
         try:
             creation.renew(database)
             yield database, PostgresPublisher(database, read_state(database).spec.dimension, self.notify)
@@ -118,10 +118,8 @@ class PostgresReader:
 
     def __init__(self, location: Location, state: IndexState) -> None:
         self.state = state
-        self.database = ReadingDatabase(location)
-        self._indexed = False
+        self.database = ReadingDatabase(location, state.published)
         weakref.finalize(self, self.database.close)
-        self.database.repin(state.published)
         self._indexed = search.has_index(self.database)
 
     def prepare(self) -> bool:
@@ -154,11 +152,6 @@ class PostgresReader:
 
     def close(self) -> None:
         self.database.close()
-
-
-def may_write(database: PostgresDatabase) -> bool:
-    """Whether this user was granted writing."""
-    return bool(database.rows("SELECT has_table_privilege('state', 'UPDATE')")[0][0])
 
 
 # -- checking -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from pgvector.psycopg import register_vector
@@ -190,107 +190,66 @@ def _key(location: Location) -> int:
     return int.from_bytes(hashlib.sha256(location.schema.encode()).digest()[:4], "big") >> 1
 
 
-class PostgresWriterLock:
-    """The lock of the one writer, held by its connection."""
+def take_writer_lock(
+    connection: Connection,
+    location: Location,
+    *,
+    wait: bool | float = True,
+    on_wait: Callable[[str], None] | None = None,
+) -> None:
+    """Make this connection that of the one writer; `wait` is True (for ever), False (not at all) or seconds.
 
-    def __init__(
-        self, location: Location, *, wait: bool | float = True, on_wait: Callable[[str], None] | None = None
-    ) -> None:
-        self._location = location
-        self._wait = wait
-        self._on_wait = on_wait
-
-    def acquire(self, connection: Connection) -> None:
-        """Take the lock for this connection; `wait` is True (for ever), False (not at all) or seconds.
-
-        Raises IndexLocked, IndexReadOnly.
-        """
-        with failures.readable_errors(self._location):
-            self._require_primary(connection)
-            if self._taken(connection):
-                return
-            if self._wait is not False:
-                self._poll(connection)
-                return
-        raise self._locked(connection)
-
-    def _poll(self, connection: Connection) -> None:
-        if self._on_wait is not None:
-            self._on_wait(
-                f"Waiting for {self._holder(connection)}, which is writing the index {self._location.shown}."
+    Raises IndexLocked, IndexReadOnly.
+    """
+    until = monotonic() + wait
+    with failures.readable_errors(location):
+        if _one(connection, "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"):
+            raise IndexReadOnly(
+                f"the index {location.shown} may be read but not written (a standby, or a read-only session): "
+                "use the primary server."
             )
-        until = None if self._wait is True else monotonic() + self._wait
-        while not self._taken(connection):
-            if until is not None and monotonic() > until:
-                raise self._locked(connection)
+        told = False
+        while not _one(connection, "SELECT pg_try_advisory_lock(%s)", _key(location)):
+            if wait is False or (wait is not True and monotonic() > until):
+                raise IndexLocked(
+                    f"the index {location.shown} is being written by {_holder(connection, location)}: try again when "
+                    "it has finished."
+                )
+            if on_wait is not None and not told:
+                on_wait(
+                    f"Waiting for {_holder(connection, location)}, which is writing the index {location.shown}."
+                )
+                told = True
             sleep(POLL_SECONDS)
 
-    def _locked(self, connection: Connection) -> IndexLocked:
-        return IndexLocked(
-            f"the index {self._location.shown} is being written by {self._holder(connection)}: "
-            "try again when it has finished."
-        )
 
-    def _taken(self, connection: Connection) -> bool:
-        found = connection.execute("SELECT pg_try_advisory_lock(%s)", (_key(self._location),)).fetchone()
-        return bool(found and found[0])
-
-    def _holder(self, connection: Connection) -> str:
-        found = connection.execute(
-            "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
-            "WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid = 0 AND l.objid = %s AND l.granted "
-            "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            (_key(self._location),),
-        ).fetchone()
-        match = _HOLDER.match(found[0] or "") if found else None
-        return f"process {match[1]} on {match[2]} since {match[3]}" if match else "another process"
-
-    def _require_primary(self, connection: Connection) -> None:
-        found = connection.execute(
-            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
-        ).fetchone()
-        if found and found[0]:
-            raise IndexReadOnly(
-                f"the index {self._location.shown} may be read but not written (a standby, or a read-only "
-                "session): use the primary server."
-            )
+def _holder(connection: Connection, location: Location) -> str:
+    name = _one(
+        connection,
+        "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+        "WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid = 0 AND l.objid = %s AND l.granted "
+        "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        _key(location),
+    )
+    match = _HOLDER.match(name or "")
+    return f"process {match[1]} on {match[2]} since {match[3]}" if match else "another process"
 
 
-class PinnedConnection:
-    """A reader's connection with a shared lock on the generation that it reads."""
+def _one(connection: Connection, statement: LiteralString, *values: object) -> Any:
+    """The first value of the first row, or None."""
+    found = connection.execute(statement, values).fetchone()
+    return found[0] if found else None
 
-    def __init__(self, connection: Connection, location: Location) -> None:
-        self.connection = connection
-        self._location = location
-        self._pinned: int | None = None
 
-    def pin(self, generation: int | None) -> None:
-        """Hold `generation` in place of the one held before.
-
-        Raises IndexError_ when its rows may be gone, after the server was away.
-        """
-        if generation == self._pinned:
-            return
-        try:
-            with failures.readable_errors(self._location):
-                self._move(generation)
-        except BaseException:
-            self.connection.close()  # so that nothing is read through it with a lock that came too late, or none
-            raise
-
-    def _move(self, generation: int | None) -> None:
-        key, old, self._pinned = _key(self._location), self._pinned, None
-        if generation is not None:
-            self.connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (key, generation))
-        if old is not None:
-            self.connection.execute("SELECT pg_advisory_unlock_shared(%s, %s)", (key, old))
+def hold_generation(connection: Connection, location: Location, generation: int) -> None:
+    """Keep the rows of a generation for as long as this connection lives. Raises GenerationGone."""
+    with failures.readable_errors(location):
+        connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_key(location), generation))
         # A writer says what it will delete before it looks at these locks: one of the two sees the other.
-        found = self.connection.execute("SELECT purged FROM state").fetchone()
-        if generation is not None and found and found[0] > generation:
+        if (_one(connection, "SELECT purged FROM state") or 0) > generation:
             raise GenerationGone(
-                f"the index {self._location.shown} moved on while it could not be reached: ask again."
+                f"the index {location.shown} moved on while it could not be reached: ask again."
             )
-        self._pinned = generation
 
 
 class GenerationGone(IndexError_):

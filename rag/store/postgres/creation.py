@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -20,10 +21,10 @@ from rag.errors import IndexDamaged, IndexError_, IndexMismatch, IndexReadOnly, 
 from rag.store.keywords import tokeniser_id
 from rag.store.postgres import failures, schema, search
 from rag.store.postgres.connection import (
-    PostgresWriterLock,
     connect,
     pgvector_version,
     require_pgvector,
+    take_writer_lock,
     use_schema,
 )
 from rag.store.postgres.database import WritingDatabase
@@ -323,7 +324,7 @@ def _make(
 
     if not wanted():
         return False
-    PostgresWriterLock(location).acquire(connection)
+    take_writer_lock(connection, location)
     if not wanted():
         return False  # another process made it while this one waited
     if _is_index(connection, location):
@@ -344,7 +345,7 @@ def _make(
 
 
 def _empty(location: Location, spec: IndexSpec) -> None:
-    database = WritingDatabase(location, PostgresWriterLock(location).acquire)
+    database = WritingDatabase(location, partial(take_writer_lock, location=location))
     try:
         _end_rows(database, spec)
     finally:

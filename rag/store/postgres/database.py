@@ -6,7 +6,7 @@ import re
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic, sleep
@@ -16,7 +16,7 @@ import psycopg
 
 from rag.errors import IndexError_, IndexLocked
 from rag.store.postgres import failures
-from rag.store.postgres.connection import PinnedConnection, connect
+from rag.store.postgres.connection import connect, hold_generation
 from rag.store.postgres.location import Location
 from rag.store.rows import Database, Parameters, T
 
@@ -160,15 +160,18 @@ class ReadingDatabase(PostgresDatabase):
 
     Every connection holds a lock in the reader's name on the generation that it reads, so that a writer knows which
     rows are still needed (`rag.store.postgres.connection`). When the server went away, a query is tried once more.
+
+    Not a `psycopg_pool.ConnectionPool`: that connects in threads of its own, and its callers wait for a timeout where
+    what is wrong (a password, a generation that is gone) has to be told at once.
     """
 
     writable = False
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, generation: int | None = None) -> None:
+        """generation: what is read; None for the state alone."""
         super().__init__(location)
-        self.generation: int | None = None
-        """What is read; None until the first look at the state."""
-        self._idle: list[PinnedConnection] = []
+        self._generation = generation
+        self._idle: list[Connection] = []
         self._guard = threading.Lock()
         self._closed = False
         self._reached = False
@@ -185,26 +188,32 @@ class ReadingDatabase(PostgresDatabase):
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        held = self._taken() or PinnedConnection(self._connected(), self.location)
+        with self._guard:
+            idle = self._idle.pop() if self._idle else None
+        connection = idle or self._connected()
         try:
-            held.pin(self.generation)
-            yield held.connection
+            yield connection
         finally:
-            self._give_back(held)
+            with self._guard:
+                keep = len(self._idle) < _IDLE and not self._closed and not connection.closed
+                if keep:
+                    self._idle.append(connection)
+            if not keep:
+                connection.close()
 
     def _connected(self) -> Connection:
         # A server that was never reached is more likely misspelt than being restarted.
-        made = reconnect(self.location, failures.ServerAway if self._reached else failures.ServerStarting)
+        connection = reconnect(
+            self.location, failures.ServerAway if self._reached else failures.ServerStarting
+        )
         self._reached = True
-        return made
-
-    def repin(self, generation: int | None) -> None:
-        """Read another generation: idle connections hold it at once, the others when they are done."""
-        self.generation = generation
-        with self._guard:
-            idle, self._idle = self._idle, []
-        for held in idle:
-            self._give_back(held)
+        if self._generation is not None:
+            try:
+                hold_generation(connection, self.location, self._generation)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
 
     def close(self) -> None:
         self._closed = True
@@ -213,21 +222,8 @@ class ReadingDatabase(PostgresDatabase):
     def _drop_idle(self) -> None:
         with self._guard:
             idle, self._idle = self._idle, []
-        for held in idle:
-            held.connection.close()
-
-    def _taken(self) -> PinnedConnection | None:
-        with self._guard:
-            return self._idle.pop() if self._idle else None
-
-    def _give_back(self, held: PinnedConnection) -> None:
-        with suppress(IndexError_, psycopg.Error):
-            held.pin(self.generation)
-            with self._guard:
-                if len(self._idle) < _IDLE and not self._closed and not held.connection.closed:
-                    self._idle.append(held)
-                    return
-        held.connection.close()
+        for connection in idle:
+            connection.close()
 
 
 _State = list[tuple[Any, ...]]
