@@ -15,7 +15,7 @@ from typing import IO, Any
 from ingest.discovery import Format
 from ingest.options import ReadOptions
 from ingest.reading import Reading, ReadJob
-from rag.store.tables import table_form, table_of
+from rag.store.rows import table_form, table_of
 from rag.types import Chunk, Page, Span, Status
 
 _LENGTH = struct.Struct("<I")

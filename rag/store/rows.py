@@ -6,15 +6,15 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.store.tables import table_form, table_of
-from rag.types import Chunk, DocumentRecord, Page, Passage, Span, Status, Table
+from rag.errors import IndexDamaged
+from rag.types import Cell, Chunk, DocumentRecord, Page, Passage, Row, Span, Status, Table
 
 RECORD_COLUMNS = "file, path, content_hash, size, mtime_ns, status, reason, title, metadata"
 PAGE_COLUMNS = "number, text, status, reason, label, characters, furniture"
@@ -108,6 +108,18 @@ class Database(Protocol):
 
     def new_chunk_ids(self, count: int) -> int:
         """The first of `count` consecutive chunk ids that were never given before."""
+
+
+@contextmanager
+def decodable(name: str, fix: str) -> Iterator[None]:
+    """Turn damage, and rows that do not decode, into one sentence about the database called `name`."""
+    try:
+        yield
+    except IndexDamaged as error:
+        text = str(error)
+        raise (error if name in text else IndexDamaged(f"{name} is damaged: {text}; {fix}.")) from None
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise IndexDamaged(f"{name} is damaged: a row cannot be read ({error}); {fix}.") from error
 
 
 def digest_of(text: str) -> bytes:
@@ -228,13 +240,61 @@ def chunk_of(row: Sequence[Any]) -> Chunk:
 
 
 def table_json(table: Table) -> str:
-    """A table in the form of `rag.store.tables`."""
+    """A table in the form of `table_form`."""
     return json.dumps(table_form(table), ensure_ascii=False, separators=(",", ":"))
 
 
 def table_from_json(text: str) -> Table:
     """From the form of `table_json`."""
     return table_of(json.loads(text))
+
+
+def table_form(table: Table) -> list[Any]:
+    """A table as `[page, title, unit, columns, rows, start, end]`, lists of JSON; `table_of` reads it."""
+    rows = [
+        [
+            list(row.path), row.start, row.end, [_cell_form(cell) for cell in row.cells],
+            *([row.name] if row.name else []),
+        ]
+        for row in table.rows
+    ]  # fmt: skip
+    columns = [list(path) for path in table.columns]
+    return [table.page, table.title, table.unit, columns, rows, table.start, table.end]
+
+
+def table_of(form: Sequence[Any]) -> Table:
+    """From the form of `table_form`. Raises ValueError or TypeError for another one."""
+    page, title, unit, columns, rows, start, end = form
+    return Table(
+        int(page),
+        str(title),
+        str(unit),
+        tuple(tuple(map(str, path)) for path in columns),
+        tuple(_row_of(row) for row in rows),
+        int(start),
+        int(end),
+    )
+
+
+def _cell_form(cell: Cell) -> list[Any]:
+    box = None if cell.box is None else [round(edge, 1) for edge in cell.box]
+    form = [cell.column, cell.text, cell.start, cell.end, box]
+    return [*form, cell.name] if cell.name else form
+
+
+def _row_of(form: Sequence[Any]) -> Row:
+    path, start, end, cells, *name = form  # a row of a sheet has a name
+    found = tuple(_cell_of(cell) for cell in cells)
+    return Row(tuple(map(str, path)), int(start), int(end), found, "".join(map(str, name)))
+
+
+def _cell_of(form: Sequence[Any]) -> Cell:
+    column, text, start, end, edges, *name = form  # a cell of a sheet has a name
+    box = None
+    if edges is not None:
+        left, bottom, right, top = map(float, edges)
+        box = left, bottom, right, top
+    return Cell(int(column), str(text), int(start), int(end), box, "".join(map(str, name)))
 
 
 PASSAGE_QUERY = f"""

@@ -9,7 +9,7 @@ from rag.errors import IndexDamaged, IndexMismatch
 from rag.store.rows import Database
 
 FORMAT_VERSION = 1
-"""Version of the database schema; raised with every migration in `rag.store.database`."""
+"""Version of the database schema; raised with every migration in `rag.store.schema`."""
 
 MAX_DIMENSION = 65_536
 """No embedding model comes near; a larger number in an index is damage or malice."""

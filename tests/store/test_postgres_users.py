@@ -1,4 +1,4 @@
-"""Users of a PostgreSQL server: passwords, rights, the roles of the guide, and what each is told when one is missing."""
+"""Users of a PostgreSQL server: passwords, rights, the roles of the guide, and what is told when one is missing."""
 
 from __future__ import annotations
 

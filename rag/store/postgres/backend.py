@@ -21,7 +21,6 @@ from rag.store.postgres.connection import (
     require_pgvector,
     take_writer_lock,
 )
-from rag.store.postgres.creation import require_name
 from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import Location, parse
 from rag.store.postgres.search import KeywordTable
@@ -40,7 +39,6 @@ class PostgresBackend:
     def open(cls, url: str, create: IndexSpec | None, *, rebuild: bool, notify: Notify) -> PostgresBackend:
         """Connect, after making or emptying an index there when that is asked for."""
         location = parse(url)
-        require_name(location)
         if create is not None:
             creation.ensure(location, create, rebuild=rebuild, notify=notify)
         backend = cls(location, notify)

@@ -28,24 +28,11 @@ from rag.store.postgres.connection import (
     use_schema,
 )
 from rag.store.postgres.database import WritingDatabase
-from rag.store.postgres.location import Location
+from rag.store.postgres.location import LONGEST_NAME, Location
 from rag.store.rows import Database
 from rag.store.spec import IndexSpec, read_state, remove_all
 
-LONGEST_NAME = 63
-"""Bytes of a name that PostgreSQL keeps."""
-
 Connection = psycopg.Connection[Any]
-
-
-def require_name(location: Location) -> None:
-    """Raise UsageError when PostgreSQL would cut the name of the schema short, and so take it for another one."""
-    size = len(location.schema.encode())
-    if size > LONGEST_NAME:
-        raise UsageError(
-            f"the schema {location.schema} has a name of {size} bytes, and PostgreSQL keeps {LONGEST_NAME} (a Korean "
-            "letter takes 3): name a shorter one with ?schema=NAME."
-        )
 
 
 def taken(location: Location, why: str) -> UsageError:
@@ -68,7 +55,11 @@ def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> 
     """Make the tables of an empty index, inside the caller's transaction."""
     use_schema(connection, location)
     try:
-        for statement in _statements(spec):
+        tables = [schema.KEYWORDS.format(table=field.table) for field in search.FIELDS]
+        script = ";\n".join(
+            (schema.ROWS, schema.PAGE_TABLES, schema.VECTORS.format(dimension=spec.dimension), *tables)
+        )
+        for statement in filter(str.strip, script.split(";\n")):
             connection.execute(statement.encode())
         connection.execute(schema.lookup(location.schema))
     except (errors.DuplicateTable, errors.DuplicateObject) as error:
@@ -78,12 +69,6 @@ def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> 
         "VALUES (1, %s, %s, %s, 0, 1, 0, 0)",
         (schema.FORMAT, uuid.uuid4().hex, replace(spec, tokeniser=tokeniser_id()).to_json()),
     )
-
-
-def _statements(spec: IndexSpec) -> list[str]:
-    tables = [schema.KEYWORDS.format(table=field.table) for field in search.FIELDS]
-    scripts = [schema.ROWS, schema.PAGE_TABLES, schema.VECTORS.format(dimension=spec.dimension), *tables]
-    return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 
 def schema_exists(connection: Connection, name: str) -> bool:

@@ -11,6 +11,7 @@ from psycopg import errors
 
 from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMissing, IndexReadOnly
 from rag.store.postgres.location import Location
+from rag.store.rows import decodable
 
 FIX = "`rag ingest --rebuild PATH` makes the index again and keeps the paid embeddings it can still read"
 
@@ -61,24 +62,10 @@ def readable_errors(location: Location) -> Iterator[None]:
     What psycopg said is not chained: a traceback must not show more than the sentence does.
     """
     try:
-        yield
-    except IndexDamaged as error:
-        text = str(error)
-        raise (
-            error if location.shown in text else IndexDamaged(f"{location.shown} is damaged: {text}; {FIX}.")
-        ) from None
+        with decodable(location.shown, FIX):
+            yield
     except psycopg.Error as error:
         raise translated(location, error) from None
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        UnicodeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        raise IndexDamaged(f"{location.shown} is damaged: a row cannot be read ({error}); {FIX}.") from error
 
 
 # fmt: off

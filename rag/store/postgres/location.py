@@ -14,6 +14,8 @@ from rag.errors import MissingExtra, UsageError
 
 SCHEMES = ("postgresql", "postgres")
 DEFAULT_SCHEMA = "pagequote"
+LONGEST_NAME = 63
+"""Bytes of a name that PostgreSQL keeps."""
 _NAME = re.compile(r"[^\W\d][\w$-]{0,62}\Z")
 
 
@@ -61,6 +63,12 @@ def parse(url: str) -> Location:
     schema = schemas[-1] if schemas else DEFAULT_SCHEMA
     if not _NAME.match(schema) or schema.startswith("pg_"):
         raise UsageError(f"{schema!r} cannot be the schema of an index: use letters, digits and _.")
+    size = len(schema.encode())
+    if size > LONGEST_NAME:  # PostgreSQL would cut it short, and so take it for another one
+        raise UsageError(
+            f"the schema {schema} has a name of {size} bytes, and PostgreSQL keeps {LONGEST_NAME} (a Korean letter "
+            "takes 3): name a shorter one with ?schema=NAME."
+        )
     kept = [(key, value) for key, value in fields if key != "schema"]
     plain = f"postgresql://{parts.netloc}{parts.path}{index_location.url_query(kept)}"
     return Location(plain, schema, index_location.redacted(url))

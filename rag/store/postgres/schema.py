@@ -1,4 +1,4 @@
-"""The tables of an index in PostgreSQL. The rows are those of `rag.store.database`, with what a folder keeps in
+"""The tables of an index in PostgreSQL. The rows are those of `rag.store.schema`, with what a folder keeps in
 FAISS and Tantivy beside them.
 
 Texts are compared byte by byte (collation "C"), as SQLite does. A stored text never holds U+0000: see `connection`.

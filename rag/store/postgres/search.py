@@ -39,6 +39,9 @@ LINKS, LOOKED_AT = 32, 200
 """Links of a vector in the HNSW index, and how many are looked at to choose them: with the session's `ef_search` of
 200 it finds 99 % of the ten nearest among 100,000 vectors of many topics, with pgvector's defaults (16, 64) 74 %."""
 
+LAST_PAGE = 2**31 - 1
+"""Beyond any page: the largest integer of PostgreSQL."""
+
 RERANKED = 3
 """Found in half precision are so many times as many as wanted, then sorted by the exact scores."""
 
@@ -98,13 +101,18 @@ def search_vectors(
 
     question: unit length, shape [dimension]. indexed: the HNSW index is there.
     """
-    conditions, parameters = _vector_conditions(selection, hidden)
+    pages = (
+        "EXISTS (SELECT 1 FROM chunks c WHERE c.id = v.chunk "
+        "AND c.page <= :last_page AND c.page_end >= :first_page)"
+    )
+    conditions, parameters = _conditions("v", pages, selection, hidden)
     parameters |= {"question": question, "limit": k}
-    few = selection is not None and _chunks(selection) <= EXACT_ROWS
+    ranges = None if selection is None else selection.ranges
+    few = ranges is not None and int((ranges[:, 1] - ranges[:, 0] + 1).sum()) <= EXACT_ROWS
     score = f"round(-(v.embedding <#> :question) * 1e{DIGITS})"
     if few or not indexed:
         statement = (
-            f"SELECT v.chunk, {score} AS score FROM vectors v {conditions} "
+            f"SELECT v.chunk, {score} AS score FROM vectors v WHERE {conditions} "
             "ORDER BY score DESC, v.chunk LIMIT :limit"
         )
     else:
@@ -112,35 +120,29 @@ def search_vectors(
         parameters["nearest"] = k * RERANKED if kind.halved else k
         statement = (
             f"SELECT n.chunk, {score.replace('v.', 'n.')} AS score FROM (SELECT v.chunk, v.embedding FROM vectors v "
-            f"{conditions} ORDER BY {kind.indexed} <#> {kind.question} LIMIT :nearest) n "
+            f"WHERE {conditions} ORDER BY {kind.indexed} <#> {kind.question} LIMIT :nearest) n "
             "ORDER BY score DESC, n.chunk LIMIT :limit"
         )
     return [(chunk, found / 10**DIGITS) for chunk, found in database.rows(statement, parameters)]
 
 
-def _chunks(selection: Selection) -> int:
-    return int((selection.ranges[:, 1] - selection.ranges[:, 0] + 1).sum())
-
-
-def _vector_conditions(selection: Selection | None, hidden: Sequence[int]) -> tuple[str, dict[str, object]]:
-    terms: list[str] = []
+def _conditions(
+    row: str, pages: str, selection: Selection | None, hidden: Sequence[int]
+) -> tuple[str, dict[str, object]]:
+    """SQL for the rows called `row` that may be found; `pages` is the SQL for those on the selected pages."""
+    terms = ["true"]
     parameters: dict[str, object] = {}
     if hidden:
-        terms.append("v.content <> ALL(CAST(:hidden AS bigint[]))")
+        terms.append(f"{row}.content <> ALL(CAST(:hidden AS bigint[]))")
         parameters["hidden"] = list(hidden)
     if selection is not None:
-        terms.append("v.content = ANY(CAST(:selection AS bigint[]))")
+        terms.append(f"{row}.content = ANY(CAST(:selection AS bigint[]))")
         parameters["selection"] = selection.contents.tolist()
-        pages = []
-        if selection.last_page is not None:
-            pages.append("c.page <= :last_page")
-            parameters["last_page"] = selection.last_page
-        if selection.first_page is not None:
-            pages.append("c.page_end >= :first_page")
-            parameters["first_page"] = selection.first_page
-        if pages:
-            terms.append(f"EXISTS (SELECT 1 FROM chunks c WHERE c.id = v.chunk AND {' AND '.join(pages)})")
-    return (f"WHERE {' AND '.join(terms)}" if terms else ""), parameters
+        if selection.by_page:
+            terms.append(pages)
+            parameters["first_page"] = selection.first_page or 0
+            parameters["last_page"] = LAST_PAGE if selection.last_page is None else selection.last_page
+    return " AND ".join(terms), parameters
 
 
 # -- keywords -----------------------------------------------------------------------------------------------
@@ -372,13 +374,14 @@ def search_keywords(
     if not entries:
         return []
     dampening = {norm: K1 * (1 - B + B * LENGTHS[norm] * total / tokens) for norm, _, _ in lengths}
-    conditions, parameters = _conditions(selection, hidden)
+    pages = "d.first <= :last_page AND d.last >= :first_page"
+    conditions, parameters = _conditions("d", pages, selection, hidden)
     statement = (
         "WITH question AS (SELECT * FROM "
         "unnest(CAST(:norms AS smallint[]), CAST(:weights AS sparsevec[])) AS q (norm, weights)) "
         f"SELECT d.content, d.key, round(-(d.counts <#> q.weights) * 1e{KEYWORD_DIGITS}) AS score "
         f"FROM {field.table} d JOIN question q ON q.norm = d.norm "
-        f"WHERE d.entries && CAST(:entries AS integer[]) {conditions} "
+        f"WHERE d.entries && CAST(:entries AS integer[]) AND {conditions} "
         "ORDER BY score DESC, d.content, d.key LIMIT :limit"
     )
     by_length = [
@@ -419,21 +422,3 @@ def _entries(
     return [
         Entry(*entry, by_term[term] * rarity[term] * (1 + K1)) for term in rarest for entry in known[term]
     ]
-
-
-def _conditions(selection: Selection | None, hidden: Sequence[int]) -> tuple[str, dict[str, object]]:
-    sql = ""
-    parameters: dict[str, object] = {}
-    if hidden:
-        sql += " AND d.content <> ALL(CAST(:hidden AS bigint[]))"
-        parameters["hidden"] = list(hidden)
-    if selection is not None:
-        sql += " AND d.content = ANY(CAST(:selection AS bigint[]))"
-        parameters["selection"] = selection.contents.tolist()
-        if selection.last_page is not None:
-            sql += " AND d.first <= :last_page"
-            parameters["last_page"] = selection.last_page
-        if selection.first_page is not None:
-            sql += " AND d.last >= :first_page"
-            parameters["first_page"] = selection.first_page
-    return sql, parameters
