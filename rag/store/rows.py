@@ -389,8 +389,10 @@ _ROW_CHECKS = (
 )
 
 
-def row_faults(database: Database, name: str) -> Iterator[str]:
-    """One sentence for each way in which rows contradict each other."""
-    for sql, what in _ROW_CHECKS:
+def row_faults(
+    database: Database, name: str, checks: Iterable[tuple[str, str]] = _ROW_CHECKS
+) -> Iterator[str]:
+    """One sentence for each way in which rows contradict each other; a check counts what it names."""
+    for sql, what in checks:
         if count := database.rows(sql)[0][0]:
             yield f"{name}: {count} {what}"

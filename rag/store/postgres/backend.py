@@ -23,13 +23,11 @@ from rag.store.postgres.connection import (
 )
 from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import Location, parse
-from rag.store.postgres.search import KeywordTable
+from rag.store.postgres.schema import CHECKS, FIELDS, VECTOR_INDEX
 from rag.store.rows import PAGE_COLUMNS, Selection, page_of, storable
 from rag.store.spec import IndexSpec, IndexState, delete_removed, has_removed, has_unpublished, read_state
 from rag.store.writer import Notify, Publisher
 from rag.types import Chunk, DocumentRecord, Page
-
-_FIELDS = {"chunk": search.CHUNKS, "page": search.PAGES, "head": search.HEADS}
 
 
 class PostgresBackend:
@@ -138,7 +136,7 @@ class PostgresReader:
         self, field: KeywordField, weights: Mapping[str, float], k: int, selection: Selection | None
     ) -> list[tuple[int, int, float]]:
         """The `k` best by BM25 as (content, chunk id or page number, score), best first, equal scores by ids."""
-        return search.search_keywords(self.database, _FIELDS[field], weights, k, selection, self._hidden())
+        return search.search_keywords(self.database, FIELDS[field], weights, k, selection, self._hidden())
 
     def _hidden(self) -> list[int]:
         """Contents that other generations see and this one does not."""
@@ -155,77 +153,21 @@ class PostgresReader:
 # -- checking -----------------------------------------------------------------------------------------------------
 
 
-_DOCUMENTS = {
-    search.CHUNKS.table: "SELECT c.content, c.id AS key FROM chunks c",
-    search.PAGES.table: "SELECT p.content, p.number AS key FROM pages p WHERE p.text <> ''",
-    search.HEADS.table: "SELECT p.content, p.number AS key FROM pages p WHERE p.text <> ''",
-}
-
-
 def _faults(database: PostgresDatabase) -> Iterator[str]:
     name = database.location.shown
     yield from rows.row_faults(database, name)
-    yield from (f"{name}: {fault}" for fault in _vector_faults(database))
-    for field in search.FIELDS:
-        yield from (f"{name}: {fault}" for fault in _keyword_faults(database, field))
-
-
-def _vector_faults(database: PostgresDatabase) -> Iterator[str]:
-    # After other embeddings were chosen, what was removed before has no vectors any more.
-    missing = database.rows(
-        "SELECT count(*) FROM chunks c JOIN contents t ON t.id = c.content LEFT JOIN vectors v ON v.chunk = c.id "
-        "WHERE t.removed IS NULL AND (v.chunk IS NULL OR v.content <> c.content)"
-    )[0][0]
-    if missing:
-        yield f"{missing} chunks are not searched by vector"
-    stray = database.rows(
-        "SELECT count(*) FROM vectors v WHERE NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = v.chunk)"
-    )[0][0]
-    if stray:
-        yield f"{stray} vectors belong to no chunk"
+    yield from rows.row_faults(database, name, CHECKS)
     found = database.stream(
         "SELECT e.vector, vector_send(v.embedding) FROM vectors v JOIN chunks c ON c.id = v.chunk "
         "JOIN embeddings e ON e.id = c.embedding"
     )
-    other = sum(not _same(stored, searched) for stored, searched in found)
-    if other:
-        yield f"{other} chunks are searched by another vector than their own"
-    valid = database.rows(
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(?)", (search.INDEX,)
+    # a float32 blob, and the binary form of a `vector`, which begins with its dimension
+    other = sum(
+        not np.array_equal(np.frombuffer(stored, "<f4"), np.frombuffer(searched, ">f4", offset=4))
+        for stored, searched in found
     )
-    if valid == [(False,)]:
-        yield f"the index {search.INDEX} is not valid"
-
-
-def _same(stored: bytes, searched: bytes) -> bool:
-    """A float32 blob and the binary form of a `vector`, which begins with its dimension."""
-    return bool(np.array_equal(np.frombuffer(stored, "<f4"), np.frombuffer(searched, ">f4", offset=4)))
-
-
-def _keyword_faults(database: PostgresDatabase, field: KeywordTable) -> Iterator[str]:
-    wanted = _DOCUMENTS[field.table]
-    differing = database.rows(
-        f"SELECT count(*) FROM ({wanted}) w FULL JOIN {field.table} d ON d.content = w.content AND d.key = w.key "
-        "WHERE w.key IS NULL OR d.key IS NULL"
-    )[0][0]
-    if differing:
-        yield f"{field.table} holds {differing} other documents than the rows"
-    wrong = database.rows(
-        f"SELECT count(*) FROM (SELECT e AS id, count(*) AS documents FROM {field.table} d, unnest(d.entries) e "
-        "GROUP BY e) f FULL JOIN (SELECT id, documents FROM keyword_terms WHERE field = :field AND documents <> 0) t "
-        "ON t.id = f.id WHERE t.documents IS DISTINCT FROM f.documents",
-        {"field": field.number},
-    )[0][0]
-    if wrong:
-        yield f"{field.table}: {wrong} words are counted wrongly"
-    lengths = database.rows(
-        f"SELECT count(*) FROM (SELECT norm, count(*) AS documents, sum(tokens) AS tokens FROM {field.table} "
-        "GROUP BY norm) f FULL JOIN (SELECT * FROM keyword_lengths WHERE field = :field AND documents <> 0) l "
-        "ON l.norm = f.norm WHERE l.documents IS DISTINCT FROM f.documents OR l.tokens IS DISTINCT FROM f.tokens",
-        {"field": field.number},
-    )[0][0]
-    if lengths:
-        yield f"{field.table}: {lengths} lengths are counted wrongly"
+    if other:
+        yield f"{name}: {other} chunks are searched by another vector than their own"
 
 
 INDEXED_ROWS = search.EXACT_ROWS
@@ -329,9 +271,9 @@ class PostgresPublisher(Publisher):
         if self._has_grown():
             for table in ("vectors", "chunks", "pages", "contents", "sources", "embeddings", "keyword_terms"):
                 self.database.execute(f"ANALYZE {table}")
-            for field in search.FIELDS:
+            for field in FIELDS.values():
                 self.database.execute(f"ANALYZE {field.table}")
-        for field in search.FIELDS:
+        for field in FIELDS.values():
             self.database.execute(f"SELECT gin_clean_pending_list('{field.table}_entries')")
         self._index_vectors()
         self._purge(state)
@@ -353,7 +295,7 @@ class PostgresPublisher(Publisher):
             return
 
         def work() -> None:
-            self.database.execute(f"DROP INDEX IF EXISTS {search.INDEX}")
+            self.database.execute(f"DROP INDEX IF EXISTS {VECTOR_INDEX}")
             self.database.execute(
                 "SELECT set_config('maintenance_work_mem', ?, true) "
                 "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes(?)",

@@ -19,7 +19,7 @@ from psycopg import errors, sql
 
 from rag.errors import IndexDamaged, IndexError_, IndexMismatch, IndexReadOnly, UsageError
 from rag.store.keywords import tokeniser_id
-from rag.store.postgres import failures, schema, search
+from rag.store.postgres import failures, schema
 from rag.store.postgres.connection import (
     connect,
     pgvector_version,
@@ -55,7 +55,7 @@ def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> 
     """Make the tables of an empty index, inside the caller's transaction."""
     use_schema(connection, location)
     try:
-        tables = [schema.KEYWORDS.format(table=field.table) for field in search.FIELDS]
+        tables = [schema.KEYWORDS.format(table=field.table) for field in schema.FIELDS.values()]
         script = ";\n".join(
             (schema.ROWS, schema.PAGE_TABLES, schema.VECTORS.format(dimension=spec.dimension), *tables)
         )
@@ -346,7 +346,7 @@ def _end_rows(database: WritingDatabase, spec: IndexSpec) -> None:
         if state.spec.dimension != spec.dimension:
             # The table stays, with what was granted on it and the policies that say who may read which rows.
             database.execute("TRUNCATE vectors")
-            database.execute(f"DROP INDEX IF EXISTS {search.INDEX}")
+            database.execute(f"DROP INDEX IF EXISTS {schema.VECTOR_INDEX}")
             database.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE vector({spec.dimension})")
 
     database.atomically(work)

@@ -6,7 +6,11 @@ Texts are compared byte by byte (collation "C"), as SQLite does. A stored text n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from psycopg import sql
+
+from rag.store.keywords import KeywordField
 
 FORMAT = 2
 """Version of these tables; an index made with a higher one is refused."""
@@ -134,6 +138,8 @@ CREATE TABLE keyword_lengths (
 """`keyword_terms.documents` says how many documents of a field hold a term so many times; `keyword_lengths` how
 many are of a length (as BM25 rounds it) and how many tokens these hold."""
 
+VECTOR_INDEX = "vectors_hnsw"
+
 VECTORS = """
 CREATE TABLE vectors (
     chunk BIGINT PRIMARY KEY,
@@ -161,7 +167,25 @@ CREATE INDEX {table}_entries ON {table} USING gin (entries);
 """
 """An entry is the id of a row of `keyword_terms`, that is of a term and how often it stands in the document;
 `counts` holds the same ids as the places of a sparse vector of ones, whose inner product with a question is BM25
-(`rag.store.postgres.bm25`)."""
+(`rag.store.postgres.search`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordTable:
+    """One kind of text that is searched by keywords."""
+
+    number: int
+    table: str
+    documents: str
+    """SQL: the contents and keys of what it holds."""
+
+
+_WRITTEN = "SELECT p.content, p.number AS key FROM pages p WHERE p.text <> ''"
+FIELDS: dict[KeywordField, KeywordTable] = {
+    "chunk": KeywordTable(0, "chunk_keywords", "SELECT c.content, c.id AS key FROM chunks c"),
+    "page": KeywordTable(1, "page_keywords", _WRITTEN),
+    "head": KeywordTable(2, "head_keywords", _WRITTEN),
+}
 
 LOOKUP = "keyword_entries"
 """The function that looks up the words of a question. A reader who may not see every document is granted this and not
@@ -204,3 +228,47 @@ ADDED = frozenset({"page_tables"})
 
 STATE_COLUMNS = ("only_row", "format", "instance", "spec", "published", "working", "purged")
 """By these a table `state` is known to be that of an index, of this version or of another."""
+
+
+def _keyword_checks(field: KeywordTable) -> tuple[tuple[str, str], ...]:
+    number, table = field.number, field.table
+    return (
+        (
+            f"SELECT count(*) FROM ({field.documents}) w FULL JOIN {table} d ON d.content = w.content "
+            "AND d.key = w.key WHERE w.key IS NULL OR d.key IS NULL",
+            f"documents differ between {table} and the rows",
+        ),
+        (
+            f"SELECT count(*) FROM (SELECT e AS id, count(*) AS documents FROM {table} d, unnest(d.entries) e "
+            f"GROUP BY e) f FULL JOIN (SELECT id, documents FROM keyword_terms WHERE field = {number} "
+            "AND documents <> 0) t ON t.id = f.id WHERE t.documents IS DISTINCT FROM f.documents",
+            f"words of {table} are counted wrongly",
+        ),
+        (
+            f"SELECT count(*) FROM (SELECT norm, count(*) AS documents, sum(tokens) AS tokens FROM {table} "
+            f"GROUP BY norm) f FULL JOIN (SELECT * FROM keyword_lengths WHERE field = {number} "
+            "AND documents <> 0) l ON l.norm = f.norm "
+            "WHERE l.documents IS DISTINCT FROM f.documents OR l.tokens IS DISTINCT FROM f.tokens",
+            f"lengths of {table} are counted wrongly",
+        ),
+    )
+
+
+CHECKS = (
+    (
+        # After other embeddings were chosen, what was removed before has no vectors any more.
+        "SELECT count(*) FROM chunks c JOIN contents t ON t.id = c.content LEFT JOIN vectors v ON v.chunk = c.id "
+        "WHERE t.removed IS NULL AND (v.chunk IS NULL OR v.content <> c.content)",
+        "chunks are not searched by vector",
+    ),
+    (
+        "SELECT count(*) FROM vectors v WHERE NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = v.chunk)",
+        "vectors belong to no chunk",
+    ),
+    (
+        f"SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('{VECTOR_INDEX}') AND NOT indisvalid",
+        "index of vectors is not valid",
+    ),
+    *(check for field in FIELDS.values() for check in _keyword_checks(field)),
+)
+"""SQL that counts what is wrong with the vectors and keywords beside the rows, and what it is."""

@@ -19,12 +19,11 @@ from pgvector import SparseVector
 from rag.store.keywords import DIGITS as KEYWORD_DIGITS
 from rag.store.keywords import MAX_TERMS, page_head
 from rag.store.postgres.database import PostgresDatabase
+from rag.store.postgres.schema import FIELDS, VECTOR_INDEX, KeywordTable
 from rag.store.rows import Selection, Vectors
 from rag.store.vectors import DIGITS
 from rag.text.keywords import indexed_tokens
 from rag.types import Page
-
-INDEX = "vectors_hnsw"
 
 EXACT_ROWS = 20_000
 """Up to so many vectors (all of them, or those that a filter lets through) every one is compared."""
@@ -77,13 +76,13 @@ class VectorIndexKind:
         over = self.indexed.replace("v.", "")
         operators = "halfvec_ip_ops" if self.halved else "vector_ip_ops"
         build = f"m = {LINKS}, ef_construction = {LOOKED_AT}"
-        return f"CREATE INDEX {INDEX} ON vectors USING hnsw ({over} {operators}) WITH ({build})"
+        return f"CREATE INDEX {VECTOR_INDEX} ON vectors USING hnsw ({over} {operators}) WITH ({build})"
 
 
 def has_index(database: PostgresDatabase) -> bool:
     """Whether the HNSW index is there and complete."""
     found = database.rows(
-        "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(:name)", {"name": INDEX}
+        "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(:name)", {"name": VECTOR_INDEX}
     )
     return found == [(True,)]
 
@@ -182,19 +181,6 @@ def norm_of(tokens: int) -> int:
     return bisect_right(LENGTHS, tokens) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class KeywordTable:
-    """One kind of text that is searched by keywords."""
-
-    number: int
-    table: str
-
-
-CHUNKS = KeywordTable(0, "chunk_keywords")
-PAGES = KeywordTable(1, "page_keywords")
-HEADS = KeywordTable(2, "head_keywords")
-FIELDS = (CHUNKS, PAGES, HEADS)
-
 Texts = Iterable[tuple[int, int, int, str]]
 """key (chunk id or page number), first page, last page, text."""
 
@@ -209,10 +195,10 @@ def add_content(database: PostgresDatabase, content: int, pages: Sequence[Page],
     """
     # A page without text would only weigh down the average length.
     written = [page for page in pages if page.text]
-    _add(database, CHUNKS, content, bodies)
-    _add(database, PAGES, content, ((p.number, p.number, p.number, p.text) for p in written))
+    _add(database, FIELDS["chunk"], content, bodies)
+    _add(database, FIELDS["page"], content, ((p.number, p.number, p.number, p.text) for p in written))
     heads = ((p.number, p.number, p.number, page_head(p.text, p.headers_footers)) for p in written)
-    _add(database, HEADS, content, heads)
+    _add(database, FIELDS["head"], content, heads)
 
 
 def _add(database: PostgresDatabase, field: KeywordTable, content: int, texts: Texts) -> None:
@@ -303,7 +289,7 @@ def _count_lengths(database: PostgresDatabase, field: KeywordTable, sizes: Seque
 
 def delete_removed(database: PostgresDatabase, bound: int) -> None:
     """Take out the contents that were removed by a generation, inside the caller's transaction."""
-    for field in FIELDS:
+    for field in FIELDS.values():
         old = f"{field.table} d JOIN contents c ON c.id = d.content WHERE c.removed <= :bound"
         database.execute(
             "UPDATE keyword_terms t SET documents = t.documents - n.documents FROM ("
@@ -326,7 +312,7 @@ def delete_removed(database: PostgresDatabase, bound: int) -> None:
 
 def delete_keywords(database: PostgresDatabase) -> None:
     """Take everything out, inside the caller's transaction."""
-    for table in (*(field.table for field in FIELDS), "keyword_terms", "keyword_lengths"):
+    for table in (*(field.table for field in FIELDS.values()), "keyword_terms", "keyword_lengths"):
         database.execute(f"DELETE FROM {table}")
 
 
