@@ -150,7 +150,7 @@ class Milvus:
         schema.add_field("key", DataType.INT64, is_primary=True)
         for name in ("content", "first", "last"):
             schema.add_field(name, DataType.INT64)
-        analyzer = {"tokenizer": "whitespace"}
+        analyzer = {"tokenizer": "standard"}  # of a cluster: "whitespace"; the tokens are letters and digits
         schema.add_field(
             "tokens", DataType.VARCHAR, max_length=65_535, enable_analyzer=True, analyzer_params=analyzer
         )

@@ -129,7 +129,8 @@ class Filter:
         """
         parameters: dict[str, Any] = {}
         groups = []
-        for name, globs in (("files", self._file_globs(exact)), ("folders", self._folder_globs())):
+        folders = [f"{literal_glob(folder)}/*" for folder in self.folders if folder not in ("", ".")]
+        for name, globs in (("files", self._file_globs(exact)), ("folders", folders)):
             if globs:
                 groups.append(database.matches_glob("s.file", prefix + name))
                 parameters[prefix + name] = database.globs(globs)
@@ -159,9 +160,6 @@ class Filter:
             else:
                 found += [glob] if "/" in glob else [glob, f"*/{glob}"]
         return found
-
-    def _folder_globs(self) -> list[str]:
-        return [f"{literal_glob(folder)}/*" for folder in self.folders if folder not in ("", ".")]
 
 
 Where = Mapping[str, object] | Sequence[str] | str | Filter | None

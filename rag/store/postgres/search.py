@@ -215,7 +215,7 @@ def _add(database: PostgresDatabase, field: KeywordTable, content: int, texts: T
         f"INSERT INTO {field.table} (content, key, first, last, norm, tokens, entries, counts) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (content, key, first, last, norm_of(size), size, entries, _ones(entries))
+            (content, key, first, last, norm_of(size), size, entries, _vector(dict.fromkeys(entries, 1.0)))
             for key, first, last, size, counts in documents
             for entries in (sorted(ids[pair] for pair in counts),)
         ),
@@ -223,8 +223,8 @@ def _add(database: PostgresDatabase, field: KeywordTable, content: int, texts: T
     _count_lengths(database, field, [size for *_, size, _ in documents])
 
 
-def _ones(entries: Sequence[int]) -> SparseVector:
-    return SparseVector(dict.fromkeys(entries, 1.0), SPARSE_DIMENSION)
+def _vector(values: Mapping[int, float]) -> SparseVector:
+    return SparseVector(dict(values), SPARSE_DIMENSION)
 
 
 def _term(token: str) -> str:
@@ -370,10 +370,7 @@ def search_keywords(
         f"WHERE d.entries && CAST(:entries AS integer[]) AND {conditions} "
         "ORDER BY score DESC, d.content, d.key LIMIT :limit"
     )
-    by_length = [
-        SparseVector({entry.id: entry.score(damp) for entry in entries}, SPARSE_DIMENSION)
-        for damp in dampening.values()
-    ]
+    by_length = [_vector({entry.id: entry.score(damp) for entry in entries}) for damp in dampening.values()]
     parameters |= {"norms": list(dampening), "weights": by_length, "limit": k}
     least = min(dampening.values())
     best = sorted(entries, key=lambda entry: (-entry.score(least), entry.id))
