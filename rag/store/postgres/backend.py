@@ -128,23 +128,15 @@ class PostgresReader:
             # The HNSW index is made after the generation that first needs it was published; looking for it is cheaper
             # than comparing every vector of a large index for ever.
             self._indexed = search.has_index(self.database)
-        return search.search_vectors(
-            self.database, vector, k, selection, self._hidden(), indexed=self._indexed
-        )
+        generation = self.state.published
+        return search.search_vectors(self.database, vector, k, selection, generation, indexed=self._indexed)
 
     def match(
         self, field: KeywordField, weights: Mapping[str, float], k: int, selection: Selection | None
     ) -> list[tuple[int, int, float]]:
         """The `k` best by BM25 as (content, chunk id or page number, score), best first, equal scores by ids."""
-        return search.search_keywords(self.database, FIELDS[field], weights, k, selection, self._hidden())
-
-    def _hidden(self) -> list[int]:
-        """Contents that other generations see and this one does not."""
-        found = self.database.rows(
-            "SELECT id FROM contents WHERE added > :g UNION SELECT id FROM contents WHERE removed <= :g ORDER BY id",
-            {"g": self.state.published},
-        )
-        return [content for (content,) in found]
+        generation = self.state.published
+        return search.search_keywords(self.database, FIELDS[field], weights, k, selection, generation)
 
     def close(self) -> None:
         self.database.close()

@@ -92,7 +92,7 @@ def search_vectors(
     question: Vectors,
     k: int,
     selection: Selection | None,
-    hidden: Sequence[int],
+    generation: int,
     *,
     indexed: bool,
 ) -> list[tuple[int, float]]:
@@ -104,7 +104,7 @@ def search_vectors(
         "EXISTS (SELECT 1 FROM chunks c WHERE c.id = v.chunk "
         "AND c.page <= :last_page AND c.page_end >= :first_page)"
     )
-    conditions, parameters = _conditions("v", pages, selection, hidden)
+    conditions, parameters = _conditions("v", pages, selection, generation)
     parameters |= {"question": question, "limit": k}
     ranges = None if selection is None else selection.ranges
     few = ranges is not None and int((ranges[:, 1] - ranges[:, 0] + 1).sum()) <= EXACT_ROWS
@@ -126,14 +126,16 @@ def search_vectors(
 
 
 def _conditions(
-    row: str, pages: str, selection: Selection | None, hidden: Sequence[int]
+    row: str, pages: str, selection: Selection | None, generation: int
 ) -> tuple[str, dict[str, object]]:
-    """SQL for the rows called `row` that may be found; `pages` is the SQL for those on the selected pages."""
-    terms = ["true"]
-    parameters: dict[str, object] = {}
-    if hidden:
-        terms.append(f"{row}.content <> ALL(CAST(:hidden AS bigint[]))")
-        parameters["hidden"] = list(hidden)
+    """SQL for the rows called `row` that may be found; `pages` is the SQL for those on the selected pages.
+
+    Contents that other generations see are few, so that they are left out rather than the visible ones looked up; by
+    the statement itself, because a writer may add one between two statements.
+    """
+    others = "SELECT id FROM contents WHERE added > :generation UNION ALL SELECT id FROM contents WHERE removed <= "
+    terms = [f"{row}.content NOT IN ({others}:generation)"]
+    parameters: dict[str, object] = {"generation": generation}
     if selection is not None:
         terms.append(f"{row}.content = ANY(CAST(:selection AS bigint[]))")
         parameters["selection"] = selection.contents.tolist()
@@ -341,7 +343,7 @@ def search_keywords(
     weights: Mapping[str, float],
     k: int,
     selection: Selection | None,
-    hidden: Sequence[int],
+    generation: int,
 ) -> list[tuple[int, int, float]]:
     """The `k` best by BM25 as (content, key, score), best first, equal scores by content and key.
 
@@ -361,7 +363,7 @@ def search_keywords(
         return []
     dampening = {norm: K1 * (1 - B + B * LENGTHS[norm] * total / tokens) for norm, _, _ in lengths}
     pages = "d.first <= :last_page AND d.last >= :first_page"
-    conditions, parameters = _conditions("d", pages, selection, hidden)
+    conditions, parameters = _conditions("d", pages, selection, generation)
     statement = (
         "WITH question AS (SELECT * FROM "
         "unnest(CAST(:norms AS smallint[]), CAST(:weights AS sparsevec[])) AS q (norm, weights)) "
