@@ -14,6 +14,12 @@ _FIGURE = lazy_compile(r"\d")
 _ASKS = lazy_compile(r"[?？][\s\"'”’)\]]*$")
 _PARTS = lazy_compile(r" [›>/|] |\n")
 """Between the headings of several levels."""
+_LABEL = lazy_compile(r"(?=.{2,40}$)(?![\d\W]+$)[^\s.!?,;:。]+(?:\s[^\s.!?,;:。]+){0,3}")
+"""A line that may be a term of a list of definitions: at most four words without a stop."""
+_TERM = lazy_compile(r"(?P<term>[a-z][\w.-]{2,}|[A-Z][A-Z0-9_]{3,}|--?[\w-]+)\s(?=[A-Z][a-z]*\s)")
+"""A term before the sentence that explains it: "HISTSIZE The maximum number of ..."."""
+_TITLE = lazy_compile(r"\d+(?:\.\d+)+\.?\s[^\n.!?。]{1,60}(?<!다)")
+"""The number and title of a section."""
 _STOPPED = lazy_compile(r"[.!?。][\"'”’)\]]*$")
 
 
@@ -33,6 +39,8 @@ class Candidate:
     """The sentence before it, to be read with it."""
     start: int = 0
     """Where the sentence begins in its passage's text."""
+    label: str = ""
+    """The term that its paragraph explains, as in a list of definitions; "" when there is none."""
 
     @property
     def file(self) -> str:
@@ -55,6 +63,7 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
         spans = sentences(passage.text)
         texts = [passage.text[start:end] for start, end in spans]
         tokens = [frozenset(keyword_tokens(text)) for text in texts]
+        labels = _labels(passage.text, spans)
         for i, text in enumerate(texts):
             key = (passage.file, passage.page, "".join(text.split()))
             if key in seen or not tokens[i]:
@@ -62,16 +71,32 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
             seen.add(key)
             above = _header(texts, i)
             before = tokens[above] if above >= 0 else frozenset()
+            before |= frozenset(keyword_tokens(labels[i]))
             after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
             context = texts[above] if above >= 0 else ""
-            yield Candidate(rank, passage, text, tokens[i], before, after, context, spans[i][0])
+            yield Candidate(rank, passage, text, tokens[i], before, after, context, spans[i][0], labels[i])
+
+
+def _labels(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """For each sentence the term that its paragraph explains: on the line above, or before the first word."""
+    labels: list[str] = []
+    label, ended = "", 0
+    for start, end in spans:
+        if start == 0 or "\n\n" in text[ended:start]:
+            above = text[:start].rstrip().rpartition("\n\n")[2].strip()
+            term = _TERM.match(text, start, end)
+            label = term["term"] if term else above if _LABEL.fullmatch(above) else ""
+        labels.append(label)
+        ended = end
+    return labels
 
 
 def _says_nothing(candidate: Candidate) -> bool:
     """Whether it is a question, or the heading or title that the passage stands under."""
     passage = candidate.passage
     headings = {_plain(text) for text in (passage.title, passage.heading, *_PARTS.split(passage.heading))}
-    return bool(_ASKS.search(candidate.text)) or _plain(candidate.text) in headings
+    text = candidate.text
+    return bool(_ASKS.search(text) or _TITLE.fullmatch(text)) or _plain(text) in headings
 
 
 def _plain(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rag.answering.addressed import addresses_model
 from rag.answering.candidates import Candidate, candidates
 from rag.answering.citations import PageSource
+from rag.answering.definitions import asked_thing
 from rag.answering.question import QuestionAnalysis, analyse, holds_kind
 from rag.answering.ranking import (
     IN_FRONT,
@@ -121,7 +122,7 @@ def draft(
 
 def asks_for_several(question: str) -> bool:
     """Whether more than one sentence may be needed: the question asks for a list or for several things."""
-    return _SEVERAL.search(question) is not None
+    return _SEVERAL.search(question) is not None and not asked_thing(question)
 
 
 def _cells(

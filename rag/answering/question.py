@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rag.answering.definitions import asked_thing
 from rag.answering.measures import Measure, asked_measure
 from rag.text.keywords import has_search_terms, query_terms
 from rag.text.language import is_particle, without_particle
@@ -34,6 +35,8 @@ class QuestionAnalysis:
     """What is counted, when the question says "how many ..." or "몇 ...", in small letters."""
     measure: Measure | None = None
     """The measure that it asks for."""
+    thing: str = ""
+    """The thing of which it asks what it is or does."""
 
 
 _MONTHS = (
@@ -44,7 +47,8 @@ _TAIL = r"(?:이|가|은|는|을|를)?\s*[^\s?]{0,12}\s*\??\s*$"  # a Korean que
 _MEASURED = (
     "percent|percentage|number|amount|population|total|size|age|cost|price|rate|ratio|share|fraction|limit|charge|bill"
     "|fee|fine|deposit|salary|wage|weight|length|height|width|depth|speed|temperature|capacity|budget|revenue|income"
-    "|profit|loss|duration|distance|area|volume|value|score|range"
+    "|profit|loss|duration|distance|area|volume|value|score|range|interval|threshold|timeout|delay|frequency|voltage"
+    "|thickness|diameter|radius|dose|dosage|quantity|minimum|maximum"
 )
 _MEASURED_KO = (
     "수|수치|비율|개수|인구|나이|길이|높이|넓이|면적|거리|금액|액수|가격|비용|점수|횟수|규모|매출|매출액|율|률|무게|속도|온도"
@@ -142,7 +146,10 @@ def analyse(question: str) -> QuestionAnalysis:
     kind = next((kind for kind, asks in _ASKS.items() if asks.search(question)), AnswerKind.OTHER)
     counted = _COUNTED.search(question)
     unit = (counted["en"] or counted["ko"]) if counted else ""
-    return QuestionAnalysis(question, asked_terms(question), kind, unit.lower(), asked_measure(question))
+    thing = asked_thing(question)
+    return QuestionAnalysis(
+        question, asked_terms(question), kind, unit.lower(), asked_measure(question), thing
+    )
 
 
 def names_subject(question: str) -> bool:

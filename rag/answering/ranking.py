@@ -16,10 +16,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rag.answering.candidates import Candidate, is_whole_sentence
+from rag.answering.definitions import says_what
 from rag.answering.identity import Named, conflict, named
 from rag.answering.late_interaction import Matches, match
 from rag.answering.question import QuestionAnalysis, counts_unit, holds_kind, holds_measure
-from rag.text.keywords import keyword_tokens
+from rag.text.keywords import STEM, keyword_tokens, same_stem
 from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
 _SEPARATORS = lazy_compile(r"[-_./\\]")
 READ = 2
 """Passages that are read again at most, those of the likeliest sentences: each costs as much as embedding one."""
-STEM = 5
-"""First letters that two forms of a word share at least ("invented", "invention")."""
 STEM_WEIGHT = 0.7
-"""What such a match counts for, against 1 for the same word."""
+"""What another form of a word counts for, against 1 for the same word."""
 ECHO = 20.0
 """Log-odds taken from a line that only repeats the question: more than all else can give."""
 IN_FRONT = 12
@@ -72,6 +71,8 @@ class Features:
     """Whether it holds a value of the measure, or a count of the things, that is asked for."""
     other: float = 0.0
     """Whether it is about another model, year or month than the question."""
+    says: float = 0.0
+    """Whether it says what the thing is or does, when that is asked."""
     interaction: float = 0.0
     """How closely its words meet those of the question, in context, less that of the best sentence in front."""
 
@@ -90,6 +91,7 @@ WORDS = Features(
     file=2.9,
     measure=3.5,
     other=-2.2,
+    says=3.0,
 )
 """Weights when only words are compared."""
 CLOSE = Features(
@@ -106,6 +108,7 @@ CLOSE = Features(
     file=3.1,
     measure=2.8,
     other=-2.4,
+    says=3.0,
     interaction=17.8,
 )
 """Weights among the sentences in front, when their tokens are compared too."""
@@ -214,7 +217,8 @@ def _features(
     shares: dict[str, float],
     other: float,
 ) -> Features:
-    own = held(weights, candidate.tokens)
+    says = says_what(question.thing, candidate.text, candidate.label)
+    own = weights if says else held(weights, candidate.tokens)
     coverage = sum(own.values())
     named = sum(min(own[term], heading[term]) for term in weights)
     added = []
@@ -236,16 +240,19 @@ def _features(
         file=shares[candidate.file],
         measure=holds_measure(question, candidate.text),
         other=other,
+        says=float(says),
     )
 
 
 def held(weights: dict[str, float], tokens: frozenset[str]) -> dict[str, float]:
     """For each term the part of its weight that the tokens hold."""
-    stems = {token[:STEM] for token in tokens if len(token) >= STEM}
+    forms: dict[str, list[str]] = {}
+    for token in tokens:
+        forms.setdefault(token[:STEM], []).append(token)
     return {
         term: weight
         if term in tokens
-        else weight * STEM_WEIGHT * (term[:STEM] in stems and len(term) >= STEM)
+        else weight * STEM_WEIGHT * any(same_stem(term, token) for token in forms.get(term[:STEM], ()))
         for term, weight in weights.items()
     }
 

@@ -8,6 +8,7 @@ space, so that an index can keep them with a white-space tokeniser.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -59,6 +60,21 @@ _KOREAN_QUESTION = lazy_compile(
     "|(?:인가|입니까|인가요|일까요|있는가|있나요|있습니까|있을까요|없나요|되는가|되나요|됩니까|될까요|하는가|하나요"
     "|합니까|할까요|했는가|했나요|하였는가|되었는가|됐나요|였는가|였나요|이었는가)"
 )
+
+
+STEM = 5
+"""First letters that two forms of a word share at least ("invented", "invention")."""
+STEM_SHARE = 0.7
+"""Likewise as a share of the shorter form: "globstar" is no form of "globskipdots"."""
+
+
+def same_stem(word: str, other: str) -> bool:
+    """Whether two words begin so much alike that they are likely forms of one."""
+    shorter = min(len(word), len(other))
+    if shorter < STEM or word[:STEM] != other[:STEM]:
+        return False
+    length = math.ceil(STEM_SHARE * shorter)
+    return word[:length] == other[:length]
 
 
 def keyword_tokens(text: str) -> list[str]:

@@ -89,6 +89,47 @@ def test_the_value_asked_for_is_one_that_the_question_lacks(
     assert lacks_value(analyse(question), sentence) is lacking
 
 
+MANUAL = Shelf(
+    {
+        "pump.pdf": [
+            "The keepalive option is set in a file; see the description of keepalive below.\n\n"
+            "Options\n\nkeepalive\n\nSend a packet every ten minutes so that the valve stays open.\n\n"
+            "MAXFLOW The greatest flow in litres a minute. When it is not set, 40 is taken.\n\n"
+            "purgectl is started by the service. To save water, purgectl closes the inlet while nobody draws.\n\n"
+            "A back-flush is a short reversal of the flow that frees the filter. During a back-flush the lamp is red."
+        ],
+        "펌프.pdf": [
+            "역세척을 하는 동안에는 표시등이 붉게 켜진다. 역세척은 물의 흐름을 거꾸로 돌려 여과기를 씻는 일이다.\n\n"
+            "조절기의 전원을 끄고 조절기를 분리한다. 조절기는 입구의 압력을 일정하게 유지한다."
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "quoted"),
+    [
+        ("What does the keepalive option do?", "Send a packet every ten minutes"),
+        ("What does purgectl do?", "purgectl closes the inlet"),
+        ("What is a back-flush?", "is a short reversal of the flow"),
+        ("역세척이란 무엇인가요?", "여과기를 씻는 일이다"),
+        ("조절기는 무슨 일을 하나요?", "압력을 일정하게 유지한다"),
+    ],
+)
+def test_what_a_thing_is_or_does_is_told_by_the_sentence_about_it(question: str, quoted: str) -> None:
+    passages = [MANUAL.passage("펌프.pdf" if question[0] >= "가" else "pump.pdf", 1)]
+    (sentence,) = answer(question, passages).sentences
+    assert quoted in sentence.text
+
+
+def test_another_word_that_begins_alike_is_no_form_of_the_one_asked_for() -> None:
+    shelf = Shelf(
+        {"a.pdf": ["The globskip file is read by the option. The globstar file is written when it stops."]}
+    )
+    (sentence,) = answer("Which option writes the globstar file?", [shelf.passage("a.pdf", 1)]).sentences
+    assert sentence.text == "The globstar file is written when it stops."
+
+
 def test_headings_and_questions_are_not_answers() -> None:
     shelf = Shelf(
         {

@@ -1,0 +1,86 @@
+"""Questions for what a thing is or does, and the sentences that say it.
+
+"What does tasksel do?" is answered by a sentence of which tasksel is the subject, or that stands under it as its
+label; that it is mentioned ("the tasksel dialog") does not answer.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_THING = r"(?:(?:the|an?)\s)?(?P<thing>[^\s?,][^?,]{0,48}?)"
+_ASKS_WHAT = (
+    re.compile(
+        rf"^what\s(?:do|does|did)\s{_THING}\s(?:do|mean|stand\sfor|refer\sto)\b(?:.{{0,20}})?[?\s]*$",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"^what\s(?:is|are)\s{_THING}\s(?:used\s)?for[?\s]*$", re.IGNORECASE),
+    re.compile(
+        rf"^what\s(?:is|are)\sthe\s(?:purpose|function|role|job|meaning|definition)\sof\s{_THING}[?\s]*$",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"^what\s(?:is|are)\s(?:an?\s)?(?P<thing>(?!the\b)[^\s?,]+(?:\s[^\s?,]+){0,2})[?\s]*$", re.IGNORECASE
+    ),
+    re.compile(
+        r"^(?P<thing>\S+?(?:\s\S+?){0,2}?)(?:이란|란|은|는|이|가)\s?(?:무슨|어떤|무엇|뭐|뭘|어디에)\s?"
+        r"(?:(?:뜻|의미|일|역할|기능|용도|도구|장치|것|을|를|에|인지|인가요|입니까|이에요|예요|죠|야|하|쓰|사용|의미)\S{0,6}\s?){0,3}[?\s]*$"
+    ),
+    re.compile(r"^(?P<thing>\S+?(?:\s\S+?){0,2}?)의\s(?:뜻|의미|정의|역할|기능|용도)[은는이가]\s\S+[?\s]*$"),
+)
+_ATTRIBUTE = re.compile(
+    r"\b(?:of|for|in|on|at|by|with|from|is|are|was|allowed|there)\b|[가-힣]의\s", re.IGNORECASE
+)
+"""What a thing is no longer named by alone: an attribute of it is asked for."""
+_KIND = (
+    r"(?:option|command|function|variable|parameter|setting|method|tool|program|package|key|file|도구|옵션)s?"
+)
+_KINDS = re.compile(rf"^(?:\S+\s){{0,2}}?{_KIND}\s|\s{_KIND}$", re.IGNORECASE)
+"""What a thing is called beside its name: "the shopt option globstar", "the globstar option"."""
+_VERB = (
+    r"(?:(?:also|then|only|usually|simply)\s)?(?:(?:is|are|was|were)\s(?:an?|the|one|used|responsible|for|meant|intended"
+    r"|designed|known|called|what|when|where|how)\b|means?|refers?|stands?|can|will|allows?|lets?|enables?"
+    r"|provides?|controls?|specif(?:y|ies)|sets?|determines?|makes?|helps?|causes?|contains?|holds?|defines?|describes?"
+    r"|handles?|manages?|checks?|runs?|reads?|writes?|prints?|shows?|sends?|returns?|creates?|converts?|protects?|measures?"
+    r"|stores?|takes?|gives?|keeps?|removes?|adds?|starts?|stops?|tells?|serves?|acts?|works?)\b"
+)
+
+
+def asked_thing(question: str) -> str:
+    """The thing of which a question asks what it is or does; "" for any other question."""
+    for asks in _ASKS_WHAT:
+        found = asks.match(question.strip())
+        if found and not _ATTRIBUTE.search(found["thing"]):
+            return _KINDS.sub("", found["thing"]).strip() or found["thing"]
+    return ""
+
+
+def says_what(thing: str, sentence: str, label: str) -> bool:
+    """Whether a sentence says what the thing is or does. `label` is the term that the sentence stands under."""
+    if not thing:
+        return False
+    return label.casefold() == thing.casefold() or any(saying.search(sentence) for saying in _saying(thing))
+
+
+@lru_cache(maxsize=64)
+def _saying(thing: str) -> tuple[re.Pattern[str], ...]:
+    words = r"\s+".join(map(re.escape, thing.split())).removesuffix("s")
+    if re.search("[가-힣]", thing):
+        return (
+            re.compile(
+                rf"(?:^|[.!?,]\s)[\"'“‘]?{words}[\"'”’]?(?:\s{_KIND})?(?:\s?\([^)]*\))?(?:이란|란|은|는)(?=\s)"
+            ),
+            re.compile(rf"{words}(?:이라고|라고)\s?(?:한다|합니다|부르|부른|하며|불)"),
+        )
+    subject = rf"[\"'“‘]?\b{words}(?:s|es)?\b[\"'”’]?(?:\s{_KIND})?(?:\s\([^)]*\))?"
+    return (
+        re.compile(
+            rf"(?:^\W*|[,;:]\s)(?:the\s|an?\s)?{subject},?\s(?:(?:which|that)\s)?{_VERB}",
+            re.I,
+        ),
+        re.compile(
+            rf"\b(?:called|known\sas|termed|named)\s(?:the\s|an?\s)?{subject}|\bruns?\s{subject}\sto\b", re.I
+        ),
+        re.compile(rf"^{subject}(?::\s|\s[–—-]\s|(?<![A-Z]\w)\s(?=[A-Z][a-z]+\s)|(?:이란|란|은|는)\s)", 0),
+    )
