@@ -65,22 +65,17 @@ def says_what(thing: str, sentence: str, label: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _saying(thing: str) -> tuple[re.Pattern[str], ...]:
+    """Of English: it is the subject of a clause, a name is given to it, or it stands before what explains it."""
     words = r"\s+".join(map(re.escape, thing.split())).removesuffix("s")
-    if re.search("[가-힣]", thing):
-        return (
-            re.compile(
-                rf"(?:^|[.!?,]\s)[\"'“‘]?{words}[\"'”’]?(?:\s{_KIND})?(?:\s?\([^)]*\))?(?:이란|란|은|는)(?=\s)"
-            ),
-            re.compile(rf"{words}(?:이라고|라고)\s?(?:한다|합니다|부르|부른|하며|불)"),
-        )
     subject = rf"[\"'“‘]?\b{words}(?:s|es)?\b[\"'”’]?(?:\s{_KIND})?(?:\s\([^)]*\))?"
+    korean = rf"[\"'“‘]?{words}[\"'”’]?(?:\s{_KIND})?(?:\s?\([^)]*\))?"
     return (
-        re.compile(
-            rf"(?:^\W*|[,;:]\s)(?:the\s|an?\s)?{subject},?\s(?:(?:which|that)\s)?{_VERB}",
-            re.I,
-        ),
+        re.compile(rf"(?:^\W*|[,;:]\s)(?:the\s|an?\s)?{subject},?\s(?:(?:which|that)\s)?{_VERB}", re.I),
         re.compile(
             rf"\b(?:called|known\sas|termed|named)\s(?:the\s|an?\s)?{subject}|\bruns?\s{subject}\sto\b", re.I
         ),
-        re.compile(rf"^{subject}(?::\s|\s[–—-]\s|(?<![A-Z]\w)\s(?=[A-Z][a-z]+\s)|(?:이란|란|은|는)\s)", 0),
+        re.compile(rf"^{subject}(?::\s|\s[–—-]\s|(?<![A-Z]\w)\s(?=[A-Z][a-z]+\s))"),
+        re.compile(
+            rf"(?:^|[.!?,]\s){korean}(?:이란|란|은|는)(?=\s)|{words}(?:이라고|라고)\s?(?:한다|합니다|부르|부른|하며|불)"
+        ),
     )

@@ -148,7 +148,7 @@ def analyse(question: str) -> QuestionAnalysis:
     unit = (counted["en"] or counted["ko"]) if counted else ""
     thing = asked_thing(question)
     return QuestionAnalysis(
-        question, asked_terms(question), kind, unit.lower(), asked_measure(question), thing
+        question, asked_terms(thing or question), kind, unit.lower(), asked_measure(question), thing
     )
 
 
