@@ -9,34 +9,38 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from rag.text.patterns import lazy_compile
+
 _THING = r"(?:(?:the|an?)\s)?(?P<thing>[^\s?,][^?,]{0,48}?)"
 _ASKS_WHAT = (
-    re.compile(
+    lazy_compile(
         rf"^what\s(?:do|does|did)\s{_THING}\s(?:do|mean|stand\sfor|refer\sto)\b(?:.{{0,20}})?[?\s]*$",
         re.IGNORECASE,
     ),
-    re.compile(rf"^what\s(?:is|are)\s{_THING}\s(?:used\s)?for[?\s]*$", re.IGNORECASE),
-    re.compile(
+    lazy_compile(rf"^what\s(?:is|are)\s{_THING}\s(?:used\s)?for[?\s]*$", re.IGNORECASE),
+    lazy_compile(
         rf"^what\s(?:is|are)\sthe\s(?:purpose|function|role|job|meaning|definition)\sof\s{_THING}[?\s]*$",
         re.IGNORECASE,
     ),
-    re.compile(
+    lazy_compile(
         r"^what\s(?:is|are)\s(?:an?\s)?(?P<thing>(?!the\b)[^\s?,]+(?:\s[^\s?,]+){0,2})[?\s]*$", re.IGNORECASE
     ),
-    re.compile(
+    lazy_compile(
         r"^(?P<thing>\S+?(?:\s\S+?){0,2}?)(?:이란|란|은|는|이|가)\s?(?:무슨|어떤|무엇|뭐|뭘|어디에)\s?"
         r"(?:(?:뜻|의미|일|역할|기능|용도|도구|장치|것|을|를|에|인지|인가요|입니까|이에요|예요|죠|야|하|쓰|사용|의미)\S{0,6}\s?){0,3}[?\s]*$"
     ),
-    re.compile(r"^(?P<thing>\S+?(?:\s\S+?){0,2}?)의\s(?:뜻|의미|정의|역할|기능|용도)[은는이가]\s\S+[?\s]*$"),
+    lazy_compile(
+        r"^(?P<thing>\S+?(?:\s\S+?){0,2}?)의\s(?:뜻|의미|정의|역할|기능|용도)[은는이가]\s\S+[?\s]*$"
+    ),
 )
-_ATTRIBUTE = re.compile(
+_ATTRIBUTE = lazy_compile(
     r"\b(?:of|for|in|on|at|by|with|from|is|are|was|allowed|there)\b|[가-힣]의\s", re.IGNORECASE
 )
 """What a thing is no longer named by alone: an attribute of it is asked for."""
 _KIND = (
     r"(?:option|command|function|variable|parameter|setting|method|tool|program|package|key|file|도구|옵션)s?"
 )
-_KINDS = re.compile(rf"^(?:\S+\s){{0,2}}?{_KIND}\s|\s{_KIND}$", re.IGNORECASE)
+_KINDS = lazy_compile(rf"^(?:\S+\s){{0,2}}?{_KIND}\s|\s{_KIND}$", re.IGNORECASE)
 """What a thing is called beside its name: "the shopt option globstar", "the globstar option"."""
 _VERB = (
     r"(?:(?:also|then|only|usually|simply)\s)?(?:(?:is|are|was|were)\s(?:an?|the|one|used|responsible|for|meant|intended"
