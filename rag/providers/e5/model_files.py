@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -130,8 +130,11 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     SentencePiece's `nmt_nfkc` rules are control characters away, every kind of white space to one space, then
     NFKC, except that the full-width tilde stays. White space at the end of a text stays one piece, `▁`.
     """
+    special = vocabulary.special
     tokenizer = Tokenizer(
-        models.Unigram(list(zip(vocabulary.pieces, vocabulary.scores, strict=True)), vocabulary.unk, False)
+        models.Unigram(
+            list(zip(vocabulary.pieces, vocabulary.scores.tolist(), strict=True)), special.unk, False
+        )
     )
     tokenizer.normalizer = normalizers.Sequence(
         [
@@ -143,9 +146,9 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
         ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
-    bos, eos = vocabulary.pieces[vocabulary.bos], vocabulary.pieces[vocabulary.eos]
+    bos, eos = vocabulary.pieces[special.bos], vocabulary.pieces[special.eos]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{bos} $A {eos}", special_tokens=[(bos, vocabulary.bos), (eos, vocabulary.eos)]
+        single=f"{bos} $A {eos}", special_tokens=[(bos, special.bos), (eos, special.eos)]
     )
     return tokenizer
 
@@ -166,14 +169,11 @@ class E5Tokenizer:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._eos = vocabulary.eos
+        self._eos = vocabulary.special.eos
         self._lock = threading.Lock()
-        self._places = {piece: place for place, piece in enumerate(vocabulary.pieces)}
-        self._longest = max(map(len, vocabulary.pieces))
         self._words: set[str] = set()
         # the least score decides what an unknown character costs
-        least = min(range(len(vocabulary.scores)), key=vocabulary.scores.__getitem__)
-        self._used = {least, vocabulary.bos, vocabulary.eos, vocabulary.pad, vocabulary.unk}
+        self._used = {int(vocabulary.scores.argmin()), *vocabulary.special}
         self._rebuilt = 0
         self._current: tuple[Tokenizer, Sequence[int]] = self._built(sorted(self._used))
 
@@ -207,30 +207,26 @@ class E5Tokenizer:
                 return
             self._rebuilt += 1
             if self._rebuilt > REBUILDS:
-                self._current = build_tokenizer(self._vocabulary), range(len(self._places))
+                self._current = build_tokenizer(self._vocabulary), range(len(self._vocabulary))
                 self._words.clear()
                 return
             self._words |= new
-            self._used |= set(self._pieces_in(new))
+            self._used.update(self._vocabulary.places(self._parts_of(new)).values())
             self._current = self._built(sorted(self._used))
 
-    def _pieces_in(self, words: Iterable[str]) -> Iterator[int]:
-        """The places in the vocabulary of all pieces that stand somewhere in the words."""
-        for word in words:
-            for start in range(len(word)):
-                for end in range(start + 1, min(start + self._longest, len(word)) + 1):
-                    if (place := self._places.get(word[start:end])) is not None:
-                        yield place
+    def _parts_of(self, words: Iterable[str]) -> set[str]:
+        """All that stands somewhere in the words and is no longer than a piece can be."""
+        longest = self._vocabulary.longest
+        return {
+            word[start:end]
+            for word in words
+            for start in range(len(word))
+            for end in range(start + 1, min(start + longest, len(word)) + 1)
+        }
 
     def _built(self, places: Sequence[int]) -> tuple[Tokenizer, Sequence[int]]:
         """The tokenizer of these pieces alone, and the original id of each of its ids."""
-        whole, at = self._vocabulary, {place: number for number, place in enumerate(places)}
-        part = Vocabulary(
-            tuple(whole.pieces[place] for place in places),
-            tuple(whole.scores[place] for place in places),
-            *(at[special] for special in (whole.bos, whole.eos, whole.pad, whole.unk)),
-        )
-        return build_tokenizer(part), places
+        return build_tokenizer(self._vocabulary.part(places)), places
 
     def _encoded(self, text: str, *, special: bool) -> tuple[list[int], list[tuple[int, int]]]:
         self.prepare([text])

@@ -12,12 +12,13 @@ import base64
 import hashlib
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,15 @@ PROBE_EXPECTED = 255.0 * INT8_MAX * PROBE_DEPTH
 """What the graph's probe holds where the processor multiplies exactly."""
 
 
+class Special(NamedTuple):
+    """The ids of the special pieces."""
+
+    bos: int
+    eos: int
+    pad: int
+    unk: int
+
+
 @dataclass(frozen=True, slots=True)
 class ModelShape:
     """Sizes of the BERT encoder, as the file states them."""
@@ -60,16 +70,77 @@ class ModelShape:
     epsilon: float
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """Unigram pieces with their log probabilities, and the ids of the special ones."""
+_KEY_BYTES = 8
+"""Bytes of a piece that are compared as one number, to find a few pieces among 250,000 without decoding them all."""
 
-    pieces: tuple[str, ...]
-    scores: tuple[float, ...]
-    bos: int
-    eos: int
-    pad: int
-    unk: int
+
+class Vocabulary:
+    """Unigram pieces with their log probabilities, and the ids of the special ones.
+
+    The pieces stay as they lie in the file, since to decode all of them takes longer than to answer a question.
+    """
+
+    def __init__(
+        self, blob: NDArray[np.uint8], ends: NDArray[np.int64], scores: NDArray[np.float32], special: Special
+    ) -> None:
+        """`blob`: the pieces in UTF-8, one after the other; `ends`: 0 and where each ends, [pieces + 1].
+
+        Raises ValueError when they do not fit together.
+        """
+        if len(scores) == 0 or ends[0] != 0 or ends[-1] != len(blob) or (np.diff(ends) < 1).any():
+            raise ValueError("the ends of the pieces are out of order")
+        self.scores = scores
+        self.special = special
+        self._blob = blob
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @cached_property
+    def pieces(self) -> tuple[str, ...]:
+        """All of them, decoded."""
+        blob = self._blob.tobytes()
+        return tuple(blob[start:end].decode() for start, end in pairwise(self._ends.tolist()))
+
+    @cached_property
+    def longest(self) -> int:
+        """Characters of the longest piece."""
+        beginnings = (self._blob & 0xC0) != 0x80  # the other bytes of UTF-8 go on with a character
+        return int(np.add.reduceat(beginnings, self._ends[:-1], dtype=np.int64).max())
+
+    def places(self, texts: Collection[str]) -> dict[str, int]:
+        """The ids of those texts that are pieces."""
+        if not texts:
+            return {}
+        wanted = np.array(sorted({_key(text) for text in texts}), np.uint64)
+        nearest = np.minimum(np.searchsorted(wanted, self._keys), len(wanted) - 1)
+        like = np.flatnonzero(wanted[nearest] == self._keys).tolist()
+        return {piece: place for place in like if (piece := self._piece(place)) in texts}
+
+    def part(self, places: Sequence[int]) -> Vocabulary:
+        """The vocabulary of these pieces alone, the special ones among them, renumbered in this order."""
+        encoded = [self._piece(place).encode() for place in places]
+        ends = np.cumsum([0, *map(len, encoded)])
+        special = Special(*(places.index(place) for place in self.special))
+        return Vocabulary(
+            np.frombuffer(b"".join(encoded), np.uint8), ends, self.scores[list(places)], special
+        )
+
+    @cached_property
+    def _keys(self) -> NDArray[np.uint64]:
+        """For each piece what `_key` gives for it."""
+        padded = np.concatenate([self._blob, np.zeros(_KEY_BYTES, np.uint8)])
+        first = np.lib.stride_tricks.sliding_window_view(padded, _KEY_BYTES)[self._ends[:-1]]
+        outside = np.arange(_KEY_BYTES) >= np.diff(self._ends)[:, None]
+        return np.where(outside, np.uint8(0), first).view("<u8").reshape(-1)
+
+    def _piece(self, place: int) -> str:
+        return self._blob[self._ends[place] : self._ends[place + 1]].tobytes().decode()
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(text.encode()[:_KEY_BYTES], "little")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +249,14 @@ class WeightsFile:
         cursor = _Cursor(self._data, self._vocabulary_at)
         try:
             count, bos, eos, pad, unk, blob_length = cursor.take("5iQ")
-            offsets = cursor.take(f"{count + 1}I")
-            scores = cursor.take(f"{count}f")
-            blob = cursor.bytes(blob_length)
-            pieces = tuple(blob[start:end].decode() for start, end in pairwise(offsets))
+            ends = np.frombuffer(self._data, "<u4", count + 1, cursor.at).astype(np.int64)
+            cursor.skip(4 * (count + 1))
+            scores = np.frombuffer(self._data, "<f4", count, cursor.at)
+            cursor.skip(4 * count)
+            blob = np.frombuffer(self._data, np.uint8, blob_length, cursor.at)
+            return Vocabulary(blob, ends, scores, Special(bos, eos, pad, unk))
         except (struct.error, ValueError) as error:
             raise self._unreadable(error) from error
-        return Vocabulary(pieces, scores, bos, eos, pad, unk)
 
     def floats(self, name: str) -> NDArray[np.float32]:
         """A tensor of type f32 as a flat array."""
