@@ -20,6 +20,7 @@ from rag.answering.ranking import (
 )
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.answering.table_answers import answer_from_tables
+from rag.answering.table_questions import table_question_of
 from rag.answering.tables import Tables
 from rag.text.patterns import lazy_compile
 from rag.types import Passage
@@ -109,6 +110,8 @@ def draft(
     """`answer` from sentences of the passages that are ranked already."""
     if tables is not None and pages is not None:
         kept, prose = apart_from_tables([one.candidate for one in ranked], tables, pages)
+        if table_question_of(question) is None:
+            kept = prose or kept  # no row says why, how or what something means
         cells = _cells(question, passages, kept, prose, tables, pages)
         if cells is not None:
             return cells
@@ -164,15 +167,18 @@ def apart_from_tables(
 
 
 def _kind_of(candidate: Candidate, tables: Tables, pages: PageSource) -> str:
-    """`row`, `header` (of a table, or a line of a table of contents) or `prose`."""
+    """`row`, `header` (of a table, what announces one, or a line of a table of contents) or `prose`."""
     if _LEADERS.search(candidate.text) or _CAPTION.search(candidate.text):
         return "header"
     words = "".join(candidate.text.split())
+    announces = words.endswith((":", "：")) and not _items(candidate)
     passage = candidate.passage
     for number in range(passage.page, passage.page_end + 1):
         page = pages.page(passage.file, number)
         for table in tables.tables(passage.file, number) if page is not None else ():
             assert page is not None
+            if announces:
+                return "header"
             if words not in "".join(page.text[table.start : table.end].split()):
                 continue
             rows = ("".join(page.text[row.start : row.end].split()) for row in table.rows)

@@ -20,6 +20,9 @@ class AnswerKind(StrEnum):
     NUMBER = "number"
     PERSON = "person"
     PLACE = "place"
+    REASON = "reason"
+    CONTENT = "content"
+    """What something consists of, includes or means."""
     OTHER = "other"
 
 
@@ -55,6 +58,16 @@ _MEASURED_KO = (
     "|용량|예산|보증금|기간|한도|요금|수수료|연봉|임금|이익|손실|값|범위"
 )
 _ASKS = {
+    AnswerKind.REASON: lazy_compile(
+        r"\bwhy\b|\b(?:what|which)\b.*\b(?:reasons?|caused?|causes|drove|led to|due to|factors?)\b|\bhow come\b"
+        rf"|(?<![가-힣])왜(?![가-힣])|(?:이유|원인|까닭){_TAIL}",
+        re.IGNORECASE,
+    ),
+    AnswerKind.CONTENT: lazy_compile(
+        r"\bwhat\b.*\b(?:consists?|compris\w+|includes?d?|contains?|represents?|refers?|excludes?d?|means?(?=\?|$))\b"
+        r"|\b(?:how|what)\b.*\bdefine[sd]?\b|\bdefinition\b",
+        re.IGNORECASE,
+    ),
     AnswerKind.DATE: lazy_compile(
         r"(?:^|[,;:.?!]\s?|\b(?:and|so|since|until|till|by|from|in|on|at|exactly"
         r"|(?:you|me|us) know|(?:tell|remind) (?:me|us))\s)when\b"
@@ -84,6 +97,17 @@ _ASKS = {
     ),
 }
 _HOLDS = {
+    AnswerKind.REASON: lazy_compile(
+        r"\b(?:because|due to|owing to|attributable|attributed|as a result|result(?:s|ed|ing)? (?:from|of)|reflect\w*"
+        r"|driven by|caused by|since|so that|thanks to|in order to|primarily|reasons?|led to)\b"
+        r"|때문|인해|덕분|위해|위하여|[아어]서(?=[\s,])|으로써|말미암|비롯|결과|이유|원인|까닭|따라(?=[\s,])|므로|니까",
+        re.IGNORECASE,
+    ),
+    AnswerKind.CONTENT: lazy_compile(
+        r"\b(?:consist\w*|compris\w+|includ\w+|contain\w*|represent\w*|refers?|exclud\w+|means?|defin\w+|made up of"
+        r"|composed of|relates? to|such as|is the|are the)\b",
+        re.IGNORECASE,
+    ),
     AnswerKind.DATE: lazy_compile(
         rf"\b(?:1\d{{3}}|20\d{{2}})(?:s\b|\b|(?=년))|\b(?:{_MONTHS})\b|\bcentur(?:y|ies)\b|\b(?:BCE?|CE|AD)\b"
         r"|\d+\s*(?:년|월|일|세기|시|분|주|개월)|기원전|(?:월|화|수|목|금|토|일)요일|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
@@ -225,6 +249,8 @@ def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     """
     if question.kind is AnswerKind.OTHER:
         return 0.5
+    if question.kind in (AnswerKind.REASON, AnswerKind.CONTENT):
+        return float(_HOLDS[question.kind].search(sentence) is not None)
     asked = question.text.casefold()
     found = (match[0].casefold() for match in _HOLDS[question.kind].finditer(sentence))
     # the 2 of "2 ferries" is not the one of 2019

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from rag.answering.question import asked_terms
 from rag.text.figures import scale_of, years_in
-from rag.text.keywords import query_terms
+from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.patterns import lazy_compile
 
 
@@ -51,22 +52,23 @@ _BELOW = lazy_compile(
     re.IGNORECASE,
 )
 _WHICH_PERIOD = lazy_compile(
-    r"\b(?:which|what)\s(?:\w+\s){0,2}?(?:years?|periods?|quarters?)(?:'s?)?\b|어느\s?(?:해|연도|년도|분기)|몇\s?년",
+    r"\b(?:which|what)\s(?:\w+\s){0,3}?(?:years?|periods?|quarters?|dates|FYs?)(?:'s?)?\b|어느\s?(?:해|연도|년도|분기)|몇\s?년",
     re.IGNORECASE,
 )
+_SEVERAL_PERIODS = lazy_compile(r"\b(?:years|periods|quarters|dates|FYs)\b|[가-힣]", re.IGNORECASE)
 _LISTS_PERIODS = lazy_compile(
     r"\b(?:information|shown?|included?|provided?|reported|recorded|available|calculated|listed|presented|compared|cover\w*"
-    r"|disclosed|computed|analy[sz]ed|considered|measured|table)\b|표시|나와|수록|제공",
+    r"|disclosed|computed|analy[sz]ed|considered|measured|highlighted|displayed|table)\b|표시|나와|수록|제공",
     re.IGNORECASE,
 )
 _ITEMS = lazy_compile(
     r"\b(?:what|which)\s(?:are|were|is|was)?\s?(?:the\s)?(?:\w+\s){0,3}?"
-    r"(?:types|components|items|segments|regions|currencies|categories|elements|units|sources|kinds|classes|parts)\b"
+    r"(?:types|components|items|segments|regions|countries|currencies|categories|elements|units|sources|kinds|classes|parts)\b"
     r"|어떤\s?(?:항목|종류|부문)|(?:항목|종류|구성 요소|부문)(?:은|는|들은)?\s?(?:무엇|어떤)",
     re.IGNORECASE,
 )
 _PERCENT_CHANGE = lazy_compile(
-    r"\bpercent(?:age)?\s(?:\w+\s)?(?:change|increase|decrease|growth|decline)|\bgrowth rate|\bby what percent"
+    r"(?:\bpercent(?:age)?|%)\s(?:\w+\s)?(?:change|increase|decrease|growth|decline)|\bgrowth rate|\bby what percent"
     r"|(?:증가|감소|변동|변화|성장|증감)\s?[율률]",
     re.IGNORECASE,
 )
@@ -106,8 +108,10 @@ _THRESHOLD = lazy_compile(
     re.IGNORECASE,
 )
 _WHICH_ITEM = lazy_compile(
-    r"\W*(?:in\s)?which\b"
-    r"|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)|.*어느|.*어떤",
+    r"\W*(?:in\s|for\s)?which\b"
+    r"|.*\b(?:which|what)\s(?:\w+\s){0,3}?(?:type|component|item|segment|region|country|countries|currency|category|element|kind"
+    r"|class|product|division|source|market|unit|customer|area)\b"
+    r"|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)",
     re.IGNORECASE,
 )
 _NUMERIC = lazy_compile(r"[\d.]+%?|(?:fy?|cy)\d\d(?:\d\d)?|q[1-4]")
@@ -115,6 +119,38 @@ _RANGE = lazy_compile(
     r"\d{4}\s?[-–~]\s?(?:\d\d|\d{4})\b|\b(?:from|over|across|through|throughout|period)\b|부터|동안|기간",
     re.IGNORECASE,
 )
+_FROM_TO = lazy_compile(r"\d{4}\s(?:to|through)\s(?:\w+\s)?\d{4}\b|\d{4}\s?[-–~]\s?\d{4}\b")
+"""A range of years of which each is asked for ("fiscal years 2017 to 2019, respectively")."""
+_TWO_THINGS = (
+    (
+        lazy_compile(
+            r"(?:^|\b(?:is|was|are|were)\s)(?P<first>(?:(?!\b(?:is|was|are|were)\b).)+?)\s(?:as|in terms of)\sa\s"
+            r"(?:percent(?:age)?|proportion|share|ratio)\s(?:of|to)\s(?P<second>.+)",
+            re.IGNORECASE,
+        ),
+        None,
+    ),
+    (
+        lazy_compile(
+            r"\b(?:percent(?:age)?|proportion|share|portion|fraction|ratio)\b(?:\s\w+)?\sof\s(?P<rest>.+)",
+            re.IGNORECASE,
+        ),
+        lazy_compile(r"\s(?:in|of|out of|to|among|over|within|against)\s", re.IGNORECASE),
+    ),
+    (
+        lazy_compile(
+            r"\b(?:difference|ratio)\b(?:\s(?:of|in))?(?P<shared>.*?)\bbetween\s(?P<rest>.+)", re.IGNORECASE
+        ),
+        lazy_compile(r"\sand\s", re.IGNORECASE),
+    ),
+    (
+        lazy_compile(
+            r"(?P<second>\S.*?)(?:에서|중에서|중|\s대비)\s(?P<first>.+?)[이가의]?\s(?:차지하는\s)?(?:비율|비중)"
+        ),
+        None,
+    ),
+)
+"""How a question names two figures: with both as groups, or with the text that a joint cuts in two."""
 _MEASURES = lazy_compile(
     r"\bhow (?:much|many|long|large|big|high|low|old)\b|\b(?:amount|values?|number|total|rate|ratio|percent\w*"
     r"|price|average|cost|balance|sum|figure|respective\w*)\b|얼마|몇|금액|수치|비율|[율률]은",
@@ -138,7 +174,7 @@ FRAME = frozenset(
         "included provide given much many compared comparison level come due mean nominal term state "
         "stated reporting far versus what which type kind largest highest lowest smallest larger "
         "higher lower smaller least exceed less fewer more most bigger biggest greater greatest maximum minimum "
-        "fy cy done taken incurred",
+        "fy cy done taken incurred proportion constitution total overall listed respect fiscal",
     )
 )
 """Words that ask rather than name: missing in a table's headers they say nothing against it."""
@@ -153,6 +189,8 @@ class TableQuestion:
     terms: dict[str, float]
     """Tokens that may name rows and columns, with their weights; years are left out."""
     years: tuple[str, ...]
+    figures: frozenset[str]
+    """Its tokens with a digit: years, days and numbers, which labels may hold as well."""
     several: bool
     """Whether it asks for the cells of several items ("respectively", "and")."""
     most: bool = False
@@ -169,14 +207,11 @@ def table_question_of(text: str) -> TableQuestion | None:
     wanted = _wanted(text)
     if wanted not in (Wanted.PERIODS, Wanted.ITEMS) and _NO_CELL.search(text):
         return None
-    named = asked_terms(_KOREAN_FRAME.sub(" ", text)) if _HANGUL.search(text) else query_terms(text)
-    terms = {t: w for t, w in named.items() if t not in years and not _NUMERIC.fullmatch(t)}
-    if (
-        wanted in (Wanted.AVERAGE, Wanted.SUM)
-        and len(years) == 2
-        and _RANGE.search(text)
-        and all(map(str.isdecimal, years))
-    ):
+    terms = _terms(text, years)
+    ranges = (
+        _RANGE if wanted in (Wanted.AVERAGE, Wanted.SUM) else _FROM_TO if wanted is Wanted.VALUE else None
+    )
+    if ranges is not None and len(years) == 2 and ranges.search(text) and all(map(str.isdecimal, years)):
         first, last = sorted(map(int, years))
         years = tuple(str(year) for year in range(first, last + 1))
     several = bool(re.search(r"\brespective|\bboth\b|\band\b|각각|[와과]\s|및", text))
@@ -184,20 +219,25 @@ def table_question_of(text: str) -> TableQuestion | None:
     threshold = _threshold(text) if above is not None else None
     if threshold is None:
         above = None
+    figures = _figures(text)
     measured = bool(years) or wanted is not Wanted.VALUE or bool(_MEASURES.search(text))
     return TableQuestion(
-        text, wanted, terms, years, several, bool(_MOST.search(text)), above, threshold, measured
+        text, wanted, terms, years, figures, several, bool(_MOST.search(text)), above, threshold, measured
     )
 
 
 def _wanted(text: str) -> Wanted:
-    compares = bool(_MOST.search(text) or _LEAST.search(text) or _ABOVE.search(text) or _BELOW.search(text))
+    extreme = bool(_MOST.search(text) or _LEAST.search(text))
+    compares = extreme or bool(_ABOVE.search(text) or _BELOW.search(text))
     if _WHICH_PERIOD.search(text):
         if compares:
             return Wanted.PERIOD
-        return Wanted.PERIODS if _LISTS_PERIODS.search(text) else Wanted.VALUE
+        lists = _SEVERAL_PERIODS.search(text) and _LISTS_PERIODS.search(text)
+        return Wanted.PERIODS if lists else Wanted.VALUE
     if _ITEMS.search(text) and not compares:
         return Wanted.ITEMS
+    if extreme and _WHICH_ITEM.match(text):
+        return Wanted.ITEM
     operations = (
         (_PERCENT_CHANGE, Wanted.PERCENT_CHANGE),
         (_SHARE, Wanted.SHARE),
@@ -206,16 +246,49 @@ def _wanted(text: str) -> Wanted:
         (_CHANGE, Wanted.CHANGE),
         (_SUM, Wanted.SUM),
     )
-    found = [wanted for pattern, wanted in operations if pattern.search(text)]
-    if found:
-        return found[0]
-    if compares and re.match(
-        r"\W*(?:in\s)?which\b|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)",
-        text,
-        re.I,
-    ):
-        return Wanted.ITEM
-    return Wanted.VALUE
+    return next((wanted for pattern, wanted in operations if pattern.search(text)), Wanted.VALUE)
+
+
+def operand_questions(question: TableQuestion) -> Iterator[tuple[TableQuestion, TableQuestion]]:
+    """The two things that a share, ratio or difference is of, as questions of their own.
+
+    Where a sentence can be cut in several ways ("the percentage of goods in transit in total goods"), each is given:
+    the headers of the table tell which is meant.
+    """
+    text = question.text
+    for pattern, joints in _TWO_THINGS:
+        found = pattern.search(text)
+        if found is None:
+            continue
+        if joints is None:
+            yield _part(question, found["first"]), _part(question, found["second"])
+            continue
+        shared = found.groupdict().get("shared") or ""
+        for joint in joints.finditer(found["rest"]):
+            halves = found["rest"][: joint.start()], found["rest"][joint.end() :]
+            yield _part(question, f"{shared} {halves[0]}"), _part(question, f"{shared} {halves[1]}")
+
+
+def _part(question: TableQuestion, text: str) -> TableQuestion:
+    """A question for the figure that a part of another question names, in its period unless the part has its own."""
+    return replace(
+        question,
+        text=text,
+        wanted=Wanted.VALUE,
+        terms=_terms(text, question.years),
+        years=years_in(text) or question.years,
+        figures=_figures(text),
+        several=False,
+    )
+
+
+def _figures(text: str) -> frozenset[str]:
+    return frozenset(t for t in keyword_tokens(text) if any(map(str.isdecimal, t)))
+
+
+def _terms(text: str, years: Sequence[str]) -> dict[str, float]:
+    named = asked_terms(_KOREAN_FRAME.sub(" ", text)) if _HANGUL.search(text) else query_terms(text)
+    return {t: w for t, w in named.items() if t not in years and not _NUMERIC.fullmatch(t)}
 
 
 def _threshold(text: str) -> Decimal | None:

@@ -1,15 +1,17 @@
 """Finds the cells of the stored tables that a question asks for.
 
 A cell answers when its row and column headers together hold what the question names, and its periods are those that
-the question asks about. Headers are compared word by word; words that few rows of the tables hold count more.
+the question asks about. Headers are compared word by word; words that few rows of the tables hold count more. What
+the table's title, the total that closes the row and the sentence that announces the table say counts less.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -17,6 +19,7 @@ from rag.answering.table_questions import FRAME, TableQuestion
 from rag.text.figures import years_in
 from rag.text.keywords import STOP_WORDS, keyword_tokens
 from rag.text.patterns import lazy_compile
+from rag.text.sentences import sentences
 from rag.types import Cell, CellReference, Passage, Row, Table
 
 STEM = 5
@@ -24,15 +27,34 @@ STEM = 5
 STEM_WEIGHT = 0.8
 ASIDE_WEIGHT = 0.3
 """Weight of what a label has in brackets ("(see Note 2)"), against 1 for its other words."""
-GROUP_WEIGHT = 0.15
-"""Weight of the words of a row's groups that the question does not name, against those of its label."""
+CONTEXT_WEIGHT = 0.6
+"""What a word of the question counts that only the title, the total or the announcement of the table holds."""
 AROUND_WEIGHT = 0.3
 """What a word of the question counts that stands on the table's page but in none of its headers."""
+YEAR_WEIGHT = 3.0
+"""What the year of a question weighs for a cell whose headers name none, about as much as a rare word."""
 RANK_COST = 0.02
 """What a passage loses against the one ranked before it, in units of the score from 0 to 1."""
+HEADER_BONUS = 0.02
+"""What each word adds that the question shares with the column or the groups of a cell, or that only asks and stands
+in its label all the same ("total"); four words at most."""
+IDLE_COST = 0.004
+"""What each word costs of the innermost group that the question does not name, five words at most."""
+OPPOSITE = 0.6
+"""Factor for a row of the opening balance when the closing one is asked for, and the other way round."""
+TOTAL = lazy_compile(r"\btotals?\b|합계|총계|소계|^계$", re.IGNORECASE)
 CHANGE_WORDS = frozenset({"change", "increase", "decrease", "growth", "variance", "증감", "변동"})
-_ACRONYM = lazy_compile(r"\(([A-Z][A-Z&]{1,7})\)")
+_ACRONYM = lazy_compile(r"\(([A-Z][A-Z&]{1,7})\)|\((?:the )?[\"“]([^\"“”()]+)[\"”]\)")
+"""A name that a label gives in brackets beside the full one: `Loan-to-value (LTV) ratio`, `Apple Inc. (“Apple”)`."""
 _ASIDE = lazy_compile(r"\([^)]*\)")
+_OPENING = lazy_compile(r"\b(?:beginning|opening|start of)\b|기초", re.IGNORECASE)
+_CLOSING = lazy_compile(r"\b(?:ending|closing|end of)\b|기말", re.IGNORECASE)
+_SIDE_WORDS = frozenset({"beginning", "opening", "start", "end", "ending", "closing", "year", "period"})
+_ANNOUNCES = lazy_compile(
+    r"[::]$|\b(?:following|below)\b.*\btables?\b|\btables?\b.*\b(?:following|below|above)\b"
+    r"|(?:다음|아래|위)\S*\s?(?:의\s)?표|표와\s?같",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Tables(Protocol):
@@ -50,6 +72,8 @@ class Place:
     """Number (from 1) of the passage that brought it."""
     file: str
     table: Table
+    announced: frozenset[str] = frozenset()
+    """Tokens of the sentences that announce it ("... were as follows:")."""
 
     @cached_property
     def years(self) -> frozenset[str]:
@@ -68,6 +92,28 @@ class Place:
     @cached_property
     def column_tokens(self) -> tuple[frozenset[str], ...]:
         return tuple(frozenset(keyword_tokens(" ".join(path))) for path in self.table.columns)
+
+    @cached_property
+    def total_tokens(self) -> Mapping[int, frozenset[str]]:
+        """By the start of a row, the tokens of the label of the total that closes it: "Total net sales"."""
+        found: dict[int, frozenset[str]] = {}
+        total: Row | None = None
+        for row in reversed(self.table.rows):
+            if TOTAL.search(row.label):
+                total = row
+            elif total is not None and row.path[: len(total.path) - 1] == total.path[:-1]:
+                found[row.start] = frozenset(keyword_tokens(total.label))
+        return found
+
+    @cached_property
+    def single_groups(self) -> frozenset[tuple[str, ...]]:
+        """The groups that have one row."""
+        counts = Counter(row.path[:-1] for row in self.table.rows if len(row.path) > 1)
+        return frozenset(group for group, count in counts.items() if count == 1)
+
+    def in_column(self, cell: Cell) -> frozenset[str]:
+        """The tokens of the headers of a cell's column."""
+        return self.column_tokens[cell.column] if cell.column < len(self.column_tokens) else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +157,8 @@ def cell_years(place: Place, row: Row, cell: Cell) -> frozenset[str]:
 
 def is_change(question: TableQuestion, place: Place, cell: Cell) -> bool:
     """Whether the cell stands in a column of changes and the question asks for one."""
-    column = place.column_tokens[cell.column] if cell.column < len(place.column_tokens) else frozenset()
-    return bool(column & CHANGE_WORDS & question.terms.keys()) and not place.column_years[cell.column]
+    words = place.in_column(cell) & CHANGE_WORDS & question.terms.keys()
+    return bool(words) and not place.column_years[cell.column]
 
 
 def places_of(passages: Sequence[Passage], tables: Tables) -> list[Place]:
@@ -121,115 +167,134 @@ def places_of(passages: Sequence[Passage], tables: Tables) -> list[Place]:
     found: list[Place] = []
     for number, passage in enumerate(passages, 1):
         for page in range(passage.page, passage.page_end + 1):
-            if (passage.file, page) not in seen:
-                seen.add((passage.file, page))
-                found += [Place(number, passage.file, table) for table in tables.tables(passage.file, page)]
+            if (passage.file, page) in seen:
+                continue
+            seen.add((passage.file, page))
+            stored = tables.tables(passage.file, page)
+            announced = frozenset[str]()
+            if len(stored) == 1:
+                announced = _announcement(passages, passage.file, page)
+            found += [Place(number, passage.file, table, announced) for table in stored]
     return found
 
 
-@dataclass
-class _Words:
-    """The words of one row, weighed."""
-
-    label: dict[str, float]
-    group: dict[str, float]
-    years: frozenset[str] = field(default_factory=frozenset)
+def _announcement(passages: Sequence[Passage], file: str, page: int) -> frozenset[str]:
+    """The tokens of the sentences of a page with one table that announce a table."""
+    texts = [p.text for p in passages if p.file == file and p.page <= page <= p.page_end]
+    said = (text[start:end].strip() for text in texts for start, end in sentences(text))
+    return frozenset(token for one in said if _ANNOUNCES.search(one) for token in keyword_tokens(one))
 
 
-class Lookup:
-    """The rows of some tables, ready to be matched with a question."""
+def matches_of(question: TableQuestion, places: Sequence[Place], around: frozenset[str]) -> list[Match]:
+    """The cells that fit the question, best first; those of other periods than it asks about are left out.
 
-    def __init__(self, places: Sequence[Place], around: frozenset[str] = frozenset()) -> None:
-        """`around` are the tokens of the pages that the tables are on."""
-        self.places = places
+    `around` are the tokens of the pages that the tables are on.
+    """
+    scorer = _Scorer(question, places, around)
+    found = [
+        scorer.match(place, row, cell)
+        for place in places
+        for row in place.table.rows
+        for cell in row.cells
+        if _of_period(question, place, row, cell)
+    ]
+    return sorted(found, key=lambda match: -match.score)
+
+
+def _of_period(question: TableQuestion, place: Place, row: Row, cell: Cell) -> bool:
+    if not question.years or is_change(question, place, cell):
+        return True
+    years = cell_years(place, row, cell)
+    if years:
+        return bool(years & set(question.years))
+    return not (place.years & set(question.years)) or not any(place.column_years)
+
+
+class _Scorer:
+    """Compares the headers of cells with a question: the harmonic mean of how much of the label the question names
+    and how much of the question the headers hold."""
+
+    def __init__(self, question: TableQuestion, places: Sequence[Place], around: frozenset[str]) -> None:
+        self._question = question
         self._around = around
         rows = [row for place in places for row in place.table.rows]
-        tokens = [frozenset(keyword_tokens(" ".join(row.path))) for row in rows]
-        self._counts = Counter(token for row in tokens for token in row)
+        self._counts = Counter(t for row in rows for t in frozenset(keyword_tokens(" ".join(row.path))))
         self._total = len(rows)
 
-    def weight(self, token: str) -> float:
+    def match(self, place: Place, row: Row, cell: Cell) -> Match:
+        column = place.in_column(cell)
+        label = label_tokens(row.label) if row.label and not _is_year(row.label) else {}
+        own = label or {token: 1.0 for token in column if not token.isdecimal()}
+        group = frozenset(keyword_tokens(" ".join(row.path[:-1])))
+        terms = self._question.terms
+        precision = self._precision(own, row.label)
+        if row.path[:-1] in place.single_groups:  # a heading with one row under it names that row
+            precision = max(precision, self._precision(label_tokens(row.path[-2]), row.path[-2]))
+        recall = self._recall(own, group, column, place, row, cell)
+        score = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+        extra = sum(1 for t in terms if _held(t, column) or _held(t, group))
+        inner = keyword_tokens(row.path[-2] if len(row.path) > 1 else "")
+        idle = sum(1 for t in inner if not _held(t, terms) and t not in STOP_WORDS)
+        extra += sum(1 for t in terms if t in FRAME and t in label)
+        score += HEADER_BONUS * min(extra, 4) - IDLE_COST * min(idle, 5) - RANK_COST * (place.passage - 1)
+        if _side(self._question.text) * _side(row.label) < 0:
+            score *= OPPOSITE
+        named = frozenset(t for t in terms if _held(t, own))
+        return Match(place, row, cell, score, named, precision, recall)
+
+    def _weight(self, token: str) -> float:
         """How much a word tells: more when fewer rows hold it."""
         return math.log(1 + (self._total + 1) / (self._counts[token] + 0.5))
 
-    def matches(self, question: TableQuestion) -> list[Match]:
-        """The cells that fit the question, best first; those of other periods than it asks about left out."""
-        found = [
-            match
-            for place in self.places
-            for row in place.table.rows
-            for match in self._row(question, place, row)
-        ]
-        return sorted(found, key=lambda match: -match.score)
+    def _precision(self, own: Mapping[str, float], label: str) -> float:
+        """The share of a label with the tokens `own` that the question names."""
+        terms = self._question.terms
+        short = [frozenset(keyword_tokens(a or b)) for a, b in _ACRONYM.findall(label)]
+        if any(name and name <= terms.keys() for name in short):
+            return 1.0
+        if label[:1].isupper() and own.keys() <= STOP_WORDS:  # as a label "Other" is no stop word
+            return float(re.search(rf"\b{re.escape(label)}\b", self._question.text) is not None)
+        weight = sum(self._weight(t) * w for t, w in own.items())
+        said = terms.keys() | self._question.figures
+        if _side(self._question.text) * _side(label) > 0:  # "ending goodwill" is "goodwill, end of the year"
+            said = said | _SIDE_WORDS
+        named = sum(self._weight(t) * w * _held(t, said) for t, w in own.items())
+        return named / weight if weight else 0.0
 
-    def _row(self, question: TableQuestion, place: Place, row: Row) -> Iterator[Match]:
-        label = label_tokens(row.label) if row.label and not _is_year(row.label) else {}
-        group = frozenset(keyword_tokens(" ".join(row.path[:-1])))
-        for cell in row.cells:
-            if not self._of_period(question, place, row, cell):
+    def _recall(
+        self, own: Mapping[str, float], group: Set[str], column: Set[str], place: Place, row: Row, cell: Cell
+    ) -> float:
+        """The share of what the question names that the headers hold; words that only ask count when held."""
+        context = place.title_tokens | place.announced | place.total_tokens.get(row.start, frozenset())
+        needed = got = 0.0
+        for term, asked in self._question.terms.items():
+            held = _held(term, own)
+            if term in FRAME and not held:
                 continue
-            column = (
-                place.column_tokens[cell.column] if cell.column < len(place.column_tokens) else frozenset()
-            )
-            own = label or {token: 1.0 for token in column if not token.isdecimal()}
-            yield self._match(question, place, row, cell, own, group, column)
-
-    def _of_period(self, question: TableQuestion, place: Place, row: Row, cell: Cell) -> bool:
-        if not question.years or is_change(question, place, cell):
-            return True
-        years = cell_years(place, row, cell)
-        if years:
-            return bool(years & set(question.years))
-        return not (place.years & set(question.years)) or not any(place.column_years)
-
-    def _match(
-        self,
-        question: TableQuestion,
-        place: Place,
-        row: Row,
-        cell: Cell,
-        own: Mapping[str, float],
-        group: frozenset[str],
-        column: frozenset[str],
-    ) -> Match:
-        terms = question.terms
-        named = {token: share for token in own if (share := _held(token, terms))}
-        label_weight = sum(self.weight(t) * w for t, w in own.items())
-        precision = (
-            sum(self.weight(t) * own[t] * s for t, s in named.items()) / label_weight if label_weight else 0.0
-        )
-        if {token for name in _ACRONYM.findall(row.label) for token in keyword_tokens(name)} & terms.keys():
-            precision = 1.0  # "Loan-to-value (LTV) ratio" is named by its acronym alone
-        asked = {t: w * self.weight(t) for t, w in terms.items()}
-        around = group | column | place.title_tokens
-        got = dict.fromkeys(asked, 0.0)
-        for term in asked:
-            got[term] = max(
-                _held(term, own),
+            weight = asked * self._weight(term)
+            needed += weight
+            got += weight * max(
+                held,
                 _held(term, group),
                 _held(term, column),
-                0.6 * _held(term, around),
+                CONTEXT_WEIGHT * _held(term, context),
                 AROUND_WEIGHT * _held(term, self._around),
             )
-        needed = sum(w for t, w in asked.items() if t not in FRAME or _held(t, own))
-        recall = (
-            sum(asked[t] * got[t] for t in asked if t not in FRAME or _held(t, own)) / needed
-            if needed
-            else 0.0
-        )
-        score = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-        extra = sum(1 for t in terms if _held(t, column) or _held(t, group))
-        idle = sum(
-            1
-            for t in keyword_tokens(row.path[-2] if len(row.path) > 1 else "")
-            if not _held(t, terms) and t not in STOP_WORDS
-        )
-        score += 0.02 * min(extra, 4) - 0.004 * min(idle, 5) - RANK_COST * (place.passage - 1)
-        exact = frozenset(t for t in terms if _held(t, own))
-        return Match(place, row, cell, score, exact, precision, recall)
+        if self._question.years and not cell_years(
+            place, row, cell
+        ):  # the text around may say what period it is
+            dated = context | frozenset(years_in(place.table.title))
+            needed += YEAR_WEIGHT
+            got += YEAR_WEIGHT * max(
+                CONTEXT_WEIGHT * any(year in dated for year in self._question.years),
+                AROUND_WEIGHT * any(year in self._around for year in self._question.years),
+            )
+        if not needed and own.keys() <= STOP_WORDS:
+            return 1.0  # a question that names "Other" and nothing else
+        return got / needed if needed else 0.0
 
 
-def _held(token: str, tokens: Mapping[str, float] | frozenset[str]) -> float:
+def _held(token: str, tokens: Mapping[str, float] | Set[str]) -> float:
     """1 when the token is among the tokens, less for another form of it, 0 when it is not."""
     if token in tokens:
         return 1.0
@@ -238,9 +303,16 @@ def _held(token: str, tokens: Mapping[str, float] | frozenset[str]) -> float:
     return STEM_WEIGHT if any(t[:STEM] == token[:STEM] for t in tokens if len(t) >= STEM) else 0.0
 
 
+def _side(text: str) -> int:
+    """-1 for a text about the beginning of a period, 1 for one about its end, 0 for neither or both."""
+    return (_CLOSING.search(text) is not None) - (_OPENING.search(text) is not None)
+
+
 def label_tokens(label: str) -> dict[str, float]:
     """The words of a label with their weights; what it has in brackets counts less."""
-    inside = keyword_tokens(" ".join(_ASIDE.findall(label)))
+    inside = [
+        t for t in keyword_tokens(" ".join(_ASIDE.findall(label))) if not t.isdecimal()
+    ]  # no footnote marks
     outside = [t for t in keyword_tokens(_ASIDE.sub(" ", label)) if t not in STOP_WORDS]
     tokens = dict.fromkeys((t for t in inside if t not in STOP_WORDS), ASIDE_WEIGHT if outside else 1.0)
     return tokens | dict.fromkeys(outside, 1.0) or dict.fromkeys(keyword_tokens(label), 1.0)

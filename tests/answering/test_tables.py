@@ -78,6 +78,28 @@ QUARTERS = TableShelf(
         unit="",
     )
 )
+SALES = TableShelf(
+    *table_page(
+        ("2019", "2018"),
+        (
+            ("Canada", "96", "70"),
+            ("United States", "1,079", "755"),
+            ("Other", "71", "40"),
+            ("Total external revenue", "1,246", "865"),
+            ("Goodwill, beginning of the year", "500", "450"),
+            ("Goodwill, end of the year", "620", "500"),
+        ),
+        head="Geographic information (in thousands)\n",
+    )
+)
+PRICES = TableShelf(
+    *table_page(
+        ("High", "Low"),
+        (("First quarter of 2019", "$18.19", "$8.87"), ("Second quarter of 2019", "$20.91", "$12.61")),
+        head="Price of the common stock\n",
+        unit="",
+    )
+)
 
 
 def ask(shelf: TableShelf, question: str) -> CheckedDraft:
@@ -104,6 +126,16 @@ def values(checked: CheckedDraft) -> list[str]:
         (ENGLISH, "What was the cost of revenue in 2018?", ["180,500"]),
         (ENGLISH, "What was the gross profit in 2019 and 2018, respectively?", ["281,985", "221,600"]),
         (ENGLISH, "What were the respective revenue and gross profit in 2018?", ["$402,100", "221,600"]),
+        (SALES, "What was the external revenue from Canada in 2018?", ["70"]),
+        (SALES, "What was Other in 2019?", ["71"]),
+        (SALES, "What was the ending goodwill in 2018?", ["500"]),
+        (SALES, "Which country had the highest external revenue in 2018?", ["755"]),
+        (PRICES, "What were the high and low prices in the second quarter of 2019?", ["$20.91", "$12.61"]),
+        (
+            ENGLISH,
+            "What was the gross profit for fiscal years 2017 to 2019?",
+            ["219,750", "221,600", "281,985"],
+        ),
         (KOREAN, "2022년 매출액은 얼마인가요?", ["1,100"]),
         (KOREAN, "2023년 영업이익은 얼마입니까?", ["150"]),
         (QUARTERS, "연남점의 3분기 실적은 얼마인가요?", ["399"]),
@@ -117,6 +149,42 @@ def test_the_cells_that_are_asked_for_are_named(
     assert values(checked) == expected
     assert checked.sentences[0].support is Support.VERIFIED
     assert all(value.strip("$") in checked.sentences[0].text for value in expected)
+
+
+@pytest.mark.parametrize(
+    ("question", "row"),
+    [
+        ("In which years was the cost of revenue reported?", ("Cost of revenue",)),
+        ("Which years does the table show?", ("Results of the group (in thousands)",)),
+    ],
+)
+def test_the_periods_of_a_table_are_cells_of_its_headers(question: str, row: tuple[str, ...]) -> None:
+    checked = ask(ENGLISH, question)
+    assert values(checked) == ["2019", "2018", "2017"]
+    assert checked.sentences[0].support is Support.VERIFIED
+    assert {citation.cell.row for citation in checked.citations if citation.cell is not None} == {row}
+
+
+def test_the_items_under_a_total_are_listed() -> None:
+    checked = ask(SALES, "What are the components of total external revenue?")
+    assert [citation.cell.row for citation in checked.citations if citation.cell is not None] == [
+        ("Canada",),
+        ("United States",),
+        ("Other",),
+    ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Why did the gross profit change in 2018?", "What does the cost of revenue in 2018 consist of?"],
+)
+def test_a_row_says_neither_why_nor_what_something_is(question: str) -> None:
+    page, table = table_page(
+        ("2019", "2018"), (("Gross profit", "282", "222"), ("Cost of revenue", "200", "181"))
+    )
+    prose = "It changed in 2018 because the cost of revenue consists of wages and these rose."
+    shelf = TableShelf(Page(1, f"{page.text}\n\n{prose}"), table)
+    assert [sentence.text for sentence in ask(shelf, question).sentences] == [prose]
 
 
 def test_a_citation_names_the_headers_of_its_cell() -> None:
@@ -161,6 +229,12 @@ def test_a_comparison_names_the_period_first() -> None:
             "percentage change",
         ),
         ("What is the average cost of revenue for 2018 and 2019?", "190,250", "average"),
+        ("What was the % change in gross profit from 2017 to 2018?", "0.84%", "percentage change"),
+        ("What is the percentage of gross profit in revenue in 2018?", "55.11%", "percentage"),
+        ("How much is the cost of revenue as a percentage of revenue in 2018?", "44.89%", "percentage"),
+        ("What is the ratio of gross profit to cost of revenue in 2019?", "1.41", "ratio"),
+        ("What is the difference between revenue and gross profit in 2017?", "170,250", "difference"),
+        ("What was the total cost of revenue in 2018 and 2019?", "380,500", "sum"),
     ],
 )
 def test_a_named_operation_is_computed_and_marked(question: str, figure: str, operation: str) -> None:
@@ -168,6 +242,17 @@ def test_a_named_operation_is_computed_and_marked(question: str, figure: str, op
     (derived,) = sentence.derived
     assert (derived.figure, derived.operation) == (figure, operation)
     assert sentence.support is Support.WEAK
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the percentage of rent in revenue in 2018?",
+        "What is the difference between average revenue and average gross profit in 2018 and 2019?",
+    ],
+)
+def test_a_figure_of_what_the_table_lacks_or_of_several_steps_is_not_computed(question: str) -> None:
+    assert not any(sentence.derived for sentence in ask(ENGLISH, question).sentences)
 
 
 REVENUE = "Revenue $481,985 $402,100 $390,000"
