@@ -116,15 +116,15 @@ def usage_logged(settings: Settings, command: str) -> Iterator[UsageTotal]:
 
     A log that cannot be written is a notice: it must never take the place of the command's own outcome.
     """
-    with counting_usage(UsageTotal()) as tally:
+    with counting_usage(UsageTotal()) as total:
         try:
-            yield tally
+            yield total
         finally:
             log = _usage_log(settings)
             try:
-                if tally.by_model:
+                if total.by_model:
                     if not is_url(settings.index) and not log.path.parent.is_dir():
                         raise RagError("there is no index beside which to write it")
-                    log.record(command, tally)
+                    log.record(command, total)
             except (RagError, OSError) as error:
                 tell(f"The usage could not be logged: {error}")

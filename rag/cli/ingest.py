@@ -118,29 +118,29 @@ def _progress(language: Language) -> Iterator[IngestProgress]:
         yield shown
     except BaseException:
         shown.close()
-        if shown.tally is not None and shown.tally.files:
-            tell(message("ingest.kept", language, done=shown.tally.files_done, all=shown.tally.files))
+        if shown.counts is not None and shown.counts.files:
+            tell(message("ingest.kept", language, done=shown.counts.files_done, all=shown.counts.files))
         raise
     shown.close()
 
 
-def _progress_line(tally: ProgressCounts, language: Language) -> str:
+def _progress_line(counts: ProgressCounts, language: Language) -> str:
     """Files, pages, chunks, rates, time left and cost in one line."""
-    done, every = tally.chunks_done, tally.chunks
+    done, every = counts.chunks_done, counts.chunks
     parts = [
-        message("ingest.progress_files", language, done=tally.files_done, all=tally.files),
-        message("ingest.progress_pages", language, count=tally.pages, rate=tally.pages_per_second),
-        message("ingest.progress_chunks", language, done=done, all=every, rate=tally.chunks_per_second),
+        message("ingest.progress_files", language, done=counts.files_done, all=counts.files),
+        message("ingest.progress_pages", language, count=counts.pages, rate=counts.pages_per_second),
+        message("ingest.progress_chunks", language, done=done, all=every, rate=counts.chunks_per_second),
     ]
-    if tally.seconds_left is not None:
-        minutes, second = divmod(round(tally.seconds_left), 60)
+    if counts.seconds_left is not None:
+        minutes, second = divmod(round(counts.seconds_left), 60)
         hours, minute = divmod(minutes, 60)
         clock = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
         parts.append(message("ingest.left", language, clock=clock))
-    if tally.cost_usd is None:
+    if counts.cost_usd is None:
         parts.append(message("ingest.price_unknown", language))
-    elif tally.cost_usd:
-        parts.append(f"${tally.cost_usd:.4f}")
+    elif counts.cost_usd:
+        parts.append(f"${counts.cost_usd:.4f}")
     return " · ".join(parts)
 
 
@@ -148,23 +148,23 @@ class _Lines:
     """Progress for a log. The run's threads all report to it."""
 
     def __init__(self, language: Language) -> None:
-        self.tally: ProgressCounts | None = None
+        self.counts: ProgressCounts | None = None
         self._language = language
         self._printed = time.monotonic()
         self._lock = threading.Lock()
 
-    def started(self, tally: ProgressCounts) -> None:
-        self.tally = tally
+    def started(self, counts: ProgressCounts) -> None:
+        self.counts = counts
 
-    def advanced(self, tally: ProgressCounts) -> None:
+    def advanced(self, counts: ProgressCounts) -> None:
         with self._lock:
             if time.monotonic() - self._printed < LINE_EVERY:
                 return
             self._printed = time.monotonic()
-        tell(_progress_line(tally, self._language))
+        tell(_progress_line(counts, self._language))
 
-    def finished(self, result: FileResult, tally: ProgressCounts) -> None:  # noqa: ARG002 - the protocol
-        self.advanced(tally)
+    def finished(self, result: FileResult, counts: ProgressCounts) -> None:  # noqa: ARG002 - the protocol
+        self.advanced(counts)
 
     def note(self, message: str) -> None:
         tell(one_line(message))
@@ -177,24 +177,24 @@ class _Bar:
     """Progress at a terminal: one bar, with notes scrolling above it."""
 
     def __init__(self, language: Language) -> None:
-        self.tally: ProgressCounts | None = None
+        self.counts: ProgressCounts | None = None
         self._language = language
         columns = (BarColumn(20), TaskProgressColumn(), TextColumn("{task.fields[line]}", markup=False))
         self._bars: Bars = Bars(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bars.add_task("", total=1.0, line="", visible=False)
         self._bars.start()
 
-    def started(self, tally: ProgressCounts) -> None:
-        self.tally = tally
-        self._bars.update(self._task, visible=tally.files > 0)
-        self.advanced(tally)
+    def started(self, counts: ProgressCounts) -> None:
+        self.counts = counts
+        self._bars.update(self._task, visible=counts.files > 0)
+        self.advanced(counts)
 
-    def advanced(self, tally: ProgressCounts) -> None:
-        line = _progress_line(tally, self._language)
-        self._bars.update(self._task, completed=tally.fraction, line=line)
+    def advanced(self, counts: ProgressCounts) -> None:
+        line = _progress_line(counts, self._language)
+        self._bars.update(self._task, completed=counts.fraction, line=line)
 
-    def finished(self, result: FileResult, tally: ProgressCounts) -> None:  # noqa: ARG002 - the protocol
-        self.advanced(tally)
+    def finished(self, result: FileResult, counts: ProgressCounts) -> None:  # noqa: ARG002 - the protocol
+        self.advanced(counts)
 
     def note(self, message: str) -> None:
         self._bars.console.print(one_line(message), markup=False, highlight=False, soft_wrap=True)

@@ -21,7 +21,7 @@ from rag.providers.pacing import InterruptiblePool
 from rag.store import Filter
 from rag.store.filters import all_of
 from rag.types import Answer, Page, Passage
-from rag.usage.journal import forget, recording_paid_work
+from rag.usage.replies import forget_paid_work, recording_paid_work
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -157,7 +157,7 @@ class _Attempt:
     def _write(self, record: Record) -> None:
         self._out.append(record)
         if not record.failed:
-            forget(self._out.paid, record.id)
+            forget_paid_work(self._out.paid, record.id)
         self.asked += 1
         self._out.finished[record.id] = record
         if record.answer is not None:

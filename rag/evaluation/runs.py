@@ -92,7 +92,7 @@ FORMAT = 1
 MANIFEST = "run.json"
 RECORDS = "records.jsonl"
 PAID = "paid.db"
-"""Replies of questions that have no record yet (`rag.usage.journal`)."""
+"""Replies of questions that have no record yet (`rag.usage.replies`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,8 +256,8 @@ class Pipeline:
     def _log_usage(self) -> None:
         from rag.usage.log import FILE_NAME, UsageLog
 
-        with self.meter.keeping() as tally:
-            UsageLog(self.settings.folder / FILE_NAME).record(self._command, tally)
+        with self.meter.unlogged() as total:
+            UsageLog(self.settings.folder / FILE_NAME).record(self._command, total)
 
     def __enter__(self) -> Self:
         return self

@@ -132,7 +132,7 @@ class QueryState:
     draft: Draft | None = None
     proof: CheckedDraft | None = None
     notes: list[str] = field(default_factory=list)
-    tally: UsageTotal = field(default_factory=UsageTotal)
+    usage: UsageTotal = field(default_factory=UsageTotal)
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     template: tuple[str, str] = ("", "")
@@ -148,7 +148,7 @@ class QueryState:
         """Time the block as part of the stage `name`, and count what it spends."""
         begun = time.perf_counter()
         try:
-            with span(f"pagequote.{name}"), counting_usage(self.tally):
+            with span(f"pagequote.{name}"), counting_usage(self.usage):
                 yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun

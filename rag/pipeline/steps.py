@@ -381,7 +381,7 @@ class Steps:
             passages=turn.packed.passages if turn.packed is not None else turn.passages,
             model=self.model,
             prompt=name,
-            usage=turn.tally.total,
+            usage=turn.usage.total,
             seconds={**turn.seconds, "total": time.perf_counter() - turn.started},
             evidence_score=turn.evidence,
             reason=turn.declined,
@@ -412,7 +412,7 @@ class Steps:
             used = len(turn.packed.passages)
             found = used + turn.packed.left_out
             notes.append(message("answer.fewer_passages", self._language(turn), used=used, found=found))
-        if turn.tally.estimated:
+        if turn.usage.estimated:
             notes.append(message("answer.estimated", self._language(turn)))
         notes.append(coverage_note(self.index, self._language(turn)))
         return [note for note in notes if note]

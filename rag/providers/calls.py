@@ -18,9 +18,8 @@ from rag.providers.pacing import RateLimiter, Retry
 from rag.providers.specs import DEFAULT_REPLY_TOKENS, Capabilities
 from rag.tracing import TracedSpan, started
 from rag.types import Usage
-from rag.usage.journal import Paid, current_paid_work
 from rag.usage.meter import Meter, Reservation
-from rag.usage.replies import Reply, ReplyCache
+from rag.usage.replies import PaidReply, Reply, ReplyCache, call_key, current_paid_work
 
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
@@ -183,7 +182,7 @@ class Call:
         """What makes a call: model, server, messages and parameters."""
         messages = [[message.type, message.content] for message in self.messages]
         place = self.guards.place
-        return ReplyCache.key(
+        return call_key(
             {"model": place.spec, "server": place.server, "messages": messages, "parameters": self.parameters}
         )
 
@@ -231,7 +230,7 @@ class Call:
             return  # a failure of the model, which an identical call must not repeat
         if (journal := current_paid_work()) is not None and logprobs is None:  # they have no place there
             billed = Usage(usage["input_tokens"], usage["output_tokens"], record["cost_usd"], calls=1)
-            journal.put(self._key(), Paid(text, billed, reason, record["estimated"]))
+            journal.put(self._key(), PaidReply(text, billed, reason, record["estimated"]))
         if self._replies is not None:
             self._replies.put(self._key(), Reply(text, reason, logprobs))
 

@@ -19,8 +19,8 @@ from rag.providers.failures import translate
 from rag.providers.pacing import InterruptiblePool, RateLimiter, Retry
 from rag.providers.specs import Embedded, EmbeddingConnection
 from rag.tracing import span
-from rag.usage.journal import Paid, current_paid_work
 from rag.usage.meter import Meter
+from rag.usage.replies import PaidReply, current_paid_work
 
 if TYPE_CHECKING:
     from rag.providers.embedding import Vectors
@@ -197,7 +197,9 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
             usage = reservation.settle(billed, estimated=answer.tokens is None)
             if query and (journal := current_paid_work()) is not None:
                 vector = json.dumps(answer.vectors[0].tolist())
-                journal.put(self._query_key(texts[0]), Paid(vector, usage, estimated=answer.tokens is None))
+                journal.put(
+                    self._query_key(texts[0]), PaidReply(vector, usage, estimated=answer.tokens is None)
+                )
             return answer
 
         return self._retry.run(attempt).vectors

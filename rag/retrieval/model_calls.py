@@ -241,9 +241,9 @@ def model_step_note(model_step: ModelStep, language: Language) -> str:
 def measured(step: Purpose, model: str, work: Callable[[], T]) -> tuple[T, ModelStep]:
     """The outcome of `work` with the calls that it made in this thread and those that copy its context."""
     began = time.perf_counter()
-    with counting_usage(UsageTotal()) as tally:
+    with counting_usage(UsageTotal()) as total:
         done = work()
-    return done, ModelStep(step, model, tally.total, time.perf_counter() - began)
+    return done, ModelStep(step, model, total.total, time.perf_counter() - began)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Tokens and money: prices, the cap of a command, the usage log, and replies kept for identical calls.
+"""Tokens and money: prices, the cap of a command, the usage log, and replies kept so that no call is paid for twice.
 
 Import the modules by name; this package imports none of them.
 """

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from rag.errors import BudgetReached
 from rag.types import Usage
-from rag.usage.journal import Paid
 from rag.usage.prices import Prices
+from rag.usage.replies import PaidReply
 
 DEFAULT_CAP_USD = 1.0
 """The cap of a command when the user set none."""
@@ -59,9 +59,10 @@ class Meter:
     def __init__(self, prices: Prices, *, max_cost: float | None = None) -> None:
         self.prices = prices
         self.cap = DEFAULT_CAP_USD if max_cost is None else max_cost
-        self.tally = UsageTotal()
-        self._unkept = UsageTotal()
-        self._spent = 0.0
+        self.total = UsageTotal()
+        self._unlogged = UsageTotal()
+        self.spent = 0.0
+        """US dollars booked so far, as far as prices are known."""
         self._reserved: dict[Reservation, Hashable] = {}
         """What is set aside, and by whom."""
         self._changed = threading.Condition()
@@ -69,12 +70,7 @@ class Meter:
     @property
     def usage(self) -> Usage:
         with self._changed:
-            return self.tally.total
-
-    @property
-    def spent(self) -> float:
-        """US dollars booked so far, as far as prices are known."""
-        return self._spent
+            return self.total.total
 
     def reserve(self, spec: str, input_tokens: int, output_tokens: int = 0) -> Reservation:
         """Set aside the price of a call of at most so many tokens; to be settled, forfeited or released.
@@ -94,44 +90,36 @@ class Meter:
 
         Waiting makes sense only for the calls of others; a holder would wait for its own ones for ever.
         """
-        reservation = self._priced(spec, input_tokens, output_tokens)
-        amount = reservation.amount
+        price = self.prices.find(spec)
+        amount = price.cost(input_tokens, output_tokens) if price else 0.0
+        reservation = Reservation(self, spec, input_tokens, output_tokens, amount)
         with self._changed:
-            if amount and self._spent + self._held() + amount > self.cap:
+            held = sum(other.amount for other in self._reserved)
+            if amount and self.spent + held + amount > self.cap:
                 others = any(r.amount and other != holder for r, other in self._reserved.items())
-                if self._spent + amount > self.cap or not others:
-                    raise BudgetReached(self._refusal(spec, amount))
+                if self.spent + amount > self.cap or not others:
+                    raise BudgetReached(
+                        f"The next call to {spec} may cost ${amount:.4f}, and ${self.spent:.4f} of the cap of"
+                        f" ${self.cap:g} is spent; what is finished is kept. Raise --max-cost or RAG_MAX_COST to"
+                        " go on."
+                    )
                 return None
             self._reserved[reservation] = holder
         return reservation
-
-    def _priced(self, spec: str, input_tokens: int, output_tokens: int) -> Reservation:
-        price = self.prices.find(spec)
-        amount = price.cost(input_tokens, output_tokens) if price else 0.0
-        return Reservation(self, spec, input_tokens, output_tokens, amount)
-
-    def _held(self) -> float:
-        return sum(reservation.amount for reservation in self._reserved)
-
-    def _refusal(self, spec: str, amount: float) -> str:
-        return (
-            f"The next call to {spec} may cost ${amount:.4f}, and ${self._spent:.4f} of the cap of ${self.cap:g}"
-            " is spent; what is finished is kept. Raise --max-cost or RAG_MAX_COST to go on."
-        )
 
     def book(self, reservation: Reservation | None, spec: str, usage: Usage, estimated: bool) -> None:
         """Book `usage`, in place of its reservation."""
         with self._changed:
             if reservation is not None:
                 self._reserved.pop(reservation, None)
-            self._spent += usage.cost_usd or 0.0
-            self.tally.add(spec, usage, estimated)
-            self._unkept.add(spec, usage, estimated)
+            self.spent += usage.cost_usd or 0.0
+            self.total.add(spec, usage, estimated)
+            self._unlogged.add(spec, usage, estimated)
             for total in _totals.get():
                 total.add(spec, usage, estimated)
             self._changed.notify_all()
 
-    def paid_before(self, spec: str, paid: Paid) -> None:
+    def paid_before(self, spec: str, paid: PaidReply) -> None:
         """Count a reply that an interrupted attempt paid for: booked unless it is in the usage log already."""
         if not paid.logged:
             self.book(None, spec, paid.usage, paid.estimated)
@@ -141,16 +129,16 @@ class Meter:
                 total.add(spec, paid.usage, paid.estimated)
 
     @contextmanager
-    def keeping(self) -> Iterator[UsageTotal]:
-        """What was booked since the last such block, to be kept in the usage log; it stays to be kept on an error."""
+    def unlogged(self) -> Iterator[UsageTotal]:
+        """What was booked since the last such block, for the usage log; on an error the next block gets it again."""
         with self._changed:
-            taken, self._unkept = self._unkept, UsageTotal()
+            taken, self._unlogged = self._unlogged, UsageTotal()
         try:
             yield taken
         except BaseException:
             with self._changed:
                 for spec, usage in taken.by_model.items():
-                    self._unkept.add(spec, usage, spec in taken.estimated)
+                    self._unlogged.add(spec, usage, spec in taken.estimated)
             raise
 
     def forfeit_open(self) -> None:

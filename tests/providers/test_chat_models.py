@@ -188,7 +188,7 @@ def test_a_server_that_does_not_count_tokens_is_counted_for_and_flagged() -> Non
     assert (
         sum(p.usage_metadata["output_tokens"] for p in pieces if p.usage_metadata) * 2 == billed.output_tokens
     )
-    assert model.guards.meter.tally.estimated == {"openai:gpt-4o-mini"}
+    assert model.guards.meter.total.estimated == {"openai:gpt-4o-mini"}
 
 
 def test_langchains_own_callbacks_see_calls_tokens_and_pieces() -> None:

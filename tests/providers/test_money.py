@@ -104,7 +104,7 @@ def test_failed_calls_that_may_have_been_billed_count_in_full() -> None:
         assert meter.usage.calls == 2
         assert meter.spent >= server.bill.cost(0.15, 0.60)
         assert meter.spent >= 100 * 0.60 / 1e6
-        assert meter.tally.estimated == {CHAT}
+        assert meter.total.estimated == {CHAT}
 
 
 def test_parallel_calls_cannot_pass_the_cap_together() -> None:
@@ -182,8 +182,8 @@ def test_logged_usage_adds_up_by_day_model_and_command(tmp_path: Path) -> None:
     for spec, given, made in (("openai:gpt-4o-mini", 1000, 500), ("compatible:x", 10, 20)):
         meter.reserve(spec, given, made).settle(given, made, estimated=spec == "compatible:x")
     monday, tuesday = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 3, 12, tzinfo=UTC)
-    log.record("ask", meter.tally, at=monday)
-    log.record("eval", meter.tally, at=tuesday)
+    log.record("ask", meter.total, at=monday)
+    log.record("eval", meter.total, at=tuesday)
     log.record("search", UsageTotal(), at=tuesday)
     days = log.summary("day")
     assert [line.key for line in days] == ["2026-03-02", "2026-03-03"]
