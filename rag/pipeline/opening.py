@@ -11,7 +11,6 @@ from rag.errors import IndexMismatch, MissingCapability
 from rag.pipeline.searching import open_retriever
 from rag.pipeline.state import read_state_file, write_state
 from rag.pipeline.steps import Steps
-from rag.providers.builtin import BuiltinEmbeddings
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.providers.specs import EXTRACTIVE
 from rag.settings import Settings
@@ -144,8 +143,7 @@ def _embeddings_of(
     if provider.id != made.embedding_id:
         raise IndexMismatch(
             f"The index {index.location} was made with {made.embedding_id}, and this installation has"
-            f" {provider.id}: make it anew with `rag ingest --rebuild`."
+            f" {provider.id}: make it again with `rag ingest --rebuild`."
         )
-    if isinstance(provider, BuiltinEmbeddings):
-        provider.preload()
+    provider.preload()
     return provider

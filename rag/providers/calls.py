@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ _REFUSED_PARAMETER = re.compile(
 class Guards:
     """What stands between a caller and a provider."""
 
-    place: CallSite
+    site: CallSite
     meter: Meter
     limiter: RateLimiter
     retry: Retry
@@ -72,7 +73,7 @@ class Guards:
 
 
 class Call:
-    """One call that may take several tries. Every try is opened, and then finished, failed or abandoned."""
+    """One call that may take several tries. Every try is opened, and then finished or closed by its failure."""
 
     def __init__(
         self, guards: Guards, messages: Sequence[BaseMessage], stop: list[str] | None, given: dict[str, Any]
@@ -80,8 +81,10 @@ class Call:
         self.guards = guards
         self.messages = messages
         self._stop, self._given = stop, given
-        images = sum(map(image_count, messages)) * (guards.capabilities.image_tokens or 0)
-        self._prompt_tokens = prompt_tokens(messages, guards.count_tokens) + images
+        blocks = [b for m in messages if isinstance(m.content, list) for b in m.content]
+        images = sum(isinstance(block, dict) and block.get("type") == "image" for block in blocks)
+        image_tokens = images * (guards.capabilities.image_tokens or 0)
+        self._prompt_tokens = prompt_tokens(messages, guards.count_tokens) + image_tokens
         self._reservation: Reservation | None = None
         self._span = TracedSpan()
 
@@ -96,9 +99,9 @@ class Call:
             parameters.get("max_tokens") or parameters.get("max_completion_tokens") or DEFAULT_REPLY_TOKENS
         )
         tokens = math.ceil(self._prompt_tokens * _MARGIN)
-        self._reservation = self.guards.meter.reserve(self.guards.place.spec, tokens, longest)
+        self._reservation = self.guards.meter.reserve(self.guards.site.spec, tokens, longest)
         self.guards.limiter.acquire(tokens + longest)
-        provider, _, model = self.guards.place.spec.partition(":")
+        provider, _, model = self.guards.site.spec.partition(":")
         self._span = started(
             f"chat {model}",
             gen_ai__operation__name="chat",
@@ -109,81 +112,91 @@ class Call:
         )
         self._span.set_text(gen_ai__input__messages=json.dumps([[m.type, m.text] for m in self.messages]))
 
-    def failed(self, error: Exception) -> RagError:
-        """Close this try; returns what to raise in place of `error`."""
-        failure = translate(error, self.guards.place)
-        self._span.end(failure.error)
-        if failure.maybe_billed:
+    @contextmanager
+    def closed_on_failure(self) -> Iterator[None]:
+        """Close this try when the block fails, and raise what its error means to people."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  libraries raise anything; it is translated
+            failure = translate(error, self.guards.site)
+            self._span.end(failure.error)
+            if failure.maybe_billed:
+                self.abandon()
+            elif self._reservation is not None:
+                self._reservation.release()
+            raise self._without_parameter(error) or failure.error from None
+        except BaseException:
             self.abandon()
-        elif self._reservation is not None:
-            self._reservation.release()
-        return self._adapted(error) or failure.error
+            raise
 
     def abandon(self) -> None:
         """Close this try as if it had been billed in full: nobody knows."""
         if self._reservation is not None:
             self._reservation.forfeit()
 
-    def _adapted(self, error: Exception) -> RagError | None:
+    def _without_parameter(self, error: Exception) -> RagError | None:
         """A reason to try again at once, when only a parameter was refused and can be left out."""
         if getattr(error, "status_code", None) not in (400, 422):
             return None
-        named = getattr(error, "param", None) or _first_group(_REFUSED_PARAMETER.search(str(error)))
+        said = _REFUSED_PARAMETER.search(str(error))
+        named = getattr(error, "param", None) or (said[1] if said else None)
         if named not in {*self.parameters, "stream_options"} or named in self.guards.dropped:
             return None
         self.guards.dropped.add(str(named))
-        return ServerUnreachable(f"{self.guards.place.spec} does not take {named}.", retry_after=0.0)
+        return ServerUnreachable(f"{self.guards.site.spec} does not take {named}.", retry_after=0.0)
 
     def finish(self, result: ChatResult) -> ChatResult:
-        """Book a whole reply; its message gets the usage record."""
+        """Book and keep a whole reply; its message gets the usage record."""
         generation = result.generations[0]
         message = generation.message
         if isinstance(message, AIMessage):
-            usage, record = self.settle(message.usage_metadata, message.text)
+            details = {**(generation.generation_info or {}), **message.response_metadata}
+            reason = str(details.get("finish_reason") or "stop")
+            reply = Reply(message.text, reason, details.get("logprobs"))
+            usage, record = self.settle(reply, message.usage_metadata)
             message.usage_metadata = usage
             message.response_metadata[USAGE_RECORD] = record
-            details = {**(generation.generation_info or {}), **message.response_metadata}
-            self.keep(
-                message.text,
-                str(details.get("finish_reason") or "stop"),
-                usage,
-                record,
-                details.get("logprobs"),
-            )
         return result
 
-    def settle(self, reported: UsageMetadata | None, text: str) -> tuple[UsageMetadata, dict[str, Any]]:
-        """Book this try with the tokens that the server reported, or an estimate; returns them and the record."""
+    def settle(self, reply: Reply, reported: UsageMetadata | None) -> tuple[UsageMetadata, dict[str, Any]]:
+        """Book this try with the tokens that the server reported, or an estimate, and keep its reply.
+
+        Returns the tokens and the usage record.
+        """
         usage: UsageMetadata
         if reported is not None:
             usage = reported
         else:
-            output = self.guards.count_tokens(text)
+            output = self.guards.count_tokens(reply.text)
             usage = {
                 "input_tokens": self._prompt_tokens,
                 "output_tokens": output,
                 "total_tokens": self._prompt_tokens + output,
             }
-        cost = None
+        read, written, cost = usage["input_tokens"], usage["output_tokens"], None
         if self._reservation is not None:
             cached = (usage.get("input_token_details") or {}).get("cache_read") or 0
-            cost = self._reservation.settle(
-                usage["input_tokens"], usage["output_tokens"], cached_input=cached, estimated=reported is None
-            ).cost_usd
-        self._span.set(
-            gen_ai__usage__input_tokens=usage["input_tokens"],
-            gen_ai__usage__output_tokens=usage["output_tokens"],
-        )
-        self._span.set_text(gen_ai__output__messages=text)
+            booked = self._reservation.settle(read, written, cached_input=cached, estimated=reported is None)
+            cost = booked.cost_usd
+        self._span.set(gen_ai__usage__input_tokens=read, gen_ai__usage__output_tokens=written)
+        self._span.set_text(gen_ai__output__messages=reply.text)
         self._span.end()
+        if (
+            reply.text.strip()
+        ):  # an empty one is a failure of the model, which an identical call must not repeat
+            if (work := current_paid_work()) is not None and reply.logprobs is None:  # it keeps none of them
+                billed = Usage(read, written, cost, calls=1)
+                work.put(self._key(), PaidReply(reply.text, billed, reply.finish_reason, reported is None))
+            if self._replies is not None:
+                self._replies.put(self._key(), reply)
         return usage, {"cost_usd": cost, "cached": False, "estimated": reported is None}
 
     def _key(self) -> str:
         """What makes a call: model, server, messages and parameters."""
         messages = [[message.type, message.content] for message in self.messages]
-        place = self.guards.place
+        site = self.guards.site
         return call_key(
-            {"model": place.spec, "server": place.server, "messages": messages, "parameters": self.parameters}
+            {"model": site.spec, "server": site.server, "messages": messages, "parameters": self.parameters}
         )
 
     @property
@@ -192,47 +205,18 @@ class Call:
         return self.guards.replies if self.parameters.get("temperature") == 0 else None
 
     def kept(self) -> AIMessage | None:
-        """The reply of an identical earlier call, with a usage record that says so."""
-        if (paid := self._paid_before()) is not None:
-            return paid
+        """The reply of an identical earlier call, or the one that an interrupted attempt at this work paid for."""
+        meter, spec = self.guards.meter, self.guards.site.spec
+        work = current_paid_work()
+        if work is not None and (paid := work.take(self._key())) is not None:
+            meter.paid_before(spec, paid)
+            record = {"cost_usd": paid.usage.cost_usd, "cached": False, "estimated": paid.estimated}
+            return _message(Reply(paid.content, paid.finish_reason), paid.usage, record)
         reply = self._replies.get(self._key()) if self._replies is not None else None
         if reply is None:
             return None
-        self.guards.meter.book(None, self.guards.place.spec, Usage(cached_calls=1), False)
-        kept = _message(
-            reply.text, reply.finish_reason, 0, 0, {"cost_usd": 0.0, "cached": True, "estimated": False}
-        )
-        if reply.logprobs:
-            kept.response_metadata["logprobs"] = reply.logprobs
-        return kept
-
-    def _paid_before(self) -> AIMessage | None:
-        """The reply that this piece of work paid for before it was interrupted."""
-        journal = current_paid_work()
-        paid = journal.take(self._key()) if journal is not None else None
-        if paid is None:
-            return None
-        self.guards.meter.paid_before(self.guards.place.spec, paid)
-        usage = paid.usage
-        record = {"cost_usd": usage.cost_usd, "cached": False, "estimated": paid.estimated}
-        return _message(paid.content, paid.finish_reason, usage.input_tokens, usage.output_tokens, record)
-
-    def keep(
-        self,
-        text: str,
-        reason: str,
-        usage: UsageMetadata,
-        record: dict[str, Any],
-        logprobs: dict[str, Any] | None = None,
-    ) -> None:
-        """Keep the reply: for this piece of work, and for identical calls when such are answered from the cache."""
-        if not text.strip():
-            return  # a failure of the model, which an identical call must not repeat
-        if (journal := current_paid_work()) is not None and logprobs is None:  # they have no place there
-            billed = Usage(usage["input_tokens"], usage["output_tokens"], record["cost_usd"], calls=1)
-            journal.put(self._key(), PaidReply(text, billed, reason, record["estimated"]))
-        if self._replies is not None:
-            self._replies.put(self._key(), Reply(text, reason, logprobs))
+        meter.book(None, spec, Usage(cached_calls=1), False)
+        return _message(reply, Usage(), {"cost_usd": 0.0, "cached": True, "estimated": False})
 
 
 class StreamedCall:
@@ -253,22 +237,15 @@ class StreamedCall:
         self._reason = details.get("finish_reason") or self._reason
         return chunk
 
-    @property
-    def begun(self) -> bool:
-        """Whether words have come, which a reader may have seen."""
-        return any(self._text)
-
     def end(self) -> ChatGenerationChunk:
         """Book the reply; an empty last piece with the usage record. Raises ServerUnreachable for a cut stream."""
-        place = self.call.guards.place
+        site = self.call.guards.site
         if self._reason is None and self.call.guards.marks_end:
             self.call.abandon()
             raise ServerUnreachable(
-                f"{place.subject} broke off the answer of {place.spec} half-way: try again."
+                f"{site.subject} broke off the answer of {site.spec} half-way: try again."
             )
-        text = "".join(self._text)
-        usage, record = self.call.settle(self._usage, text)
-        self.call.keep(text, self._reason or "stop", usage, record)
+        usage, record = self.call.settle(Reply("".join(self._text), self._reason or "stop"), self._usage)
         return ChatGenerationChunk(
             message=AIMessageChunk(
                 content="",
@@ -278,25 +255,19 @@ class StreamedCall:
         )
 
 
-def _message(text: str, reason: str, tokens: int, output: int, record: dict[str, Any]) -> AIMessage:
+def _message(reply: Reply, usage: Usage, record: dict[str, Any]) -> AIMessage:
     """A kept reply as the model would have given it."""
-    return AIMessage(
-        text,
-        usage_metadata={"input_tokens": tokens, "output_tokens": output, "total_tokens": tokens + output},
-        response_metadata={"finish_reason": reason, USAGE_RECORD: record},
+    read, written = usage.input_tokens, usage.output_tokens
+    message = AIMessage(
+        reply.text,
+        usage_metadata={"input_tokens": read, "output_tokens": written, "total_tokens": read + written},
+        response_metadata={"finish_reason": reply.finish_reason, USAGE_RECORD: record},
     )
+    if reply.logprobs:
+        message.response_metadata["logprobs"] = reply.logprobs
+    return message
 
 
 def prompt_tokens(messages: Sequence[BaseMessage], count_tokens: Callable[[str], int]) -> int:
     """Tokens of a prompt, as near as the tokenizer at hand can tell."""
     return 3 + sum(_MESSAGE_TOKENS + count_tokens(message.text) for message in messages)
-
-
-def image_count(message: BaseMessage) -> int:
-    """How many pictures a message holds, as LangChain content blocks."""
-    blocks = message.content if isinstance(message.content, list) else []
-    return sum(isinstance(block, dict) and block.get("type") == "image" for block in blocks)
-
-
-def _first_group(match: re.Match[str] | None) -> str | None:
-    return match[1] if match else None

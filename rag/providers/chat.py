@@ -29,7 +29,7 @@ class GuardedChat(BaseChatModel):
 
     @property
     def spec(self) -> str:
-        return self.guards.place.spec
+        return self.guards.site.spec
 
     @property
     def context_tokens(self) -> int:
@@ -60,13 +60,8 @@ class GuardedChat(BaseChatModel):
 
         def attempt() -> ChatResult:
             call.open()
-            try:
+            with call.closed_on_failure():
                 return call.finish(self.inner._generate(messages, **call.parameters))
-            except Exception as error:  # noqa: BLE001  libraries raise anything; it is translated
-                raise call.failed(error) from None
-            except BaseException:
-                call.abandon()
-                raise
 
         return self.guards.retry.run(attempt)
 
@@ -83,13 +78,8 @@ class GuardedChat(BaseChatModel):
 
         async def attempt() -> ChatResult:
             await run_in_executor(None, call.open)
-            try:
+            with call.closed_on_failure():
                 return call.finish(await self.inner._agenerate(messages, **call.parameters))
-            except Exception as error:  # noqa: BLE001  libraries raise anything; it is translated
-                raise call.failed(error) from None
-            except BaseException:
-                call.abandon()
-                raise
 
         return await self.guards.retry.arun(attempt)
 
@@ -125,15 +115,10 @@ class GuardedChat(BaseChatModel):
     def _pieces(self, call: Call) -> Iterator[ChatGenerationChunk]:
         """The pieces of one try, the last one with the usage record."""
         streamed = StreamedCall(call)
-        try:
+        with call.closed_on_failure():
             for piece in self.inner._stream(list(call.messages), **call.parameters):
                 yield streamed.watch(piece)
             yield streamed.end()
-        except Exception as error:  # noqa: BLE001  libraries raise anything; it is translated
-            raise call.failed(error) from None
-        except BaseException:
-            call.abandon()
-            raise
 
     async def _astream(
         self,
@@ -165,15 +150,10 @@ class GuardedChat(BaseChatModel):
 
     async def _apieces(self, call: Call) -> AsyncIterator[ChatGenerationChunk]:
         streamed = StreamedCall(call)
-        try:
+        with call.closed_on_failure():
             async for piece in self.inner._astream(list(call.messages), **call.parameters):
                 yield streamed.watch(piece)
             yield streamed.end()
-        except Exception as error:  # noqa: BLE001  libraries raise anything; it is translated
-            raise call.failed(error) from None
-        except BaseException:
-            call.abandon()
-            raise
 
 
 async def _joined(

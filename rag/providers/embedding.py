@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     from langchain_core.embeddings import Embeddings
     from numpy.typing import NDArray
 
-    from rag.providers.e5.model import Kind, TokenVectors
-
     Vectors = NDArray[np.float32]
-    EmbedTokens = Callable[[Sequence[str], Kind], list[TokenVectors]]
 
+Kind = Literal["passage", "query"]
 OnBatch = Callable[[Sequence[int], "Vectors"], None]
 """Called with the positions of texts that are done and their vectors, in the thread that called `embed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """The tokens of a text in the context of the whole text."""
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+    """Character span (start, end) of each token in the text; the space before a word belongs to it."""
+    states: NDArray[np.float32]
+    """Last hidden states, float32 [tokens, dimension]; not of unit length."""
+
+
+EmbedTokens = Callable[[Sequence[str], Kind], list[TokenVectors]]
 
 
 class EmbeddingProvider(ABC):
@@ -42,10 +55,8 @@ class EmbeddingProvider(ABC):
     def embeddings(self) -> Embeddings:
         """The same model as LangChain embeddings."""
 
-    @property
-    def embed_tokens(self) -> EmbedTokens | None:
-        """Texts to the vectors of their tokens in context, at no cost; None for a model that does not give them."""
-        return None
+    embed_tokens: EmbedTokens | None = None
+    """Texts to the vectors of their tokens in context, at no cost; None for a model that does not give them."""
 
     @abstractmethod
     def count_tokens(self, text: str) -> int:
@@ -62,3 +73,6 @@ class EmbeddingProvider(ABC):
         When a batch fails for good, those under way are still finished and handed over before the error is
         raised, so that the caller can keep what was paid for.
         """
+
+    def preload(self) -> None:  # noqa: B027 - most models have nothing to load
+        """Begin to load what the first use needs, beside whatever the caller does. Errors appear at the first use."""

@@ -65,9 +65,6 @@ class CallSite:
         """`server` at the beginning of a sentence."""
         return self.server[:1].upper() + self.server[1:]
 
-    def scrub(self, text: str) -> str:
-        return scrub(text, self.secrets)
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -88,16 +85,16 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     return _KEY_LIKE.sub("***", text)
 
 
-def translate(error: BaseException, place: CallSite) -> Failure:
+def translate(error: BaseException, site: CallSite) -> Failure:
     """The failure that `error`, raised by a provider's library, stands for."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, NetworkRefused):
             return Failure(cause)
-        if (spoken := _other_protocol(cause)) is not None:
+        if (protocol := _other_protocol(cause)) is not None:
             return Failure(
                 BadResponse(
-                    f"{place.subject} answers with {spoken}, not as a model's server for {place.spec}:"
+                    f"{site.subject} answers with {protocol}, not as a model's server for {site.spec}:"
                     " check the address, which often ends in /v1."
                 )
             )
@@ -106,8 +103,8 @@ def translate(error: BaseException, place: CallSite) -> Failure:
     for cause in causes:
         status = getattr(cause, "status_code", None)
         if isinstance(status, int):
-            return _from_status(status, cause, place)
-    return _from_kind(error, causes, place)
+            return Failure(_from_status(status, cause, site))
+    return _from_kind(error, causes, site)
 
 
 def _other_protocol(cause: BaseException) -> str | None:
@@ -131,119 +128,88 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _from_status(status: int, error: BaseException, place: CallSite) -> Failure:
-    said = _said(error, place)
+def _from_status(status: int, error: BaseException, site: CallSite) -> RagError:
+    """What an answer with this HTTP status means; such a call is not billed."""
+    said = _said(error, site)
     code = str(getattr(error, "code", "") or "")
     if status in (401, 403):
-        fix = (
-            f"check {place.key_setting}" if place.key_setting else "set RAG_API_KEY if the server wants a key"
-        )
-        return Failure(
-            AuthenticationFailed(f"{place.subject} refused the key for {place.spec} ({status}): {fix}.")
-        )
+        fix = f"check {site.key_setting}" if site.key_setting else "set RAG_API_KEY if the server wants a key"
+        return AuthenticationFailed(f"{site.subject} refused the key for {site.spec} ({status}): {fix}.")
     if code == "insufficient_quota":
-        return Failure(
-            ProviderError(f"The account at {place.server} has no credit left for {place.spec}: top it up.")
-        )
+        return ProviderError(f"The account at {site.server} has no credit left for {site.spec}: top it up.")
     if status == 429:
         message = (
-            f"{place.subject} asks to slow down ({place.spec}, 429): try later, or set RAG_RPM or RAG_TPM."
+            f"{site.subject} asks to slow down ({site.spec}, 429): try later, or set RAG_RPM or RAG_TPM."
         )
-        return Failure(RateLimited(message, retry_after=_retry_after(error)))
-    if _is_too_long(code, said) and status in (400, 413, 422, 500):
-        return Failure(
-            ContextTooLong(
-                f"The text is too long for {place.spec}: ask for fewer passages (-k) or smaller chunks."
-            )
-        )
+        return RateLimited(message, retry_after=_retry_after(error))
+    too_long = code == "context_length_exceeded" or _TOO_LONG.search(said) is not None
+    if too_long and status in (400, 413, 422, 500):
+        return _too_long(site)
     if 300 <= status < 400:
-        message = (
-            f"{place.subject} redirects to another address ({status}), to which nothing was sent: "
+        return BadResponse(
+            f"{site.subject} redirects to another address ({status}), to which nothing was sent: "
             "set the address of the server itself."
         )
-        return Failure(BadResponse(message))
     if status == 404:
-        return Failure(
-            ModelNotFound(
-                f"{place.subject} does not know the model {place.spec} (404): check its name and the address."
-            )
+        return ModelNotFound(
+            f"{site.subject} does not know the model {site.spec} (404): check its name and the address."
         )
     if status in (408, 409) or status >= 500:
-        message = (
-            f"{place.subject} could not answer for {place.spec} ({status}{_quoted(said)}): try again later."
-        )
-        return Failure(ServerUnreachable(message, retry_after=_retry_after(error)))
-    return Failure(
-        MissingCapability(f"{place.subject} refused the request for {place.spec} ({status}{_quoted(said)}).")
-    )
+        message = f"{site.subject} could not answer for {site.spec} ({status}{said}): try again later."
+        return ServerUnreachable(message, retry_after=_retry_after(error))
+    return MissingCapability(f"{site.subject} refused the request for {site.spec} ({status}{said}).")
 
 
-def _is_too_long(code: str, said: str) -> bool:
-    return code == "context_length_exceeded" or _TOO_LONG.search(said) is not None
-
-
-def _from_kind(error: BaseException, causes: list[BaseException], place: CallSite) -> Failure:
+def _from_kind(error: BaseException, causes: list[BaseException], site: CallSite) -> Failure:
+    """What an error without an answer means, by the names of its classes: the libraries have no others in common."""
     names = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
     sent = not names & set(_NOT_SENT)
     if any("Timeout" in name for name in names):
         message = (
-            f"{place.subject} did not answer in time for {place.spec}: try again, or raise RAG_PATIENCE (with"
+            f"{site.subject} did not answer in time for {site.spec}: try again, or raise RAG_PATIENCE (with"
             " RAG_TIMEOUT, when that is set)."
         )
         return Failure(ProviderTimeout(message), maybe_billed=sent)
-    if (
-        any(isinstance(cause, json.JSONDecodeError) for cause in causes)
-        or "APIResponseValidationError" in names
+    no_json = any(isinstance(cause, json.JSONDecodeError) for cause in causes)
+    if no_json or "APIResponseValidationError" in names:
+        return Failure(_garbled(site, "its answer is not the JSON that the protocol says"), maybe_billed=True)
+    if "APIConnectionError" in names or any(
+        isinstance(cause, ConnectionError) or type(cause).__module__.split(".")[0].startswith(_HTTP_LIBRARIES)
+        for cause in causes
     ):
-        return Failure(garbled(place, "its answer is not the JSON that the protocol says"), maybe_billed=True)
-    if "APIConnectionError" in names or any(_is_connection(cause) for cause in causes):
-        if not sent:
-            message = (
-                f"{place.subject} cannot be reached for {place.spec}: check that it runs, and the address."
-            )
-            return Failure(ServerUnreachable(message))
-        message = f"The connection to {place.server} broke off during an answer of {place.spec}: try again."
-        return Failure(ServerUnreachable(message), maybe_billed=True)
-    if _is_too_long("", str(error)):
-        return Failure(
-            ContextTooLong(
-                f"The text is too long for {place.spec}: ask for fewer passages (-k) or smaller chunks."
-            )
-        )
+        message = f"{site.subject} cannot be reached for {site.spec}: check that it runs, and the address."
+        if sent:
+            message = f"The connection to {site.server} broke off during an answer of {site.spec}: try again."
+        return Failure(ServerUnreachable(message), maybe_billed=sent)
+    if _TOO_LONG.search(str(error)):
+        return Failure(_too_long(site))
+    said = _said(error, site)
     if isinstance(error, KeyError | TypeError | AttributeError | ValueError) or "APIError" in names:
-        return Failure(
-            garbled(place, f"its answer cannot be read{_quoted(_said(error, place))}"), maybe_billed=True
-        )
-    return Failure(
-        ProviderError(f"{place.spec} failed ({type(error).__name__}{_quoted(_said(error, place))})."),
-        maybe_billed=True,
+        return Failure(_garbled(site, f"its answer cannot be read{said}"), maybe_billed=True)
+    return Failure(ProviderError(f"{site.spec} failed ({type(error).__name__}{said})."), maybe_billed=True)
+
+
+def _too_long(site: CallSite) -> ContextTooLong:
+    return ContextTooLong(
+        f"The text is too long for {site.spec}: ask for fewer passages (-k) or smaller chunks."
     )
 
 
-def garbled(place: CallSite, what: str) -> BadResponse:
+def _garbled(site: CallSite, what: str) -> BadResponse:
     """An answer that broke the protocol in a way that another try may get right."""
-    error = BadResponse(f"{place.subject} answered wrongly for {place.spec}: {what}.")
+    error = BadResponse(f"{site.subject} answered wrongly for {site.spec}: {what}.")
     error.transient = True
     return error
 
 
-def _is_connection(error: BaseException) -> bool:
-    return isinstance(error, ConnectionError) or type(error).__module__.split(".")[0].startswith(
-        _HTTP_LIBRARIES
-    )
-
-
-def _said(error: BaseException, place: CallSite) -> str:
-    """The first words of what the server said, without keys and control characters."""
+def _said(error: BaseException, site: CallSite) -> str:
+    """A comma and the first words of what the server said, without keys and control characters."""
     body = getattr(error, "body", None)
     message = body.get("message") if isinstance(body, dict) else None
     text = str(message or getattr(error, "message", None) or error)
     # a cut must not leave half a key behind, so scrubbing comes first
-    plain = "".join(c if c.isprintable() else " " for c in place.scrub(text))
-    return " ".join(plain.split())[:160].rstrip(".")
-
-
-def _quoted(said: str) -> str:
+    plain = "".join(c if c.isprintable() else " " for c in scrub(text, site.secrets))
+    said = " ".join(plain.split())[:160].rstrip(".")
     return f", {said}" if said else ""
 
 

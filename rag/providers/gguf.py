@@ -20,8 +20,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from rag.errors import MissingExtra, ModelNotFound, ProviderError
-from rag.providers.compatible import connect_chat_at, connect_embeddings_at
-from rag.providers.specs import ChatConnection, EmbeddingConnection
+from rag.providers.openai import connect_chat_at, connect_embeddings_at
+from rag.providers.specs import ChatConnection, EmbeddingConnection, Spec
 from rag.settings import Settings
 
 _CONTEXT_TOKENS = 8_192
@@ -43,35 +43,26 @@ _running: dict[tuple[Path, bool], _Running] = {}
 _lock = threading.Lock()
 
 
-def connect_chat(model: str, settings: Settings) -> ChatConnection:
-    """Load the file `model`, or use it when it is loaded already.
+def connect_chat(spec: Spec, settings: Settings) -> ChatConnection:
+    """Load the file that is the model's name, or use it when it is loaded already.
 
     Raises ModelNotFound when the file is missing or no GGUF, MissingExtra without xllamacpp, ProviderError
     when it cannot be loaded.
     """
-    path, running, own = _served(model, settings, embeds=False)
+    path, running, own = _served(spec.model, settings, embeds=False)
     url = f"{running.url}/v1"
-    return connect_chat_at(url, path.name, f"gguf:{model}", own, context_tokens=running.context_tokens)
+    return connect_chat_at(url, spec, path.name, own, context_tokens=running.context_tokens)
 
 
-def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
+def connect_embeddings(spec: Spec, settings: Settings) -> EmbeddingConnection:
     """Load the file `model` for embeddings. Its vectors are pooled as it says, or else averaged. Raises as above."""
-    path, running, own = _served(model, settings, embeds=True)
-    return connect_embeddings_at(f"{running.url}/v1", path.name, f"gguf:{model}", own)
+    path, running, own = _served(spec.model, settings, embeds=True)
+    return connect_embeddings_at(f"{running.url}/v1", spec, path.name, own)
 
 
 def _served(model: str, settings: Settings, *, embeds: bool) -> tuple[Path, _Running, Settings]:
     """The file, its server, and settings with the server's key."""
     path = Path(model).expanduser().resolve()
-    _require_gguf(path, model)
-    with _lock:
-        if (path, embeds) not in _running:
-            _running[path, embeds] = _start(path, settings.threads, embeds)
-        running = _running[path, embeds]
-    return path, running, settings.model_copy(update={"api_key": SecretStr(running.key)})
-
-
-def _require_gguf(path: Path, model: str) -> None:
     try:
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC))
@@ -81,6 +72,11 @@ def _require_gguf(path: Path, model: str) -> None:
         ) from None
     if magic != _MAGIC:
         raise ModelNotFound(f"{model} is not a GGUF file: give the path of a model in that format.")
+    with _lock:
+        if (path, embeds) not in _running:
+            _running[path, embeds] = _start(path, settings.threads, embeds)
+        running = _running[path, embeds]
+    return path, running, settings.model_copy(update={"api_key": SecretStr(running.key)})
 
 
 def _start(path: Path, threads: int | None, embeds: bool) -> _Running:
@@ -119,7 +115,9 @@ def _serve(xllamacpp: Any, parameters: Any, path: Path, key: str) -> _Running:
     except Exception as error:  # noqa: BLE001  the binding raises whatever llama.cpp says
         raise ProviderError(f"The model {path.name} cannot be loaded: {str(error)[:200]}.") from None
     url = str(server.listening_address)
-    return _Running(server, url, key, _context_of(url, key))
+    # the window that the server really has: a model trained on a shorter one gets no more
+    context = int(_get(url, key, "/props")["default_generation_settings"]["n_ctx"])
+    return _Running(server, url, key, context)
 
 
 def _pools(running: _Running) -> bool:
@@ -130,11 +128,6 @@ def _pools(running: _Running) -> bool:
     except urllib.error.HTTPError:
         return False
     return True
-
-
-def _context_of(url: str, key: str) -> int:
-    """The window that the server really has: a model trained on a shorter one gets no more."""
-    return int(_get(url, key, "/props")["default_generation_settings"]["n_ctx"])
 
 
 def _get(url: str, key: str, path: str, body: bytes | None = None) -> Any:

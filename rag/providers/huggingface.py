@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from rag.errors import MissingExtra, ModelNotFound, ProviderError
 from rag.providers.failures import CallSite, scrub
-from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection
+from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, Spec
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,78 +27,78 @@ _loaded: dict[str, Any] = {}
 _lock = threading.Lock()
 
 
-def connect_chat(model: str, settings: Settings) -> ChatConnection:
+def connect_chat(spec: Spec, settings: Settings) -> ChatConnection:
     """Load a text generation model by its name on the hub or its folder, or use it when it is loaded already.
 
     Raises MissingExtra without the extra `hf`, ModelNotFound when it is neither here nor to be had.
     """
-    _require_packages(model)
+    _require_packages(spec)
     with _lock:
-        if model not in _loaded:
-            _loaded[model] = _load(model, settings)
-        pipeline = _loaded[model]
+        if spec.model not in _loaded:
+            _loaded[spec.model] = _load(spec, settings)
+        pipeline = _loaded[spec.model]
     config = pipeline.pipeline.model.config
     window = getattr(config, "max_position_embeddings", None)
     tokenizer = pipeline.pipeline.tokenizer
     return ChatConnection(
-        _chat_class()(llm=pipeline, model_id=model, tokenizer=tokenizer),
-        _place(model, settings),
+        _chat_class()(llm=pipeline, model_id=spec.model, tokenizer=tokenizer),
+        _site(spec, settings),
         context_tokens=window if isinstance(window, int) else None,
         count_tokens=lambda text: len(tokenizer.encode(text, add_special_tokens=False)),
         local=True,
     )
 
 
-def connect_embeddings(model: str, settings: Settings) -> EmbeddingConnection:
+def connect_embeddings(spec: Spec, settings: Settings) -> EmbeddingConnection:
     """Load a sentence-transformers model. Raises as `connect_chat` does."""
-    _require_packages(model)
+    _require_packages(spec)
     from langchain_huggingface import HuggingFaceEmbeddings
 
     try:
-        made = HuggingFaceEmbeddings(model_name=model, model_kwargs={"model_kwargs": _SAFE})
+        made = HuggingFaceEmbeddings(model_name=spec.model, model_kwargs={"model_kwargs": _SAFE})
     except ImportError:
-        raise MissingExtra("sentence-transformers", "hf", f"hf:{model}") from None
+        raise MissingExtra("sentence-transformers", "hf", str(spec)) from None
     except Exception as error:  # noqa: BLE001  transformers raises OSError, ValueError, RuntimeError and more
-        raise _not_loaded(model, error, settings) from None
+        raise _not_loaded(spec, error, settings) from None
 
     def request(texts: Any) -> Embedded:
         return Embedded(np.asarray(made.embed_documents(list(texts)), dtype=np.float32), None)
 
-    return EmbeddingConnection(request, _place(model, settings), batch_texts=32, parallel=1, local=True)
+    return EmbeddingConnection(request, _site(spec, settings), batch_texts=32, parallel=1, local=True)
 
 
-def _require_packages(model: str) -> None:
+def _require_packages(spec: Spec) -> None:
     try:
         import langchain_huggingface  # noqa: F401
         import transformers  # noqa: F401
     except ImportError as error:
-        raise MissingExtra(error.name or "langchain-huggingface", "hf", f"hf:{model}") from None
+        raise MissingExtra(error.name or "langchain-huggingface", "hf", str(spec)) from None
 
 
-def _load(model: str, settings: Settings) -> Any:
+def _load(spec: Spec, settings: Settings) -> Any:
     from langchain_huggingface import HuggingFacePipeline
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        return HuggingFacePipeline.from_model_id(model, task="text-generation", model_kwargs=dict(_SAFE))
+        return HuggingFacePipeline.from_model_id(spec.model, task="text-generation", model_kwargs=dict(_SAFE))
     except Exception as error:  # noqa: BLE001  transformers raises OSError, ValueError, RuntimeError and more
-        raise _not_loaded(model, error, settings) from None
+        raise _not_loaded(spec, error, settings) from None
 
 
-def _not_loaded(model: str, error: Exception, settings: Settings) -> ProviderError:
+def _not_loaded(spec: Spec, error: Exception, settings: Settings) -> ProviderError:
     said = " ".join(scrub(str(error), settings.secrets()).split())[:160]
     if isinstance(error, OSError):
         return ModelNotFound(
-            f"The model hf:{model} is not on this machine and cannot be fetched: check its name, or load it once"
+            f"The model {spec} is not on this machine and cannot be fetched: check its name, or load it once"
             f" with the network allowed ({said})."
         )
-    return ProviderError(f"The model hf:{model} cannot be loaded: {said}.")
+    return ProviderError(f"The model {spec} cannot be loaded: {said}.")
 
 
-def _place(model: str, settings: Settings) -> CallSite:
-    return CallSite(f"hf:{model}", "this machine", "", tuple(settings.secrets()))
+def _site(spec: Spec, settings: Settings) -> CallSite:
+    return CallSite(str(spec), "this machine", "", tuple(settings.secrets()))
 
 
 def _chat_class() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,56 +12,56 @@ from langchain.embeddings import init_embeddings
 
 from rag.errors import ProviderError, SettingsError
 from rag.providers.failures import CallSite, scrub
-from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, nearest_provider, patience
+from rag.providers.specs import PROVIDERS, ChatConnection, Embedded, EmbeddingConnection, Spec, patience
 from rag.settings import Settings
 
 
-def connect_chat(model: str, settings: Settings, *, provider: str) -> ChatConnection:
+def connect_chat(spec: Spec, settings: Settings) -> ChatConnection:
     """Raises SettingsError for an unknown provider or one whose package is not installed."""
     timeout, _ = patience(settings, None)
     chat = _opened(
-        lambda: init_chat_model(model, model_provider=provider, timeout=timeout, max_retries=0),
-        provider,
-        model,
+        lambda: init_chat_model(spec.model, model_provider=spec.provider, timeout=timeout, max_retries=0),
+        spec,
         settings,
     )
-    return ChatConnection(chat, _place(model, settings, provider), marks_end=False)
+    return ChatConnection(chat, _site(spec, settings), marks_end=False)
 
 
-def connect_embeddings(model: str, settings: Settings, *, provider: str) -> EmbeddingConnection:
+def connect_embeddings(spec: Spec, settings: Settings) -> EmbeddingConnection:
     """Raises SettingsError for an unknown provider or one whose package is not installed."""
-    made = _opened(lambda: init_embeddings(model, provider=provider), provider, model, settings)
+    model = _opened(lambda: init_embeddings(spec.model, provider=spec.provider), spec, settings)
+
+    def embedded(vectors: list[list[float]]) -> Embedded:
+        return Embedded(np.asarray(vectors, dtype=np.float32), None)
+
     return EmbeddingConnection(
-        lambda texts: _embedded(made.embed_documents(list(texts))),
-        _place(model, settings, provider),
-        request_query=lambda text: _embedded([made.embed_query(text)]),
+        lambda texts: embedded(model.embed_documents(list(texts))),
+        _site(spec, settings),
+        request_query=lambda text: embedded([model.embed_query(text)]),
         batch_texts=96,
     )
 
 
-def _embedded(vectors: list[list[float]]) -> Embedded:
-    return Embedded(np.asarray(vectors, dtype=np.float32), None)
+def _opened(make: Callable[[], Any], spec: Spec, settings: Settings) -> Any:
+    def first_line(error: Exception) -> str:
+        lines = scrub(str(error), settings.secrets()).strip().splitlines() or [type(error).__name__]
+        return lines[0][:200].rstrip(".:")
 
-
-def _opened(make: Callable[[], Any], provider: str, model: str, settings: Settings) -> Any:
     try:
         return make()
     except ImportError as error:
-        package = f"langchain-{provider.replace('_', '-')}"
-        name = getattr(error, "name", None)
-        wanted = name.replace("_", "-") if name and name.startswith("langchain_") else package
-        raise SettingsError(f"{provider}:{model} needs the package {wanted}: install it with pip.") from None
+        name = (
+            error.name if error.name and error.name.startswith("langchain_") else f"langchain-{spec.provider}"
+        )
+        package = name.replace("_", "-")
+        raise SettingsError(f"{spec} needs the package {package}: install it with pip.") from None
     except ValueError as error:
-        said, hint = _first_line(error, settings), nearest_provider(provider)
-        raise SettingsError(f"`{provider}:{model}` cannot be opened: {said}.{hint}") from None
+        near = difflib.get_close_matches(spec.provider.casefold(), PROVIDERS, n=1, cutoff=0.7)
+        hint = f" Did you mean {near[0]}?" if near and near[0] != spec.provider else ""
+        raise SettingsError(f"`{spec}` cannot be opened: {first_line(error)}.{hint}") from None
     except Exception as error:  # noqa: BLE001  each package has its own errors for a missing key and the like
-        raise ProviderError(f"{provider}:{model} cannot be opened: {_first_line(error, settings)}.") from None
+        raise ProviderError(f"{spec} cannot be opened: {first_line(error)}.") from None
 
 
-def _first_line(error: Exception, settings: Settings) -> str:
-    lines = scrub(str(error), settings.secrets()).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200].rstrip(".:")
-
-
-def _place(model: str, settings: Settings, provider: str) -> CallSite:
-    return CallSite(f"{provider}:{model}", provider, f"the key of {provider}", tuple(settings.secrets()))
+def _site(spec: Spec, settings: Settings) -> CallSite:
+    return CallSite(str(spec), spec.provider, f"the key of {spec.provider}", tuple(settings.secrets()))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +78,9 @@ def chat_model(
         known = replace(known, context_tokens=connection.context_tokens)
     chosen = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
     guards = Guards(
-        place=connection.place,
+        site=connection.site,
         meter=meter,
-        limiter=shared_limiter(connection.place.server, settings.rpm, settings.tpm),
+        limiter=shared_limiter(connection.site.server, settings.rpm, settings.tpm),
         retry=retry or _retry(settings, connection, notify),
         count_tokens=connection.count_tokens or partial(count_tokens, model=str(parsed)),
         capabilities=known,
@@ -110,10 +111,10 @@ def embedding_model(
     """
     parsed = parse_spec(spec)
     if parsed.provider == BUILTIN_EMBEDDINGS:
-        from rag.providers.builtin import BuiltinEmbeddings
+        from rag.providers.e5 import E5Model
 
-        return BuiltinEmbeddings(settings, notify)
-    from rag.providers.remote_embeddings import RemoteEmbeddings, prefixes_of
+        return E5Model(threads=settings.threads, cache_dir=settings.cache_dir, notify=notify)
+    from rag.providers.remote_embeddings import RemoteEmbeddings
     from rag.text.tokens import count_tokens
 
     meter = meter or new_meter(settings)
@@ -121,9 +122,8 @@ def embedding_model(
     _check_cap(parsed, settings, meter, connection.local)
     return RemoteEmbeddings(
         connection,
-        prefixes=prefixes_of(parsed.model),
         meter=meter,
-        limiter=limiter or shared_limiter(connection.place.server, settings.rpm, settings.tpm),
+        limiter=limiter or shared_limiter(connection.site.server, settings.rpm, settings.tpm),
         retry=retry or _retry(settings, connection, notify),
         count_tokens=partial(count_tokens, model=str(parsed)),
         dimension=dimension,
@@ -139,7 +139,7 @@ def _retry(
     """As long as the settings say, with a line for the reader before each further try."""
     timeout, longest = patience(settings, connection.url)
     language = choose_language(settings.language)
-    server = connection.place.server
+    server = connection.site.server
 
     def told(number: int, most: int) -> None:
         if notify is not None:
@@ -155,8 +155,8 @@ def _connect_chat(spec: Spec, settings: Settings) -> ChatConnection:
         )
     if spec.provider == BUILTIN_EMBEDDINGS:
         raise MissingCapability(f"{spec} makes embeddings and cannot answer: name a chat model with --model.")
-    connect: Callable[..., ChatConnection] = _module(spec).connect_chat
-    return connect(spec.model, settings, **_variant(spec))
+    connect: Callable[[Spec, Settings], ChatConnection] = _module(spec).connect_chat
+    return connect(spec, settings)
 
 
 def _connect_embeddings(spec: Spec, settings: Settings) -> EmbeddingConnection:
@@ -164,29 +164,12 @@ def _connect_embeddings(spec: Spec, settings: Settings) -> EmbeddingConnection:
         raise MissingCapability(
             "`extractive` answers and makes no embeddings: name others with --embeddings."
         )
-    module = _module(spec)
-    connect: Callable[..., EmbeddingConnection] | None = getattr(module, "connect_embeddings", None)
-    if connect is None:
-        raise MissingCapability(f"{spec.provider} has no embeddings here: name others with --embeddings.")
-    return connect(spec.model, settings, **_variant(spec))
-
-
-def _variant(spec: Spec) -> dict[str, Any]:
-    if spec.provider == "ollama":
-        return {"ollama": True}
-    return (
-        {}
-        if spec.provider in ("openai", "azure", "compatible", "gguf", "hf")
-        else {"provider": spec.provider}
-    )
+    connect: Callable[[Spec, Settings], EmbeddingConnection] = _module(spec).connect_embeddings
+    return connect(spec, settings)
 
 
 def _module(spec: Spec) -> Any:
-    from importlib import import_module
-
-    names = {"ollama": "compatible", "hf": "huggingface"}
-    name = names.get(spec.provider, spec.provider) if spec.provider in PROVIDERS else "other"
-    return import_module(f"rag.providers.{name}")
+    return import_module(f"rag.providers.{PROVIDERS.get(spec.provider, 'other')}")
 
 
 def _check_cap(spec: Spec, settings: Settings, meter: Meter, local: bool) -> None:

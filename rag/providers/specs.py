@@ -10,12 +10,12 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rag.errors import SettingsError
 from rag.providers.failures import CallSite
+from rag.providers.offline import is_local
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 EXTRACTIVE = "extractive"
 BUILTIN_EMBEDDINGS = "e5-small"
-PROVIDERS = ("openai", "azure", "compatible", "ollama", "gguf", "hf")
+PROVIDERS = {
+    "openai": "openai",
+    "azure": "openai",
+    "compatible": "openai",
+    "ollama": "openai",
+    "gguf": "gguf",
+    "hf": "huggingface",
+}
+"""The module of `rag.providers` that opens the models of each provider; others are opened by `other`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +58,14 @@ def parse_spec(text: str) -> Spec:
         return Spec(text, "")
     provider, colon, model = text.partition(":")
     if not colon or not model:
-        near = difflib.get_close_matches(provider, (*PROVIDERS, EXTRACTIVE, BUILTIN_EMBEDDINGS), n=1)
-        hint = (
-            f" Did you mean {near[0]}{'' if near[0] in (EXTRACTIVE, BUILTIN_EMBEDDINGS) else ':MODEL'}?"
-            if near
-            else ""
-        )
+        names = [*(f"{name}:MODEL" for name in PROVIDERS), EXTRACTIVE, BUILTIN_EMBEDDINGS]
+        near = difflib.get_close_matches(provider, [*PROVIDERS, EXTRACTIVE, BUILTIN_EMBEDDINGS], n=1)
+        hint = f" Did you mean {next(name for name in names if name.startswith(near[0]))}?" if near else ""
         raise SettingsError(
             f"`{text}` is not a model name: write provider:model, such as openai:gpt-4o-mini, or {EXTRACTIVE}"
             f" or {BUILTIN_EMBEDDINGS}.{hint}"
         )
     return Spec(provider, model)
-
-
-def nearest_provider(name: str) -> str:
-    """` Did you mean openai?` for a slip such as `opena`; empty when no provider here is near."""
-    near = difflib.get_close_matches(name.casefold(), PROVIDERS, n=1, cutoff=0.7)
-    return f" Did you mean {near[0]}?" if near and near[0] != name else ""
 
 
 SAMPLING = frozenset(
@@ -146,7 +145,7 @@ class ChatConnection:
     """A LangChain chat model of a provider, without guards."""
 
     model: BaseChatModel
-    place: CallSite
+    site: CallSite
     marks_end: bool = True
     count_tokens: Callable[[str], int] | None = None
     """The model's own tokenizer, where it is at hand."""
@@ -171,7 +170,7 @@ class EmbeddingConnection:
     """One request of texts to an embedding model, without guards."""
 
     request: Callable[[Sequence[str]], Embedded]
-    place: CallSite
+    site: CallSite
     request_query: Callable[[str], Embedded] | None = None
     """For models that embed questions otherwise than passages; None when both are alike."""
     dimension: int | None = None
@@ -196,10 +195,5 @@ def patience(settings: Settings, url: str | None) -> tuple[float, float]:
 
 def is_loopback(url: str) -> bool:
     """Whether an address points at this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    host = urlsplit(url).hostname
+    return bool(host) and is_local(host)

@@ -164,7 +164,7 @@ def test_compatible_needs_an_address_and_ollama_has_one() -> None:
         with pytest.raises(SettingsError, match="RAG_BASE_URL"):
             chat_model("compatible:x", settings)
         model = chat_model("ollama:x", settings)
-    assert model.guards.place.server == "the server at http://localhost:11434/v1"
+    assert model.guards.site.server == "the server at http://localhost:11434/v1"
 
 
 def test_settings_win_over_the_template_for_sampling() -> None:

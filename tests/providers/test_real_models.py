@@ -106,14 +106,14 @@ def test_a_gguf_file_in_this_process(smollm: str, monkeypatch: pytest.MonkeyPatc
     assert 2048 <= model.context_tokens <= 8192
     assert model.guards.meter.usage.cost_usd == 0.0
     started = chat_model(f"gguf:{smollm}", settings())
-    assert started.guards.place.server == model.guards.place.server  # one server for one file
+    assert started.guards.site.server == model.guards.site.server  # one server for one file
     with pytest.raises(ContextTooLong):
         model.invoke("word " * 20_000, max_tokens=5)
 
 
 def test_the_servers_key_keeps_others_out(smollm: str) -> None:
     model = chat_model(f"gguf:{smollm}", settings())
-    url = model.guards.place.server.removeprefix("the server at ")
+    url = model.guards.site.server.removeprefix("the server at ")
     with pytest.raises(AuthenticationFailed, match="RAG_API_KEY"):
         chat_model("compatible:x", settings(base_url=url)).invoke("Well?")
 
@@ -141,7 +141,7 @@ def test_a_gguf_server_stops_with_the_program(smollm: str) -> None:
     code = (
         "import sys; from rag.settings import load_settings; from rag.providers.registry import chat_model\n"
         "model = chat_model(f'gguf:{sys.argv[1]}', load_settings({}, env={}, dotenv_path=None))\n"
-        "print(model.invoke('Hello', max_tokens=4).text); print(model.guards.place.server)\n"
+        "print(model.invoke('Hello', max_tokens=4).text); print(model.guards.site.server)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, smollm],

@@ -11,7 +11,7 @@ import pytest
 
 from rag.answering.originals import original_of
 from rag.errors import RagError
-from rag.providers.builtin import BuiltinEmbeddings
+from rag.providers.registry import embedding_model
 from rag.settings import load_settings
 from rag.store import Index, IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
@@ -24,7 +24,7 @@ PDF = SAMPLE / "calder-moss-travel-and-expenses-policy.pdf"
 
 def _index(folder: Path, path: Path, *, content: bytes | None = None) -> Index:
     """An index that claims to hold the file at `path`, with the bytes `content` when they are given."""
-    provider = BuiltinEmbeddings(load_settings(env={}, dotenv_path=None))
+    provider = embedding_model("e5-small", load_settings(env={}, dotenv_path=None))
     spec = IndexSpec(provider.spec, provider.id, provider.dimension, 220, 0, TOKENISER_ID)
     data = path.read_bytes() if content is None else content
     source = DocumentRecord("a.pdf", str(path), hashlib.sha256(data).hexdigest(), len(data), 0, Status.OK)

