@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.output import columns, one_line, wrapped
-from rag.messages import Language, choose_language, message, place_name
-from rag.pipeline.condense import carried_over
+from rag.messages import Language, message, place_name
+from rag.pipeline.rewriting import carried_over
 from rag.rendering.footnotes import verdict as support_verdict
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, Sentence, Support
@@ -27,9 +27,9 @@ _NEAREST = 3
 
 def language_for(question: str, settings: Settings) -> Language:
     """The language of what is shown with a question: the one that is set, else that of the question."""
-    from rag.text.language import language_of
+    from rag.text import language
 
-    return choose_language(settings.language, language_of(question))
+    return language.language_for(question, settings.language)
 
 
 def answer_text(answer: Answer, language: Language, *, verbose: bool = False) -> str:

@@ -13,13 +13,13 @@ from rag.answering.checking import Claim, ClaimQuote, check_cited
 from rag.answering.originals import CurrentPages, original_of
 from rag.answering.saved import SavedAnswer, SavedCitation, SavedSentence, verify_saved_answer
 from rag.errors import RagError, UsageError
-from rag.messages import Language, choose_language, message
+from rag.messages import Language, message
 from rag.pipeline.forms import citations_of
 from rag.rendering.footnoted import Note, NotedParagraph, Section
 from rag.rendering.footnotes import footnote, verdict
 from rag.rendering.pages import render_page
 from rag.store import Index
-from rag.text.language import language_of
+from rag.text.language import language_for
 from rag.types import Citation, Passage, Sentence, Support
 
 
@@ -38,7 +38,7 @@ class Exporter:
 
     def answer(self, saved: SavedAnswer) -> Section:
         """An answer with a footnote for each citation of each sentence; a declined one says why."""
-        language = self._language(saved.question)
+        language = language_for(saved.question, self.language)
         if not saved.answered:
             reason = (saved.reason,) if saved.reason else ()
             return Section(saved.question, (NotedParagraph(message("answer.declined", language)),), reason)
@@ -54,14 +54,11 @@ class Exporter:
 
     def gold(self, question: str, answers: Sequence[str], evidence: Iterable[ClaimQuote]) -> Section:
         """A question of a question set with its gold answers, and a footnote for each piece of evidence."""
-        language = self._language(question)
+        language = language_for(question, self.language)
         text = "; ".join(answers) or message("answer.declined", language)
         claim = Claim(text, tuple(quote for quote in evidence if quote.quote.strip()))
         (checked,) = check_cited([claim], self.index, self.search, self.index)
         return Section(question, (self._paragraph(text, checked.quotes, language),))
-
-    def _language(self, question: str) -> Language:
-        return choose_language(self.language, language_of(question))
 
     def _paragraph(self, text: str, citations: Sequence[Citation], language: Language) -> NotedParagraph:
         notes = tuple(Note(footnote(c, language, _as_it_is), self._picture(c)) for c in citations)

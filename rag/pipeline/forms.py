@@ -11,6 +11,7 @@ from rag.types import Answer, CellReference, Citation, Derived, Passage, QuoteSt
 
 if TYPE_CHECKING:
     from rag.answering.checking import Checked
+    from rag.retrieval.hybrid import Retrieval
     from rag.store import DocumentStatus, Index, Snapshot
 
 Form = dict[str, Any]
@@ -157,6 +158,23 @@ def answer_form(answer: Answer, identity: str | None = None) -> Form:
         "retrieval_steps": list(answer.extra.get("retrieval_steps", ())),
         "notes": list(answer.notes),
     }
+
+
+def retrieval_steps_form(retrieval: Retrieval) -> list[Form]:
+    """What each step of a search with a model took."""
+    return [
+        {
+            "step": step.step,
+            "model": step.model,
+            "calls": step.usage.calls,
+            "cached_calls": step.usage.cached_calls,
+            "input_tokens": step.usage.input_tokens,
+            "output_tokens": step.usage.output_tokens,
+            "cost_usd": step.usage.cost_usd,
+            "seconds": round(step.seconds, 4),
+        }
+        for step in retrieval.model_steps
+    ]
 
 
 def checked_form(checked: Checked) -> Form:

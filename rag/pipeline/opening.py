@@ -6,20 +6,24 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rag.answering.calibration import Calibration
+from rag.answering.context import neutralise
 from rag.answering.evidence import GATE, THRESHOLD
 from rag.errors import IndexMismatch, MissingCapability
-from rag.pipeline.searching import open_retriever
 from rag.pipeline.state import read_state_file, write_state
 from rag.pipeline.steps import Steps
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.providers.specs import EXTRACTIVE
+from rag.retrieval.glossary import load_glossary
+from rag.retrieval.hybrid import HybridSearch
 from rag.settings import Settings
 from rag.store import Index, open_index
 from rag.usage.meter import Meter
 
 if TYPE_CHECKING:
     from rag.pipeline.generation import Generator
+    from rag.providers.chat import GuardedChat
     from rag.providers.embedding import EmbeddingProvider
+    from rag.retrieval.expansion import AssistedRetriever
     from rag.store import Index
 
 
@@ -74,16 +78,56 @@ def open_steps(
                 f"{model} takes no pictures: leave --vision out, or name another --model."
             )
         chat = generator.model if generator is not None else None
-        retriever = open_retriever(index, embeddings, settings, chat)
-        threshold = GATE if generator is not None else _fitted(index, settings, notify)
+        retriever = _retriever(index, embeddings, settings, chat)
         if settings.abstain is not None:
             threshold = settings.abstain
+        elif generator is not None:
+            threshold = GATE
+        else:
+            fitted = load_calibration(index, notify)
+            threshold = THRESHOLD if fitted is None else fitted.threshold
         fixed = None if follow else index.snapshot()
-        checker = open_checker(settings, meter, notify, generator)
+        checker = _checker(settings, meter, notify, generator)
         return Steps(index, retriever, embeddings, settings, generator, checker, model, threshold, fixed)
     except BaseException:
         index.close()
         raise
+
+
+def _retriever(
+    index: Index, provider: EmbeddingProvider, settings: Settings, chat: GuardedChat | None
+) -> HybridSearch | AssistedRetriever:
+    """Hybrid search over `index`, with the help of models that the settings ask for.
+
+    Raises MissingCapability when --expand or --rerank chat has no chat model, and what loading a reranker raises.
+    """
+    glossary = load_glossary(settings.glossary)
+    base = HybridSearch(index=index, embed_query=provider.embed_query, k=settings.k, glossary=glossary)
+    if not settings.expand and settings.rerank is None:
+        return base
+    # with them comes LangChain, which takes long to import
+    from rag.retrieval.expansion import AssistedRetriever, Expander
+    from rag.retrieval.model_calls import PromptedModel
+    from rag.retrieval.reranking import open_reranker
+
+    prompted = PromptedModel(chat, settings.prompts_dir) if chat is not None else None
+    expand = reranker = None
+    if settings.expand:
+        if prompted is None:
+            raise MissingCapability(
+                "--expand needs a chat model, and `extractive` cannot write: name one with --model."
+            )
+        expand = Expander(prompted, settings.expand, settings.language).expand
+    if settings.rerank is not None:
+        reranker = open_reranker(settings.rerank, settings, prompted, neutralise)
+    return AssistedRetriever(
+        base=base,
+        embed_passages=provider.embed,
+        expand=expand,
+        reranker=reranker,
+        rerank_depth=settings.rerank_depth,
+        language=settings.language,
+    )
 
 
 def _generator(
@@ -99,7 +143,7 @@ def _generator(
     return Generator(chat_model(model, settings, meter=meter, notify=notify), settings, embed)
 
 
-def open_checker(
+def _checker(
     settings: Settings, meter: Meter, notify: Callable[[str], None], generator: Generator | None
 ) -> Generator | None:
     """The chat model that checks what rules leave open: the one that answers, another, or none.
@@ -118,12 +162,6 @@ def open_checker(
             f"{settings.check} tells no probabilities of its words: name another --check."
         )
     return None
-
-
-def _fitted(index: Index, settings: Settings, notify: Callable[[str], None]) -> float:
-    """The threshold of the extractive answerer: the one that `rag calibrate` kept for the index, or the default."""
-    found = load_calibration(index, notify) if settings.abstain is None else None
-    return THRESHOLD if found is None else found.threshold
 
 
 def _embeddings_of(

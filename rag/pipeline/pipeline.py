@@ -13,10 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from rag.errors import RagError, UsageError
-from rag.messages import Language, choose_language
 from rag.pipeline.query import Query, QueryFields, QueryState, as_query
 from rag.settings import Settings, load_settings
-from rag.text.language import language_of
 from rag.tracing import span
 
 if TYPE_CHECKING:
@@ -191,20 +189,16 @@ class Pipeline:
         return await asyncio.to_thread(self.search, question, **fields)
 
     def as_tool(self) -> BaseTool:
-        """A LangChain tool that answers, for agents: one for each conversation. See `rag.pipeline.tools`."""
-        from rag.pipeline.tools import answer_tool
+        """A LangChain tool that answers, for agents: one for each conversation. See `rag.pipeline.chain`."""
+        from rag.pipeline.chain import answer_tool
 
-        return answer_tool(self.ask, self.aask, self.language_for)
+        return answer_tool(self.ask, self.aask, self.settings.language)
 
     def as_search_tool(self) -> BaseTool:
         """A LangChain tool that finds passages, for agents: one for each conversation."""
-        from rag.pipeline.tools import search_tool
+        from rag.pipeline.chain import search_tool
 
-        return search_tool(self.search, self.asearch, self.language_for)
-
-    def language_for(self, question: str) -> Language:
-        """In which language a reader of the answer to `question` is told about it."""
-        return choose_language(self.settings.language, language_of(question))
+        return search_tool(self.search, self.asearch, self.settings.language)
 
     def render(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
@@ -235,7 +229,7 @@ class Pipeline:
     def _retrieved(self, query: Query) -> QueryState:
         steps = self.steps
         with self._usage_logged():
-            return steps.retrieve(QueryState(query, steps.snapshot(), standalone=query.question))
+            return steps.retrieve(steps.begin(query))
 
     @contextmanager
     def _usage_logged(self) -> Iterator[None]:

@@ -101,11 +101,11 @@ class Prompt:
         return pack(given, _NO_LIMIT, self._reader.count_tokens, numbered=self.template.numbered).block
 
 
-def prompt_for(turn: QueryState, settings: Settings, reader: ModelLimits) -> Prompt:
+def prompt_for(state: QueryState, settings: Settings, reader: ModelLimits) -> Prompt:
     """The prompt for a turn. Raises UsageError or TemplateError for its template."""
-    template = load_template(turn.ask.prompt or settings.prompt, settings.prompts_dir)
+    template = load_template(state.query.prompt or settings.prompt, settings.prompts_dir)
     if template.file.purpose != "answer":
         raise UsageError(
             f"The template {template.name} is not for answers: `rag prompts list` shows those that are."
         )
-    return Prompt(template, turn.standalone or turn.ask.question, settings, reader, turn.ask.variables)
+    return Prompt(template, state.standalone or state.query.question, settings, reader, state.query.variables)

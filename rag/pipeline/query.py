@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rag.answering.evidence import Assessment
     from rag.answering.reply import Draft
     from rag.answering.verification import CheckedDraft
-    from rag.pipeline.vision import PageImage
+    from rag.messages import Language
     from rag.retrieval.hybrid import Retrieval
     from rag.store import Snapshot
     from rag.types import Passage
@@ -109,9 +109,11 @@ class Part:
 class QueryState:
     """The state of one question on its way. Each step fills in its part; nothing is shared between questions."""
 
-    ask: Query
+    query: Query
     snapshot: Snapshot
     """The state of the index that the whole question reads."""
+    language: Language
+    """In which the reader is told about the answer."""
     standalone: str = ""
     """What is searched for: the question, made understandable without the chat."""
     retrieval: Retrieval | None = None
@@ -127,7 +129,7 @@ class QueryState:
     finish_reason: str = ""
     """Why the model ended its reply, as its server says."""
     empty_replies: int = 0
-    images: tuple[PageImage, ...] = ()
+    image_count: int = 0
     """Pictures of pages that the model is shown (`--vision`)."""
     draft: Draft | None = None
     proof: CheckedDraft | None = None

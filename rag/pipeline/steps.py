@@ -20,19 +20,18 @@ from rag.answering.second_check import Checker, Pair
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import CheckedDraft
 from rag.errors import BudgetReached, IndexMismatch, ProviderError
-from rag.messages import Language, choose_language, message
-from rag.pipeline.compound import parts_of
-from rag.pipeline.condense import by_rule, completed, is_elliptic, is_small_talk
+from rag.messages import Language, message
+from rag.pipeline.forms import retrieval_steps_form
 from rag.pipeline.prompt import ModelLimits, prompt_for
 from rag.pipeline.query import Part, Query, QueryState
-from rag.pipeline.searching import model_step_forms, model_step_seconds
+from rag.pipeline.rewriting import by_rule, completed, is_elliptic, is_small_talk, parts_of
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
 from rag.retrieval.hybrid import Retrieval
 from rag.store import Filter, Index, Snapshot
 from rag.store.filters import as_filter
 from rag.text.keywords import has_search_terms
-from rag.text.language import language_of
+from rag.text.language import language_for
 from rag.text.tokens import count_tokens
 from rag.types import Answer
 
@@ -92,59 +91,52 @@ class Steps:
             )
         return snapshot
 
-    def _language(self, turn: QueryState) -> Language:
-        """In which language the reader is told about the answer."""
-        return choose_language(self.settings.language, language_of(turn.ask.question))
+    def begin(self, query: Query) -> QueryState:
+        """What is known of a question before the first step. Raises as `snapshot` does."""
+        language = language_for(query.question, self.settings.language)
+        return QueryState(query, self.snapshot(), language, standalone=query.question)
 
-    def answer(self, ask: Query) -> Answer:
+    def answer(self, query: Query) -> Answer:
         """All steps in turn, for an answerer that asks no model: LangChain's part would only take time."""
-        turn = self.gate(self.retrieve(self.condense(ask, {})))
-        return self.decide(self.prove(self.parse(self.generate(turn, {})), {}))
+        state = self.gate(self.retrieve(self.condense(query, {})))
+        return self.decide(self.prove(self.parse(self.generate(state, {})), {}))
 
-    def condense(self, ask: Query, config: RunnableConfig) -> QueryState:
+    def condense(self, query: Query, config: RunnableConfig) -> QueryState:
         """Make the question understandable without the chat."""
-        turn = QueryState(ask, self.snapshot())
+        state = self.begin(query)
         # at once, so that a wrong template is told also when nothing would come of it
-        prompt_for(turn, self.settings, self.reader).values(passages="")
-        with turn.stage("condense"):
-            if is_small_talk(ask.question):
-                turn.standalone, turn.declined = (
-                    ask.question,
-                    message("answer.small_talk", self._language(turn)),
-                )
-            else:
-                turn.standalone = self._standalone(turn, config)
-        return turn
+        prompt_for(state, self.settings, self.reader).values(passages="")
+        with state.stage("condense"):
+            if is_small_talk(query.question):
+                state.declined = message("answer.small_talk", state.language)
+            elif query.history and overview.asked_of(query.question) is None and is_elliptic(query.question):
+                rewritten = self.generator.standalone(state, config) if self.generator is not None else None
+                state.standalone = rewritten or by_rule(query.question, query.history)
+        return state
 
-    def _standalone(self, turn: QueryState, config: RunnableConfig) -> str:
-        ask = turn.ask
-        whole = overview.asked_of(ask.question) is not None
-        if not ask.history or whole or not is_elliptic(ask.question):
-            return ask.question
-        rewritten = self.generator.standalone(turn, config) if self.generator is not None else None
-        return rewritten or by_rule(ask.question, ask.history)
-
-    def retrieve(self, turn: QueryState) -> QueryState:
+    def retrieve(self, state: QueryState) -> QueryState:
         """Find passages, for each part of a question its share."""
-        if turn.declined:
-            return turn
-        with turn.stage("retrieve"):
-            if not self._look_over(turn):
-                self._search(turn)
-        assert turn.retrieval is not None
-        turn.notes.extend(turn.retrieval.notes)
-        turn.seconds.update(model_step_seconds(turn.retrieval))
-        return turn
+        if state.declined:
+            return state
+        with state.stage("retrieve"):
+            if not self._look_over(state):
+                self._search(state)
+        assert state.retrieval is not None
+        state.notes.extend(state.retrieval.notes)
+        for step in state.retrieval.model_steps:
+            stage = step.step if step.step == "rerank" else "expand"  # whose calls run together
+            state.seconds[stage] = max(step.seconds, state.seconds.get(stage, 0.0))
+        return state
 
-    def _look_over(self, turn: QueryState) -> bool:
+    def _look_over(self, state: QueryState) -> bool:
         """Take the opening and the headings of documents, when the question asks about them as a whole."""
-        template = turn.ask.prompt or self.settings.prompt
-        wanted = overview.asked_of(turn.ask.question)
+        template = state.query.prompt or self.settings.prompt
+        wanted = overview.asked_of(state.query.question)
         if wanted is None and template == SUMMARY:
-            wanted = turn.ask.question.strip(" ?.")
+            wanted = state.query.question.strip(" ?.")
         if wanted is None:
             return False
-        snapshot, where = turn.snapshot, as_filter(turn.ask.where)
+        snapshot, where = state.snapshot, as_filter(state.query.where)
         allowed = None if where is None or where.empty else set(snapshot.selection(where).contents.tolist())
         known = [record for record, content in snapshot.contents() if allowed is None or content in allowed]
         known.sort(key=lambda record: record.file)
@@ -159,85 +151,88 @@ class Steps:
         if draft.declined:
             return False
         blank = np.zeros(snapshot.spec.dimension, np.float32)
-        turn.overview, turn.evidence = draft, 1.0
-        turn.retrieval = Retrieval(turn.standalone, passages, blank, {})
+        state.overview, state.evidence = draft, 1.0
+        state.retrieval = Retrieval(state.standalone, passages, blank, {})
         if len(chosen) < len(known) and not wanted:
-            language = self._language(turn)
-            turn.notes.append(message("answer.name_a_document", language, count=len(known)))
+            state.notes.append(message("answer.name_a_document", state.language, count=len(known)))
         return True
 
-    def _search(self, turn: QueryState) -> None:
-        """Search for the parts of the question; `turn.retrieval` holds their passages in turn."""
-        texts = parts_of(turn.standalone)
-        share = -(-(turn.ask.k or self.settings.k) // len(texts))
+    def _search(self, state: QueryState) -> None:
+        """Search for the parts of the question; `state.retrieval` holds their passages in turn."""
+        texts = parts_of(state.standalone)
+        share = -(-(state.query.k or self.settings.k) // len(texts))
         wanted = max(share, LEAST_SHARE) if len(texts) > 1 else share
-        where = as_filter(turn.ask.where)
-        turn.parts = [
-            Part(text, self.retriever.retrieve(text, k=wanted, where=where, snapshot=turn.snapshot))
+        where = as_filter(state.query.where)
+        state.parts = [
+            Part(text, self.retriever.retrieve(text, k=wanted, where=where, snapshot=state.snapshot))
             for text in texts
         ]
-        turn.retrieval = turn.parts[0].retrieval
+        state.retrieval = state.parts[0].retrieval
         if len(texts) > 1:
-            rounds = zip_longest(*(part.passages for part in turn.parts))
+            rounds = zip_longest(*(part.passages for part in state.parts))
             found = {
                 passage.chunk_id: passage for group in rounds for passage in group if passage is not None
             }
-            turn.retrieval = replace(turn.retrieval, question=turn.standalone, passages=tuple(found.values()))
+            state.retrieval = replace(
+                state.retrieval, question=state.standalone, passages=tuple(found.values())
+            )
 
-    def gate(self, turn: QueryState) -> QueryState:
+    def gate(self, state: QueryState) -> QueryState:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
-        if turn.declined or turn.overview is not None:
-            return turn
-        with turn.stage("gate"):
-            self._assess(turn)
-            if turn.evidence < self.threshold and turn.standalone == turn.ask.question and turn.ask.history:
-                self._ask_completed(turn)
-        language = self._language(turn)
-        if not turn.passages:
-            turn.declined = self.no_passage_reason(turn.snapshot, turn.ask.where, language)
-        elif not has_search_terms(turn.standalone):
-            turn.declined = message("answer.asks_nothing", language)
-        elif turn.evidence < self.threshold:
-            turn.declined = message("answer.too_weak", language)
-            if missing := _missing(turn):
-                turn.declined += " " + message("answer.missing_words", language, words=", ".join(missing))
+        if state.declined or state.overview is not None:
+            return state
+        with state.stage("gate"):
+            self._assess(state)
+            if (
+                state.evidence < self.threshold
+                and state.standalone == state.query.question
+                and state.query.history
+            ):
+                self._ask_completed(state)
+        language = state.language
+        if not state.passages:
+            state.declined = self.no_passage_reason(state.snapshot, state.query.where, language)
+        elif not has_search_terms(state.standalone):
+            state.declined = message("answer.asks_nothing", language)
+        elif state.evidence < self.threshold:
+            state.declined = message("answer.too_weak", language)
+            if missing := _missing(state):
+                state.declined += " " + message("answer.missing_words", language, words=", ".join(missing))
         else:
-            unanswered = [part.question for part in turn.parts if not part.answered]
-            turn.notes += [
+            unanswered = [part.question for part in state.parts if not part.answered]
+            state.notes += [
                 message("answer.part_missing", language, question=question) for question in unanswered
             ]
-        return turn
+        return state
 
-    def _assess(self, turn: QueryState) -> None:
+    def _assess(self, state: QueryState) -> None:
         """How sure the passages are to answer each part; the surest part decides whether anything is answered."""
-        for part in turn.parts:
+        for part in state.parts:
             part.assessment = assess(part.question, part.passages, embed_tokens=self.embeddings.embed_tokens)
-            part.evidence = max(part.assessment.score, self._table_evidence(turn, part))
+            part.evidence = part.assessment.score
+            if (
+                self.generator is None and part.passages
+            ):  # a table cell that fits the question would answer it
+                cells = answer_from_tables(part.question, part.passages, state.snapshot, state.snapshot)
+                part.evidence = max(part.evidence, cells.evidence if cells is not None else 0.0)
             part.answered = part.evidence >= self.threshold
-        turn.evidence = max(part.evidence for part in turn.parts)
+        state.evidence = max(part.evidence for part in state.parts)
 
-    def _ask_completed(self, turn: QueryState) -> None:
+    def _ask_completed(self, state: QueryState) -> None:
         """Ask a question of a chat that found nothing again with the subject of the turn before it.
 
         Not when it has words of its own that stand nowhere: then it is about something else.
         """
-        text = completed(turn.ask.question, turn.ask.history)
-        long = len(turn.ask.question.split()) > SHORT
-        if long or text == turn.standalone or _missing(turn):
+        text = completed(state.query.question, state.query.history)
+        long = len(state.query.question.split()) > SHORT
+        if long or text == state.standalone or _missing(state):
             return
-        before = turn.standalone, turn.parts, turn.retrieval, turn.evidence
-        turn.standalone = text
-        self._search(turn)
-        self._assess(turn)
-        if turn.evidence < self.threshold:
-            turn.standalone, turn.parts, turn.retrieval, turn.evidence = before
-
-    def _table_evidence(self, turn: QueryState, part: Part) -> float:
-        """How well a table cell fits the question, for the answerer that would answer with it."""
-        if self.generator is not None or not part.passages:
-            return 0.0
-        looked_up = answer_from_tables(part.question, part.passages, turn.snapshot, turn.snapshot)
-        return looked_up.evidence if looked_up is not None else 0.0
+        before = state.standalone, state.parts, state.retrieval, state.evidence
+        state.standalone = text
+        self._search(state)
+        self._assess(state)
+        if state.evidence < self.threshold:
+            state.standalone, state.parts, state.retrieval, state.evidence = before
 
     @staticmethod
     def no_passage_reason(
@@ -251,98 +246,95 @@ class Steps:
             return message("answer.nothing_allowed", language, where=f"--where {allowed}")
         return message("answer.nothing_found", language)
 
-    def generate(self, turn: QueryState, config: RunnableConfig) -> QueryState:
+    def generate(self, state: QueryState, config: RunnableConfig) -> QueryState:
         """Have the answerer write, unless it is decided that there is no answer."""
-        if not turn.declined and self.generator is not None:
-            self.generator.invoke(turn, config)
-        return turn
+        if not state.declined and self.generator is not None:
+            self.generator.invoke(state, config)
+        return state
 
-    def generate_stream(self, turn: QueryState, config: RunnableConfig) -> Iterator[str]:
+    def generate_stream(self, state: QueryState, config: RunnableConfig) -> Iterator[str]:
         """`generate`, with the model's words as they come."""
-        if not turn.declined and self.generator is not None:
-            yield from self.generator.stream(turn, config)
+        if not state.declined and self.generator is not None:
+            yield from self.generator.stream(state, config)
 
-    async def agenerate_stream(self, turn: QueryState, config: RunnableConfig) -> AsyncIterator[str]:
+    async def agenerate_stream(self, state: QueryState, config: RunnableConfig) -> AsyncIterator[str]:
         """`generate_stream` without blocking the event loop."""
-        if not turn.declined and self.generator is not None:
-            async for piece in self.generator.astream(turn, config):
+        if not state.declined and self.generator is not None:
+            async for piece in self.generator.astream(state, config):
                 yield piece
 
-    def parse(self, turn: QueryState) -> QueryState:
+    def parse(self, state: QueryState) -> QueryState:
         """Read the reply, or choose the sentences that answer."""
-        if turn.declined:
-            return turn
-        with turn.stage("generate" if self.generator is None else "verify"):
+        if state.declined:
+            return state
+        with state.stage("generate" if self.generator is None else "verify"):
             if self.generator is None:
-                turn.draft = self._extract(turn)
+                state.draft = self._extract(state)
             else:
-                turn.draft = parse_reply(turn.reply, language=self._language(turn))
-                if turn.packed is not None and turn.packed.sentences:
-                    turn.draft = cited_by_number(turn.draft, turn.packed.sentences)
-        if turn.draft.declined or not turn.draft.sentences:
+                state.draft = parse_reply(state.reply, language=state.language)
+                if state.packed is not None and state.packed.sentences:
+                    state.draft = cited_by_number(state.draft, state.packed.sentences)
+        if state.draft.declined or not state.draft.sentences:
             key = "answer.no_sentence" if self.generator is None else "answer.model_declined"
-            turn.declined = message(key, self._language(turn))
-        return turn
+            state.declined = message(key, state.language)
+        return state
 
-    def _extract(self, turn: QueryState) -> Draft:
-        if turn.overview is not None:
-            return turn.overview
-        if (cells := self._cells_of_all_parts(turn)) is not None:
+    def _extract(self, state: QueryState) -> Draft:
+        if state.overview is not None:
+            return state.overview
+        if (cells := self._cells_of_all_parts(state)) is not None:
             return cells
-        count, drafts = self._sentences(turn), []
-        places = {passage.chunk_id: n for n, passage in enumerate(turn.passages, start=1)}
-        for part in turn.parts:
+        template = load_template(state.query.prompt or self.settings.prompt, self.settings.prompts_dir)
+        if (
+            template.file.sentences is not None
+        ):  # all that there is of a template to be heeded without a model
+            state.template = (template.name, template.fingerprint)
+        drafts = []
+        places = {passage.chunk_id: n for n, passage in enumerate(state.passages, start=1)}
+        for part in state.parts:
             if part.answered and part.assessment is not None:
                 draft = extractive.draft(
                     part.question,
                     part.passages,
                     part.assessment.ranked,
-                    pages=turn.snapshot,
-                    tables=turn.snapshot,
-                    max_sentences=count,
+                    pages=state.snapshot,
+                    tables=state.snapshot,
+                    max_sentences=template.file.sentences,
                 )
                 drafts.append(_renumbered(draft, part, places))
         sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
         return Draft(sentences, declined=not sentences)
 
-    def _cells_of_all_parts(self, turn: QueryState) -> Draft | None:
+    def _cells_of_all_parts(self, state: QueryState) -> Draft | None:
         """One sentence of table cells that answers all parts ("in 2019 and 2018"), or a figure computed from them."""
-        if len(turn.parts) < 2:
+        if len(state.parts) < 2:
             return None
-        found = answer_from_tables(turn.standalone, turn.passages, turn.snapshot, turn.snapshot)
+        found = answer_from_tables(state.standalone, state.passages, state.snapshot, state.snapshot)
         if found is None or found.evidence < self.threshold:
             return None
         derived = any(sentence.derived for sentence in found.draft.sentences)
         cells = {quote.cell for sentence in found.draft.sentences for quote in sentence.quotes}
-        return found.draft if derived or len(cells) >= len(turn.parts) else None
+        return found.draft if derived or len(cells) >= len(state.parts) else None
 
-    def _sentences(self, turn: QueryState) -> int | None:
-        """How many sentences the template wants: all that there is of it to be heeded without a model."""
-        template = load_template(turn.ask.prompt or self.settings.prompt, self.settings.prompts_dir)
-        if template.file.sentences is None:
-            return None
-        turn.template = (template.name, template.fingerprint)
-        return template.file.sentences
-
-    def prove(self, turn: QueryState, config: RunnableConfig) -> QueryState:
+    def prove(self, state: QueryState, config: RunnableConfig) -> QueryState:
         """Look every quote up in the stored pages."""
-        if turn.draft is not None and not turn.declined:
-            given = turn.packed.passages if turn.packed is not None else turn.passages
-            pages, language = CurrentPages(turn.snapshot), self._language(turn)
-            with turn.stage("verify"):
-                turn.proof = verification.check_draft(
-                    turn.draft,
+        if state.draft is not None and not state.declined:
+            given = state.packed.passages if state.packed is not None else state.passages
+            pages, language = CurrentPages(state.snapshot), state.language
+            with state.stage("verify"):
+                state.proof = verification.check_draft(
+                    state.draft,
                     given,
                     pages,
                     language=language,
-                    question=turn.standalone,
-                    tables=turn.snapshot,
-                    checker=self._second_checker(turn, config),
+                    question=state.standalone,
+                    tables=state.snapshot,
+                    checker=self._second_checker(state, config),
                 )
-            turn.notes += [message("answer.document_outdated", language, file=f) for f in pages.outdated]
-        return turn
+            state.notes += [message("answer.document_outdated", language, file=f) for f in pages.outdated]
+        return state
 
-    def _second_checker(self, turn: QueryState, config: RunnableConfig) -> Checker | None:
+    def _second_checker(self, state: QueryState, config: RunnableConfig) -> Checker | None:
         """The model that checks what rules leave open; when it fails, the answer stays and a note says so."""
         checker = self.checker
         if checker is None:
@@ -352,75 +344,86 @@ class Steps:
             try:
                 return checker.check(pairs, question, config)
             except (ProviderError, BudgetReached) as error:
-                turn.notes.append(message("answer.not_checked", self._language(turn), reason=str(error)))
+                state.notes.append(message("answer.not_checked", state.language, reason=str(error)))
                 return [False] * len(pairs)
 
         return ask
 
-    def decide(self, turn: QueryState) -> Answer:
+    def decide(self, state: QueryState) -> Answer:
         """Answer with what is proven, or decline."""
-        proof = turn.proof
-        strict = self.settings.strict if turn.ask.strict is None else turn.ask.strict
-        language = self._language(turn)
+        proof = state.proof
+        strict = self.settings.strict if state.query.strict is None else state.query.strict
+        language = state.language
         if proof is not None and not any(citation.verified for citation in proof.citations):
-            turn.declined = message("answer.no_quote_verified", language)
+            state.declined = message("answer.no_quote_verified", language)
         elif proof is not None and strict and not proof.verified:
-            turn.declined = message("answer.no_sentence_verified", language)
+            state.declined = message("answer.no_sentence_verified", language)
         elif proof is not None and strict:
             proof = verification.strict(proof, language=language)
-        return self._answer(turn, None if turn.declined else proof)
+        return self._answer(state, None if state.declined else proof)
 
-    def _answer(self, turn: QueryState, proof: CheckedDraft | None) -> Answer:
-        name, fingerprint = turn.template
+    def _answer(self, state: QueryState, proof: CheckedDraft | None) -> Answer:
         return Answer(
-            question=turn.ask.question,
+            question=state.query.question,
             answered=proof is not None,
             text=proof.text if proof is not None else "",
             sentences=proof.sentences if proof is not None else (),
             citations=proof.citations if proof is not None else (),
-            passages=turn.packed.passages if turn.packed is not None else turn.passages,
+            passages=state.packed.passages if state.packed is not None else state.passages,
             model=self.model,
-            prompt=name,
-            usage=turn.usage.total,
-            seconds={**turn.seconds, "total": time.perf_counter() - turn.started},
-            evidence_score=turn.evidence,
-            reason=turn.declined,
-            standalone_question=turn.standalone if turn.standalone != turn.ask.question else "",
-            notes=tuple(dict.fromkeys((*self._notes(turn), *(proof.notes if proof is not None else ())))),
-            extra=self._extra(turn, fingerprint, proof),
+            prompt=state.template[0],
+            usage=state.usage.total,
+            seconds={**state.seconds, "total": time.perf_counter() - state.started},
+            evidence_score=state.evidence,
+            reason=state.declined,
+            standalone_question=state.standalone if state.standalone != state.query.question else "",
+            notes=tuple(dict.fromkeys((*self._notes(state), *(proof.notes if proof is not None else ())))),
+            extra=self._extra(state, proof),
         )
 
     @staticmethod
-    def _extra(turn: QueryState, fingerprint: str, shown: CheckedDraft | None) -> dict[str, Any]:
-        model_steps = model_step_forms(turn.retrieval)
-        extra: dict[str, Any] = {"retrieval_steps": model_steps} if model_steps else {}
-        extra |= {"small_talk": True} if is_small_talk(turn.ask.question) else {}
+    def _extra(state: QueryState, shown: CheckedDraft | None) -> dict[str, Any]:
         kept = {sentence.text for sentence in shown.sentences} if shown is not None else set()
-        withheld = (
-            [s.text for s in turn.proof.sentences if s.text not in kept] if turn.proof is not None else []
-        )
-        extra |= {"withheld": "\n".join(withheld)} if withheld else {}  # for `rag eval`; shown nowhere
-        return extra | ({"prompt_fingerprint": fingerprint} if fingerprint else {})
+        checked = state.proof.sentences if state.proof is not None else ()
+        extra = {
+            "retrieval_steps": retrieval_steps_form(state.retrieval) if state.retrieval is not None else [],
+            "small_talk": is_small_talk(state.query.question),
+            "withheld": "\n".join(s.text for s in checked if s.text not in kept),  # for `rag eval`
+            "prompt_fingerprint": state.template[1],
+        }
+        return {name: value for name, value in extra.items() if value}
 
-    def _notes(self, turn: QueryState) -> list[str]:
-        notes = list(turn.notes)
-        if turn.proof is not None and any(
-            addresses_model(c.quote) for c in turn.proof.citations if c.verified
+    def _notes(self, state: QueryState) -> list[str]:
+        notes = list(state.notes)
+        if state.proof is not None and any(
+            addresses_model(c.quote) for c in state.proof.citations if c.verified
         ):
-            notes.append(message("answer.addressed_to_model", self._language(turn)))
-        if turn.packed is not None and turn.packed.left_out:
-            used = len(turn.packed.passages)
-            found = used + turn.packed.left_out
-            notes.append(message("answer.fewer_passages", self._language(turn), used=used, found=found))
-        if turn.usage.estimated:
-            notes.append(message("answer.estimated", self._language(turn)))
-        notes.append(coverage_note(self.index, self._language(turn)))
-        return [note for note in notes if note]
+            notes.append(message("answer.addressed_to_model", state.language))
+        if state.packed is not None and state.packed.left_out:
+            used = len(state.packed.passages)
+            found = used + state.packed.left_out
+            notes.append(message("answer.fewer_passages", state.language, used=used, found=found))
+        if state.usage.estimated:
+            notes.append(message("answer.estimated", state.language))
+        totals = self.index.counts()
+        files = sum(count for status, count in totals.files.items() if not status.searchable)
+        pages = totals.pages - totals.searchable_pages
+        if files or pages:
+            key = (
+                "not_searchable"
+                if files and pages
+                else "files_not_searchable"
+                if files
+                else "pages_not_searchable"
+            )
+            every = {"all_files": sum(totals.files.values()), "all_pages": totals.pages}
+            notes.append(message(f"answer.{key}", state.language, files=files, pages=pages, **every))
+        return notes
 
 
-def _missing(turn: QueryState) -> tuple[str, ...]:
+def _missing(state: QueryState) -> tuple[str, ...]:
     """Words of the question's parts that stand in none of their passages."""
-    found = [part.assessment.missing for part in turn.parts if part.assessment is not None]
+    found = [part.assessment.missing for part in state.parts if part.assessment is not None]
     return tuple(dict.fromkeys(word for words in found for word in words))
 
 
@@ -439,21 +442,3 @@ def _renumbered(draft: Draft, part: Part, places: Mapping[int, int]) -> Draft:
         for sentence in draft.sentences
     ]
     return replace(draft, sentences=tuple(sentences))
-
-
-def coverage_note(index: Index, language: Language) -> str:
-    """One sentence about the files and pages of the index that cannot be searched; empty when all can."""
-    totals = index.counts()
-    files = sum(count for status, count in totals.files.items() if not status.searchable)
-    pages = totals.pages - totals.searchable_pages
-    if not files and not pages:
-        return ""
-    key = "not_searchable" if files and pages else "files_not_searchable" if files else "pages_not_searchable"
-    return message(
-        f"answer.{key}",
-        language,
-        files=files,
-        all_files=sum(totals.files.values()),
-        pages=pages,
-        all_pages=totals.pages,
-    )

@@ -19,7 +19,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from rag.messages import Language, choose_language, message
+from rag.messages import Language, message
 from rag.retrieval.fusion import merge, without_near_duplicates
 from rag.retrieval.hybrid import HybridSearch, Retrieval, unit
 from rag.retrieval.model_calls import (
@@ -35,7 +35,7 @@ from rag.retrieval.reranking import DEPTH, Reranker, rerank
 from rag.retrieval.retriever import as_document
 from rag.store import Filter, Snapshot
 from rag.store.filters import Where, as_filter
-from rag.text.language import language_of
+from rag.text.language import language_for
 from rag.types import Passage
 
 Way = Literal["rewrite", "hypothetical", "split"]
@@ -78,7 +78,7 @@ class Expander:
         """
         found: dict[Way, tuple[str, ...]] = {}
         notes: list[str] = []
-        language = choose_language(self.language, language_of(question))
+        language = language_for(question, self.language)
         model_steps: list[ModelStep] = []
         for way, (reply, model_step) in zip(self.ways, self._replies(question), strict=True):
             read = _READERS[way](reply, question)
@@ -202,7 +202,7 @@ class AssistedRetriever(BaseRetriever):
         )
 
     def _language(self, question: str) -> Language:
-        return choose_language(self.language, language_of(question))
+        return language_for(question, self.language)
 
     def _get_relevant_documents(
         self,

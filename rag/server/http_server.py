@@ -23,13 +23,12 @@ from pydantic import BaseModel, ConfigDict, Field
 import rag
 from rag import errors
 from rag.errors import MissingExtra, RagError, UsageError
-from rag.messages import choose_language
 from rag.pipeline.forms import Form, answer_form
 from rag.rendering.footnotes import answer_lines
 from rag.server.access import RequestGuard
 from rag.server.docs_page import docs_page
 from rag.server.service import MOST_DOCUMENTS, Cancelled, DocumentService, Progress, check_question
-from rag.text.language import language_of
+from rag.text.language import language_for
 
 try:
     import uvicorn
@@ -345,7 +344,7 @@ class Completion:
 
     def _pieces(self, answer: Answer) -> list[str]:
         """The text in the pieces in which it is sent: sentence by sentence, then the footnotes."""
-        language = choose_language(self._service.pipeline.settings.language, language_of(answer.question))
+        language = language_for(answer.question, self._service.pipeline.settings.language)
         sentences, footnotes = answer_lines(answer, language)
         pieces = [sentence if i == 0 else f" {sentence}" for i, sentence in enumerate(sentences)]
         return pieces + [("\n\n" if i == 0 else "\n") + note for i, note in enumerate(footnotes)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from rag.messages import Language as ReaderLanguage
+from rag.messages import choose_language
 from rag.text.patterns import lazy_compile
 
 Language = Literal["ko", "en", "other"]
@@ -38,6 +40,11 @@ def language_of(text: str) -> Language:
         return "ko"
     # Accented letters count as other scripts do: a little of them is a name, much is another language.
     return "en" if len(_LATIN.findall(text)) + hangul >= 0.9 * letters else "other"
+
+
+def language_for(question: str, setting: str) -> ReaderLanguage:
+    """In which language a reader is told about `question`: the one that is set, else that of the question."""
+    return choose_language(setting, language_of(question))
 
 
 _CASE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.pipeline.compound import parts_of
+from rag.pipeline.rewriting import parts_of
 
 
 @pytest.mark.parametrize(

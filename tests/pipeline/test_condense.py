@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.pipeline.condense import by_rule, carried_over, is_elliptic, is_small_talk
+from rag.pipeline.rewriting import by_rule, carried_over, is_elliptic, is_small_talk
 
 BEFORE = [("When did MV Tern hit the breakwater at Greyholm?", "The ferry touched the breakwater in May.")]
 

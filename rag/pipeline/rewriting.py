@@ -1,4 +1,4 @@
-"""Makes a follow-up question understandable without the chat, so that it can be searched for."""
+"""Makes a question ready to be searched for, by rule: a follow-up is completed from the chat, several are parted."""
 
 from __future__ import annotations
 
@@ -54,9 +54,6 @@ _ASKS = lazy_compile(
     re.I,
 )
 _WORD = lazy_compile(r"\w[\w.&'/-]*\w|\w")
-_TURNS = 4
-_ANSWER_CHARACTERS = 400
-_QUESTION_CHARACTERS = 500
 _SMALL_TALK = lazy_compile(
     r"(?:ok(?:ay)?|great|perfect|nice|cool|good|alright|all right|got it|i see|hm+|ah|oh|wow|yes|no|sure|well|very"
     r"|so|much|that'?s"
@@ -102,13 +99,13 @@ def _points_back(question: str) -> bool:
         return True
     question = _EXPLETIVE.sub("", question)
     pointers = [match.start() for pattern in (_PRONOUN, _THERE) for match in pattern.finditer(question)]
-    pointers += [match.start() for match in _THAT.finditer(question) if not _is_relative(match)]
+    pointers += [
+        that.start()
+        for that in _THAT.finditer(question)
+        # after a word that tells something it is relative: "the toll that was raised"
+        if that["before"] is None or not _has_content(that["before"].strip(".,;:'\""))
+    ]
     return any(len(_telling(question[:at])) <= _FEW_BEFORE for at in pointers)
-
-
-def _is_relative(that: re.Match[str]) -> bool:
-    """Whether "that" follows a word that tells something: "the toll that was raised"."""
-    return that["before"] is not None and _has_content(that["before"].strip(".,;:'\""))
 
 
 def _telling(text: str) -> list[str]:
@@ -120,20 +117,22 @@ def by_rule(question: str, history: Sequence[tuple[str, str]]) -> str:
 
     `history` are the earlier questions with their answers, oldest first; each is completed by those before it.
     """
-    asked, answered = "", ""
-    for earlier, reply in history:
-        if not is_small_talk(earlier):
-            asked, answered = _completed(earlier, asked, answered), reply
-    return _completed(question, asked, answered)
+    return _completed(question, *_last_turn(history))
 
 
 def completed(question: str, history: Sequence[tuple[str, str]]) -> str:
     """`question` with the subject of the turn before it, whether it points back or not."""
+    asked, answered = _last_turn(history)
+    return _with_subject(question, asked, answered) if asked else question
+
+
+def _last_turn(history: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """The last question of a chat, completed from those before it, and its answer; empty when there is none."""
     asked, answered = "", ""
     for earlier, reply in history:
         if not is_small_talk(earlier):
             asked, answered = _completed(earlier, asked, answered), reply
-    return _with_subject(question, asked, answered) if asked else question
+    return asked, answered
 
 
 def carried_over(question: str, standalone: str) -> str:
@@ -216,22 +215,116 @@ def _has_content(word: str) -> bool:
     )
 
 
-def as_text(history: Sequence[tuple[str, str]], language: str) -> str:
-    """The last turns of a chat as the text of a prompt."""
-    asker, answerer = ("질문", "답변") if language == "ko" else ("Question", "Answer")
-    lines = []
-    for asked, answered in history[-_TURNS:]:
-        lines.append(f"{asker}: {' '.join(asked.split())}")
-        lines.append(f"{answerer}: {' '.join(answered.split())[:_ANSWER_CHARACTERS]}")
-    return "\n".join(lines)
+MOST = 4
+"""Parts that are searched at most."""
+_WH = r"(?:what|when|where|which|who|whose|whom|how|why)"
+_LEAD = r"(?:(?:in|at|on|to|for|from|by|of|with|under|during|about|after|according to|since|until)\s+)?"
+_AND_ASKS = lazy_compile(
+    rf"[,;]?\s+(?:and|but|as well as|also|versus|vs\.?|compared (?:to|with))\s+(?:also\s+)?"
+    rf"(?={_LEAD}{_WH}\b|(?:does|do|did|can|could|may|must|is there|are there)\b)",
+    re.IGNORECASE,
+)
+_AND_CLAUSE = lazy_compile(rf",\s+and\s+(?!not\b|then\b)(?=[^?]*\b{_WH}\b[^?]*\?)", re.IGNORECASE)
+"""Where the second clause does not begin with what it asks: ", and aside from the firebox, what ..."."""
+_ENGLISH = lazy_compile(rf"\b{_WH}\b|^\s*(?:does|do|did|can|could|may|must|is|are|was|were)\b", re.IGNORECASE)
+_KO_WH = r"(?:무엇|무슨|누구|누가|언제|어디|어느|어떤|어떻|얼마|왜|몇|며칠|뭐)"
+_KOREAN = lazy_compile(
+    rf"{_KO_WH}|(?:나요|까요?|가요|니까|[는은인던]가|는지|[었았였했됐]나|[가-힣][은는])\s*[?？]?\s*$"
+)
+"""Asks, or ends with its topic, as short questions do: 대표의 이름은?"""
+_KO_AND = lazy_compile(
+    rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶)(?=[^?？]*{_KO_WH})"
+)
+_RANGE = lazy_compile(r"\b(?:between|from)\b[^?]{0,30}$", re.IGNORECASE)
+"""Before two years that are the ends of a period."""
+_OPENING = lazy_compile(r"^(?:and|also|그리고|또)[\s,]+(?=\S+\s+\S)", re.IGNORECASE)
+_KO_LINK = lazy_compile(r"(?:이고|이며|인지|고|며|지)\s*[,，]?\s*$")
+_JOIN = r"\s*(?:,\s*)?(?:and|or|vs\.?|versus|with|&|와|과|이랑|랑|하고|및|대|또는|이나|나|년과|년이랑|,)\s*"
+_COMPARE = lazy_compile(
+    r"(?:please\s+)?compare (?:them|the two|both)[.!]?"
+    r"|(?:이|그)?\s?(?:둘|두 가지|이들|셋)?(?:을|를)?\s?비교해?\s?[가-힣 ]*[.!]?",
+    re.IGNORECASE,
+)
+"""A request to compare what was asked before it."""
+_BETWEEN = lazy_compile(
+    r"\b(?:differences?\s+between|compare)\s+(?P<a>.+?)\s+(?:and|with|to)\s+(?P<b>.+?)(?P<tail>\s+(?:in|for|on|by)\s.+)?[?.!\s]*$",
+    re.IGNORECASE,
+)
+_BETWEEN_KO = lazy_compile(
+    r"(?P<a>\S+(?:\s\S+)?)(?:와|과|이랑|랑)\s(?P<b>[^?？]+?)(?:의|을|를)?\s*(?:차이|비교|다른\s?점)[^?？]{0,12}[?？.!]*\s*$"
+)
 
 
-def read_reply(reply: str, question: str) -> str | None:
-    """The rewritten question in a model's reply; None when that is no single question of sensible length."""
-    lines = [line.strip() for line in reply.strip().splitlines() if line.strip()]
-    if len(lines) != 1:
-        return None
-    text = re.sub(r"^(?:question|last question|질문|마지막 질문)\s*[::]\s*", "", lines[0], flags=re.I).strip(
-        " \"'“”`"
-    )
-    return text if text and len(text) <= max(_QUESTION_CHARACTERS, 2 * len(question)) else None
+def parts_of(question: str) -> tuple[str, ...]:
+    """The questions that a question holds, in order; the question alone when it is one.
+
+    A part that points back at the one before it is completed from that.
+    """
+    clauses = [clause for sentence in _sentences(question) for clause in _clauses(sentence)]
+    parts = [part for clause in clauses for part in _compared(clause)]
+    if len(parts) < 2:
+        return (question,)
+    done: list[str] = []
+    for part in parts[:MOST]:
+        done.append(by_rule(part, [(done[-1], "")]) if done else part)
+    return tuple(dict.fromkeys(done))
+
+
+def _sentences(question: str) -> list[str]:
+    """Question sentences; what follows one and is no question ("Round to two places.") stays with it."""
+    found: list[str] = []
+    for piece in re.split(r"(?<=[?？])\s+", question.strip()):
+        if len(found) > 1 and _COMPARE.fullmatch(piece.strip()):
+            continue
+        if found and not piece.rstrip().endswith(("?", "？")):
+            found[-1] += f" {piece}"
+        elif piece.strip():
+            found.append(_OPENING.sub("", piece.strip()))
+    return found
+
+
+def _clauses(question: str) -> list[str]:
+    """The question cut where "and" or 그리고 joins two clauses that both ask."""
+    for pattern in (_AND_ASKS, _AND_CLAUSE, _KO_AND):
+        for match in pattern.finditer(question):
+            left, right = question[: match.start()].strip(" ,"), question[match.end() :].strip()
+            if pattern is _KO_AND:
+                left = _KO_LINK.sub("", left)
+            if pattern is _KO_AND and "그리고" not in match[0] and not re.search(_KO_WH, left):
+                continue
+            if _asks_alone(left) and _asks_alone(right):
+                return [left.rstrip("?？ ") + "?", *_clauses(right)]
+    return [question]
+
+
+def _asks_alone(clause: str) -> bool:
+    """Whether a clause asks, and can be asked by itself: "and why?" cannot."""
+    fewest = 2 if re.search("[가-힣]", clause) else 3
+    return bool(_ENGLISH.search(clause) or _KOREAN.search(clause)) and len(clause.split()) >= fewest
+
+
+def _run(question: str, found: list[re.Match[str]]) -> list[re.Match[str]]:
+    """The first of the names that are joined by "and", commas or the like, and differ."""
+    run = found[:1]
+    for match in found[1:]:
+        between = question[run[-1].end() : match.start()]
+        if match[0] == run[-1][0] or not re.fullmatch(
+            f"(?:년도?)?{_JOIN}(?:the |in )?", between, re.IGNORECASE
+        ):
+            break
+        run.append(match)
+    return run
+
+
+def _compared(question: str) -> list[str]:
+    """One question for each of two models, years or months that are named together, or of two things compared."""
+    for kind in NAMED:
+        run = _run(question, list(kind.finditer(question)))
+        if len(run) > 1 and not _RANGE.search(question[: run[0].start()]):
+            head, tail = question[: run[0].start()], question[run[-1].end() :]
+            return [head + named[0] + tail for named in run]
+    match = _BETWEEN.search(question) or _BETWEEN_KO.search(question)
+    if match is None:
+        return [question]
+    tail = match.groupdict().get("tail") or ""
+    return [f"{match[side].strip()}{tail}?" for side in ("a", "b")]
