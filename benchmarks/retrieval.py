@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from rag.evaluation.metrics.retrieval import GoldPage, distinct_pages, gold_found, hit, reciprocal_rank
+from rag.evaluation.page_metrics import GoldPage, distinct_pages, gold_found, hit, reciprocal_rank
 from rag.evaluation.question_sets import Question, load_questions
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.fusion import FACT, REPORT, Candidates, Weights, gather, search_terms

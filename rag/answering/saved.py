@@ -25,7 +25,7 @@ from rag.types import Answer, Citation, Derived, Passage, QuoteStatus, Span, Sup
 
 FORMAT: Final = "pagequote-answer/1"
 LARGEST = 16 * 1024 * 1024
-"""Bytes; a larger file is not a receipt."""
+"""Bytes; a larger file is no saved answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class SavedAnswer:
 class CitationOutcome(StrEnum):
     """What has become of a quote since it was saved."""
 
-    PROVEN = "proven"
+    VERIFIED = "proven"
     """It stands where it stood; the page has not changed."""
     EDITED = "page edited"
     """The page has changed; the quote still stands on it."""
@@ -88,13 +88,13 @@ class CitationOutcome(StrEnum):
     """The index has no such page, and no other page of the file holds the quote."""
     OUTDATED = "document changed or gone"
     """The document on the disk is not the one that was indexed."""
-    UNPROVEN = "was not proven"
-    """It was not proven when the answer was saved, and is not now."""
+    UNVERIFIED = "was not proven"
+    """It was not verified when the answer was saved, and is not now."""
 
     @property
     def stands(self) -> bool:
-        """Whether the quote is proven today."""
-        return self in (CitationOutcome.PROVEN, CitationOutcome.EDITED, CitationOutcome.MOVED)
+        """Whether the quote is verified today."""
+        return self in (CitationOutcome.VERIFIED, CitationOutcome.EDITED, CitationOutcome.MOVED)
 
     @property
     def stale(self) -> bool:
@@ -120,17 +120,17 @@ class CitationCheck:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """A receipt, proven again."""
+    """A saved answer, checked again."""
 
-    receipt: SavedAnswer
+    answer: SavedAnswer
     checks: tuple[CitationCheck, ...]
     proof: CheckedDraft
-    """The answer judged anew against the index as it is now."""
+    """The answer checked against the index as it is now."""
 
     @property
     def weakened(self) -> tuple[str, ...]:
-        """Sentences that the receipt calls verified, or derived, and that no longer are."""
-        pairs = zip(self.receipt.sentences, self.proof.sentences, strict=True)
+        """Sentences that the saved answer calls verified, or derived, and that no longer are."""
+        pairs = zip(self.answer.sentences, self.proof.sentences, strict=True)
         return tuple(
             old.text
             for old, now in pairs
@@ -145,7 +145,7 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether every quote that was proven still is, and every sentence that was verified or derived."""
+        """Whether every quote that was verified still is, and every sentence that was verified or derived."""
         lost = any(
             not c.outcome.stands and c.saved.status in (QuoteStatus.FOUND, QuoteStatus.MOVED)
             for c in self.checks
@@ -154,7 +154,7 @@ class Verification:
 
 
 def saved_answer_of(answer: Answer, *, fingerprints: dict[str, str] | None = None) -> SavedAnswer:
-    """The receipt of an answer, dated now."""
+    """An answer to be saved, dated now."""
     passages = {passage.chunk_id: passage for passage in answer.passages}
     return SavedAnswer(
         question=answer.question,
@@ -186,14 +186,14 @@ def _saved(citation: Citation, passages: dict[int, Passage]) -> SavedCitation:
     )
 
 
-def write_saved_answer(receipt: SavedAnswer, path: str | Path) -> None:
-    """Write the receipt as JSON (UTF-8), replacing the file."""
-    text = json.dumps(asdict(receipt), ensure_ascii=False, indent=2)
+def write_saved_answer(answer: SavedAnswer, path: str | Path) -> None:
+    """Write a saved answer as JSON (UTF-8), replacing the file."""
+    text = json.dumps(asdict(answer), ensure_ascii=False, indent=2)
     Path(path).write_text(text + "\n", encoding="utf-8", errors="replace")
 
 
 def read_saved_answer(path: str | Path) -> SavedAnswer:
-    """The receipt in a file. Raises UsageError, naming the file, when it is not one."""
+    """The saved answer in a file. Raises UsageError, naming the file, when it is not one."""
     from pydantic import TypeAdapter, ValidationError
 
     path = Path(path)
@@ -211,29 +211,27 @@ def read_saved_answer(path: str | Path) -> SavedAnswer:
         ) from error
 
 
-def verify_saved_answer(
-    receipt: SavedAnswer, pages: PageSource, tables: Tables | None = None
-) -> Verification:
+def verify_saved_answer(answer: SavedAnswer, pages: PageSource, tables: Tables | None = None) -> Verification:
     """Look every quote up again in the index `pages` and check every sentence again, figures of `tables` as well.
 
     With `CurrentPages(index)` nothing in a document that is gone or has changed counts.
     """
-    passages = [_passage(citation) for citation in receipt.citations]
-    places = {citation.n: i for i, citation in enumerate(receipt.citations, 1)}
-    quotes = [Quote(c.quote, i) for i, c in enumerate(receipt.citations, 1)]
+    passages = [_passage(citation) for citation in answer.citations]
+    places = {citation.n: i for i, citation in enumerate(answer.citations, 1)}
+    quotes = [Quote(c.quote, i) for i, c in enumerate(answer.citations, 1)]
     sentences = tuple(
         DraftSentence(s.text, numbers, tuple(quotes[i - 1] for i in numbers))
-        for s in receipt.sentences
+        for s in answer.sentences
         for numbers in [tuple(places[n] for n in s.citations if n in places)]
     )
     library = PageTexts(pages)
     looked_up = [check_quote(quote, passages, library) for quote in quotes]
     outdated = pages.outdated if isinstance(pages, CurrentPages) else ()
     checks = tuple(
-        _check(s, now, pages, outdated) for s, now in zip(receipt.citations, looked_up, strict=True)
+        _check(s, now, pages, outdated) for s, now in zip(answer.citations, looked_up, strict=True)
     )
-    checked = check_draft(Draft(sentences), passages, pages, question=receipt.question, tables=tables)
-    return Verification(receipt, checks, checked)
+    checked = check_draft(Draft(sentences), passages, pages, question=answer.question, tables=tables)
+    return Verification(answer, checks, checked)
 
 
 def _passage(citation: SavedCitation) -> Passage:
@@ -254,11 +252,11 @@ def _check(saved: SavedCitation, now: Citation, pages: PageSource, outdated: Seq
     page = pages.page(saved.file, saved.page)
     if now.verified and (now.file, now.page) == (saved.file, saved.page):
         same = page_hash(page) == saved.page_hash
-        return CitationCheck(saved, CitationOutcome.PROVEN if same else CitationOutcome.EDITED, now.page)
+        return CitationCheck(saved, CitationOutcome.VERIFIED if same else CitationOutcome.EDITED, now.page)
     if now.verified:
         return CitationCheck(saved, CitationOutcome.MOVED, now.page)
     if saved.file in outdated:
         return CitationCheck(saved, CitationOutcome.OUTDATED, saved.page)
     if saved.status not in (QuoteStatus.FOUND, QuoteStatus.MOVED):
-        return CitationCheck(saved, CitationOutcome.UNPROVEN, saved.page)
+        return CitationCheck(saved, CitationOutcome.UNVERIFIED, saved.page)
     return CitationCheck(saved, CitationOutcome.REMOVED if page is None else CitationOutcome.GONE, saved.page)

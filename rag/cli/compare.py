@@ -12,10 +12,10 @@ from rag.cli.evaluate_show import report_language, show_comparison
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, tell
 from rag.evaluation.compare import Verdict, compare, missed, requirements
+from rag.evaluation.metrics import summarise
 from rag.evaluation.report.html import html_report
 from rag.evaluation.report.markdown import comparison_markdown
 from rag.evaluation.runs import load_run
-from rag.evaluation.summary import summarise
 
 if TYPE_CHECKING:
     from rag.settings import Settings

@@ -19,8 +19,8 @@ from rag.cli.app import EXIT_BUDGET, EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
 from rag.cli.evaluate_show import show_run, show_sweep, write_reports, write_sweep
 from rag.cli.output import tell, track
 from rag.errors import UsageError
-from rag.evaluation.catalogue import METRICS
 from rag.evaluation.compare import Verdict, compare, missed, requirements
+from rag.evaluation.metrics import METRICS
 from rag.evaluation.question_sets import load_questions
 from rag.evaluation.running import EvaluatedPipeline, describe, evaluate
 from rag.evaluation.runs import load_run

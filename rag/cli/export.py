@@ -15,7 +15,7 @@ from rag.cli.options import examples, json_option, with_settings
 
 if TYPE_CHECKING:
     from rag.pipeline.export import Exporter
-    from rag.rendering.footnoted import Section
+    from rag.rendering.footnotes import Section
     from rag.settings import Settings
 
 
@@ -62,7 +62,7 @@ def command(
         written = _write(sections, Path(out))
         print_json({"written": written}) if as_json else click.echo("\n".join(written))
         return EXIT_DONE
-    from rag.rendering.footnoted import as_markdown
+    from rag.rendering.footnotes import as_markdown
 
     text = as_markdown(sections)[0]
     print_json({"text": text}) if as_json else click.echo(text, nl=False)
@@ -120,7 +120,7 @@ def _questions(exporter: Exporter, file: str) -> Iterator[Section]:
 def _write(sections: list[Section], out: Path) -> list[str]:
     """Write the document, with Markdown also its pictures in a folder beside it; returns the paths."""
     from rag.errors import RagError
-    from rag.rendering.footnoted import as_docx, as_markdown
+    from rag.rendering.footnotes import as_docx, as_markdown
 
     folder = out.with_name(f"{out.stem}-pages")
     try:

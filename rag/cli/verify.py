@@ -51,15 +51,15 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
             if as_json:
                 print_json(_form(file, found))
             else:
-                _print(file, found, language_for(found.receipt.question, settings))
+                _print(file, found, language_for(found.answer.question, settings))
     return EXIT_DONE if sound else EXIT_FAILED
 
 
 def _form(file: str, found: Verification) -> dict[str, Any]:
     return {
         "file": file,
-        "question": found.receipt.question,
-        "saved": found.receipt.saved,
+        "question": found.answer.question,
+        "saved": found.answer.saved,
         "holds": found.holds,
         "stale": [check.saved.n for check in found.stale],
         "citations": [
@@ -80,7 +80,7 @@ def _form(file: str, found: Verification) -> dict[str, Any]:
 
 def _print(file: str, found: Verification, language: Language) -> None:
     mark, colour = ("✓", "green") if found.holds else ("✗", "red")
-    click.echo(f"{click.style(mark, fg=colour)} {one_line(file)}: {one_line(found.receipt.question)}")
+    click.echo(f"{click.style(mark, fg=colour)} {one_line(file)}: {one_line(found.answer.question)}")
     for check in found.checks:
         place = f"{one_line(check.saved.file)}, {page_name(check.saved.file, check.saved.page, '', language)}"
         key = f"command.verify_{check.outcome.value.replace(' ', '_')}"

@@ -17,16 +17,17 @@ from typing import Any
 import numpy as np
 
 from rag.errors import UsageError
-from rag.evaluation.catalogue import METRICS, Metric, is_right, page_hit, values
-from rag.evaluation.metrics.statistics import (
+from rag.evaluation.metrics import METRICS, Metric, given, is_right, page_hit, values
+from rag.evaluation.runs import Record, Run
+from rag.evaluation.statistics import (
     Floats,
     Interval,
     adjusted_p_values,
     interval,
     paired_interval,
+    rounded,
     smallest_visible_difference,
 )
-from rag.evaluation.runs import Record, Run
 
 ALPHA = 1 / 50
 _TABLE_LEVEL = 0.99  # where the interval itself decides: areas, shares of citations, cost and time
@@ -56,18 +57,24 @@ class MetricChange:
     visible: float
     """The smallest difference that these questions would show four times out of five; NaN if not known."""
 
+    @property
+    def direction(self) -> Verdict:
+        """Better or worse, however small the change."""
+        rose = self.difference.value > 0
+        return Verdict.BETTER if rose == self.metric.higher_is_better else Verdict.WORSE
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "metric": self.metric.name,
             "headline": self.metric.headline,
-            "before": _number(self.before.value),
-            "after": _number(self.after.value),
-            "difference": _number(self.difference.value),
-            "low": _number(self.difference.low),
-            "high": _number(self.difference.high),
+            "before": rounded(self.before.value),
+            "after": rounded(self.after.value),
+            "difference": rounded(self.difference.value),
+            "low": rounded(self.difference.low),
+            "high": rounded(self.difference.high),
             "n": self.difference.n,
-            "p_value": None if self.p_value is None else _number(self.p_value),
-            "smallest_visible_difference": _number(self.visible),
+            "p_value": None if self.p_value is None else rounded(self.p_value),
+            "smallest_visible_difference": rounded(self.visible),
             "verdict": self.verdict.value,
         }
 
@@ -83,6 +90,16 @@ class Flip:
     @property
     def id(self) -> str:
         return self.after.id
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "question": self.after.question.question,
+            "answers": list(self.after.question.answers),
+            "gained": self.gained,
+            "before": given(self.before) or None,
+            "after": given(self.after) or None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +130,16 @@ class Comparison:
             "verdict": self.verdict.value,
             "settings": {name: {"before": b, "after": a} for name, (b, a) in self.settings.items()},
             "metrics": [change.as_dict() for change in self.changes],
-            "flips": [_flip_form(flip) for flip in self.flips],
+            "flips": [flip.as_dict() for flip in self.flips],
             "notes": list(self.notes),
         }
 
 
 def compare(before: Run, after: Run, *, alpha: float = ALPHA, seed: int = 0) -> Comparison:
     """Compare two runs over the questions that they share, in the order of `after`.
+
+        comparison = compare(load_run("runs/monday"), load_run("runs/tuesday"))
+        comparison.verdict.value, comparison.change("page_hit@5").difference
 
     Raises UsageError when they share none.
     """
@@ -132,14 +152,20 @@ def compare(before: Run, after: Run, *, alpha: float = ALPHA, seed: int = 0) -> 
     if not pairs:
         raise UsageError(f"{before.folder} and {after.folder} share no question: nothing can be compared.")
     changes = _changes([b for b, _ in pairs], [a for _, a in pairs], alpha, seed)
+    seen = {change.verdict for change in changes if change.metric.headline} - {Verdict.NONE}
+    overall = Verdict.MIXED if len(seen) > 1 else seen.pop() if seen else Verdict.NONE
     return Comparison(
         before,
         after,
         len(pairs),
         changes,
-        _overall(changes),
+        overall,
         tuple(flip for b, a in pairs if (flip := _flip(b, a)) is not None),
-        _different_settings(before, after),
+        {
+            name: (before.settings.get(name), after.settings.get(name))
+            for name in sorted({*before.settings, *after.settings})
+            if before.settings.get(name) != after.settings.get(name)
+        },
         tuple(_notes(before, after, len(pairs))),
     )
 
@@ -228,7 +254,7 @@ def _test(
     columns = [_differences(change.metric, before, after) for change in changes]
     p_values = adjusted_p_values(columns, seed=seed)
     return [
-        replace(change, p_value=p, verdict=_direction(change) if p <= alpha else Verdict.NONE)
+        replace(change, p_value=p, verdict=change.direction if p <= alpha else Verdict.NONE)
         for change, p in zip(changes, p_values, strict=True)
     ]
 
@@ -236,19 +262,7 @@ def _test(
 def _by_interval(change: MetricChange) -> MetricChange:
     """For figures that are not means over questions: the bootstrap interval leaves out 0."""
     beyond = change.difference.low > 0 or change.difference.high < 0
-    return replace(change, verdict=_direction(change) if beyond else Verdict.NONE)
-
-
-def _direction(change: MetricChange) -> Verdict:
-    rose = change.difference.value > 0
-    return Verdict.BETTER if rose == change.metric.higher_is_better else Verdict.WORSE
-
-
-def _overall(changes: Iterable[MetricChange]) -> Verdict:
-    seen = {change.verdict for change in changes if change.metric.headline} - {Verdict.NONE}
-    if len(seen) > 1:
-        return Verdict.MIXED
-    return seen.pop() if seen else Verdict.NONE
+    return replace(change, verdict=change.direction if beyond else Verdict.NONE)
 
 
 def _flip(before: Record, after: Record) -> Flip | None:
@@ -260,12 +274,6 @@ def _flip(before: Record, after: Record) -> Flip | None:
     if was is None or now is None or was == now:
         return None
     return Flip(before, after, now)
-
-
-def _different_settings(before: Run, after: Run) -> dict[str, tuple[Any, Any]]:
-    names = sorted({*before.settings, *after.settings})
-    pairs = {name: (before.settings.get(name), after.settings.get(name)) for name in names}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _notes(before: Run, after: Run, shared: int) -> Iterable[str]:
@@ -280,21 +288,3 @@ def _notes(before: Run, after: Run, shared: int) -> Iterable[str]:
         if failures := sum(record.failed for record in run.records):
             these = "1 question" if failures == 1 else f"{failures} questions"
             yield f"{these} of {run.name} failed and {'counts' if failures == 1 else 'count'} as wrong."
-
-
-def _flip_form(flip: Flip) -> dict[str, Any]:
-    def text(record: Record) -> str | None:
-        return record.answer.text if record.answer is not None and record.answer.answered else None
-
-    return {
-        "id": flip.id,
-        "question": flip.after.question.question,
-        "answers": list(flip.after.question.answers),
-        "gained": flip.gained,
-        "before": text(flip.before),
-        "after": text(flip.after),
-    }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 6)

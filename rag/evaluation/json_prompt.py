@@ -46,7 +46,7 @@ class JsonPrompt:
 def load_prompt(name_or_path: str | Path, variables: Iterable[str]) -> JsonPrompt:
     """A shipped prompt by name, or a file. Raises TemplateError for a missing part or an unknown variable."""
     path = Path(name_or_path)
-    shipped = files("rag.evaluation.templates").joinpath(f"{name_or_path}.yaml")
+    shipped = files("rag.evaluation").joinpath("templates", f"{name_or_path}.yaml")
     try:
         text = path.read_text(encoding="utf-8") if path.suffix else shipped.read_text(encoding="utf-8")
         check_nesting(text)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.errors import BudgetReached, ProviderError
-from rag.evaluation.catalogue import is_right
 from rag.evaluation.json_prompt import JsonPrompt, load_prompt
-from rag.evaluation.metrics.statistics import Floats, Interval, Ratio, interval
+from rag.evaluation.metrics import is_right
 from rag.evaluation.runs import Record, Run
+from rag.evaluation.statistics import Interval, Ratio, interval
 from rag.types import Support
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Judged:
     faithfulness: Interval
     correctness: Interval
     faithfulness_agreement: Agreement
-    """With "every sentence of the answer rests on a proven quote"."""
+    """With "every sentence of the answer is verified"."""
     correctness_agreement: Agreement
     """With `answer_right`."""
     unread: int
@@ -94,7 +94,8 @@ def judge_run(
     waiting = [r for r in run.records if r.answer is not None and r.answer.answered and r.id not in known]
     unread, budget = 0, ""
     with (run.folder / FILE).open("a", encoding="utf-8") as file:
-        file.write("\n" if _torn(run.folder / FILE) else "")
+        held = (run.folder / FILE).read_bytes()
+        file.write("\n" if held and not held.endswith(b"\n") else "")  # a torn line stands alone
         for done, record in enumerate(waiting):
             try:
                 judgement = judge(record, model, template)
@@ -159,17 +160,15 @@ def _summed(
     ]
     return Judged(
         tuple(j for _, j in pairs),
-        _mean(np.array([j.faithful for _, j in pairs], dtype=float)),
-        _mean(np.array([j.correct for _, j in pairs], dtype=float)),
+        *(
+            interval(Ratio.mean(np.array(shares, dtype=float)), len(shares))
+            for shares in ([j.faithful for _, j in pairs], [j.correct for _, j in pairs])
+        ),
         agreement([a for a, _ in backing], [b for _, b in backing]),
         agreement([a for a, _ in rightness], [b for _, b in rightness]),
         unread,
         budget,
     )
-
-
-def _mean(values: Floats) -> Interval:
-    return interval(Ratio.mean(values), len(values))
 
 
 def _share(value: object) -> float:
@@ -192,11 +191,6 @@ def _known(path: Path, key: str) -> dict[str, Judgement]:
             except (ValueError, TypeError, KeyError):
                 continue
     return known
-
-
-def _torn(path: Path) -> bool:
-    data = path.read_bytes()
-    return bool(data) and not data.endswith(b"\n")
 
 
 def _form(value: Interval | Agreement) -> dict[str, Any]:

@@ -36,10 +36,6 @@ class Found:
     page_end: int
     score: float = 0.0
 
-    @classmethod
-    def of(cls, passage: Passage) -> Found:
-        return cls(passage.file, passage.page, max(passage.page, passage.page_end), passage.score)
-
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -64,27 +60,11 @@ class Record:
 
 def results_of(passages: Iterable[Passage]) -> tuple[Found, ...]:
     """The result list of some passages."""
-    return tuple(Found.of(passage) for passage in passages)
-
-
-def to_line(record: Record) -> str:
-    """The record as one line of JSON with its line end."""
-    return json.dumps(asdict(record), ensure_ascii=False, default=_plain) + "\n"
-
-
-def from_line(line: str | bytes) -> Record:
-    """The record of a line. Raises ValueError when it is torn or not a record."""
-    return _adapter().validate_json(line)
-
-
-def _plain(value: object) -> Any:
-    """NumPy numbers and the like in `Answer.extra`."""
-    item = getattr(value, "item", None)
-    return item() if callable(item) else str(value)
+    return tuple(Found(p.file, p.page, max(p.page, p.page_end), p.score) for p in passages)
 
 
 @lru_cache(maxsize=1)
-def _adapter() -> TypeAdapter[Record]:
+def _record_type() -> TypeAdapter[Record]:
     return TypeAdapter(Record)
 
 
@@ -166,7 +146,7 @@ class RunFolder:
             (self.path / MANIFEST).unlink(missing_ok=True)
         if (self.path / MANIFEST).exists():
             _check_same(self.path, read_manifest(self.path), manifest)
-            self.finished = self._mend()
+            self.finished = self._repair()
         else:
             for name in (RECORDS, PAID):  # without their run.json they say nothing
                 (self.path / name).unlink(missing_ok=True)
@@ -175,7 +155,14 @@ class RunFolder:
 
     def append(self, record: Record) -> None:
         """Write a record so that it survives a kill the moment this returns."""
-        self._file.write(to_line(record).encode("utf-8", "replace"))
+
+        def plain(value: object) -> Any:
+            """NumPy numbers and the like in `Answer.extra`."""
+            item = getattr(value, "item", None)
+            return item() if callable(item) else str(value)
+
+        line = json.dumps(asdict(record), ensure_ascii=False, default=plain) + "\n"
+        self._file.write(line.encode("utf-8", "replace"))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -198,7 +185,7 @@ class RunFolder:
             os.fsync(file.fileno())
         temporary.replace(self.path / MANIFEST)
 
-    def _mend(self) -> dict[str, Record]:
+    def _repair(self) -> dict[str, Record]:
         """Cut a torn last line off and return the records that need no second asking."""
         path = self.path / RECORDS
         whole = 0
@@ -233,6 +220,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def load_run(folder: str | Path) -> Run:
     """A run from its folder; of a question that was asked again, the last record counts.
 
+        [record.id for record in load_run("runs/monday").records if record.failed]
+
     Raises UsageError when there is no run, RagError when it is damaged.
     """
     path = Path(folder)
@@ -252,7 +241,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, Record]]:
     start = 0
     for number, line in enumerate(data.splitlines(keepends=True), start=1):
         try:
-            yield start, line, from_line(line)
+            yield start, line, _record_type().validate_json(line)
         except ValueError:
             if start + len(line) < len(data):
                 raise RagError(
@@ -272,11 +261,12 @@ def _check_same(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) ->
         raise UsageError(f"{folder} holds a run with another {what}: give another --out, or --restart.")
 
 
-def ragas_rows(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    """The rows of a RAGAS evaluation dataset (version 0.2 and later): one for each question that was answered.
+def write_ragas(records: Iterable[Record], path: str | Path) -> int:
+    """Write a RAGAS evaluation dataset (version 0.2 and later) as JSON Lines, for `EvaluationDataset.from_jsonl`.
 
-    `EvaluationDataset.from_jsonl(path)` reads them.
+    It has a row for each question that was answered; returns how many.
     """
+    lines = []
     for record in records:
         if record.answer is None:
             continue
@@ -290,11 +280,6 @@ def ragas_rows(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
             row["reference"] = record.question.answers[0]
         if evidence:
             row["reference_contexts"] = evidence
-        yield row
-
-
-def write_ragas(records: Iterable[Record], path: str | Path) -> int:
-    """Write the rows as JSON Lines; returns how many."""
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in ragas_rows(records)]
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     Path(path).write_text("".join(lines), encoding="utf-8")
     return len(lines)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from rag.evaluation.catalogue import METRICS, values
 from rag.evaluation.compare import ALPHA
-from rag.evaluation.metrics.statistics import Interval, adjusted_p_values, interval
+from rag.evaluation.metrics import METRICS, values
 from rag.evaluation.runs import Record, Run
+from rag.evaluation.statistics import Interval, adjusted_p_values, interval, rounded
 
 _FASTER = 0.8
 _UNSAFE = re.compile(r"[^\w.=,+-]+")
@@ -60,12 +60,12 @@ class SweepEntry:
         return {
             "name": self.name,
             "run": str(self.run.folder),
-            "value": _number(self.quality.value),
-            "low": _number(self.quality.low),
-            "high": _number(self.quality.high),
-            "cost_usd": _number(self.cost),
-            "seconds_p50": _number(self.seconds),
-            "p_value": _number(self.p_value),
+            "value": rounded(self.quality.value),
+            "low": rounded(self.quality.low),
+            "high": rounded(self.quality.high),
+            "cost_usd": rounded(self.cost),
+            "seconds_p50": rounded(self.seconds),
+            "p_value": rounded(self.p_value),
             "best": self.best,
             "not_worse_and_cheaper": self.cheaper,
         }
@@ -104,7 +104,8 @@ def sweep_table(
     `metric` must be a mean over questions; by default answers right, or page_hit@5 when nothing was asked.
     Differences to the best are tested together, so trying many settings does not make one look good by luck.
     """
-    chosen = metric or _default_metric(runs)
+    answered = any(record.answer is not None for run in runs.values() for record in run.records)
+    chosen = metric or ("answer_right" if answered else "page_hit@5")
     shared = _shared(runs)
     score = METRICS[chosen].score
     assert score is not None, chosen
@@ -117,11 +118,6 @@ def sweep_table(
     chances = {best: 1.0, **dict(zip(others, p_values, strict=True))}
     marked = [_mark(entry, measured[best], chances[entry.name], alpha) for entry in measured.values()]
     return Sweep(chosen, tuple(sorted(marked, key=lambda e: (-sign * e.quality.value, _price(e)))))
-
-
-def _default_metric(runs: Mapping[str, Run]) -> str:
-    answered = any(record.answer is not None for run in runs.values() for record in run.records)
-    return "answer_right" if answered else "page_hit@5"
 
 
 def _shared(runs: Mapping[str, Run]) -> dict[str, list[Record]]:
@@ -144,21 +140,13 @@ def _measured(name: str, run: Run, records: Sequence[Record], metric: str, seed:
 
 
 def _mark(entry: SweepEntry, best: SweepEntry, p_value: float, alpha: float) -> SweepEntry:
-    cheaper = p_value > alpha and _clearly_cheaper(entry, best)
-    return replace(entry, p_value=p_value, best=entry.name == best.name, cheaper=cheaper)
-
-
-def _clearly_cheaper(entry: SweepEntry, best: SweepEntry) -> bool:
-    """Less money, or for the same money less time by more than two measurements differ by chance."""
+    """The entry with its place: cheaper is less money, or less time for the same by more than chance explains."""
     (cost, seconds), (best_cost, best_seconds) = _price(entry), _price(best)
-    return cost < best_cost or (cost == best_cost and seconds < _FASTER * best_seconds)
+    cheaper = cost < best_cost or (cost == best_cost and seconds < _FASTER * best_seconds)
+    return replace(entry, p_value=p_value, best=entry.name == best.name, cheaper=cheaper and p_value > alpha)
 
 
 def _price(entry: SweepEntry) -> tuple[float, float]:
     """Money first; an unknown price counts as the highest, and time decides between equals."""
     cost = math.inf if math.isnan(entry.cost) else entry.cost
     return cost, math.inf if math.isnan(entry.seconds) else entry.seconds
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 6)

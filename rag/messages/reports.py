@@ -45,7 +45,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "report.filter_all": ("all", "전체"),
     "report.filter_wrong": ("wrong", "오답"),
     "report.filter_missed": ("page not found", "페이지를 못 찾음"),
-    "report.filter_unproven": ("quote not verified", "확인되지 않은 인용문"),
+    "report.filter_unverified": ("quote not verified", "확인되지 않은 인용문"),
     "report.filter_declined": ("wrongly declined", "잘못된 거절"),
     "report.filter_invented": ("answered what is not there", "없는 내용을 답함"),
     "report.filter_failed": ("failed", "실패"),

@@ -15,8 +15,7 @@ from rag.answering.saved import SavedAnswer, SavedCitation, SavedSentence, verif
 from rag.errors import RagError, UsageError
 from rag.messages import Language, message
 from rag.pipeline.forms import citations_of
-from rag.rendering.footnoted import Note, NotedParagraph, Section
-from rag.rendering.footnotes import footnote, verdict
+from rag.rendering.footnotes import Note, NotedParagraph, Section, footnote, verdict
 from rag.rendering.pages import render_page
 from rag.store import Index
 from rag.text.language import language_for

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rag.evaluation.metrics.answers import (
+from rag.evaluation.answer_metrics import (
     answer_f1,
     answer_hit,
     character_f1,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rag.errors import UsageError
 from rag.evaluation.compare import Verdict, compare, missed, requirements
-from rag.evaluation.metrics.statistics import adjusted_p_values, smallest_visible_difference
+from rag.evaluation.statistics import adjusted_p_values, smallest_visible_difference
 from tests.evaluation.builders import answer, question, record
 from tests.evaluation.trials import as_run, noisy_run, spoil
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.evaluation.catalogue import METRICS
+from rag.evaluation.metrics import METRICS
 from tests.conftest import ROOT, clean_environment
 from tests.readme.console import blocks_of, missing_line
 

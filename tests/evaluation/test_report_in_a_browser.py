@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rag.evaluation.compare import compare
+from rag.evaluation.metrics import summarise
 from rag.evaluation.report.html import failures, html_report
-from rag.evaluation.summary import summarise
 from rag.messages import texts
 from tests.evaluation.test_reports import hostile_run
 from tests.evaluation.trials import as_run, noisy_run, spoil
@@ -67,7 +67,7 @@ def shown(page: Page) -> list[str]:
 
 def test_filters_show_what_they_say(page: Page) -> None:
     assert len(shown(page)) == len(AFTER)
-    for name in ("wrong", "missed", "declined", "invented", "unproven", "failed"):
+    for name in ("wrong", "missed", "declined", "invented", "unverified", "failed"):
         expected = [record.id for record in AFTER if name in failures(record)]
         button = page.locator(f"[data-filter={name}]")
         if not expected:

@@ -10,14 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from rag.evaluation.catalogue import METRICS
 from rag.evaluation.compare import compare
+from rag.evaluation.metrics import METRICS, summarise
 from rag.evaluation.question_sets import Evidence, Question
 from rag.evaluation.report.formatting import metric_texts
 from rag.evaluation.report.html import html_report, sweep_html
 from rag.evaluation.report.markdown import comparison_markdown, plain, run_markdown, sweep_markdown
 from rag.evaluation.runs import Record
-from rag.evaluation.summary import summarise
 from rag.evaluation.sweep import grid, sweep_table
 from rag.types import QuoteStatus
 from tests.evaluation.builders import citation, question, record

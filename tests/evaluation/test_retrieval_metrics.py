@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_measures import RR, R, Success, nDCG
 
-from rag.evaluation.metrics.retrieval import (
+from rag.evaluation.page_metrics import (
     GoldPage,
     distinct_pages,
     document_hit,

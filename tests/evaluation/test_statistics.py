@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.evaluation.metrics.statistics import (
+from rag.evaluation.statistics import (
     AnsweredAtRate,
     Auroc,
     Percentile,

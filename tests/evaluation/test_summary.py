@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from rag.evaluation.catalogue import METRICS, is_right
+from rag.evaluation.metrics import METRICS, is_right, summarise
 from rag.evaluation.question_sets import Evidence, Question
 from rag.evaluation.runs import Record
-from rag.evaluation.summary import summarise
 from rag.types import QuoteStatus, Sentence, Support
 from tests.evaluation.builders import answer, citation, question, record
 

@@ -10,7 +10,7 @@ from string import Formatter
 
 import pytest
 
-from rag.evaluation.catalogue import METRICS
+from rag.evaluation.metrics import METRICS
 from rag.messages import catalogue, choose_language, message, texts, translated
 from tests.conftest import ROOT
 

@@ -10,12 +10,11 @@ from itertools import pairwise
 import numpy as np
 from markupsafe import Markup, escape
 
-from rag.evaluation import catalogue
-from rag.evaluation.catalogue import METRICS, risk_coverage, values
-from rag.evaluation.metrics.statistics import Interval, Ratio, interval
+from rag.evaluation import metrics
+from rag.evaluation.metrics import METRICS, Summary, risk_coverage, values
 from rag.evaluation.report.formatting import without_controls
 from rag.evaluation.runs import Record
-from rag.evaluation.summary import Summary
+from rag.evaluation.statistics import Interval, Ratio, interval
 from rag.evaluation.sweep import Sweep
 from rag.messages import texts
 
@@ -57,16 +56,16 @@ def run_plots(records: Sequence[Record], summary: Summary) -> list[Markup]:
 
 def _retrieval(records: Sequence[Record]) -> Markup | None:
     deepest = min(20, max((len(record.found) for record in records), default=0))
-    if deepest < 2 or "page_hit@1" not in METRICS or np.all(np.isnan(values(catalogue.page_hit(1), records))):
+    if deepest < 2 or "page_hit@1" not in METRICS or np.all(np.isnan(values(metrics.page_hit(1), records))):
         return None
     hits, recalls = [], []
     for k in range(1, deepest + 1):
-        statistic = Ratio.mean(values(catalogue.page_hit(k), records))
+        statistic = Ratio.mean(values(metrics.page_hit(k), records))
         hits.append((k, interval(statistic, len(records), method="percentile", count=_CURVE_RESAMPLES)))
-        recalls.append((float(k), float(np.nanmean(values(catalogue.page_recall(k), records)))))
+        recalls.append((float(k), float(np.nanmean(values(metrics.page_recall(k), records)))))
     band = [(k, figure.low, figure.high) for k, figure in hits if not math.isnan(figure.low)]
     series = [Series("legend_page_hit", [(k, figure.value) for k, figure in hits], band)]
-    if any(len(catalogue.gold_pages(record)) > 1 for record in records):
+    if any(len(metrics.gold_pages(record)) > 1 for record in records):
         series.append(Series("legend_page_recall", recalls))
     ticks = [k for k in (1, 3, 5, 10, 15) if k < deepest] + [deepest]
     axis = Axis(1, deepest, ticks, "plot_retrieval_x")
@@ -85,7 +84,7 @@ def _risk(records: Sequence[Record]) -> Markup | None:
 
 
 def _latency(records: Sequence[Record]) -> Markup | None:
-    times = np.sort([value for record in records if (value := catalogue.seconds(record)) is not None])
+    times = np.sort([value for record in records if (value := metrics.seconds(record)) is not None])
     if len(times) < 2 or times[-1] <= 0:
         return None
     # one outlier would flatten the curve of all the others

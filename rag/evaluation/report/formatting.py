@@ -7,9 +7,9 @@ import re
 
 from markupsafe import Markup
 
-from rag.evaluation.catalogue import Metric
 from rag.evaluation.compare import Comparison
-from rag.evaluation.metrics.statistics import Interval
+from rag.evaluation.metrics import Metric
+from rag.evaluation.statistics import Interval
 from rag.messages import Language, catalogue, texts
 
 # Control characters, and those that turn the direction of writing: they make a text read as another one.

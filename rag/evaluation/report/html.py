@@ -14,19 +14,17 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rag.evaluation import catalogue
-from rag.evaluation.catalogue import METRICS
+from rag.evaluation import metrics
 from rag.evaluation.compare import Comparison, MetricChange, Verdict
-from rag.evaluation.metrics.citations import on_gold
-from rag.evaluation.metrics.retrieval import distinct_pages, gold_found
-from rag.evaluation.metrics.statistics import Interval
+from rag.evaluation.metrics import METRICS, Summary
+from rag.evaluation.page_metrics import distinct_pages, gold_found, on_gold
 from rag.evaluation.report import charts, formatting
 from rag.evaluation.runs import Record, Run
-from rag.evaluation.summary import Summary
+from rag.evaluation.statistics import Interval
 from rag.evaluation.sweep import Sweep
 from rag.messages import Language, texts
 
-FILTERS = ("wrong", "missed", "unproven", "declined", "invented", "failed", "flipped")
+FILTERS = ("wrong", "missed", "unverified", "declined", "invented", "failed", "flipped")
 """The filters over the list of questions, named by what went wrong."""
 _HEADLINE_METRICS = (
     "page_hit@5", "mrr@10", "answer_right", "answer_f1", "first_citation_hit", "citations_proven",
@@ -51,9 +49,9 @@ def html_report(
         {
             "record": record,
             "failures": failures(record) + (["flipped"] if record.id in flips else []),
-            "right": catalogue.is_right(record),
+            "right": metrics.is_right(record),
             "flip": flips.get(record.id),
-            "gold": catalogue.gold_pages(record),
+            "gold": metrics.gold_pages(record),
             "pages": _pages(record),
         }
         for record in run.records
@@ -67,7 +65,10 @@ def html_report(
         summary=summary,
         headline=[name for name in _HEADLINE_METRICS if name in summary.figures],
         plots=charts.run_plots(run.records, summary),
-        groups=_groups(summary),
+        groups=[
+            (group, list(figures))
+            for group, figures in groupby(summary.figures.items(), key=lambda row: METRICS[row[0]].group)
+        ],
         slices=[_slice(name, by_value) for name, by_value in summary.slices.items()],
         rows=rows,
         filters={name: n for name in FILTERS if (n := sum(name in row["failures"] for row in rows))},
@@ -88,9 +89,9 @@ def failures(record: Record) -> list[str]:
     answer, answerable = record.answer, record.question.answerable
     answered = answer is not None and answer.answered
     found = {
-        "wrong": catalogue.is_right(record) is False,
-        "missed": catalogue.page_hit(_PAGE_HIT_DEPTH)(record) == 0.0,
-        "unproven": answer is not None and not all(c.verified for c in answer.citations),
+        "wrong": metrics.is_right(record) is False,
+        "missed": metrics.page_hit(_PAGE_HIT_DEPTH)(record) == 0.0,
+        "unverified": answer is not None and not all(c.verified for c in answer.citations),
         "declined": answerable and answer is not None and not answered,
         "invented": not answerable and answered,
         "failed": record.failed,
@@ -101,13 +102,8 @@ def failures(record: Record) -> list[str]:
 def _pages(record: Record) -> list[tuple[Any, bool]]:
     """The first distinct pages that were found, each with whether it is a gold page."""
     pages = distinct_pages(record.found)[:_MAX_PAGES]
-    gold = gold_found(pages, catalogue.gold_pages(record))
+    gold = gold_found(pages, metrics.gold_pages(record))
     return [(page, bool(found)) for page, found in zip(pages, gold, strict=True)]
-
-
-def _groups(summary: Summary) -> list[tuple[str, list[tuple[str, Interval]]]]:
-    grouped = groupby(summary.figures.items(), key=lambda row: METRICS[row[0]].group)
-    return [(group, list(rows)) for group, rows in grouped]
 
 
 def _slice(name: str, by_value: Mapping[str, Mapping[str, Interval]]) -> dict[str, Any]:
@@ -129,11 +125,8 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
 
 def _split_changes(changes: Sequence[MetricChange]) -> tuple[list[MetricChange], list[MetricChange]]:
     """The changes that decide or differ, and the others."""
-    matters = [c.metric.headline or c.verdict is not Verdict.NONE for c in changes]
-    return (
-        [c for c, m in zip(changes, matters, strict=True) if m],
-        [c for c, m in zip(changes, matters, strict=True) if not m],
-    )
+    shown = [c for c in changes if c.metric.headline or c.verdict is not Verdict.NONE]
+    return shown, [c for c in changes if c not in shown]
 
 
 def _render(template: str, language: Language, **values: Any) -> str:

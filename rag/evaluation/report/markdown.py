@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag.evaluation.catalogue import METRICS, given
 from rag.evaluation.compare import Comparison, Flip, MetricChange, Verdict
+from rag.evaluation.metrics import METRICS, Summary, given
 from rag.evaluation.report.formatting import (
     difference_interval,
     interval_text,
@@ -16,7 +16,6 @@ from rag.evaluation.report.formatting import (
     smallest_visible_change,
 )
 from rag.evaluation.runs import Record, Run
-from rag.evaluation.summary import Summary
 from rag.evaluation.sweep import Sweep, SweepEntry
 from rag.messages import Language, message
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import streamlit as st
 
 from rag.errors import RagError, UsageError
-from rag.evaluation.catalogue import METRICS, Metric
 from rag.evaluation.compare import Comparison, Flip, MetricChange, Verdict, compare
-from rag.evaluation.metrics.statistics import Interval
+from rag.evaluation.metrics import METRICS, Metric, Summary, summarise
 from rag.evaluation.report.html import html_report
 from rag.evaluation.runs import MANIFEST, RECORDS, Record, Run, load_run
-from rag.evaluation.summary import Summary, summarise
+from rag.evaluation.statistics import Interval
 from rag.messages import Language
 from rag.ui import markup
 from rag.ui.markup import label

@@ -75,9 +75,9 @@ def test_a_receipt_keeps_what_the_answer_rests_on(saved: Path) -> None:
 def test_unchanged_documents_prove_it_again(saved: Path) -> None:
     verification = verify_saved_answer(read_saved_answer(saved), Shelf())
     assert [c.outcome for c in verification.checks] == [
-        CitationOutcome.PROVEN,
-        CitationOutcome.PROVEN,
-        CitationOutcome.UNPROVEN,
+        CitationOutcome.VERIFIED,
+        CitationOutcome.VERIFIED,
+        CitationOutcome.UNVERIFIED,
     ]
     assert verification.holds
     assert verification.stale == ()

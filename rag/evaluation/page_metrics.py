@@ -1,4 +1,4 @@
-"""Retrieval metrics over distinct pages: was the page found, and how far down?
+"""Metrics over gold pages, each a plain function of plain values: was the page found, and how far down?
 
 A result list is first reduced to distinct pages: a passage opens a new place unless its first page was seen
 before, and a passage that crosses pages counts for all of them. Definitions follow Manning, Raghavan and
@@ -12,6 +12,8 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
+
+from rag.types import Citation
 
 
 class PageRange(Protocol):
@@ -62,6 +64,11 @@ def gold_found(places: Sequence[DistinctPages], gold: Iterable[GoldPage]) -> lis
         frozenset(g for g in pages if place.first <= g.page <= place.last and same_file(place.file, g.file))
         for place in places
     ]
+
+
+def on_gold(citation: Citation, gold: Iterable[GoldPage]) -> bool:
+    """Whether the quote of a citation stands on a page that holds the answer."""
+    return any(citation.page == page.page and same_file(citation.file, page.file) for page in gold)
 
 
 def hit(found: Sequence[frozenset[GoldPage]], k: int) -> float:

@@ -1,4 +1,4 @@
-"""Answer metrics: a given answer against gold answers, of which the best counts.
+"""Metrics over answers: a given answer against gold answers, of which the best counts.
 
 Every function takes the answer as given and a sequence of gold answers that is not empty, and returns a value
 between 0 and 1. `language` chooses the official normalisation: KorQuAD's for `ko`, SQuAD's otherwise.
@@ -19,7 +19,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -137,15 +137,11 @@ def agree(one: Figure, other: Figure, tolerance: float = 0.01) -> bool:
     else:
         factors = _IMPLIED_MAGNITUDES
     plain, scaled = (one, other) if other.scaled else (other, one)
-    signed = _sign(plain, scaled) * plain.value
+    # one side writes a minus sign and the other says "a loss of"
+    opposite = plain.value * scaled.value < 0
+    signed = -plain.value if opposite and (plain if plain.value > 0 else scaled).falls else plain.value
     allowed = 1e-9 if one.whole and other.whole else tolerance
     return any(math.isclose(signed * factor, scaled.value, rel_tol=allowed) for factor in factors)
-
-
-def _sign(one: Figure, other: Figure) -> float:
-    """-1 when one side writes a minus sign and the other says "a loss of"."""
-    opposite = one.value * other.value < 0
-    return -1.0 if opposite and (one if one.value > 0 else other).falls else 1.0
 
 
 def _figure(match: re.Match[str], text: str) -> Figure:
@@ -185,7 +181,7 @@ _ROUGE_TOKENS = re.compile(r"[가-힣㐀-鿿぀-ヿ]|[^\W_가-힣㐀-鿿぀-ヿ]
 
 def exact_match(answer: str, golds: Sequence[str], language: str = "en") -> float:
     """1 when the answer equals a gold answer after normalisation."""
-    normal = _normaliser(language)
+    normal = korquad if language == "ko" else squad
     return float(any(normal(answer) == normal(gold) for gold in golds))
 
 
@@ -214,22 +210,18 @@ def answer_hit(answer: str, golds: Sequence[str]) -> float:
 def rouge_l(answer: str, golds: Sequence[str]) -> float:
     """ROUGE-L (Lin 2004): F1 of the longest common subsequence of words, or of syllables in Korean."""
     given = _ROUGE_TOKENS.findall(answer.lower())
-    return max(_rouge_l(given, _ROUGE_TOKENS.findall(gold.lower())) for gold in golds)
+    scores = []
+    for gold in golds:
+        tokens = _ROUGE_TOKENS.findall(gold.lower())
+        common = _longest_common_subsequence(given, tokens)
+        scores.append(2.0 * common / (len(given) + len(tokens)) if common else 0.0)
+    return max(scores)
 
 
 def f1(given: Sequence[Hashable], gold: Sequence[Hashable]) -> float:
     """F1 of two multisets; 0 when they share nothing, also when both are empty, as SQuAD 1.1 has it."""
     shared = (Counter(given) & Counter(gold)).total()
     return 2.0 * shared / (len(given) + len(gold)) if shared else 0.0
-
-
-def _normaliser(language: str) -> Callable[[str], str]:
-    return korquad if language == "ko" else squad
-
-
-def _rouge_l(given: Sequence[str], gold: Sequence[str]) -> float:
-    common = _longest_common_subsequence(given, gold)
-    return 2.0 * common / (len(given) + len(gold)) if common else 0.0
 
 
 def _longest_common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:

@@ -40,6 +40,11 @@ class Interval:
     n: int
 
 
+def rounded(value: float) -> float | None:
+    """A figure for JSON, which knows no NaN: None for one that cannot be computed."""
+    return None if math.isnan(value) else round(value, 6)
+
+
 def resamples(n: int, seed: int, count: int = RESAMPLES) -> Iterable[Floats]:
     """Blocks of bootstrap weights [b, n], `count` rows in all; the same for the same arguments."""
     return _kept(n, seed, count) if n * count <= _BLOCK else _drawn(n, seed, count)
@@ -82,18 +87,14 @@ def interval(
         return Interval(value, math.nan, math.nan, size)
     same = drawn.min() == drawn.max()
     if same and value in (0.0, 1.0) and isinstance(statistic, Ratio) and statistic.share:
-        return _without_spread(value, size, level)
+        # resamples of all right or all wrong cannot differ: the exact bound (Clopper and Pearson 1934)
+        bound = ((1 - level) / 2) ** (1 / size)
+        return Interval(value, bound, 1.0, size) if value else Interval(value, 0.0, 1 - bound, size)
     tails = ((1 - level) / 2, (1 + level) / 2)
     if method == "bca":
         tails = _bca_tails(statistic, n, value, drawn, tails)
     low, high = np.quantile(drawn, tails)
     return Interval(value, min(float(low), value), max(float(high), value), size)
-
-
-def _without_spread(share: float, n: int, level: float) -> Interval:
-    """All right or all wrong: resamples cannot differ, so take the exact bound (Clopper and Pearson 1934)."""
-    bound = ((1 - level) / 2) ** (1 / n)
-    return Interval(share, bound, 1.0, n) if share else Interval(share, 0.0, 1 - bound, n)
 
 
 def _bca_tails(

@@ -1,1 +1,0 @@
-"""Metrics without a judge, each a plain function of plain values."""

@@ -1,1 +1,0 @@
-"""Prompts of the evaluation as YAML files: for drafting questions and for judging answers."""
