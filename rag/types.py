@@ -310,7 +310,15 @@ EVIDENCE_LEVELS = (0.5, 0.9)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `ask` returns."""
+    """What `ask` returns.
+
+        answer = pipeline.ask("What is the sample volume of the Tarn 340?")
+        pages = {citation.n: (citation.file, citation.page) for citation in answer.citations}
+        for sentence in answer.sentences:  # none when it was declined, which `reason` explains
+            print(sentence.text, sentence.support.value, [pages[n] for n in sentence.citations])
+
+    `[n]` in a text stands for the citation with that `n`.
+    """
 
     question: str
     answered: bool

@@ -138,9 +138,6 @@ class Comparison:
 def compare(before: Run, after: Run, *, alpha: float = ALPHA, seed: int = 0) -> Comparison:
     """Compare two runs over the questions that they share, in the order of `after`.
 
-        comparison = compare(load_run("runs/monday"), load_run("runs/tuesday"))
-        comparison.verdict.value, comparison.change("page_hit@5").difference
-
     Raises UsageError when they share none.
     """
     known = {record.id: record for record in before.records}

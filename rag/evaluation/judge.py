@@ -158,12 +158,14 @@ def _summed(
         for r, j in pairs
         if r.answer is not None and r.answer.sentences
     ]
+    faithful, correct = (
+        interval(Ratio.mean(np.array(shares, dtype=float)), len(shares))
+        for shares in ([j.faithful for _, j in pairs], [j.correct for _, j in pairs])
+    )
     return Judged(
         tuple(j for _, j in pairs),
-        *(
-            interval(Ratio.mean(np.array(shares, dtype=float)), len(shares))
-            for shares in ([j.faithful for _, j in pairs], [j.correct for _, j in pairs])
-        ),
+        faithful,
+        correct,
         agreement([a for a, _ in backing], [b for _, b in backing]),
         agreement([a for a, _ in rightness], [b for _, b in rightness]),
         unread,

@@ -412,11 +412,7 @@ def summarise(
     method: Method = "bca",
     seed: int = 0,
 ) -> Summary:
-    """Every metric over `records` with a bootstrap interval at `level`.
-
-    summary = summarise(load_run("runs/monday").records)
-    summary.figures["page_hit@5"].value, summary.figures["page_hit@5"].low
-    """
+    """Every metric over `records` with a bootstrap interval at `level`."""
 
     def figures_of(some: Sequence[Record], names: Iterable[str], count: int) -> dict[str, Interval]:
         figures = {}

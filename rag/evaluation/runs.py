@@ -220,8 +220,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def load_run(folder: str | Path) -> Run:
     """A run from its folder; of a question that was asked again, the last record counts.
 
-        [record.id for record in load_run("runs/monday").records if record.failed]
-
     Raises UsageError when there is no run, RagError when it is damaged.
     """
     path = Path(folder)

@@ -176,7 +176,9 @@ class Generator:
         pictures = _pictures(state)
         state.image_count = len(pictures)
         state.notes.append(message("answer.images", state.language, count=len(pictures)))
-        shown = RunnableLambda(lambda value: _with_pictures(pictures, prompt.language, value), name="images")
+        shown: Runnable[Any, Any] = RunnableLambda(
+            lambda value: _with_pictures(pictures, prompt.language, value), name="images"
+        )
         return self._chain(prompt, shown), prompt
 
     def _chain(self, prompt: Prompt, shown: Runnable[Any, Any] | None = None) -> Runnable[Any, BaseMessage]:

@@ -29,7 +29,13 @@ History = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question as it comes in; what is None takes the settings' value."""
+    """A question as it comes in; what is None takes the settings' value.
+
+        query = Query("What is the sample volume of the Tarn 340?", where=("file=tarn-*.pdf",), k=4)
+        answer = pipeline.ask(query)
+
+    `Pipeline.ask` makes one of a text and keyword arguments.
+    """
 
     question: str
     history: tuple[tuple[str, str], ...] = ()

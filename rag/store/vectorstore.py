@@ -34,6 +34,10 @@ _METADATA = "langchain_metadata"
 class IndexVectorStore(VectorStore):
     """A view of an open index.
 
+        store = index.vector_store()
+        documents = store.similarity_search("sample volume", k=2, filter="format=pdf")
+        documents[0].metadata["file"], documents[0].metadata["page"]
+
     Ingested chunks come back with `file`, `page`, `page_end`, `page_label`, `heading` and `title` as metadata
     and their chunk id as id; texts added here come back with the id and metadata that they were given.
     `filter=` takes a `Filter`, a condition such as "page=3-10", a list of them, or a mapping of metadata.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,13 +17,20 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests, RetrieversIntegrationTests
 
 import rag.evaluation
-import rag.pipeline.pipeline
+import rag.pipeline
 from rag.errors import RagError
+from rag.evaluation.compare import compare
+from rag.evaluation.metrics import summarise
+from rag.evaluation.question_sets import load_questions
+from rag.evaluation.running import EvaluatedPipeline, describe, evaluate
+from rag.evaluation.runs import load_run
 from rag.pipeline import Pipeline
-from rag.providers.e5 import E5Embeddings
+from rag.pipeline.query import Query
+from rag.providers.e5 import E5Embeddings, E5Model
 from rag.retrieval.retriever import HybridRetriever
 from rag.settings import load_settings
 from rag.store import Index, open_index
+from rag.store.vectorstore import IndexVectorStore
 from rag.types import Answer
 from tests.conftest import ROOT
 
@@ -190,12 +198,32 @@ def test_the_snippets_of_the_guide_run(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.usefixtures("in_sample_folder")
 @pytest.mark.parametrize(
-    "home", [rag.pipeline, rag.pipeline.pipeline.Pipeline, HybridRetriever, Index, E5Embeddings]
+    "home",
+    [
+        rag.pipeline,
+        Pipeline,
+        Query,
+        Answer,
+        HybridRetriever,
+        Index,
+        IndexVectorStore,
+        E5Model,
+        E5Embeddings,
+        rag.evaluation,
+    ],
 )
 def test_the_examples_in_docstrings_run(home: Any, sample_index: Path) -> None:
     example = re.search(r"(?:^    .*\n|^\n(?=    ))+", inspect.cleandoc(home.__doc__ or "") + "\n", re.M)
     assert example is not None, f"{home} shows no example"
-    with open_index(sample_index) as index:
-        names = {"Pipeline": Pipeline, "index": index, "open_index": open_index,
-                 "HybridRetriever": HybridRetriever, "E5Embeddings": E5Embeddings}  # fmt: skip
-        exec(compile(inspect.cleandoc(example[0]), str(home), "exec"), names)
+    shutil.copy(ROOT / "data" / "questions" / "sample.jsonl", "questions.jsonl")
+    public = (Pipeline, Query, HybridRetriever, E5Model, E5Embeddings, open_index, load_questions, EvaluatedPipeline,
+              describe, evaluate, summarise, compare, load_run)  # fmt: skip
+    names: dict[str, Any] = {one.__name__: one for one in public}
+    with (
+        Pipeline.open(sample_index, model="extractive") as pipeline,
+        open_index(sample_index, embeddings=E5Embeddings()) as index,
+    ):
+        exec(
+            compile(inspect.cleandoc(example[0]), str(home), "exec"),
+            names | {"pipeline": pipeline, "index": index},
+        )
