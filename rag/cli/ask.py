@@ -21,11 +21,12 @@ from rag.cli.options import (
     with_settings,
 )
 from rag.cli.output import print_json, tell, track
-from rag.cli.render import answer_text, language_for
+from rag.cli.render import answer_text
 from rag.errors import ProviderError, RagError
 from rag.messages import message
 from rag.pipeline.forms import answer_form
 from rag.rendering.safe import safe_text
+from rag.text.language import language_for
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -100,7 +101,7 @@ def _ask_set(pipeline: Pipeline, path: str, given: Mapping[str, Any], as_json: b
             print_json(answer_form(answer, item.id))
         else:
             click.echo(f"\n{safe_text(item.id)}: {safe_text(item.question)}")
-            language = language_for(item.question, pipeline.settings)
+            language = language_for(item.question, pipeline.settings.language)
             click.echo(answer_text(answer, language, verbose=verbose))
     return EXIT_DONE
 
@@ -115,7 +116,7 @@ def show_stream(
     Elsewhere (a pipe, a file) nothing is shown before it is verified, so a reply that breaks off is asked for again.
     """
     live, begun = sys.stdout.isatty(), False
-    language = language_for(question, pipeline.settings)
+    language = language_for(question, pipeline.settings.language)
     try:
         for part in pipeline.stream(question, **given):
             if not isinstance(part, str):
@@ -154,4 +155,4 @@ def save_answer(pipeline: Pipeline, answer: Answer, path: Path) -> str:
         write_saved_answer(saved_answer_of(answer, fingerprints=known), path)
     except OSError as error:
         raise RagError(f"The answer cannot be saved to {path}: {error.strerror}.") from None
-    return message("command.saved", language_for(answer.question, pipeline.settings), path=path)
+    return message("command.saved", language_for(answer.question, pipeline.settings.language), path=path)

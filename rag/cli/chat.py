@@ -18,7 +18,7 @@ from rag.cli.app import EXIT_DONE
 from rag.cli.ask import save_answer, show_stream
 from rag.cli.options import ANSWERING, examples, json_option, variables_option, where_option, with_settings
 from rag.cli.output import command_language, print_json, tell
-from rag.cli.render import citation_line, language_for, passage_line
+from rag.cli.render import citation_line, passage_line
 from rag.cli.show import draw_page, numbered, page_around, recheck
 from rag.errors import RagError, UsageError
 from rag.index_location import redacted
@@ -28,6 +28,7 @@ from rag.pipeline.forms import answer_form, citations_of
 from rag.pipeline.state import LAST_ANSWER, read_state_file, state_file_names, write_state
 from rag.prompting.catalogue import load_template
 from rag.rendering.safe import safe_text
+from rag.text.language import language_for
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -170,10 +171,10 @@ class Chat:
                 raise UsageError(f"There is no command {name}: /help lists those that exist.")
             self._commands[name](argument.strip())
         except KeyboardInterrupt:
-            tell("\n" + message("command.chat_interrupted", language_for(line, self.settings)))
+            tell("\n" + message("command.chat_interrupted", language_for(line, self.settings.language)))
         except RagError as error:
             self._code = error.exit_code
-            language = language_for(line, self.settings)
+            language = language_for(line, self.settings.language)
             tell(message("command.error", language, sentence=safe_text(translated(str(error), language))))
 
     def _ask(self, question: str, *, alone: bool = False) -> None:
@@ -185,7 +186,7 @@ class Chat:
         else:
             self._answer = show_stream(self.pipeline, question, given)
             if self._answer.standalone_question:
-                tell(message("command.chat_alone", language_for(question, self.settings)))
+                tell(message("command.chat_alone", language_for(question, self.settings.language)))
         if not self.log.add(self._answer):
             tell(message("command.chat_not_saved", self._language()))
 
@@ -250,7 +251,7 @@ class Chat:
         """That of the last question; before the first one, that of the system."""
         if not self.log.answers:
             return command_language(self.settings)
-        return language_for(self.log.answers[-1]["question"], self.settings)
+        return language_for(self.log.answers[-1]["question"], self.settings.language)
 
 
 def _lines() -> Iterator[str]:

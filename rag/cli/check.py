@@ -74,13 +74,14 @@ def _sentences(path: Path) -> list[Claim]:
 
 
 def _show(checked: Checked, settings: Settings, as_json: bool) -> None:
-    from rag.cli.render import citation_line, language_for, sentence_line
+    from rag.cli.render import citation_line, sentence_line
     from rag.pipeline.forms import checked_form
+    from rag.text.language import language_for
 
     if as_json:
         print_json(checked_form(checked))
         return
-    language = language_for(checked.claim.sentence, settings)
+    language = language_for(checked.claim.sentence, settings.language)
     click.echo(sentence_line(checked.sentence, language))
     for citation in checked.citations:
         click.echo(citation_line(citation, language))

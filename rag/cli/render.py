@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,21 +14,11 @@ from rag.rendering.footnotes import verdict as support_verdict
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, Sentence, Support
 
-if TYPE_CHECKING:
-    from rag.settings import Settings
-
 _ENDS = " .,;:!?。"
 _MARKS = {Support.VERIFIED: ("✓", "green"), Support.WEAK: ("~", "yellow"), Support.UNSUPPORTED: ("✗", "red")}
 _DERIVED = ("=", "cyan")
 _NEAREST = 3
 """Passages that are shown with a declined question."""
-
-
-def language_for(question: str, settings: Settings) -> Language:
-    """The language of what is shown with a question: the one that is set, else that of the question."""
-    from rag.text import language
-
-    return language.language_for(question, settings.language)
 
 
 def answer_text(answer: Answer, language: Language, *, verbose: bool = False) -> str:

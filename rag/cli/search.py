@@ -19,14 +19,14 @@ from rag.cli.options import (
     with_settings,
 )
 from rag.cli.output import one_line, print_json, tell, track, wrapped
-from rag.cli.render import language_for, page_name
+from rag.cli.render import page_name
 from rag.evaluation.question_sets import load_questions
 from rag.messages import Language, message
 from rag.pipeline import Pipeline
 from rag.pipeline.forms import search_form
 from rag.store.filters import all_of
 from rag.text.keywords import STOP_WORDS
-from rag.text.language import without_particle
+from rag.text.language import language_for, without_particle
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -77,7 +77,7 @@ def _search(
     if as_json:
         print_json(search_form(query, passages, identity))
         return
-    language = language_for(query, pipeline.settings)
+    language = language_for(query, pipeline.settings.language)
     if identity is not None:
         click.echo(f"\n{one_line(identity)}: {one_line(query)}")
     if not passages:

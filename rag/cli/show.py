@@ -17,7 +17,7 @@ from rag.answering.originals import CurrentPages, original_of
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import as_typed, examples, json_option, with_settings
 from rag.cli.output import one_line, print_json, tell
-from rag.cli.render import difference_text, language_for, page_name
+from rag.cli.render import difference_text, page_name
 from rag.errors import RagError, UsageError
 from rag.messages import Language, message
 from rag.pipeline.forms import citation_form, citations_of
@@ -25,6 +25,7 @@ from rag.pipeline.state import LAST_ANSWER, read_state_file, write_state_bytes
 from rag.rendering.pages import MarkedCell, render_page
 from rag.rendering.safe import safe_text
 from rag.store import open_index
+from rag.text.language import language_for
 from rag.text.matching import find_quote
 from rag.types import Cell, Citation, Page, QuoteStatus, Span
 
@@ -77,10 +78,10 @@ def command(
     with open_index(settings.index, notify=tell) as index:
         if number is not None:
             saved = _of_last_answer(settings, number)
-            citation = recheck(index, saved, language_for(saved.quote, settings))
+            citation = recheck(index, saved, language_for(saved.quote, settings.language))
         else:
             citation = _cite(index, str(file), int(page or 1), quote)
-        citation = _checked_against_original(index, citation, language_for(citation.quote, settings))
+        citation = _checked_against_original(index, citation, language_for(citation.quote, settings.language))
         picture = None
         if png is not None or open_picture:
             keys = Passwords.load(password, passwords).for_file(citation.file)
@@ -88,7 +89,7 @@ def command(
         if as_json:
             _print_form(index, citation, picture)
         else:
-            _print(index, citation, picture, language_for(citation.quote, settings))
+            _print(index, citation, picture, language_for(citation.quote, settings.language))
     if picture is not None and open_picture:
         click.launch(str(picture))
     return EXIT_DONE if citation.verified else EXIT_FAILED

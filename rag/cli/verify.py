@@ -11,11 +11,12 @@ from rag.answering.saved import read_saved_answer, verify_saved_answer
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import one_line, print_json, tell, wrapped
-from rag.cli.render import language_for, page_name
+from rag.cli.render import page_name
 from rag.errors import RagError
 from rag.messages import Language, message
 from rag.pipeline.forms import derived_form
 from rag.store import open_index
+from rag.text.language import language_for
 
 if TYPE_CHECKING:
     from rag.answering.saved import Verification
@@ -51,7 +52,7 @@ def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
             if as_json:
                 print_json(_form(file, found))
             else:
-                _print(file, found, language_for(found.answer.question, settings))
+                _print(file, found, language_for(found.answer.question, settings.language))
     return EXIT_DONE if sound else EXIT_FAILED
 
 

@@ -20,11 +20,10 @@ from rag.answering.originals import original_of
 from rag.answering.reply import JSON_SCHEMA, is_empty
 from rag.answering.second_check import TOP, Pair, asked_as, line, read_verdict
 from rag.errors import BadResponse, ContextTooLong, RagError
-from rag.messages import message
+from rag.messages import Language, message
 from rag.pipeline.prompt import LEAST_ROOM, ModelLimits, Prompt, prompt_for
 from rag.pipeline.query import QueryState
 from rag.prompting.catalogue import load_template
-from rag.prompting.template_file import Language
 from rag.providers.pacing import InterruptiblePool
 from rag.rendering.pages import render_page
 

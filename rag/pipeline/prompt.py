@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from rag.answering.context import Packed, pack
 from rag.errors import UsageError
+from rag.messages import Language
 from rag.pipeline.query import QueryState
 from rag.prompting.catalogue import load_template
 from rag.prompting.template import Template
-from rag.prompting.template_file import ExamplePassage, Language
+from rag.prompting.template_file import ExamplePassage
 from rag.providers.specs import DEFAULT_REPLY_TOKENS
 from rag.text.language import language_of
 from rag.types import Passage

@@ -11,11 +11,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from rag.errors import TemplateError, UsageError
+from rag.messages import LANGUAGES, Language
 from rag.prompting.template import GIVEN, NEEDED, Template
 from rag.prompting.template_file import (
-    LANGUAGES,
     Example,
-    Language,
     Output,
     Place,
     TemplateFile,

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import UsageError
+from rag.messages import Language
 from rag.prompting.template_file import (
     Example,
     ExamplePassage,
-    Language,
     Output,
     Purpose,
     Sampling,
@@ -167,7 +167,7 @@ class Template:
     def _fixed(self, language: Language, question_language: str) -> dict[str, str]:
         name = _LANGUAGE_NAMES.get((language, question_language), _SAME_LANGUAGE[language])
         return {
-            **{k: v if isinstance(v, str) else _either(v, language) for k, v in self.file.variables.items()},
+            **self.file.variable_values(language),
             "language": name,
             "reply_form": self.reply_forms.get(language, ""),
         }
@@ -185,8 +185,3 @@ class Template:
                     f"The template {self.name} has no variable `{name}`: {nearest(name, self.file.variables)}"
                 )
         return {**self._fixed(language, question_language), **(variables or {})}
-
-
-def _either(values: Mapping[Language, str], language: Language) -> str:
-    """The text in `language`, or the other one when that is all there is."""
-    return values.get(language) or next(iter(values.values()), "")

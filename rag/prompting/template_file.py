@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rag.errors import TemplateError
+from rag.messages import Language
 from rag.text.nesting import check_nesting
 
 Place = tuple[str | int, ...]
@@ -141,7 +142,7 @@ def validate(source: YamlWithLines, model: type[Model], data: Any = None, *, at:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean X?` when a known name is near, else the list of those there are."""
+    """`did you mean X?` when a known name is near, else the list of those there are."""
     names = sorted(known)
     match = difflib.get_close_matches(name, names, n=1)
     if match:
@@ -178,8 +179,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-Language = Literal["en", "ko"]
-LANGUAGES: tuple[Language, ...] = ("en", "ko")
 Purpose = Literal["answer", "condense", "rewrite", "hypothetical", "split", "rerank", "check"]
 """What a template is for: to answer, to make a follow-up question understandable without the chat, to expand a
 search in one of three ways, to rate passages, or to check sentences against quotes."""
@@ -294,3 +293,10 @@ class TemplateFile(_Part):
     """Variables of one's own, with their values: one text, or one for each language of the messages."""
     examples: Examples | None = None
     messages: MessagesByLanguage
+
+    def variable_values(self, language: Language) -> dict[str, str]:
+        """The variables with their values in `language`, or in the other one when that is all there is."""
+        return {
+            name: value if isinstance(value, str) else value.get(language) or next(iter(value.values()), "")
+            for name, value in self.variables.items()
+        }

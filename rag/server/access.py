@@ -55,6 +55,7 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        length = headers.get(b"content-length", "0")
         if self._key is None and not _from_this_machine(headers):
             # a page elsewhere whose name was made to resolve to 127.0.0.1 (DNS rebinding)
             await _refuse(
@@ -64,7 +65,7 @@ class RequestGuard:
             await _refuse(
                 send, 401, "invalid_api_key", "The key is missing or wrong: send `Authorization: Bearer KEY`."
             )
-        elif _too_large(headers):
+        elif not length.isdecimal() or int(length) > LARGEST_REQUEST:
             await _refuse(send, 413, "too_large", f"The request is larger than {LARGEST_REQUEST:,} bytes.")
         else:
             await self._app(scope, _limited(receive), send)
@@ -80,19 +81,12 @@ def _from_this_machine(headers: dict[bytes, str]) -> bool:
     try:
         host = urlsplit(f"//{headers.get(b'host', '')}").hostname
         origin = headers.get(b"origin")
-        return bool(host) and is_local(host) and (origin is None or _is_local_page(origin))
+        page = (
+            host if origin is None else urlsplit(origin).hostname
+        )  # None for the `null` of a sandboxed page
+        return bool(host and page) and is_local(host) and is_local(page)
     except ValueError:
         return False
-
-
-def _is_local_page(origin: str) -> bool:
-    name = urlsplit(origin).hostname  # None for the `null` of a sandboxed page
-    return name is not None and is_local(name)
-
-
-def _too_large(headers: dict[bytes, str]) -> bool:
-    length = headers.get(b"content-length", "0")
-    return not length.isdecimal() or int(length) > LARGEST_REQUEST
 
 
 def _limited(receive: Receive) -> Receive:
