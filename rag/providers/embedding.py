@@ -51,9 +51,23 @@ class EmbeddingProvider(ABC):
         """Numbers in a vector. May send one short text to find out."""
 
     @property
-    @abstractmethod
     def embeddings(self) -> Embeddings:
         """The same model as LangChain embeddings."""
+        from langchain_core.embeddings import Embeddings  # takes long to import
+
+        provider = self
+
+        class ProviderEmbeddings(Embeddings):
+            """Does what its provider does."""
+
+            def embed_documents(self, texts: list[str]) -> list[list[float]]:
+                vectors: list[list[float]] = provider.embed(texts).tolist()
+                return vectors
+
+            def embed_query(self, text: str) -> list[float]:
+                return provider.embed_query(text)
+
+        return ProviderEmbeddings()
 
     embed_tokens: EmbedTokens | None = None
     """Texts to the vectors of their tokens in context, at no cost; None for a model that does not give them."""

@@ -10,7 +10,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING
 
 import numpy as np
-from langchain_core.embeddings import Embeddings
 
 from rag.errors import BadResponse, ContextTooLong
 from rag.providers.embedding import EmbeddingProvider, OnBatch
@@ -37,7 +36,7 @@ def prefixes_of(model: str) -> tuple[str, str]:
     return ("search_query: ", "search_document: ") if "nomic-embed" in name else ("", "")
 
 
-class RemoteEmbeddings(EmbeddingProvider, Embeddings):
+class RemoteEmbeddings(EmbeddingProvider):
     """An embedding model behind a connection that is paid, slow or may fail."""
 
     def __init__(
@@ -75,16 +74,8 @@ class RemoteEmbeddings(EmbeddingProvider, Embeddings):
         assert self._dimension is not None  # a checked answer has set it
         return self._dimension
 
-    @property
-    def embeddings(self) -> Embeddings:
-        return self
-
     def count_tokens(self, text: str) -> int:
         return self._count(self._passage_prefix + text)
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = self.embed(texts).tolist()
-        return vectors
 
     def embed_query(self, text: str) -> list[float]:
         if not text.strip():

