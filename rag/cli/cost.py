@@ -31,7 +31,7 @@ _GROUPS: tuple[Literal["day", "model", "command"], ...] = ("day", "model", "comm
 @with_settings()
 def command(settings: Settings, by: Literal["day", "model", "command"] | None, as_json: bool) -> int:
     """Add up what was paid for this index: by day (UTC), model and command."""
-    log = _usage_log(settings)
+    log = UsageLog(settings.folder / FILE_NAME)
     tables = {group: log.summary(group) for group in (_GROUPS if by is None else (by,))}
     total = _total(next(iter(tables.values())))
     if as_json:
@@ -106,10 +106,6 @@ def _price(form: Mapping[str, Any], unknown: str = "") -> str:
 # -- the log ------------------------------------------------------------------------------------------------------
 
 
-def _usage_log(settings: Settings) -> UsageLog:
-    return UsageLog(settings.folder / FILE_NAME)
-
-
 @contextmanager
 def usage_logged(settings: Settings, command: str) -> Iterator[UsageTotal]:
     """Log what is spent inside the block, also when an error or an interruption ends it.
@@ -120,7 +116,7 @@ def usage_logged(settings: Settings, command: str) -> Iterator[UsageTotal]:
         try:
             yield total
         finally:
-            log = _usage_log(settings)
+            log = UsageLog(settings.folder / FILE_NAME)
             try:
                 if total.by_model:
                     if not is_url(settings.index) and not log.path.parent.is_dir():

@@ -125,7 +125,7 @@ def show_comparison(comparison: Comparison) -> None:
     click.echo()
     rows = []
     for change in comparison.changes:
-        if change.metric.headline or change.verdict is not Verdict.NONE:
+        if change.shown:
             one, gap = change.metric, change.difference
             values = (
                 number(one, change.before.value),

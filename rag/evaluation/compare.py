@@ -58,6 +58,11 @@ class MetricChange:
     """The smallest difference that these questions would show four times out of five; NaN if not known."""
 
     @property
+    def shown(self) -> bool:
+        """Whether it decides, or differs."""
+        return self.metric.headline or self.verdict is not Verdict.NONE
+
+    @property
     def direction(self) -> Verdict:
         """Better or worse, however small the change."""
         rose = self.difference.value > 0
@@ -135,7 +140,7 @@ class Comparison:
         }
 
 
-def compare(before: Run, after: Run, *, alpha: float = ALPHA, seed: int = 0) -> Comparison:
+def compare(before: Run, after: Run, *, seed: int = 0) -> Comparison:
     """Compare two runs over the questions that they share, in the order of `after`.
 
     Raises UsageError when they share none.
@@ -148,7 +153,7 @@ def compare(before: Run, after: Run, *, alpha: float = ALPHA, seed: int = 0) -> 
     ]
     if not pairs:
         raise UsageError(f"{before.folder} and {after.folder} share no question: nothing can be compared.")
-    changes = _changes([b for b, _ in pairs], [a for _, a in pairs], alpha, seed)
+    changes = _changes([b for b, _ in pairs], [a for _, a in pairs], seed)
     seen = {change.verdict for change in changes if change.metric.headline} - {Verdict.NONE}
     overall = Verdict.MIXED if len(seen) > 1 else seen.pop() if seen else Verdict.NONE
     return Comparison(
@@ -201,65 +206,44 @@ def missed(records: Sequence[Record], limits: Mapping[str, float]) -> list[str]:
     return sentences
 
 
-def _changes(
-    before: Sequence[Record], after: Sequence[Record], alpha: float, seed: int
-) -> tuple[MetricChange, ...]:
-    raw = [change for metric in METRICS.values() if (change := _untested(metric, before, after, alpha, seed))]
-    tested = _test([c for c in raw if c.metric.headline], before, after, alpha, seed)
-    differs = any(change.verdict is not Verdict.NONE for change in tested)
-    costs = [c for c in raw if c.metric.group == "cost"]
-    others = [c for c in raw if not c.metric.headline and c.metric.group != "cost"]
-    if differs:
-        tested += _test([c for c in others if c.metric.score is not None], before, after, alpha, seed)
-        tested += [_by_interval(c) for c in others if c.metric.score is None]
-    tested += [_by_interval(c) for c in costs]
-    by_name = {change.metric.name: change for change in tested}
-    return tuple(by_name.get(change.metric.name, change) for change in raw)
-
-
-def _untested(
-    metric: Metric, before: Sequence[Record], after: Sequence[Record], alpha: float, seed: int
-) -> MetricChange | None:
-    n = len(before)
-    was, now = metric.build(before), metric.build(after)
-    figures = interval(was, n, seed=seed), interval(now, n, seed=seed)
-    if any(math.isnan(figure.value) for figure in figures):
-        return None
-    level = _TABLE_LEVEL if metric.score is None or metric.group == "cost" else 0.95
-    difference = paired_interval(was, now, n, level=level, seed=seed)
-    visible = (
-        math.nan
-        if metric.score is None or metric.unit != "share"
-        else smallest_visible_difference(_differences(metric, before, after), alpha)
-    )
-    return MetricChange(metric, *figures, difference, None, Verdict.NONE, visible)
-
-
-def _differences(metric: Metric, before: Sequence[Record], after: Sequence[Record]) -> Floats:
+def _changes(before: Sequence[Record], after: Sequence[Record], seed: int) -> tuple[MetricChange, ...]:
+    """The change of every metric that both runs have, in the order of the catalogue."""
+    changes: dict[str, MetricChange] = {}
+    differences: dict[str, Floats] = {}
     """The difference at each question [n], NaN where the metric does not apply to both."""
-    assert metric.score is not None
-    return values(metric.score, after) - values(metric.score, before)
+    for name, metric in METRICS.items():
+        n, was, now = len(before), metric.build(before), metric.build(after)
+        figures = interval(was, n, seed=seed), interval(now, n, seed=seed)
+        if any(math.isnan(figure.value) for figure in figures):
+            continue
+        visible = math.nan
+        if metric.score is not None:
+            differences[name] = values(metric.score, after) - values(metric.score, before)
+            if metric.unit == "share":
+                visible = smallest_visible_difference(differences[name], ALPHA)
+        level = _TABLE_LEVEL if metric.score is None or metric.group == "cost" else 0.95
+        difference = paired_interval(was, now, n, level=level, seed=seed)
+        changes[name] = MetricChange(metric, *figures, difference, None, Verdict.NONE, visible)
 
+    def test(names: Sequence[str]) -> None:
+        p_values = adjusted_p_values([differences[name] for name in names], seed=seed)
+        for name, p in zip(names, p_values, strict=True):
+            verdict = changes[name].direction if p <= ALPHA else Verdict.NONE
+            changes[name] = replace(changes[name], p_value=p, verdict=verdict)
 
-def _test(
-    changes: Sequence[MetricChange],
-    before: Sequence[Record],
-    after: Sequence[Record],
-    alpha: float,
-    seed: int,
-) -> list[MetricChange]:
-    columns = [_differences(change.metric, before, after) for change in changes]
-    p_values = adjusted_p_values(columns, seed=seed)
-    return [
-        replace(change, p_value=p, verdict=change.direction if p <= alpha else Verdict.NONE)
-        for change, p in zip(changes, p_values, strict=True)
-    ]
-
-
-def _by_interval(change: MetricChange) -> MetricChange:
-    """For figures that are not means over questions: the bootstrap interval leaves out 0."""
-    beyond = change.difference.low > 0 or change.difference.high < 0
-    return replace(change, verdict=change.direction if beyond else Verdict.NONE)
+    headlines = [name for name, change in changes.items() if change.metric.headline]
+    costs = [name for name, change in changes.items() if change.metric.group == "cost"]
+    others = [name for name in changes if name not in headlines and name not in costs]
+    test(headlines)
+    by_interval = costs
+    if any(changes[name].verdict is not Verdict.NONE for name in headlines):
+        test([name for name in others if name in differences])
+        by_interval = costs + [name for name in others if name not in differences]
+    for name in by_interval:
+        change = changes[name]
+        beyond = change.difference.low > 0 or change.difference.high < 0
+        changes[name] = replace(change, verdict=change.direction if beyond else Verdict.NONE)
+    return tuple(changes.values())
 
 
 def _flip(before: Record, after: Record) -> Flip | None:

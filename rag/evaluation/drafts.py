@@ -168,23 +168,15 @@ def _english(text: str, fact: Fact) -> DraftQuestion | None:
     return DraftQuestion(question, answer, "date" if dated else "figure", text)
 
 
+_COMMON_FIRST = frozenset(
+    ["The", "A", "An", "Each", "Every", "All", "Some", "Most", "Its", "Their", "Total", "Net"]
+)
+
+
 def _lowered(subject: str) -> str:
     """The subject inside a question: its article loses the capital, a name keeps it."""
     first, _, rest = subject.partition(" ")
-    common = first in (
-        "The",
-        "A",
-        "An",
-        "Each",
-        "Every",
-        "All",
-        "Some",
-        "Most",
-        "Its",
-        "Their",
-        "Total",
-        "Net",
-    )
+    common = first in _COMMON_FIRST
     return f"{first.lower()} {rest}" if common or first.endswith("ing") else subject
 
 
@@ -209,7 +201,7 @@ def _korean(text: str, fact: Fact) -> DraftQuestion | None:
         question = f"{before}{asked}{_after_vowel(after) if asked == '얼마' else after}".replace(
             "얼마이었", "얼마였"
         )
-    return DraftQuestion(f"{question}?", fact.text, _kind(fact), text)
+    return DraftQuestion(f"{question}?", fact.text, "date" if fact.kind == "date" else "figure", text)
 
 
 def _how_many(figure: str, after: str) -> str:
@@ -244,10 +236,6 @@ def _interrogative(text: str) -> str | None:
     return stem + "나요"
 
 
-def _kind(fact: Fact) -> str:
-    return "date" if fact.kind == "date" else "figure"
-
-
 _PAGE_CHARACTERS = 6000
 
 
@@ -265,14 +253,11 @@ def model_writer(model: BaseChatModel, prompt: str = "make") -> Writer:
         )
         if not question or not answer or find_quote(quote, text) is None or find_quote(answer, quote) is None:
             return []
-        return [DraftQuestion(question, answer, _writer_kind(answer), quote)]
+        kinds = {fact.kind for fact in facts(answer)}
+        kind = "date" if "date" in kinds else "figure" if "number" in kinds else "fact"
+        return [DraftQuestion(question, answer, kind, quote)]
 
     return write
-
-
-def _writer_kind(answer: str) -> str:
-    kinds = {fact.kind for fact in facts(answer)}
-    return "date" if "date" in kinds else "figure" if "number" in kinds else "fact"
 
 
 Writer = Callable[[str], list[DraftQuestion]]

@@ -24,7 +24,6 @@ from rag.evaluation.statistics import (
     Auroc,
     Floats,
     Interval,
-    Method,
     Percentile,
     Ratio,
     RiskCoverage,
@@ -403,28 +402,15 @@ class Summary:
         }
 
 
-def summarise(
-    records: Sequence[Record],
-    *,
-    metrics: Iterable[str] = tuple(METRICS),
-    slices: bool = True,
-    level: float = 0.95,
-    method: Method = "bca",
-    seed: int = 0,
-) -> Summary:
-    """Every metric over `records` with a bootstrap interval at `level`."""
+def summarise(records: Sequence[Record], *, slices: bool = True) -> Summary:
+    """Every metric over `records` with its 95 % interval, also by slice unless `slices` is False."""
 
     def figures_of(some: Sequence[Record], names: Iterable[str], count: int) -> dict[str, Interval]:
-        figures = {}
-        for name in names:
-            statistic = METRICS[name].build(some)
-            if statistic.size:
-                figures[name] = interval(
-                    statistic, len(some), level=level, method=method, seed=seed, count=count
-                )
+        built = {name: METRICS[name].build(some) for name in names}
+        figures = {name: interval(one, len(some), count=count) for name, one in built.items() if one.size}
         return {name: figure for name, figure in figures.items() if not math.isnan(figure.value)}
 
-    figures = figures_of(records, metrics, RESAMPLES)
+    figures = figures_of(records, METRICS, RESAMPLES)
     sliced: dict[str, dict[str, Figures]] = {}
     for slicer, values_of in _SLICERS.items() if slices else ():
         groups: dict[str, list[Record]] = defaultdict(list)

@@ -96,9 +96,7 @@ class Sweep:
         }
 
 
-def sweep_table(
-    runs: Mapping[str, Run], metric: str | None = None, *, alpha: float = ALPHA, seed: int = 0
-) -> Sweep:
+def sweep_table(runs: Mapping[str, Run], metric: str | None = None) -> Sweep:
     """Rank runs over the same questions, by name, and find what is not worse than the best but cheaper.
 
     `metric` must be a mean over questions; by default answers right, or page_hit@5 when nothing was asked.
@@ -111,12 +109,12 @@ def sweep_table(
     assert score is not None, chosen
     sign = 1.0 if METRICS[chosen].higher_is_better else -1.0
     columns = {name: sign * values(score, records) for name, records in shared.items()}
-    measured = {name: _measured(name, runs[name], records, chosen, seed) for name, records in shared.items()}
+    measured = {name: _measured(name, runs[name], records, chosen) for name, records in shared.items()}
     best = min(columns, key=lambda name: (-float(np.nansum(columns[name])), _price(measured[name])))
     others = [name for name in columns if name != best]
-    p_values = adjusted_p_values([columns[best] - columns[name] for name in others], seed=seed)
+    p_values = adjusted_p_values([columns[best] - columns[name] for name in others])
     chances = {best: 1.0, **dict(zip(others, p_values, strict=True))}
-    marked = [_mark(entry, measured[best], chances[entry.name], alpha) for entry in measured.values()]
+    marked = [_mark(entry, measured[best], chances[entry.name]) for entry in measured.values()]
     return Sweep(chosen, tuple(sorted(marked, key=lambda e: (-sign * e.quality.value, _price(e)))))
 
 
@@ -131,19 +129,19 @@ def _shared(runs: Mapping[str, Run]) -> dict[str, list[Record]]:
     return found
 
 
-def _measured(name: str, run: Run, records: Sequence[Record], metric: str, seed: int) -> SweepEntry:
+def _measured(name: str, run: Run, records: Sequence[Record], metric: str) -> SweepEntry:
     n = len(records)
     everything = np.ones((1, n))
-    quality = interval(METRICS[metric].build(records), n, seed=seed)
+    quality = interval(METRICS[metric].build(records), n)
     cost, seconds = (float(METRICS[m].build(records)(everything)[0]) for m in ("cost_usd", "seconds_p50"))
     return SweepEntry(name, run, quality, cost, seconds, p_value=1.0)
 
 
-def _mark(entry: SweepEntry, best: SweepEntry, p_value: float, alpha: float) -> SweepEntry:
+def _mark(entry: SweepEntry, best: SweepEntry, p_value: float) -> SweepEntry:
     """The entry with its place: cheaper is less money, or less time for the same by more than chance explains."""
     (cost, seconds), (best_cost, best_seconds) = _price(entry), _price(best)
     cheaper = cost < best_cost or (cost == best_cost and seconds < _FASTER * best_seconds)
-    return replace(entry, p_value=p_value, best=entry.name == best.name, cheaper=cheaper and p_value > alpha)
+    return replace(entry, p_value=p_value, best=entry.name == best.name, cheaper=cheaper and p_value > ALPHA)
 
 
 def _price(entry: SweepEntry) -> tuple[float, float]:

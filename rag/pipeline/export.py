@@ -60,7 +60,7 @@ class Exporter:
         return Section(question, (self._paragraph(text, checked.quotes, language),))
 
     def _paragraph(self, text: str, citations: Sequence[Citation], language: Language) -> NotedParagraph:
-        notes = tuple(Note(footnote(c, language, _as_it_is), self._picture(c)) for c in citations)
+        notes = tuple(Note(footnote(c, language, str), self._picture(c)) for c in citations)
         return NotedParagraph(text, notes)
 
     def _picture(self, citation: Citation) -> bytes | None:
@@ -76,15 +76,11 @@ class Exporter:
             return None
 
 
-def _as_it_is(text: str) -> str:
-    return text
-
-
 def _with_verdict(sentence: Sentence, language: Language) -> str:
     """The sentence; one that is not verified with the reason."""
     if sentence.support is Support.VERIFIED:
         return sentence.text
-    return f"{sentence.text} ({verdict(sentence, language, _as_it_is)})"
+    return f"{sentence.text} ({verdict(sentence, language, str)})"
 
 
 def saved_of_form(form: Mapping[str, Any]) -> SavedAnswer:

@@ -76,8 +76,10 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _require_local(host: object) -> None:
     if not is_local(host):
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+        readable = "".join(c for c in name if c.isprintable())[:100]
         raise NetworkRefused(
-            f"Offline mode (--offline, RAG_OFFLINE) refused a connection to {_readable(host)}: drop it to allow"
+            f"Offline mode (--offline, RAG_OFFLINE) refused a connection to {readable}: drop it to allow"
             " the network, or use what runs on this machine (extractive, e5-small, gguf:FILE)."
         )
 
@@ -95,8 +97,3 @@ def is_local(host: object) -> bool:
         return address.is_loopback or address.is_unspecified
     except ValueError:
         return False
-
-
-def _readable(host: object) -> str:
-    name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
-    return "".join(c for c in name if c.isprintable())[:100]

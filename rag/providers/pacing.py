@@ -108,7 +108,8 @@ class Retry:
                 return  # nothing to wait for: the same is only said in other words
             most = self.retries + 1
             if isinstance(error, ProviderTimeout) and self.timeout:
-                most = min(most, state.attempt_number + max(math.ceil(self._left(state) / self.timeout), 1))
+                left = self.patience - (state.seconds_since_start or 0.0)
+                most = min(most, state.attempt_number + max(math.ceil(left / self.timeout), 1))
             self.notify(state.attempt_number + 1, most)
 
         return {
@@ -118,9 +119,6 @@ class Retry:
             "before_sleep": before,
             "reraise": True,
         }
-
-    def _left(self, state: RetryCallState) -> float:
-        return self.patience - (state.seconds_since_start or 0.0)
 
 
 def _worth_it(error: BaseException) -> bool:

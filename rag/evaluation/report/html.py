@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rag.evaluation import metrics
-from rag.evaluation.compare import Comparison, MetricChange, Verdict
+from rag.evaluation.compare import Comparison
 from rag.evaluation.metrics import METRICS, Summary
 from rag.evaluation.page_metrics import distinct_pages, gold_found, on_gold
 from rag.evaluation.report import charts, formatting
@@ -74,7 +74,9 @@ def html_report(
         filters={name: n for name in FILTERS if (n := sum(name in row["failures"] for row in rows))},
         settings=[(name, value) for name, value in _flat(run.settings) if value not in (None, "", [], {})],
         comparison=comparison,
-        changes=_split_changes(comparison.changes) if comparison else (),
+        changes=[[c for c in comparison.changes if c.shown is shown] for shown in (True, False)]
+        if comparison
+        else (),
     )
 
 
@@ -121,12 +123,6 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
     for name, value in settings.items():
         flat += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(prefix + name, value)]
     return flat
-
-
-def _split_changes(changes: Sequence[MetricChange]) -> tuple[list[MetricChange], list[MetricChange]]:
-    """The changes that decide or differ, and the others."""
-    shown = [c for c in changes if c.metric.headline or c.verdict is not Verdict.NONE]
-    return shown, [c for c in changes if c not in shown]
 
 
 def _render(template: str, language: Language, **values: Any) -> str:

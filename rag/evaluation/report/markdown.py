@@ -62,7 +62,7 @@ def _strictness(run: Run, summary: Summary, language: Language) -> list[str]:
 
 def comparison_markdown(comparison: Comparison, language: Language = "en") -> str:
     """The verdict, the metrics that decide or differ, and the questions that flipped."""
-    shown = [c for c in comparison.changes if c.metric.headline or c.verdict is not Verdict.NONE]
+    visible = smallest_visible_change(comparison)
     columns = _columns(("metric", "before", "after", "difference", "interval", "verdict"), language)
     lines = [
         f"## {plain(comparison.after.name)}: {message('report.verdict_' + comparison.verdict.value, language)}",
@@ -70,9 +70,9 @@ def comparison_markdown(comparison: Comparison, language: Language = "en") -> st
         message("report.comparison", language, name=plain(comparison.before.name)) + ". "
         + message("report.questions_count", language, n=comparison.questions) + ".",
         "",
-        *_visible(comparison, language),
+        *([] if visible is None else [message(visible[0], language, **visible[1]), ""]),
         *_changed(comparison, language),
-        *table(columns, [_change_row(change, language) for change in shown]),
+        *table(columns, [_change_row(change, language) for change in comparison.changes if change.shown]),
         "",
         *(f"- {plain(note)}" for note in comparison.notes),
     ]  # fmt: skip
@@ -128,11 +128,6 @@ def _changed(comparison: Comparison, language: Language) -> list[str]:
         for name, (before, after) in comparison.settings.items()
     ]
     return [f"{message('report.changed_settings', language)}:", "", *lines, ""] if lines else []
-
-
-def _visible(comparison: Comparison, language: Language) -> list[str]:
-    found = smallest_visible_change(comparison)
-    return [] if found is None else [message(found[0], language, **found[1]), ""]
 
 
 def _flips(flips: Sequence[Flip], language: Language) -> list[str]:
