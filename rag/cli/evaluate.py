@@ -21,13 +21,10 @@ from rag.evaluation.question_sets import write_questions
 from rag.evaluation.running import pages_of
 from rag.evaluation.runs import load_run, write_ragas
 from rag.messages import choose_language, message
-from rag.providers.offline import apply_offline
 from rag.providers.registry import chat_model, default_specs
 from rag.store import open_index
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
     from rag.evaluation.judge import Agreement, Judged
     from rag.settings import Settings
 
@@ -153,7 +150,7 @@ def make(
     _check_writable(Path(out))
     spec = "extractive" if rules else default_specs(settings)[0]
     with open_index(settings.index, notify=tell) as index, usage_logged(settings, "eval make"):
-        writer = None if spec == "extractive" else model_writer(_model(spec, settings))
+        writer = None if spec == "extractive" else model_writer(chat_model(spec, settings, notify=tell))
         questions = draft_questions(
             pages_of(index), count, unanswerable=unanswerable, write=writer, seed=seed
         )
@@ -224,7 +221,7 @@ def judge(settings: Settings, run: str, judge_prompt: str, as_json: bool) -> int
     if spec == "extractive":
         raise UsageError("Judging needs a chat model: give one with --model provider:model.")
     with usage_logged(settings, "eval judge"):
-        judged = judge_run(load_run(run), _model(spec, settings), prompt=judge_prompt)
+        judged = judge_run(load_run(run), chat_model(spec, settings, notify=tell), prompt=judge_prompt)
     if as_json:
         print_json({"run": run, "model": spec, **judged.as_dict()})
     else:
@@ -248,11 +245,6 @@ def export(settings: Settings, run: str, out: str, as_json: bool) -> int:  # noq
     else:
         tell(f"{out}: {count} answers. EvaluationDataset.from_jsonl reads it.")
     return EXIT_DONE
-
-
-def _model(spec: str, settings: Settings) -> BaseChatModel:
-    apply_offline(settings)
-    return chat_model(spec, settings, notify=tell)
 
 
 def _show(judged: Judged) -> None:
