@@ -65,7 +65,7 @@ class Chunk:
     ordinal: int
     """Position within the document, from 0."""
     spans: tuple[Span, ...]
-    """Where `text` stands, in reading order; more than one when it crosses pages or skips furniture."""
+    """Where `text` stands, in reading order; more than one when it crosses pages or skips headers and footers."""
     text: str
     """The quotable text."""
     header: str = ""

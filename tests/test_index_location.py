@@ -46,7 +46,7 @@ def test_a_folder_is_its_own_place() -> None:
     assert settings.shown_index == "docs/.rag"
 
 
-def test_who_asks_does_not_change_where_receipts_are_kept() -> None:
+def test_who_asks_does_not_change_where_usage_is_logged() -> None:
     first = index_location.state_folder("postgresql://anna:one@db.example/docs")
     assert index_location.state_folder("postgresql://anna:two@db.example/docs") == first
     assert index_location.state_folder("postgresql://db.example/docs") == first

@@ -416,5 +416,5 @@ def _evidence(raw: object) -> Evidence:
 
 
 def _file(value: object, name: str) -> str:
-    """A file as the ledger names it: composed, with `/`."""
+    """A file as the index names it: composed, with `/`."""
     return unicodedata.normalize("NFC", _scalar(value, name)).replace("\\", "/")

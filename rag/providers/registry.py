@@ -141,11 +141,11 @@ def _retry(
     language = choose_language(settings.language)
     server = connection.site.server
 
-    def told(number: int, most: int) -> None:
+    def tell(number: int, most: int) -> None:
         if notify is not None:
             notify(message("command.trying_again", language, server=server, number=number, all=most))
 
-    return Retry(settings.retries, patience=longest, timeout=timeout, notify=told)
+    return Retry(settings.retries, patience=longest, timeout=timeout, notify=tell)
 
 
 def _connect_chat(spec: Spec, settings: Settings) -> ChatConnection:

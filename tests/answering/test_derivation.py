@@ -203,7 +203,7 @@ def test_a_missing_figure_is_named_in_the_text() -> None:
     assert line.endswith("3.9%)")
 
 
-def test_a_receipt_proves_the_computation_again(tmp_path: Path) -> None:
+def test_a_saved_answer_is_computed_again(tmp_path: Path) -> None:
     proof = check_draft(parse_reply(f"Net sales rose by 1,108 million dollars. {SALES}"), PASSAGES, SHELF)
     answer = Answer(
         "By how much?", True, proof.text, proof.sentences, proof.citations, tuple(PASSAGES),

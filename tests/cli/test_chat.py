@@ -199,7 +199,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_session(workdir: Path, slow_server:
     assert chat.returncode == 0
 
 
-def test_the_receipt_of_a_chat_is_kept(rag: Run, slow_server: OpenAIServer) -> None:
+def test_the_usage_of_a_chat_is_logged(rag: Run, slow_server: OpenAIServer) -> None:
     rag("chat", "--model", "compatible:test-chat", "--no-check", stdin=lines(ENGLISH))
     (line,) = rag("cost", "--json").json["by_command"]
     assert (line["key"], line["calls"]) == ("chat", 1)

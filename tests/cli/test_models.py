@@ -30,7 +30,7 @@ MODEL = "compatible:test-chat"
 
 @pytest.fixture
 def index(sample_index: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An index of the test's own: receipts are written to it."""
+    """An index of the test's own: its usage log is written."""
     shutil.copytree(sample_index, workdir / "index")
     monkeypatch.setenv("RAG_INDEX", "index")
     return workdir / "index"
@@ -112,7 +112,7 @@ def test_notes_of_the_search_are_in_the_language_that_is_set(
     assert [bool(re.search("[가-힣]", note)) for note in notes] == [korean] * len(notes)
 
 
-def test_receipts_add_up_to_what_was_billed(
+def test_the_usage_log_adds_up_to_what_was_billed(
     rag: Run, index: Path, workdir: Path, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prices(workdir, monkeypatch, 10.0)
@@ -177,7 +177,7 @@ def test_pictures_of_the_best_pages_are_shown_to_the_model(
     assert "--vision" in refused.err
 
 
-def test_without_receipts_cost_says_so(rag: Run, index: Path) -> None:
+def test_without_a_usage_log_cost_says_so(rag: Run, index: Path) -> None:
     done = rag("cost")
     assert done.code == 0
     assert "No model has been paid" in done.out

@@ -418,7 +418,7 @@ def test_a_stream_that_breaks_is_one_error(opened: Open) -> None:
         assert not any(isinstance(part, Answer) for part in shown)
 
 
-def test_a_receipt_is_kept_for_every_command(index: Path) -> None:
+def test_usage_is_logged_for_every_command(index: Path) -> None:
     with OpenAIServer(reply=right_reply) as server:
         settings = settings_for(server, model=CHAT)
         with Pipeline.open(index, settings, command="eval") as pipeline:
@@ -479,7 +479,7 @@ def test_nothing_that_is_written_or_traced_holds_a_key(
     assert not [path for path in index.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
-def test_each_receipt_is_kept_before_the_next_question(index: Path) -> None:
+def test_usage_is_logged_before_the_next_question(index: Path) -> None:
     def kept() -> int:
         return sum(line.calls for line in UsageLog(index / "usage.db").summary("command"))
 
