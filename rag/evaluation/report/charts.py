@@ -164,28 +164,12 @@ def scatter(points: Sequence[tuple[float, Interval, str, str]], x: Axis, y: Axis
     for px, figure, name, class_ in sorted(points, key=lambda one: one[0]):
         (cx, top), (_, bottom), (_, cy) = (area.at(px, v) for v in (figure.high, figure.low, figure.value))
         if not math.isnan(top) and not math.isnan(bottom):
-            parts.append(
-                element(
-                    "line",
-                    x1=f"{cx:.1f}",
-                    x2=f"{cx:.1f}",
-                    y1=f"{top:.1f}",
-                    y2=f"{bottom:.1f}",
-                    class_="whisker",
-                )
-            )
+            parts.append(element("line", x1=cx, x2=cx, y1=top, y2=bottom, class_="whisker"))
         tip = element("title", f"{name}: {y.show(figure.value)}, {x.show(px)}")
-        parts.append(element("circle", tip, cx=f"{cx:.1f}", cy=f"{cy:.1f}", r=5, class_=f"dot {class_}"))
+        parts.append(element("circle", tip, cx=cx, cy=cy, r=5, class_=f"dot {class_}"))
         anchor, shift = ("end", -8) if cx > _WIDTH * 0.6 else ("start", 8)
         parts.append(
-            element(
-                "text",
-                _shorten(name, 30),
-                x=f"{cx + shift:.1f}",
-                y=f"{cy - 7:.1f}",
-                text_anchor=anchor,
-                class_="name",
-            )
+            element("text", _shorten(name, 30), x=cx + shift, y=cy - 7, text_anchor=anchor, class_="name")
         )
     return _figure(title, (), parts, _HEIGHT)
 
@@ -203,11 +187,9 @@ def bars(rows: Sequence[tuple[str, Interval]], title: str) -> Markup:
         parts.append(element("rect", x=left, y=y + 2, width=scale, height=14, rx=3, class_="track"))
         width = max(1.5, figure.value * scale)
         tip = element("title", f"{name}: {figure.value:.1%}, n = {figure.n}")
-        parts.append(
-            element("rect", tip, x=left, y=y + 2, width=f"{width:.1f}", height=14, rx=3, class_="bar c1")
-        )
+        parts.append(element("rect", tip, x=left, y=y + 2, width=width, height=14, rx=3, class_="bar c1"))
         if not math.isnan(figure.low):
-            x1, x2 = (f"{left + v * scale:.1f}" for v in (figure.low, figure.high))
+            x1, x2 = (left + v * scale for v in (figure.low, figure.high))
             parts.append(element("line", x1=x1, x2=x2, y1=y + 9, y2=y + 9, class_="whisker"))
         parts.append(
             element("text", f"{figure.value:.0%}", x=_WIDTH - right + 8, y=y + 13, class_="tick strong")
@@ -220,19 +202,9 @@ def gauge(figure: Interval) -> Markup:
     parts = [element("rect", x=0, y=3, width=100, height=4, rx=2, class_="track")]
     if not math.isnan(figure.low):
         low, high = 100 * max(0.0, figure.low), 100 * min(1.0, figure.high)
-        parts.append(
-            element(
-                "rect",
-                x=f"{low:.1f}",
-                y=3,
-                width=f"{max(high - low, 0.5):.1f}",
-                height=4,
-                rx=2,
-                class_="range",
-            )
-        )
+        parts.append(element("rect", x=low, y=3, width=max(high - low, 0.5), height=4, rx=2, class_="range"))
     at = min(max(100 * figure.value, 1.5), 98.5)
-    parts.append(element("rect", x=f"{at - 1:.1f}", y=0, width=2, height=10, rx=1, class_="mark"))
+    parts.append(element("rect", x=at - 1, y=0, width=2, height=10, rx=1, class_="mark"))
     return element(
         "svg", *parts, viewBox="0 0 100 10", class_="gauge", preserveAspectRatio="none", aria_hidden="true"
     )
@@ -258,25 +230,14 @@ class _PlotArea:
         for tick in self.y.ticks:
             x1, y = self.at(self.x.low, tick)
             x2, _ = self.at(self.x.high, tick)
+            parts.append(element("line", x1=x1, x2=x2, y1=y, y2=y, class_="grid"))
             parts.append(
-                element("line", x1=f"{x1:.1f}", x2=f"{x2:.1f}", y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid")
-            )
-            parts.append(
-                element(
-                    "text", self.y.show(tick), x=_LEFT - 7, y=f"{y + 4:.1f}", text_anchor="end", class_="tick"
-                )
+                element("text", self.y.show(tick), x=_LEFT - 7, y=y + 4, text_anchor="end", class_="tick")
             )
         for tick in self.x.ticks:
             x, y = self.at(tick, self.y.low)
             parts.append(
-                element(
-                    "text",
-                    self.x.show(tick),
-                    x=f"{x:.1f}",
-                    y=f"{y + 17:.1f}",
-                    text_anchor="middle",
-                    class_="tick",
-                )
+                element("text", self.x.show(tick), x=x, y=y + 17, text_anchor="middle", class_="tick")
             )
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
         if self.x.text:
@@ -324,7 +285,7 @@ def _figure(title: str, series: Sequence[Series], parts: Sequence[Markup], heigh
 def _dot(area: _PlotArea, point: Point, x: Axis, y: Axis, class_: str) -> Markup:
     cx, cy = area.at(*point)
     tip = element("title", f"{x.show(point[0])}: {y.show(point[1])}")
-    return element("circle", tip, cx=f"{cx:.1f}", cy=f"{cy:.1f}", r=3, class_=f"dot {class_}")
+    return element("circle", tip, cx=cx, cy=cy, r=3, class_=f"dot {class_}")
 
 
 def _stairs(points: Sequence[Point]) -> list[Point]:
@@ -344,11 +305,12 @@ def _shorten(text: str, longest: int) -> str:
 
 def element(tag: str, *children: object, **attributes: object) -> Markup:
     """An element with escaped children; `class_` becomes `class`, `text_anchor` `text-anchor`, None is left out."""
-    names = {name: name.rstrip("_").replace("_", "-") for name in attributes}
-    given = "".join(
-        f' {names[name]}="{escape(without_controls(value))}"'
-        for name, value in attributes.items()
-        if value is not None
-    )
+    given = ""
+    for name, value in attributes.items():
+        if value is not None:
+            text = (
+                f"{value:.1f}" if isinstance(value, float) else without_controls(value)
+            )  # a place in a plot
+            given += f' {name.rstrip("_").replace("_", "-")}="{escape(text)}"'
     inside = "".join(escape(without_controls(child)) for child in children if child is not None)
     return Markup(f"<{tag}{given}>{inside}</{tag}>")  # noqa: S704 - every value in it is escaped
