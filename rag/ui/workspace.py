@@ -307,7 +307,7 @@ class Workspace:
     def export_docx(self, exchanges: Sequence[Exchange], language: Language) -> bytes:
         """Answers as a DOCX with a footnote for each citation, every one looked up again; empty without an index."""
         from rag.pipeline.export import Exporter
-        from rag.rendering.footnoted import as_docx
+        from rag.rendering.footnotes import as_docx
 
         index = self.shared_index.opened()
         if index is None:

@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 
 from rag.errors import RagError
-from rag.pipeline.condense import carried_over
+from rag.pipeline.rewriting import carried_over
 from rag.providers.specs import EXTRACTIVE
 from rag.types import Passage
 from rag.ui import markup
