@@ -1,24 +1,134 @@
-"""Embeds the chunks of files that were read in groups, and stores each file when its last chunk has its vector.
+"""Takes the files of a run from read to done: embedded and stored, or recorded with the reason why not.
 
-What a provider was paid for goes to the embedding cache batch by batch, before anything else can fail.
+Chunks are embedded in groups, and a file is stored when its last chunk has its vector. What a provider was paid for
+goes to the embedding cache batch by batch, before anything else can fail.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ingest.progress import IngestReport, ProgressReporter
-from ingest.recording import DocumentRecorder
+from ingest.options import ReadOptions
+from ingest.plan import KnownFile
+from ingest.progress import FileResult, IngestReport, ProgressReporter
+from ingest.reading import Reading, ReadJob
 from ingest.target import IngestTarget
 from rag.errors import ContextTooLong, ProviderError
-from rag.types import Document
+from rag.types import Document, Status
 
 if TYPE_CHECKING:
     from rag.store import IndexWriter
+
+
+class DocumentRecorder:
+    """The files of a run: unread, then waiting for vectors, then done. Each is done exactly once."""
+
+    def __init__(
+        self,
+        writer: IndexWriter,
+        files: Sequence[KnownFile],
+        reporter: ProgressReporter,
+        report: IngestReport,
+    ) -> None:
+        self._writer, self._reporter, self._report = writer, reporter, report
+        self._unread = {known.found.file: known for known in files}
+        self._waiting: dict[str, tuple[Document, float]] = {}
+
+    def size_of(self, file: str) -> int:
+        """Bytes of a file that was not taken yet."""
+        return self._unread[file].found.size
+
+    def take(self, file: str, reading: Reading, seconds: float) -> Document | None:
+        """A file was read in so many seconds: what to embed of it, or None when it is done as it is."""
+        known = self._unread.pop(file)
+        self._reporter.file_read(known.found.size, len(reading.chunks))
+        status, reason = reading.status, reading.reason
+        try:
+            stat = known.found.path.stat()
+            changed = (stat.st_size, stat.st_mtime_ns) != (known.found.size, known.found.mtime_ns)
+        except OSError:
+            changed = True
+        if changed:
+            status, reason = Status.FAILED, "it was changed while it was being read"
+        record = replace(known.record(status, reason), title=reading.title, metadata=reading.metadata)
+        if status.searchable:
+            document = Document(record, reading.pages, reading.chunks, reading.tables)
+            self._waiting[file] = document, seconds
+            return document
+        pages = [] if status is Status.FAILED else reading.pages
+        self._writer.put_record(record, pages)
+        self._done(FileResult(file, status, reason, len(pages), seconds=seconds))
+        return None
+
+    def store(self, document: Document, vectors: Any) -> None:
+        """A file has all its vectors, one for each chunk: it goes into the index in one transaction."""
+        began = time.monotonic()
+        record = document.record
+        _, seconds = self._waiting.pop(record.file)
+        self._writer.put(document, vectors)
+        self._done(
+            FileResult(
+                record.file,
+                record.status,
+                record.reason,
+                len(document.pages),
+                sum(page.status.searchable for page in document.pages),
+                len(document.chunks),
+                seconds,
+            )
+        )
+        self._report.spend("store", began)
+
+    def publish_if_due(self) -> None:
+        """Let readers see what is stored, now and then."""
+        began = time.monotonic()
+        self._writer.publish_if_due()
+        self._report.spend("store", began)
+
+    def fail(self, document: Document, reason: str) -> None:
+        """A file cannot be embedded for now; the next run tries it again."""
+        record, pages = document.record, document.pages
+        del self._waiting[record.file]
+        failed = [
+            replace(p, status=Status.FAILED, reason=reason) if p.status.searchable else p for p in pages
+        ]
+        self._writer.put_record(replace(record, status=Status.FAILED, reason=reason), failed)
+        self._done(FileResult(record.file, Status.FAILED, reason, len(pages)))
+
+    def fail_rest(self, reason: str) -> None:
+        """The run ends before the others: what waits fails, and so does what was not read."""
+        for document, _ in list(self._waiting.values()):
+            self.fail(document, reason)
+        while self._unread:
+            file, known = self._unread.popitem()
+            self._writer.put_record(known.record(Status.FAILED, reason))
+            self._report.files.append(FileResult(file, Status.FAILED, reason))
+
+    def _done(self, result: FileResult) -> None:
+        self._report.files.append(result)
+        self._reporter.file_done(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an engine is to do, and with what. It takes every job to its end.
+
+    It raises TooManyFailures when the embedding model refuses for good or keeps failing, and BudgetReached; what is
+    not done then is left to the recorder.
+    """
+
+    jobs: Sequence[ReadJob]
+    """Largest file first, so that none of them is left for one reader at the end."""
+    read: ReadOptions
+    target: IngestTarget
+    writer: IndexWriter
+    recorder: DocumentRecorder
+    reporter: ProgressReporter
+    report: IngestReport
 
 
 _LOST_GROUPS = 2
@@ -50,16 +160,9 @@ class Pending:
 class Embedder:
     """Collects documents, embeds their chunks, and writes what is complete."""
 
-    def __init__(
-        self,
-        writer: IndexWriter,
-        recorder: DocumentRecorder,
-        target: IngestTarget,
-        reporter: ProgressReporter,
-        report: IngestReport,
-    ) -> None:
-        self._cache, self._recorder, self._target = writer, recorder, target
-        self._reporter, self._report = reporter, report
+    def __init__(self, work: Work) -> None:
+        self._cache, self._recorder, self._target = work.writer, work.recorder, work.target
+        self._reporter, self._report = work.reporter, work.report
         self._waiting: list[Pending] = []
         self._wanted: dict[str, list[tuple[Pending, int]]] = {}
         """Texts without a vector, and who waits for each."""
@@ -73,8 +176,14 @@ class Embedder:
         """Texts that wait to be taken in a group."""
         return len(self._queue)
 
-    def add(self, document: Document) -> None:
-        """Take a document in; what the cache knows needs no embedding."""
+    def take(self, file: str, reading: Reading, seconds: float) -> None:
+        """A file was read in so many seconds: embed it, unless it cannot be searched.
+
+        What the cache knows needs no embedding.
+        """
+        document = self._recorder.take(file, reading, seconds)
+        if document is None:
+            return
         texts = [chunk.indexed_text for chunk in document.chunks]
         cached = self._cache.cached_vectors(texts)
         pending = Pending(document, [cached.get(place) for place in range(len(texts))])

@@ -1,4 +1,4 @@
-"""What a run did, for the summary at its end and for `--json`."""
+"""How far a run has come while it lasts, and what it did, for the summary at its end and for `--json`."""
 
 from __future__ import annotations
 
@@ -100,7 +100,10 @@ class ProgressCounts:
 
 
 class IngestProgress(Protocol):
-    """What shows a run. The methods are called from one thread, except `advanced`, which any may call."""
+    """What shows a run. The methods are called from one thread, except `advanced`, which any may call.
+
+    As they are here they show nothing.
+    """
 
     def started(self, counts: ProgressCounts) -> None:
         """The plan is made; `counts` will be kept up to date from now on."""
@@ -115,20 +118,8 @@ class IngestProgress(Protocol):
         """One sentence that the user should see."""
 
 
-class NoProgress:
+class NoProgress(IngestProgress):
     """Shows nothing."""
-
-    def started(self, counts: ProgressCounts) -> None:
-        """Nothing."""
-
-    def advanced(self, counts: ProgressCounts) -> None:
-        """Nothing."""
-
-    def finished(self, result: FileResult, counts: ProgressCounts) -> None:
-        """Nothing."""
-
-    def note(self, message: str) -> None:
-        """Nothing."""
 
 
 class ProgressReporter:

@@ -14,10 +14,22 @@ from ingest.options import ReadOptions
 from ingest.pdf.document import Tell, read_pdf
 from ingest.raw import RawDocument
 from ingest.readers.archive import ArchiveNotReadable
-from ingest.readers.files import read_file
+from ingest.readers.docx import read_docx
+from ingest.readers.hwp import read_hwp
+from ingest.readers.hwpx import read_hwpx
+from ingest.readers.pptx import read_pptx
+from ingest.readers.text import read_text_file
+from ingest.readers.xlsx import read_xlsx
 from rag.types import Chunk, Page, Status, Table
 
 _PAGES_NAMED = 8
+_OFFICE = {
+    Format.DOCX: read_docx,
+    Format.XLSX: read_xlsx,
+    Format.PPTX: read_pptx,
+    Format.HWPX: read_hwpx,
+    Format.HWP: read_hwp,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +73,20 @@ def read(job: ReadJob, options: ReadOptions, tell: Tell) -> Reading:
 
 
 def _raw(job: ReadJob, options: ReadOptions, tell: Tell) -> RawDocument:
-    if job.format is not Format.PDF:
-        return read_file(job.path, job.format, options)
-    return read_pdf(
-        job.path,
-        passwords=job.passwords,
-        options=options,
-        tell=tell,
-        use_pdfium=job.use_pdfium,
-        use_pypdf=job.use_pypdf,
-    )
+    if job.format is Format.PDF:
+        return read_pdf(
+            job.path,
+            passwords=job.passwords,
+            options=options,
+            tell=tell,
+            use_pdfium=job.use_pdfium,
+            use_pypdf=job.use_pypdf,
+        )
+    if not job.path.stat().st_size:
+        return RawDocument(status=Status.EMPTY, reason="the file is empty")
+    if job.format in _OFFICE:
+        return _OFFICE[job.format](job.path, options)
+    return read_text_file(job.path, job.format, options)
 
 
 def _finish(job: ReadJob, raw: RawDocument, options: ReadOptions) -> Reading:

@@ -19,12 +19,13 @@ from typing import Any
 from ingest.discovery import Format
 from ingest.options import MIB, ReadOptions
 from ingest.reading import Reading, ReadJob
-from ingest.wire import job_message, reading_of, receive, send
+from ingest.worker import job_message, reading_of, receive, send
 from rag.types import Status
 
 _WATCH_EVERY = 0.1  # seconds
 _WAITING = 8
 """Files that may have been read and not yet taken; more would pile up in memory when embedding is slow."""
+_MOST_READERS = 8
 _NEAR_LIMIT = 0.7
 _BOOT = "import json,sys; sys.path[:]=json.loads(sys.argv[1]); from ingest.worker import main; main()"
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TESSDATA_PREFIX")
@@ -47,9 +48,11 @@ Watch = Callable[[str, int], None]
 class ReaderPool:
     """Reader processes, started when first needed and replaced when they die. A context manager."""
 
-    def __init__(self, count: int, options: ReadOptions, watch: Watch) -> None:
-        self._count, self._options = max(1, count), options
-        self._watch = watch
+    def __init__(self, count: int | None, options: ReadOptions, watch: Watch) -> None:
+        """So many processes; None: one for each core, up to eight."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._count = count or min(_MOST_READERS, cores)
+        self._options, self._watch = options, watch
         self._outcomes: queue.Queue[ReadOutcome | BaseException | None] = queue.Queue(_WAITING)
         self._jobs: Iterator[ReadJob] = iter(())
         self._next_job = threading.Lock()
@@ -176,7 +179,9 @@ class ReaderProcess:
                 frame = self._frames.get(timeout=_WATCH_EVERY)
             except queue.Empty:
                 now = time.monotonic()
-                peak = max(peak, self._check_memory(process))
+                peak = max(peak, _resident_mib(process.pid))
+                if peak > self._options.memory_mib:
+                    raise self._too_much_memory() from None
                 self._check_time(now - began, now - alive, pages)
                 continue
             alive = time.monotonic()
@@ -196,12 +201,6 @@ class ReaderProcess:
                 case _:
                     parts.append(frame)
 
-    def _check_memory(self, process: subprocess.Popen[bytes]) -> int:
-        used = _resident_mib(process.pid)
-        if used > self._options.memory_mib:
-            raise _Died(Status.TOO_LARGE, self._too_much_memory())
-        return used
-
     def _check_time(self, elapsed: float, silent: float, pages: int) -> None:
         limit = self._options.seconds
         if silent > max(limit, self._options.ocr_seconds + 10 if self._options.ocr else 0):
@@ -212,31 +211,27 @@ class ReaderProcess:
     def _death(self, process: subprocess.Popen[bytes], peak: int) -> _Died:
         code = process.wait()
         if peak > _NEAR_LIMIT * self._options.memory_mib:
-            return _Died(Status.TOO_LARGE, self._too_much_memory())
+            return self._too_much_memory()
         name = signal.Signals(-code).name if code < 0 else f"code {code}"
         return _Died(Status.DAMAGED, f"the reader process crashed on it ({name})")
 
-    def _too_much_memory(self) -> str:
-        return f"reading it takes more than {self._options.memory_mib} MiB of memory"
+    def _too_much_memory(self) -> _Died:
+        limit = self._options.memory_mib
+        return _Died(Status.TOO_LARGE, f"reading it takes more than {limit} MiB of memory")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.close()
-            self._process = _start()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            )
             self._frames = queue.SimpleQueue()
             threading.Thread(target=_pump, args=(self._process.stdout, self._frames), daemon=True).start()
         return self._process
-
-
-def _start() -> subprocess.Popen[bytes]:
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return subprocess.Popen(
-        [sys.executable, "-I", "-c", _BOOT, json.dumps(sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-    )
 
 
 def _pump(stream: Any, frames: queue.SimpleQueue[dict[str, Any] | None]) -> None:

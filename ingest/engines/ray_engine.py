@@ -16,17 +16,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from ingest.embedding import Embedder, TooManyFailures
+from ingest.embedding import Embedder, TooManyFailures, Work
 from ingest.engines.ray_cluster import Cluster, connected, said
 from ingest.engines.ray_worker import EmbeddedTexts, Worker, WorkerSetup
-from ingest.engines.work import Work
 from ingest.reading import Reading, ReadJob
 from rag import __version__
 from rag.errors import BudgetReached, EngineError, ProviderError, UsageError
@@ -101,7 +100,7 @@ class _Run:
         shares = {name: getattr(settings, name) for name in ("rpm", "tpm")}
         limits = {name: limit and limit // self._count for name, limit in shares.items()}
         self._settings = settings.model_copy(update={**limits, "threads": cluster.threads, "prices": None})
-        self._embedder = Embedder(work.writer, work.recorder, work.target, work.reporter, work.report)
+        self._embedder = Embedder(work)
         self._jobs = deque(work.jobs)
         self._workers: list[_Hired] = []
         self._calls: dict[Any, _Call] = {}
@@ -175,9 +174,8 @@ class _Run:
                     self._send_job(worker, self._jobs.popleft())
 
     def _send_job(self, worker: _Hired, job: ReadJob) -> None:
-        sent = replace(job, passwords=self._work.passwords.for_file(job.file))
         read = worker.actor.read.options(concurrency_group="read")
-        self._calls[read.remote(sent, self._work.recorder.size_of(job.file))] = _Call(worker, job=job)
+        self._calls[read.remote(job, self._work.recorder.size_of(job.file))] = _Call(worker, job=job)
         worker.reading += 1
 
     def _send_block(self, worker: _Hired) -> None:
@@ -248,13 +246,9 @@ class _Run:
             call.worker.ready = True
 
     def _take_reading(self, job: ReadJob, reading: Reading, seconds: float) -> None:
-        work = self._work
         self._lost_in_a_row = 0
-        work.reporter.pages_read(job.file, len(reading.pages))
-        work.reporter.file_read(work.recorder.size_of(job.file), len(reading.chunks))
-        document = work.recorder.take(job.file, reading, seconds)
-        if document is not None:
-            self._embedder.add(document)
+        self._work.reporter.pages_read(job.file, len(reading.pages))
+        self._embedder.take(job.file, reading, seconds)
 
     def _take_vectors(self, call: _Call, done: EmbeddedTexts) -> None:
         self._lost_in_a_row = 0

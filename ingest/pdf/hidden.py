@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,9 +37,8 @@ from ingest.pdf.objects import (
     number_of,
     transform,
 )
+from ingest.visibility import CONTRAST, WHITE, same_to_the_eye
 
-CONTRAST = 24
-"""Of 255: colours nearer to each other than this cannot be told apart by a reader."""
 _SCALE = 1.5  # 108 dots an inch: 5-point type is 7 pixels high
 _MAX_PIXELS = 2_500
 
@@ -111,7 +109,6 @@ _TINY = 2.0  # points; the smallest type that print uses on purpose is 4
 _OPAQUE = 250
 _FAINT = 12
 _INVISIBLE_MODES = (c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP)
-_PAPER = (255, 255, 255)
 _PATTERN = (191, 191, 191)
 """What PDFium gives for the colour of a pattern: such text is painted to see whether it shows."""
 _SQUEEZED = 8.0
@@ -223,11 +220,6 @@ def inspect(page: Any, textpage: Any, drawing: Drawing, page_box: Box) -> PageOb
     shown = visible_objects(doubtful, page, page_box) if doubtful else set()
     found.hidden = {text.handle: way for text, way in suspects if text.handle not in shown}
     return found
-
-
-def describe(ways: Counter[str]) -> str:
-    """`invisible, tiny type`: the ways in order of how much text each hid."""
-    return ", ".join(way for way, _ in ways.most_common())
 
 
 _reader = PageObjectReader()
@@ -351,19 +343,19 @@ class _Judge:
         """Whether text of this colour shows on the paper and on all that is painted on the page."""
         if colour is None:
             return True
-        grounds = [_PAPER, *(s.colour for s in self._shapes if s.colour is not None)]
-        return colour[3] >= _FAINT and not any(_near(colour, ground) for ground in grounds)
+        grounds = [WHITE, *(s.colour for s in self._shapes if s.colour is not None)]
+        return colour[3] >= _FAINT and not any(same_to_the_eye(colour[:3], ground) for ground in grounds)
 
     def _faded(self, text: _Text) -> HidingMethod | None:
         """Transparent, or of the colour of the topmost thing below it."""
         assert text.colour is not None
         if text.colour[3] < _FAINT:
             return HidingMethod.TRANSPARENT
-        for shape in reversed(self._shapes):
-            if shape.order < text.order and _inside(text.box, shape.box):
-                ground = shape.colour
-                return HidingMethod.BACKGROUND if ground is not None and _near(text.colour, ground) else None
-        return HidingMethod.BACKGROUND if _near(text.colour, _PAPER) else None
+        below = (s for s in reversed(self._shapes) if s.order < text.order and _inside(text.box, s.box))
+        shape = next(below, None)
+        ground = WHITE if shape is None else shape.colour
+        alike = ground is not None and same_to_the_eye(text.colour[:3], ground)
+        return HidingMethod.BACKGROUND if alike else None
 
     def _layer_of_scan(self, text: _Text) -> bool:
         return self._scan or any(_inside(text.box, figure) for figure in self._figures)
@@ -423,10 +415,6 @@ def _in_layer(handle: int) -> bool:
         if named and length.value == 6 and (name[0], name[1]) == (ord("O"), ord("C")):
             return True
     return False
-
-
-def _near(colour: Colour, ground: tuple[int, int, int]) -> bool:
-    return all(abs(x - y) < CONTRAST for x, y in zip(colour, ground, strict=False))
 
 
 def _touches(box: Box, page: Box) -> bool:

@@ -11,14 +11,12 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
 from ingest.clean.lines import unreadable_share
-from ingest.invisible import invisible_characters
 from ingest.pdf.characters import Characters, Frame, PlacedLine
 from ingest.pdf.columns import split_columns
 from ingest.pdf.fonts import UNREADABLE, FontJudge
 from ingest.pdf.hidden import (
     HidingMethod,
     PageObjects,
-    describe,
     drawn_objects,
     inspect,
     remove_replacement_text,
@@ -27,6 +25,7 @@ from ingest.pdf.objects import Box, Drawing
 from ingest.pdf.spacing import restore_spaces
 from ingest.raw import RawPage, count_visible
 from ingest.tables.finder import find_tables
+from ingest.visibility import hidden_note, invisible_characters
 
 _MOST_ANNOTATIONS = 300
 _LONGEST_OBJECT = 256
@@ -146,8 +145,8 @@ def _read(
         tables=tables,
     )
     if ways:
-        verb = "kept" if keep_hidden else "left out"
-        raw.note = f"hidden text {verb}: {sum(ways.values())} characters ({describe(ways)})"
+        methods = ", ".join(way for way, _ in ways.most_common())
+        raw.note = hidden_note(ways.total(), methods, kept=keep_hidden)
     elif garbled or false:
         number_of_them = garbled + len(false)
         raw.note = (

@@ -17,43 +17,13 @@ from selectolax.lexbor import SelectolaxError
 
 VIEWPORT = 1280
 """Width in pixels of the screen for which `@media` is decided: a common laptop."""
-RELEVANT = frozenset(
-    [
-        "display",
-        "visibility",
-        "opacity",
-        "font-size",
-        "font",
-        "color",
-        "background",
-        "background-color",
-        "background-image",
-        "position",
-        "left",
-        "top",
-        "right",
-        "bottom",
-        "margin-left",
-        "margin-top",
-        "text-indent",
-        "width",
-        "height",
-        "max-width",
-        "max-height",
-        "overflow",
-        "overflow-x",
-        "overflow-y",
-        "clip",
-        "clip-path",
-        "transform",
-        "scale",
-        "filter",
-        "content-visibility",
-        "line-height",
-        "all",
-        "-webkit-text-fill-color",
-    ]
-)
+RELEVANT = frozenset({
+    "display", "visibility", "opacity", "font-size", "font", "color", "background", "background-color",
+    "background-image", "position", "left", "top", "right", "bottom", "margin-left", "margin-top",
+    "text-indent", "width", "height", "max-width", "max-height", "overflow", "overflow-x", "overflow-y",
+    "clip", "clip-path", "transform", "scale", "filter", "content-visibility", "line-height", "all",
+    "-webkit-text-fill-color",
+})  # fmt: skip
 """Properties that can hide text; custom properties are kept besides."""
 _MOST_RULES = 20_000
 """Selectors that are matched in one file; the largest sheets in use have about ten thousand."""

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ingest.options import ReadOptions
-from ingest.raw import Line, LineKind, RawDocument
+from ingest.raw import Line, RawDocument
 from ingest.readers.archive import open_archive
-from ingest.readers.colours import WHITE, Colour, hex_colour
-from ingest.readers.text import paginate
+from ingest.readers.lines import margin_lines, paginate
 from ingest.readers.word_body import Counts, Story
 from ingest.readers.word_styles import Styles, W
+from ingest.visibility import WHITE, Colour, hex_colour, hidden_note
 from rag.types import Status
 
 
-def read_docx(path: Path, options: ReadOptions | None = None) -> RawDocument:
+def read_docx(path: Path, options: ReadOptions) -> RawDocument:
     """The document, laid out as pages. Raises ArchiveNotReadable, ValueError when the file is not a DOCX."""
     import docx
 
-    options = options or ReadOptions()
     open_archive(path, "Word", options).close()
     try:
         document = docx.Document(str(path))
@@ -64,8 +63,7 @@ class _DocxReader:
         """A remark on what was found besides plain text; empty when there is none."""
         remarks: list[str] = []
         if self.counts.hidden:
-            verb = "kept" if kept else "left out"
-            remarks.append(f"hidden text {verb}: {self.counts.hidden} characters (style)")
+            remarks.append(hidden_note(self.counts.hidden, "style", kept=kept))
         if self.counts.insertions or self.counts.deletions:
             changes = f"{self.counts.insertions} insertions kept, {self.counts.deletions} deletions dropped"
             remarks.append(f"tracked changes: ({changes})")
@@ -85,17 +83,13 @@ class _DocxReader:
                 yield from self._story.lines(note)
 
     def _margins(self) -> Iterator[Line]:
-        """Headers and footers with letters; a page number alone says nothing."""
+        """Headers and footers."""
         seen: set[str] = set()
         for relation in self._document.part.rels.values():
             kind = relation.reltype.rpartition("/")[2]
             if kind not in ("header", "footer") or relation.is_external:
                 continue
-            for line in self._story.lines(_root_of(relation.target_part)):
-                if line.text not in seen and any(map(str.isalpha, line.text)):
-                    seen.add(line.text)
-                    line.mark = LineKind.PARAGRAPH if line.mark is LineKind.HEADING else line.mark
-                    yield line
+            yield from margin_lines(self._story.lines(_root_of(relation.target_part)), seen)
 
 
 def _part_of(part: Any, kind: str) -> Any:

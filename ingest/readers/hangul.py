@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ingest.raw import Line, LineKind, RawDocument
-from ingest.readers.grids import GridCell, table_lines
-from ingest.readers.text import marked, paginate
+from ingest.readers.lines import GridCell, margin_lines, marked, paginate, table_lines
+from ingest.visibility import hidden_note
 from rag.types import Status
 
 TINY = 200
@@ -83,7 +83,7 @@ def document_of(
             document.pages.append(page)
     remarks: list[str] = []
     if counts.hidden:
-        remarks.append(f"hidden text {'kept' if kept else 'left out'}: {counts.hidden} characters (style)")
+        remarks.append(hidden_note(counts.hidden, "style", kept=kept))
     if counts.deletions:
         remarks.append(f"tracked changes: ({counts.deletions} deletions dropped)")
     if document.pages:
@@ -100,11 +100,8 @@ def _section(paragraphs: Sequence[HangulParagraph], seen: set[str]) -> list[Line
     while notes := [inner for inner in apart if inner.place is TextPlace.NOTE]:
         apart = [inner for inner in apart if inner.place is not TextPlace.NOTE]
         lines += [line for note in notes for line in _lines(note.paragraphs, apart)]
-    for line in (line for margin in apart for line in _lines(margin.paragraphs, [])):
-        if line.text not in seen and any(map(str.isalpha, line.text)):
-            seen.add(line.text)
-            line.mark = LineKind.PARAGRAPH if line.mark is LineKind.HEADING else line.mark
-            lines.append(line)
+    margins = (line for margin in apart for line in _lines(margin.paragraphs, []))
+    lines += margin_lines(margins, seen)
     return lines
 
 

@@ -13,99 +13,30 @@ from typing import Any
 from ingest.raw import Line, LineKind
 from ingest.readers.css import StyleSheets
 from ingest.readers.html_visibility import ElementLook, look_inside
-from ingest.readers.text import marked
+from ingest.readers.lines import marked
 
-_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"])
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "dir",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "header",
-        "hgroup",
-        "hr",
-        "html",
-        "li",
-        "listing",
-        "main",
-        "menu",
-        "nav",
-        "ol",
-        "p",
-        "plaintext",
-        "pre",
-        "search",
-        "section",
-        "table",
-        "tbody",
-        "tfoot",
-        "thead",
-        "tr",
-        "ul",
-        "xmp",
-        "option",
-    ]
-)
+_HEADINGS = frozenset({
+    "h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary",
+})  # fmt: skip
+_BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "dir", "div",
+    "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html",
+    "li", "listing", "main", "menu", "nav", "ol", "p", "plaintext", "pre", "search", "section", "table",
+    "tbody", "tfoot", "thead", "tr", "ul", "xmp", "option",
+})  # fmt: skip
 _MOST_SPANNED = 100
 _CELLS = frozenset({"td", "th"})
-_UNSEEN = frozenset(
-    [
-        "script",
-        "style",
-        "template",
-        "noscript",
-        "svg",
-        "math",
-        "object",
-        "head",
-        "select",
-        "iframe",
-        "noembed",
-        "noframes",
-        "audio",
-        "video",
-        "canvas",
-        "datalist",
-        "meter",
-        "progress",
-    ]
-)
+_UNSEEN = frozenset({
+    "script", "style", "template", "noscript", "svg", "math", "object", "head", "select", "iframe",
+    "noembed", "noframes", "audio", "video", "canvas", "datalist", "meter", "progress",
+})  # fmt: skip
 _PREFORMATTED = frozenset({"pre", "listing", "plaintext", "xmp", "textarea"})
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([A-Za-z0-9_\-]+)", re.IGNORECASE)
 _EMPTY_ELEMENT = re.compile(r"<([A-Za-z][\w:-]*)((?:\s[^<>]*)?)/>")
-_VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    ]
-)
+_VOID = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
+    "wbr",
+})  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tinycss2 import color4
 
-from ingest.readers.colours import BLACK, WHITE, Colour, same_to_the_eye
+from ingest.visibility import BLACK, WHITE, Colour, same_to_the_eye
 
 _TINY = 3.0
 """Pixels below which type is not read: browsers do not go below 6 unless told to."""

@@ -14,7 +14,6 @@ from zipfile import ZipFile
 from ingest.options import ReadOptions
 from ingest.raw import RawDocument
 from ingest.readers.archive import DAMAGED_PARTS, ArchiveNotReadable, local, open_archive, parse_xml
-from ingest.readers.colours import hex_colour
 from ingest.readers.hangul import (
     NEAR_WHITE,
     TINY,
@@ -26,6 +25,7 @@ from ingest.readers.hangul import (
     document_of,
     is_heading_style,
 )
+from ingest.visibility import hex_colour
 from rag.types import Status
 
 _SECTION = re.compile(r"Contents/section(\d+)\.xml", re.IGNORECASE)

@@ -9,9 +9,7 @@ from typing import Any
 from ingest.options import ReadOptions
 from ingest.raw import Line, LineKind, RawDocument, RawPage
 from ingest.readers.archive import open_archive, parse_xml
-from ingest.readers.grids import GridCell, table_lines
-from ingest.readers.text import marked
-from ingest.tables.grid import grid_tables
+from ingest.readers.lines import GridCell, marked, page_of, table_lines
 from rag.types import Status
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -60,7 +58,7 @@ def _page(number: int, slide: Any, repeated: set[str], options: ReadOptions) -> 
             repeated.update([line.text] if kind in (_FOOTER, _DATE) else [])
             lines.append(line)
     lines = [line for line in [*lines, *_notes(slide)] if line.text]
-    page = RawPage(number, lines, characters=sum(len(line.text) for line in lines), tables=grid_tables(lines))
+    page = page_of(number, lines)
     if unread:
         page.note = "charts or shapes that cannot be read left out"
     if not lines:

@@ -1,15 +1,155 @@
-"""Lays text without coordinates out as pages of lines, so that cleaning treats it like any other."""
+"""Reads files that are text, in whatever encoding: plain text, Markdown, HTML and CSV."""
 
 from __future__ import annotations
 
 import codecs
+import csv
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from ingest.raw import Line, LineKind, RawPage
-from ingest.tables.grid import grid_tables, named_rows
+from markdown_it import MarkdownIt
+
+from ingest.discovery import Format
+from ingest.options import ReadOptions
+from ingest.raw import Line, LineKind, RawDocument
+from ingest.readers.html import declared_charset, read_html
+from ingest.readers.lines import marked, paginate, typed_lines
+from ingest.visibility import hidden_note, invisible_characters
+from rag.types import Status
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+_BINARY = 0.1
+"""Share of control characters above which a file is not text, whatever its name says."""
+
+
+def read_text_file(path: Path, kind: Format, options: ReadOptions) -> RawDocument:
+    """Read a text file of this format. Raises OSError, ValueError for a damaged file."""
+    if path.stat().st_size > options.max_characters:
+        limit = options.max_characters
+        return RawDocument(status=Status.TOO_LARGE, reason=f"more than {limit:,} characters")
+    data = path.read_bytes()
+    if not data.strip():
+        return RawDocument(status=Status.EMPTY, reason="the file is empty")
+    decoded = decode(data)
+    sample = decoded.text[:65536]
+    control = sum(c < " " and c not in "\t\n\r\f\v\x1b" for c in sample) + sample.count("\ufffd")
+    if control > _BINARY * len(sample):
+        return RawDocument(status=Status.DAMAGED, reason=f"not a {kind.value} file: binary data")
+    if kind is Format.HTML:
+        document = _read_html(data, decoded, keep_hidden=options.keep_hidden_text)
+    elif kind is Format.CSV:
+        document = RawDocument(paginate(_csv_lines(path, decoded)))
+    elif kind is Format.MARKDOWN:
+        document = RawDocument(paginate(_markdown_lines(decoded.text)))
+    else:
+        document = RawDocument(paginate(typed_lines(decoded.text)))
+    if document.pages:
+        page, remarks = document.pages[0], [document.pages[0].note]
+        if invisible := invisible_characters(decoded.text):  # cleaning takes them out of all text
+            remarks.append(f"hidden text removed: {invisible} characters (zero-width characters)")
+        if decoded.damaged:
+            remarks.append(f"{decoded.damaged:,} characters are not {decoded.encoding}")
+        page.note = "; ".join(filter(None, remarks))
+    return document
+
+
+def _read_html(data: bytes, decoded: Decoded, *, keep_hidden: bool) -> RawDocument:
+    text = decoded.text
+    charset = declared_charset(data)
+    if charset and decoded.encoding not in ("utf-8", "utf-8-sig", "cp949"):
+        with suppress(LookupError, UnicodeDecodeError):  # the file may be mistaken about itself
+            text = data.decode(charset)
+    found = read_html(text, keep_hidden=keep_hidden)
+    document = RawDocument(paginate(found.lines), title=" ".join(found.title.split()))
+    if found.hidden and document.pages:
+        document.pages[0].note = hidden_note(found.hidden, "style", kept=keep_hidden)
+    elif found.hidden:
+        document.status, document.reason = Status.HIDDEN_TEXT, "nothing but text that a browser hides"
+    return document
+
+
+def _csv_lines(path: Path, decoded: Decoded) -> list[Line]:
+    """Every row on a line, each value with its column's name."""
+    with warnings.catch_warnings():  # it warns at import that it is being retired
+        warnings.simplefilter("ignore")
+        from langchain_community.document_loaders.csv_loader import CSVLoader
+
+    try:
+        dialect: type[csv.Dialect] = csv.Sniffer().sniff(decoded.text[:8192], delimiters=",;\t|")
+    except csv.Error:
+        dialect = csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
+    arguments = {"delimiter": dialect.delimiter, "quotechar": dialect.quotechar or '"'}
+    try:
+        rows = CSVLoader(str(path), encoding=decoded.encoding, csv_args=arguments).load()
+    except (RuntimeError, csv.Error) as error:
+        raise ValueError("the rows of the CSV file cannot be read") from error
+    lines: list[Line] = []
+    for row in rows:
+        pairs = (line.partition(":") for line in row.page_content.splitlines())
+        named = tuple((name.strip(), value.strip()) for name, _, value in pairs if value.strip())
+        line = marked(LineKind.ROW, "; ".join(f"{name}: {value}" for name, value in named))
+        line.named = named
+        lines.append(line)
+    return [line for line in lines if line.text]
+
+
+def _markdown_lines(text: str) -> list[Line]:
+    """One line for every heading, paragraph, list item, table row and line of code, without the markup."""
+    if text.startswith("---\n") and (end := text.find("\n---", 4)) > 0:  # front matter
+        text = text[end + 4 :]
+    reader = _MarkdownReader()
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        reader.take(token)
+    return reader.lines
+
+
+class _MarkdownReader:
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._mark, self._bullet = LineKind.PARAGRAPH, ""
+        self._cells: list[str] | None = None
+        self._in_head = False
+
+    def take(self, token: Token) -> None:
+        if token.type == "heading_open":
+            self._mark = LineKind.HEADING
+        elif token.type == "list_item_open":
+            self._bullet = f"{token.info}. " if token.info else "• "
+        elif token.type == "tr_open":
+            self._cells = []
+        elif token.type == "tr_close":
+            line = marked(LineKind.ROW, " | ".join(self._cells or ()))
+            line.cells, line.head = tuple(self._cells or ()), self._in_head
+            self.lines.append(line)
+            self._cells = None
+        elif token.type in ("thead_open", "thead_close"):
+            self._in_head = token.type == "thead_open"
+        elif token.type == "inline":
+            self._take_words(token.children or ())
+        elif token.type in ("fence", "code_block"):
+            self.lines += [marked(LineKind.ROW, row) for row in token.content.splitlines() if row.strip()]
+        elif token.type == "html_block":
+            self.lines += read_html(token.content).lines
+
+    def _take_words(self, children: Sequence[Token]) -> None:
+        words = "".join(
+            " " if child.type in ("softbreak", "hardbreak") else child.content
+            for child in children
+            if child.type in ("softbreak", "hardbreak", "text", "code_inline", "image")
+        )
+        if self._cells is not None:
+            self._cells.append(words)
+            return
+        if words.strip():
+            self.lines.append(marked(self._mark, self._bullet + words))
+        self._mark, self._bullet = LineKind.PARAGRAPH, ""
+
 
 _SAMPLE = 1 << 16
 _BOMS = (
@@ -45,13 +185,10 @@ class Decoded(NamedTuple):
 
 def decode(data: bytes) -> Decoded:
     """Decode by byte order mark, UTF-8, UTF-16 without a mark, CP949 (EUC-KR), then charset-normalizer."""
-    encoding = _by_bom(data) or _by_trial(data) or _by_statistics(data)
+    by_mark = next((name for bom, name in _BOMS if data.startswith(bom)), None)
+    encoding = by_mark or _by_trial(data) or _by_statistics(data)
     text = data.decode(encoding, "replace")
     return Decoded(text, encoding, text.count("\ufffd"))
-
-
-def _by_bom(data: bytes) -> str | None:
-    return next((name for bom, name in _BOMS if data.startswith(bom)), None)
 
 
 def _by_trial(data: bytes) -> str | None:
@@ -107,66 +244,3 @@ def _by_statistics(data: bytes) -> str:
 
     best = from_bytes(data[:_SAMPLE]).best()
     return best.encoding if best is not None else "cp1252"
-
-
-_ADVANCE, _SIZE, _LEADING = 6.0, 10.0, 12.0  # a typewriter's page, in points
-_PAGE_CHARACTERS = 8_000
-"""Formats without pages get one page, or several of about this length when they are longer."""
-
-
-def typed_lines(text: str) -> list[Line]:
-    """The lines of a plain text file, placed as a typewriter would: empty lines leave a gap."""
-    lines: list[Line] = []
-    rows = text.splitlines()
-    for row, content in enumerate(rows):
-        words = content.strip()
-        if not words:
-            continue
-        y = (len(rows) - row) * _LEADING
-        x = _width(content[: len(content) - len(content.lstrip())].expandtabs(4))
-        lines.append(Line(words, x, x + max(_ADVANCE, _width(words)), y, y + _SIZE, size=_SIZE))
-    return lines
-
-
-def marked(mark: LineKind, text: str) -> Line:
-    """A line that a format has named."""
-    return Line(" ".join(text.split()), mark=mark)
-
-
-def paginate(lines: Sequence[Line]) -> list[RawPage]:
-    """Pages of whole lines; a page ends before a heading or after a paragraph where it can."""
-    pages: list[RawPage] = []
-    current: list[Line] = []
-    length = 0
-    for line in lines:
-        long_enough = length >= _PAGE_CHARACTERS
-        heading = line.mark is LineKind.HEADING and length >= 0.6 * _PAGE_CHARACTERS
-        if current and (
-            heading or (long_enough and _may_end(current[-1], line)) or length > 2 * _PAGE_CHARACTERS
-        ):
-            pages.append(_page(len(pages) + 1, current))
-            current, length = [], 0
-        current.append(line)
-        length += len(line.text)
-    if current:
-        pages.append(_page(len(pages) + 1, current))
-    return pages
-
-
-def _may_end(last: Line, following: Line) -> bool:
-    if last.mark is not LineKind.UNKNOWN:
-        return last.mark is not LineKind.HEADING
-    return last.y0 - following.y1 > 0.5 * _LEADING
-
-
-def _page(number: int, lines: Iterable[Line]) -> RawPage:
-    kept = list(lines)
-    tables = grid_tables(kept) + named_rows([line for line in kept if line.named])
-    return RawPage(number, kept, characters=sum(len(line.text) for line in kept), tables=tables)
-
-
-def _width(text: str) -> float:
-    """East Asian letters are two columns wide."""
-    if text.isascii():
-        return _ADVANCE * len(text)
-    return _ADVANCE * sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.raw import Line, LineKind
-from ingest.readers.colours import WHITE, Colour
-from ingest.readers.text import marked
+from ingest.readers.lines import MOST_COLUMNS, marked
 from ingest.readers.word_styles import Styles, W, fill_of, val
+from ingest.visibility import WHITE, Colour
 from rag.text.figures import is_figure
 
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -27,8 +27,6 @@ _NO_TEXT = frozenset(
 )
 _LETTERS = {W + "tab": "\t", W + "br": "\n", W + "cr": "\n", W + "noBreakHyphen": "-", W + "ptab": "\t"}
 _NOTES = {W + "footnoteReference": "footnote", W + "endnoteReference": "endnote"}
-_MOST_COLUMNS = 1_000
-"""Word allows 63 columns; a hostile file asks for millions."""
 _FILLS = tuple(_DRAWING + name for name in ("solidFill", "gradFill", "blipFill", "pattFill"))
 
 
@@ -180,7 +178,7 @@ class Story:
                 above[len(cells)] = own
                 cells.append(own)
                 cells += [""] * (_count(val(properties, "gridSpan"), 1) - 1)
-                if len(cells) > _MOST_COLUMNS:
+                if len(cells) > MOST_COLUMNS:
                     raise ValueError("a table has too many columns")
             self.behind = outside
             while cells and not cells[-1]:
@@ -284,6 +282,6 @@ def _continues(properties: Any, name: str) -> bool:
 
 def _count(text: str | None, default: int) -> int:
     try:
-        return min(max(int(text or default), 0), _MOST_COLUMNS)
+        return min(max(int(text or default), 0), MOST_COLUMNS)
     except ValueError:
         return default

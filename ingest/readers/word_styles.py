@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ingest.readers.colours import WHITE, Colour, hex_colour, same_to_the_eye
+from ingest.visibility import WHITE, Colour, hex_colour, same_to_the_eye
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 W14 = "{http://schemas.microsoft.com/office/word/2010/wordml}"

@@ -15,10 +15,10 @@ from zipfile import ZipFile
 from ingest.options import ReadOptions
 from ingest.raw import Line, LineKind, RawDocument, RawPage, RawTable
 from ingest.readers.archive import local, open_archive
-from ingest.readers.grids import MOST_COLUMNS, GridCell, table_lines
+from ingest.readers.lines import MOST_COLUMNS, GridCell, marked, table_lines
 from ingest.readers.number_formats import shown
-from ingest.readers.text import marked
 from ingest.tables.grid import grid_tables
+from ingest.visibility import hidden_note
 from rag.types import Status
 
 _MOST_ROWS = 50_000
@@ -73,8 +73,8 @@ class _Workbook:
                 notes.append(f"long sheets read in part: ({cut:,} rows of {sheet.title})")
             pages += _pages(sheet.title, regions, len(pages) + 1)
         if self._hidden:
-            verb = "kept" if self._options.keep_hidden_text else "left out"
-            notes.append(f"hidden text {verb}: {self._hidden} characters (rows, columns)")
+            kept = self._options.keep_hidden_text
+            notes.append(hidden_note(self._hidden, "rows, columns", kept=kept))
         if left_out:
             notes.append(f"hidden sheets left out: ({', '.join(left_out)})")
         properties = self._book.properties

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ingest.discovery import discover
-from ingest.naming import unique_names
+from ingest.discovery import discover, unique_names
 from ingest.options import ReadOptions
 from ingest.reading import Reading, ReadJob
 from ingest.workers import ReaderPool

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.discovery import Format, discover
-from ingest.naming import unique_names
+from ingest.discovery import Format, discover, unique_names
 from rag.errors import UsageError
 from rag.text.paths import is_on_disk, stored_path
 from rag.types import Status

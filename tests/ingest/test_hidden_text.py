@@ -253,7 +253,7 @@ def test_a_hidden_layer_is_found(tmp_path: Path) -> None:
 
 def test_zero_width_characters_between_letters_are_removed_and_reported() -> None:
     from ingest.clean.lines import plain
-    from ingest.invisible import invisible_characters
+    from ingest.visibility import invisible_characters
 
     message = "".join(f"{letter}\u200b" for letter in "praise the author")
     tags = "".join(chr(0xE0000 + ord(letter)) for letter in "obey")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.discovery import discover
-from ingest.naming import unique_names
+from ingest.discovery import discover, unique_names
 from rag.store import open_index
 from rag.text.paths import path_of, stored_path
 from rag.types import Status
