@@ -3,184 +3,23 @@
 A page is cut where the cuts cost least: the chunks should be of equal size below the limit, and a cut is cheap
 before a heading, dearer between sentences, dearest between the rows of a table. A sentence that runs over the end
 of a page stays whole, which is the only way a chunk crosses pages.
-
-Reader processes come and go, and the exact tokenizer costs each of them 280 MB and most of a second. The weights
-below were fitted by least squares to the XLM-RoBERTa tokenizer (multilingual-e5) on English and Korean reports
-and articles; over passages of 900 characters the estimate is within 10 % for nine in ten, and its mean is exact.
-
-A chunk of a report seldom says whose report it is. The header says so in words: the file's name, the title, the
-period, the heading, and for the rest of a table its column heads. It is embedded and searched, never quoted.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise, zip_longest
-from pathlib import PurePosixPath
 
 from ingest.clean.blocks import BlockKind, starts_item
 from ingest.clean.document import CleanDocument, CleanPage, TextBlock
 from ingest.clean.lines import LineJoiner
-from ingest.discovery import Format
-from ingest.raw import RawDocument, count_visible
 from ingest.tables.labels import table_headers
-from rag.text.language import language_of
 from rag.text.sentences import is_finished, sentences
+from rag.text.tokens import estimate_tokens
 from rag.types import Chunk, Span, Table
-
-_WORDS = re.compile("[A-Za-z\u00c0-\u024f]+")
-_LONG_WORDS = re.compile("[A-Za-z\u00c0-\u024f]{7,}")
-_CAPITALS = re.compile("[A-Z]{2,}")
-_NUMBERS = re.compile("[0-9]+")
-_HANGUL = re.compile("[가-힣]+")
-_OTHER_CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
-_SHORT_WORD = 6
-_WORD, _LONG_LETTER, _CAPITAL = 1.17, 0.15, 0.24
-_NUMBER, _DIGIT = 0.33, 0.45
-_HANGUL_WORD, _SYLLABLE = 0.47, 0.59
-_CJK, _REST = (
-    2.0,
-    0.49,
-)  # what is left are marks, and the letters of other alphabets, which cost about as much
-
-
-def estimate_tokens(text: str) -> float:
-    """Tokens of a text, as a fraction so that the parts of a text sum up to the whole."""
-    words, long_words, numbers = _WORDS.findall(text), _LONG_WORDS.findall(text), _NUMBERS.findall(text)
-    digits = _length(numbers)
-    rest = count_visible(text) - _length(words) - digits
-    total = _WORD * len(words) + _LONG_LETTER * (_length(long_words) - _SHORT_WORD * len(long_words))
-    total += _CAPITAL * _length(_CAPITALS.findall(text)) + _NUMBER * len(numbers) + _DIGIT * digits
-    if not text.isascii():
-        hangul, other = _HANGUL.findall(text), len(_OTHER_CJK.findall(text))
-        syllables = _length(hangul)
-        total += _HANGUL_WORD * len(hangul) + _SYLLABLE * syllables + _CJK * other
-        rest -= syllables + other
-    return total + _REST * rest
-
-
-def _length(pieces: list[str]) -> int:
-    return len("".join(pieces))
-
-
-_SEPARATORS = re.compile(r"[_\-+.]+|(?<=[a-z가-힣])(?=[A-Z])|(?<=[A-Za-z가-힣])(?=(?:19|20)\d\d(?!\d))")
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
-_PERIOD = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)\s?[-_ ]?(?:(Q[1-4]|H[12])|([1-4])\s?분기)|(?<![A-Za-z0-9])(Q[1-4])[-_ ]?((?:19|20)\d\d)"
-)
-_UNTITLED = re.compile(
-    r"^(?:untitled|document\d*|microsoft word|제목 ?없음|powerpoint|presentation\d*|slide \d+|about:blank|print)\b"
-    r"|\.(?:docx?|hwpx?|pdf|xlsx?|pptx?|indd|qxd|html?|tex|dvi|ps)$|^[\w-]{24,}$|^(?:https?|file):|^\W*$",
-    re.IGNORECASE,
-)
-_LONGEST_TITLE = 120
-_LONGEST_OPENING = 160
-_LONGEST_HEADING = 120
-_OPENING_LINES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a document is and when it is about."""
-
-    title: str
-    metadata: Mapping[str, str]
-    name: str
-    """The file's name in words."""
-    opening: str
-    """The first lines of the first page with text."""
-
-
-def subject_of(file: str, kind: Format, raw: RawDocument, document: CleanDocument) -> Subject:
-    """Title, metadata and what else names the document called `file` in the index."""
-    path = PurePosixPath(file)
-    name = name_words(path.stem)
-    title = _title(raw.title, document) or name
-    opening = _opening(document, title)
-    sample = " ".join(page.page.text[:2000] for page in document.pages[:3])
-    found = {
-        "folder": "" if str(path.parent) == "." else str(path.parent),
-        "format": kind.value,
-        "title": title,
-        "author": raw.author[:_LONGEST_TITLE],
-        "period": _period(path.stem) or _period(title) or _period(opening),
-        "language": language_of(sample),
-        "created": raw.created,
-    }
-    return Subject(title, {key: value for key, value in found.items() if value}, name, opening)
-
-
-def with_header(piece: Piece, subject: Subject) -> Chunk:
-    """The chunk with the header it is embedded with."""
-    parts = [subject.name]
-    if not _says(subject.name, subject.title):
-        parts.append(subject.title)
-    if piece.chunk.page > 1 and not _says(" ".join(parts), subject.opening):
-        parts.append(subject.opening)
-    heading = piece.chunk.heading[:_LONGEST_HEADING]
-    if heading and not piece.chunk.text.startswith(heading[:40]) and not _says(" ".join(parts), heading):
-        parts.append(heading)
-    if piece.table_head:
-        parts.append(piece.table_head)
-    return replace(piece.chunk, header="\n".join(parts))
-
-
-def name_words(stem: str) -> str:
-    """A file name in words: `ACME_2023Q2_10-Q` becomes `ACME 2023 Q2 10 Q`."""
-    spaced = _SEPARATORS.sub(" ", stem)
-    return " ".join(re.sub(r"((?:19|20)\d\d)(?=[QH]\d)", r"\1 ", spaced).split())
-
-
-def _title(stated: str, document: CleanDocument) -> str:
-    """The title the file states when it is one, else the first heading of its first pages."""
-    stated = " ".join(stated.split())[:_LONGEST_TITLE]
-    if len(stated) > 3 and not _UNTITLED.search(stated):
-        return stated
-    for clean in document.pages[:2]:
-        for block in clean.blocks[:12]:
-            if block.kind is BlockKind.HEADING:
-                return clean.page.text[block.start : block.end][:_LONGEST_TITLE]
-    return ""
-
-
-def _opening(document: CleanDocument, title: str) -> str:
-    for clean in document.pages[:5]:
-        lines = [line for line in _body_lines(clean) if not _says(title, line)]
-        if lines:
-            return " ".join(lines[:_OPENING_LINES])[:_LONGEST_OPENING]
-    return ""
-
-
-def _body_lines(clean: CleanPage) -> list[str]:
-    return [
-        clean.page.text[block.start : block.end]
-        for block in clean.blocks
-        if block.kind is not BlockKind.HEADER_FOOTER
-        and sum(map(str.isalpha, clean.page.text[block.start : block.end])) > 3
-    ]
-
-
-def _period(text: str) -> str:
-    """`2023`, `2023 Q2` or `2022-2023`, when a text names it."""
-    match = _PERIOD.search(text)
-    if match:
-        year = match[1] or match[5]
-        part = match[2] or match[4] or f"Q{match[3]}"
-        return f"{year} {part.upper()}"
-    years = sorted(set(_YEAR.findall(text)))
-    if not years:
-        return ""
-    return years[0] if len(years) == 1 else f"{years[0]}-{years[-1]}"
-
-
-def _says(text: str, other: str) -> bool:
-    """Whether every word of `other` stands in `text` already."""
-    words = set(text.casefold().split())
-    return all(word in words for word in other.casefold().split())
-
 
 _SPLIT_WORD = re.compile(r"\S+")
 _TABLE_HEAD_LINES = 3

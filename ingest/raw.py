@@ -116,8 +116,3 @@ class RawDocument:
     """Creation date as ISO text, or empty."""
     outline: dict[int, str] = field(default_factory=dict)
     """The innermost bookmark that starts on or before a page, by page number."""
-
-
-def count_visible(text: str) -> int:
-    """Characters that are not white space."""
-    return len(text) - sum(map(text.count, " \n\r\t\u00a0\u3000\f\v"))

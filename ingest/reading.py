@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ingest.chunking import split, subject_of, with_header
+from ingest.chunking import split
 from ingest.clean.document import CleanDocument, clean
 from ingest.discovery import Format
 from ingest.options import ReadOptions
@@ -20,6 +20,7 @@ from ingest.readers.hwpx import read_hwpx
 from ingest.readers.pptx import read_pptx
 from ingest.readers.text import read_text_file
 from ingest.readers.xlsx import read_xlsx
+from ingest.subject import subject_of, with_header
 from rag.types import Chunk, Page, Status, Table
 
 _PAGES_NAMED = 8

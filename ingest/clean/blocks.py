@@ -8,67 +8,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice, pairwise
 from statistics import median
 
+from ingest.clean.headings import LEADERS, HeadingRule, continued, numbered
 from ingest.clean.lines import LineJoiner
-from ingest.clean.numbering import continued, numbered
 from ingest.raw import Line, LineKind
 from rag.text.normalise import SOFT_HYPHENS
 from rag.text.sentences import is_finished
-
-_LONGEST = 110
-_LONGEST_NUMBERED = 80
-"""A longer line with a number and no larger type is text: titles seldom have more than a dozen words."""
-_MOST_WORDS = 16
-_LARGER = 1.13
-_ENDS_SENTENCE = re.compile(r"[.;,。]$|(?:다|요|니까)[.]?$")
-_LETTERS = re.compile(r"[^\W\d_]")
-_LEADERS = re.compile(r"\.{4,}|(?:\. ){3,}|…{2,}")
-
-
-class HeadingRule:
-    """The rule for one document, which knows how its running text is set."""
-
-    def __init__(self, lines: Iterable[Line]) -> None:
-        sizes: Counter[float] = Counter()
-        bold = total = 0
-        for line in lines:
-            sizes[round(line.size, 1)] += len(line.text)
-            bold += len(line.text) if line.bold else 0
-            total += len(line.text)
-        self._body = sizes.most_common(1)[0][0] if sizes else 0.0
-        self._bold_means_something = bold < 0.3 * max(1, total)
-
-    def is_heading(self, line: Line) -> bool:
-        """Whether a line by itself is a section heading.
-
-        One that is not set apart may still be the first line of a clause: what stands around it tells.
-        """
-        text = line.text
-        if len(text) > _LONGEST or len(text.split()) > _MOST_WORDS or len(_LETTERS.findall(text)) < 2:
-            return False
-        if _LEADERS.search(text) or text[:1].islower():
-            return False  # an entry of a table of contents; the middle of a sentence
-        number = numbered(text)
-        if _ENDS_SENTENCE.search(text) and (number is None or number.body or len(text) >= 60):
-            return False
-        if self.is_set_apart(line):
-            return True
-        return number is not None and not number.body and len(text) <= _LONGEST_NUMBERED
-
-    def is_set_apart(self, line: Line) -> bool:
-        """Whether a line is set in larger or bolder type than the running text."""
-        return self.is_larger(line) or (line.bold and self._bold_means_something)
-
-    def is_larger(self, line: Line) -> bool:
-        """Whether a line is set in larger type than the running text."""
-        return self._body > 0 and line.size >= _LARGER * self._body
-
 
 _NUMERIC = re.compile(r"[(\-–—+]?[$€£¥₩]?[(\-–—]?\d(?:[\d,.]*\d)?[)%]*[*†]?|[—–-]|N/?A|n\.m\.|[$€£¥₩%)(]+")
 _MOST_LABEL_WORDS = 14
@@ -244,7 +194,7 @@ def _belongs(block: Block, kind: BlockKind, above: Line, line: Line, layout: _La
     """Whether `line` goes on with the block whose last line is `above`."""
     if block.kind is not kind or line.mark is not LineKind.UNKNOWN or kind is BlockKind.ROW:
         return False
-    if layout.starts_item(above, line, position) or _LEADERS.search(above.text):
+    if layout.starts_item(above, line, position) or LEADERS.search(above.text):
         return False
     if kind is BlockKind.HEADING:
         return (

@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
-from ingest.raw import count_visible
-from rag.text.normalise import INVISIBLE, SOFT_HYPHENS, plain_form
+from rag.text.normalise import INVISIBLE, SOFT_HYPHENS, count_visible, plain_form
 
 _BLANKS = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")

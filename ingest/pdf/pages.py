@@ -11,9 +11,9 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
 from ingest.clean.lines import unreadable_share
-from ingest.pdf.characters import Characters, Frame, PlacedLine
+from ingest.pdf.characters import Characters, Frame, PlacedLine, restore_spaces
 from ingest.pdf.columns import split_columns
-from ingest.pdf.fonts import UNREADABLE, FontJudge
+from ingest.pdf.fonts import FontJudge
 from ingest.pdf.hidden import (
     HidingMethod,
     PageObjects,
@@ -22,10 +22,10 @@ from ingest.pdf.hidden import (
     remove_replacement_text,
 )
 from ingest.pdf.objects import Box, Drawing
-from ingest.pdf.spacing import restore_spaces
-from ingest.raw import RawPage, count_visible
+from ingest.raw import RawPage
 from ingest.tables.finder import find_tables
 from ingest.visibility import hidden_note, invisible_characters
+from rag.text.normalise import count_visible
 
 _MOST_ANNOTATIONS = 300
 _LONGEST_OBJECT = 256
@@ -125,9 +125,7 @@ def _read(
         ways[HidingMethod.REPLACED] = replaced
     if invisible := invisible_characters(text.text):
         ways[HidingMethod.ZERO_WIDTH] += invisible
-    garbled = fonts.mark(text)
-    false = [] if keep_hidden else fonts.shapes.false_positions(page, text)
-    text.replace(false, UNREADABLE)
+    unreadable = fonts.mark(text, None if keep_hidden else page)
 
     def position(placed: PlacedLine, at: int) -> Box | None:
         return text.box(placed.start + at)
@@ -147,11 +145,8 @@ def _read(
     if ways:
         methods = ", ".join(way for way, _ in ways.most_common())
         raw.note = hidden_note(ways.total(), methods, kept=keep_hidden)
-    elif garbled or false:
-        number_of_them = garbled + len(false)
-        raw.note = (
-            f"unreadable text: {number_of_them} characters (fonts that do not say which letters they draw)"
-        )
+    elif unreadable:
+        raw.note = f"unreadable text: {unreadable} characters (fonts that do not say which letters they draw)"
     visible = count_visible(text.text)
     drawn = _drawn_characters(page.raw, textpage.raw) if visible < FEW else visible
     return PageStatistics(raw, objects, visible, drawn)

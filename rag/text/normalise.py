@@ -172,6 +172,11 @@ def join(parts: Iterable[MappedText | str]) -> MappedText:
     return MappedText("".join(texts), origin, until)
 
 
+def count_visible(text: str) -> int:
+    """Characters that are not white space."""
+    return len(text) - sum(map(text.count, " \n\r\t\u00a0\u3000\f\v"))
+
+
 def display_name(name: str) -> str:
     """A file name as shown and stored: composed (macOS gives NFD), without invisible characters."""
     return INVISIBLE.sub("", unicodedata.normalize("NFC", name))

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.chunking import Piece, estimate_tokens, split
+from ingest.chunking import Piece, split
 from ingest.clean.document import clean
 from ingest.raw import Line, LineKind, RawPage
 from rag.providers.e5 import load_tokenizer
+from rag.text.tokens import estimate_tokens
 from tests.ingest.pdfs import HEIGHT, lines, wrapped, write_pdf
 from tests.ingest.support import read_file
 

@@ -1,4 +1,4 @@
-"""The numbers that sections, clauses and list items begin with, and where a clause's number and title end.
+"""Which lines are headings: by their type, and by the numbers that sections, clauses and list items begin with.
 
 A clause often runs on in the line of its heading: `제5조(수습기간) 신규로 ...`, `Article 5 (Probation) Every ...`.
 """
@@ -6,8 +6,11 @@ A clause often runs on in the line of its heading: `제5조(수습기간) 신규
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from ingest.raw import Line
 
 _NUMBERED = re.compile(
     r"(?:(?:item|part|chapter|section|article|clause|appendix|note|annex|schedule)\s+(?:\d{1,3}(?:\.\d{1,3})*[A-Z]?|[IVXLC]+)\b"
@@ -98,3 +101,52 @@ def _value(match: re.Match[str]) -> int:
     if match["number"]:
         return int(match["number"])
     return ord(match["letter"].lower()) if match["letter"] else _SYLLABLES.index(match["syllable"])
+
+
+_LONGEST = 110
+_LONGEST_NUMBERED = 80
+"""A longer line with a number and no larger type is text: titles seldom have more than a dozen words."""
+_MOST_WORDS = 16
+_LARGER = 1.13
+_ENDS_SENTENCE = re.compile(r"[.;,。]$|(?:다|요|니까)[.]?$")
+_LETTERS = re.compile(r"[^\W\d_]")
+LEADERS = re.compile(r"\.{4,}|(?:\. ){3,}|…{2,}")
+
+
+class HeadingRule:
+    """The rule for one document, which knows how its running text is set."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        sizes: Counter[float] = Counter()
+        bold = total = 0
+        for line in lines:
+            sizes[round(line.size, 1)] += len(line.text)
+            bold += len(line.text) if line.bold else 0
+            total += len(line.text)
+        self._body = sizes.most_common(1)[0][0] if sizes else 0.0
+        self._bold_means_something = bold < 0.3 * max(1, total)
+
+    def is_heading(self, line: Line) -> bool:
+        """Whether a line by itself is a section heading.
+
+        One that is not set apart may still be the first line of a clause: what stands around it tells.
+        """
+        text = line.text
+        if len(text) > _LONGEST or len(text.split()) > _MOST_WORDS or len(_LETTERS.findall(text)) < 2:
+            return False
+        if LEADERS.search(text) or text[:1].islower():
+            return False  # an entry of a table of contents; the middle of a sentence
+        number = numbered(text)
+        if _ENDS_SENTENCE.search(text) and (number is None or number.body or len(text) >= 60):
+            return False
+        if self.is_set_apart(line):
+            return True
+        return number is not None and not number.body and len(text) <= _LONGEST_NUMBERED
+
+    def is_set_apart(self, line: Line) -> bool:
+        """Whether a line is set in larger or bolder type than the running text."""
+        return self.is_larger(line) or (line.bold and self._bold_means_something)
+
+    def is_larger(self, line: Line) -> bool:
+        """Whether a line is set in larger type than the running text."""
+        return self._body > 0 and line.size >= _LARGER * self._body
