@@ -100,10 +100,7 @@ class ProgressCounts:
 
 
 class IngestProgress(Protocol):
-    """What shows a run. The methods are called from one thread, except `advanced`, which any may call.
-
-    As they are here they show nothing.
-    """
+    """What shows a run. The methods are called from one thread, except `advanced`, which any may call."""
 
     def started(self, counts: ProgressCounts) -> None:
         """The plan is made; `counts` will be kept up to date from now on."""
@@ -118,8 +115,20 @@ class IngestProgress(Protocol):
         """One sentence that the user should see."""
 
 
-class NoProgress(IngestProgress):
+class NoProgress:
     """Shows nothing."""
+
+    def started(self, counts: ProgressCounts) -> None:
+        """Nothing."""
+
+    def advanced(self, counts: ProgressCounts) -> None:
+        """Nothing."""
+
+    def finished(self, result: FileResult, counts: ProgressCounts) -> None:
+        """Nothing."""
+
+    def note(self, message: str) -> None:
+        """Nothing."""
 
 
 class ProgressReporter:

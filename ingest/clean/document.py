@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.clean.blocks import Block, BlockKind, HeadingRule, breaks_between_words, build_blocks
+from ingest.clean.blocks import Block, BlockKind, breaks_between_words, build_blocks
+from ingest.clean.headings import HeadingRule
 from ingest.clean.lines import LineJoiner, plain
 from ingest.raw import Line, RawPage, RawRow, RawTable
 from rag.text.normalise import SOFT_HYPHENS
