@@ -79,7 +79,8 @@ def _units(document: CleanDocument, limit: int) -> Iterator[Unit]:
         page = clean
         if waiting is not None:
             tail, page = _tail(waiting, clean, document)
-            waiting = _merged(waiting, tail)
+            spans, tokens = waiting.spans + tail.spans, waiting.tokens + tail.tokens
+            waiting = replace(waiting, spans=spans, tokens=tokens)
         units, heading = _page_units(page, heading, limit)
         if waiting is not None and units:
             yield waiting
@@ -248,10 +249,6 @@ def _tail(head: Unit, clean: CleanPage, document: CleanDocument) -> tuple[Unit, 
     return tail, CleanPage(clean.page, tuple(b for b in rest if b.start < b.end))
 
 
-def _merged(head: Unit, tail: Unit) -> Unit:
-    return replace(head, spans=head.spans + tail.spans, tokens=head.tokens + tail.tokens)
-
-
 def _cuts(units: list[Unit], limit: int) -> Iterator[tuple[int, int]]:
     """Ranges of units that make chunks, by dynamic programming over all ways to cut a page."""
     total = sum(unit.tokens for unit in units)
@@ -298,7 +295,7 @@ def _piece(units: list[Unit], ordinal: int, texts: dict[int, str], joiner: LineJ
 
 
 def _coalesced(units: Sequence[Unit]) -> tuple[Span, ...]:
-    """One span for each page: units of a page follow each other, and furniture stands at its edges."""
+    """One span for each page: units of a page follow each other, and headers and footers are at its edges."""
     spans: list[Span] = []
     for span in (span for unit in units for span in unit.spans):
         if spans and spans[-1].page == span.page:

@@ -269,12 +269,12 @@ class _Layout:
             return unfinished and self.full(position - 1) and line.x0 != above.x0
         if self.gap_above(above, line):
             return False
-        indent = line.x0 - self._left(position)
+        indent = line.x0 - min(o.x0 for o in self._around(position) if o.placed and o.x0 < line.x1)
         if (
             indent > 0.8 * self._size
             and above.x0 <= line.x0 - 0.8 * self._size
             and not unfinished
-            and not self._hangs(position - 1)
+            and not starts_item(above.text)
         ):
             return False
         return self.full(position - 1)
@@ -343,20 +343,12 @@ class _Layout:
         ends = [o.x1 for o in near if o.placed and o.x0 < line.x1 and o.x1 > line.x0]
         return max([*ends, self._column_edge(line)], default=line.x1)
 
-    def _left(self, position: int) -> float:
-        line = self._lines[position]
-        return min(other.x0 for other in self._around(position) if other.placed and other.x0 < line.x1)
-
     def starts_item(self, above: Line, line: Line, position: int) -> bool:
         """Whether a list item or clause begins. A sentence may end in "다. " or "2. " at a line's start, too."""
         if _BULLET.match(line.text) or position in self._continued:
             return True
         finished = not _is_unfinished(above.text, line.text) or not self.full(position - 1)
         return finished and (_ITEM_NUMBER.match(line.text) or numbered(line.text)) is not None
-
-    def _hangs(self, position: int) -> bool:
-        text = self._lines[position].text
-        return bool(_BULLET.match(text) or _ITEM_NUMBER.match(text) or numbered(text))
 
     def _around(self, position: int) -> Sequence[Line]:
         """The lines near one with no gap between: a column's edge is not that of the full page above it."""

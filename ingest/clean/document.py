@@ -1,8 +1,8 @@
 """Cleans a whole document: raw lines in, page texts with their blocks out.
 
-A line is furniture when the same words (figures aside) stand at the same height of neighbouring pages, or when
-it is nothing but the page's number; and only while every line further out is furniture too, so that what repeats
-inside the text stays text. The tables of a page get their place in its cleaned text.
+A line is a header or footer when the same words (figures aside) are at the same height of neighbouring pages, or when
+it is nothing but the page's number; and only while every line further out is one too, so that what repeats inside the
+text stays text. The tables of a page get their place in its cleaned text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rag.types import Cell, Page, Row, Table
 _DEPTH = 4
 """Lines looked at from each edge."""
 _MARGIN = 0.15
-"""Share of the page's height at each edge in which furniture stands."""
+"""Share of the page's height at each edge in which headers and footers are."""
 _SAME_HEIGHT = 4.0  # points
 _NEIGHBOURS = 2
 """Left and right pages have headers of their own, so the one after the next counts as a neighbour."""
@@ -168,7 +168,7 @@ class CleanDocument:
 
 
 def clean(pages: Sequence[RawPage], *, headers_footers: bool = True) -> CleanDocument:
-    """Normalise characters, mark furniture, join lines to paragraphs, and write out the text of every page.
+    """Normalise characters, mark headers and footers, join lines to paragraphs, and write out the text of every page.
 
     `headers_footers=False` is for formats without printed pages.
     """
@@ -177,7 +177,10 @@ def clean(pages: Sequence[RawPage], *, headers_footers: bool = True) -> CleanDoc
             line.text = plain(line.text)
         page.lines = [line for line in page.lines if line.text]
     edges = find_headers_and_footers(pages) if headers_footers else {}
-    body = [_body(page, edges.get(page.number, set())) for page in pages]
+    body = [
+        [line for position, line in enumerate(page.lines) if position not in edges.get(page.number, ())]
+        for page in pages
+    ]
     rule = HeadingRule(line for lines in body for line in lines)
     blocks = [build_blocks(lines, rule) for lines in body]
     joiner = LineJoiner(lambda: (line.text for lines in body for line in lines))
@@ -187,10 +190,6 @@ def clean(pages: Sequence[RawPage], *, headers_footers: bool = True) -> CleanDoc
         for page, found in zip(pages, blocks, strict=True)
     ]
     return CleanDocument(tuple(written), joiner)
-
-
-def _body(page: RawPage, headers_footers: set[int]) -> list[Line]:
-    return [line for position, line in enumerate(page.lines) if position not in headers_footers]
 
 
 def _write(

@@ -85,16 +85,12 @@ def continued(texts: Sequence[str]) -> set[int]:
         match = _ORDINAL.match(text)
         if match is None or (match["tail"].isspace() and not match["head"].strip("( ")):
             continue
-        form, value = _form(match), _value(match)
+        kind = "1" if match["number"] else "a" if match["letter"] else "가"
+        form, value = f"{match['head'].strip().lower()}{kind}{match['tail'].strip()}", _value(match)
         if value - last.get(form, value) in _STEPS:
             found.add(position)
         last[form] = value
     return found
-
-
-def _form(match: re.Match[str]) -> str:
-    kind = "1" if match["number"] else "a" if match["letter"] else "가"
-    return f"{match['head'].strip().lower()}{kind}{match['tail'].strip()}"
 
 
 def _value(match: re.Match[str]) -> int:

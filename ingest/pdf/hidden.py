@@ -31,7 +31,6 @@ from ingest.pdf.objects import (
     call,
     centre,
     contains,
-    drawing_of,
     intersect,
     multiply,
     number_of,
@@ -97,7 +96,6 @@ def paint(page: Any, box: Box) -> Canvas:
         bitmap.close()
 
 
-_MAX_OBJECTS = 40_000
 _MAX_CAREFUL = 1_500  # above this many text objects on a page, clips and layers are not looked at
 _FEW = 300
 """Up to so many text objects on a page each is judged; of more, those of every `_STEP`th character."""
@@ -169,11 +167,6 @@ class PageObjects:
     @property
     def scan(self) -> bool:
         return self.image_share >= _SCAN_SHARE
-
-
-def drawn_objects(page: Any) -> Drawing:
-    """The drawn objects of pypdfium2's page, up to a limit."""
-    return drawing_of(number_of(page.raw), _MAX_OBJECTS)
 
 
 def remove_replacement_text(drawing: Drawing) -> bool:
@@ -303,7 +296,8 @@ class _Judge:
             return None  # blanks draw nothing
         if mode in _INVISIBLE_MODES:
             return None if self._layer_of_scan(text) else HidingMethod.INVISIBLE
-        if not _touches(box, self._page_box):
+        left, bottom, right, top = self._page_box
+        if not (box[0] <= right and box[2] >= left and box[1] <= top and box[3] >= bottom):
             return HidingMethod.OFF_PAGE
         if (height < _TINY or width < _SQUEEZED * height) and _is_tiny(text):
             return HidingMethod.TINY
@@ -415,10 +409,6 @@ def _in_layer(handle: int) -> bool:
         if named and length.value == 6 and (name[0], name[1]) == (ord("O"), ord("C")):
             return True
     return False
-
-
-def _touches(box: Box, page: Box) -> bool:
-    return box[0] <= page[2] and box[2] >= page[0] and box[1] <= page[3] and box[3] >= page[1]
 
 
 def _inside(box: Box, outer: Box) -> bool:

@@ -46,7 +46,7 @@ TEXT, PATH, IMAGE, SHADING, FORM = (
     c.FPDF_PAGEOBJ_FORM,
 )
 _MAX_DEPTH = 8
-_MOST_IN_FORMS = 40_000
+_MOST_OBJECTS = _MOST_IN_FORMS = 40_000
 _FLOATS = struct.Struct("4f").unpack
 _NUMBERS = struct.Struct("4I").unpack
 
@@ -75,13 +75,14 @@ class Drawing:
         return self.matrices.get(handle, IDENTITY)
 
 
-def drawing_of(page: int, limit: int) -> Drawing:
-    """The drawn objects of a page handle, at most about `limit` of them.
+def drawing_of(page: Any) -> Drawing:
+    """The drawn objects of pypdfium2's page, at most about `_MOST_OBJECTS` of them.
 
     Written for speed: a producer that draws every letter by itself puts thousands of objects on a page.
     """
-    count = min(limit, call("FPDFPage_CountObjects")(page))
-    handles = list(map(call("FPDFPage_GetObject"), repeat(page), range(count)))
+    handle = number_of(page.raw)
+    count = min(_MOST_OBJECTS, call("FPDFPage_CountObjects")(handle))
+    handles = list(map(call("FPDFPage_GetObject"), repeat(handle), range(count)))
     kinds = list(map(call("FPDFPageObj_GetType"), handles))
     if FORM not in kinds:
         return Drawing(handles, kinds, {})

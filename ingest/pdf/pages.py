@@ -17,11 +17,10 @@ from ingest.pdf.fonts import FontJudge
 from ingest.pdf.hidden import (
     HidingMethod,
     PageObjects,
-    drawn_objects,
     inspect,
     remove_replacement_text,
 )
-from ingest.pdf.objects import Box, Drawing
+from ingest.pdf.objects import Box, Drawing, drawing_of
 from ingest.raw import RawPage
 from ingest.tables.finder import find_tables
 from ingest.visibility import hidden_note, invisible_characters
@@ -54,7 +53,7 @@ def read_page(
     """
     page = _with_fields_drawn(document, number - 1)
     try:
-        drawing = drawn_objects(page)
+        drawing = drawing_of(page)
         textpage = page.get_textpage()
         replaced = 0
         if not keep_hidden and remove_replacement_text(drawing):
@@ -133,12 +132,13 @@ def _read(
     lines = split_columns(text.lines(), frame.width, position)
     tables = find_tables(lines, frame.width, position)  # before spaces are added, which move its offsets
     restore_spaces(lines, text.box)
+    label = str(document.get_page_label(number - 1)).strip()
     raw = RawPage(
         number,
         [placed.line for placed in lines],
         frame.width,
         frame.height,
-        label=_label(document, number),
+        label="" if label == str(number) else label[:40],
         characters=extracted,
         tables=tables,
     )
@@ -150,11 +150,6 @@ def _read(
     visible = count_visible(text.text)
     drawn = _drawn_characters(page.raw, textpage.raw) if visible < FEW else visible
     return PageStatistics(raw, objects, visible, drawn)
-
-
-def _label(document: Any, number: int) -> str:
-    label = str(document.get_page_label(number - 1)).strip()
-    return "" if label == str(number) else label[:40]
 
 
 def _drawn_characters(page: Any, textpage: Any) -> int:

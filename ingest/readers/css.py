@@ -64,15 +64,14 @@ class StyleSheets:
         for style in tree.css("style"):
             if not applies_to_screen(style.attributes.get("media") or ""):
                 continue
-            for selector, specificity, declarations in _rules(style.text(deep=True)):
+            sheet = tinycss2.parse_stylesheet(style.text(deep=True), skip_comments=True, skip_whitespace=True)
+            for selector, specificity, declarations in _rules(sheet):
                 order += 1
                 if order > _MOST_RULES:
                     raise ValueError(f"more than {_MOST_RULES:,} style rules")
-                self._match(tree, selector, _Match(specificity, order, declarations))
-
-    def _match(self, tree: Any, selector: str, match: _Match) -> None:
-        for node in self._nodes(tree, selector):
-            self._matches.setdefault(node, []).append(match)
+                match = _Match(specificity, order, declarations)
+                for node in self._nodes(tree, selector):
+                    self._matches.setdefault(node, []).append(match)
 
     def _nodes(self, tree: Any, selector: str) -> Iterable[int]:
         """The elements that a selector chooses. Only what the tables cannot tell costs a walk through the tree."""
@@ -132,11 +131,7 @@ def _applies(query: str) -> bool:
     return "not" not in query.split()
 
 
-def _rules(sheet: str) -> Iterator[tuple[str, Specificity, tuple[Declaration, ...]]]:
-    yield from _qualified(tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True))
-
-
-def _qualified(nodes: Iterable[Any]) -> Iterator[tuple[str, Specificity, tuple[Declaration, ...]]]:
+def _rules(nodes: Iterable[Any]) -> Iterator[tuple[str, Specificity, tuple[Declaration, ...]]]:
     for node in nodes:
         if node.type == "qualified-rule":
             declarations = _declarations(node.content)
@@ -148,7 +143,7 @@ def _qualified(nodes: Iterable[Any]) -> Iterator[tuple[str, Specificity, tuple[D
                 keyword == "media" and applies_to_screen(prelude)
             ):
                 inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
-                yield from _qualified(inner)
+                yield from _rules(inner)
 
 
 def _selectors(prelude: list[Any]) -> Iterator[tuple[str, Specificity]]:
@@ -189,9 +184,7 @@ def _declarations(content: Any) -> tuple[Declaration, ...]:
     )
 
 
-@lru_cache(maxsize=4096)
-def _inline_declarations(style: str) -> tuple[Declaration, ...]:
-    return _declarations(style)
+_inline_declarations = lru_cache(maxsize=4096)(_declarations)
 
 
 def _value(declaration: Any) -> str:

@@ -12,7 +12,7 @@ from ingest.readers.archive import open_archive
 from ingest.readers.lines import margin_lines, paginate
 from ingest.readers.word_body import Counts, Story
 from ingest.readers.word_styles import Styles, W
-from ingest.visibility import WHITE, Colour, hex_colour, hidden_note
+from ingest.visibility import WHITE, hex_colour, hidden_note
 from rag.types import Status
 
 
@@ -46,11 +46,12 @@ class _DocxReader:
     def __init__(self, document: Any, options: ReadOptions) -> None:
         self._document = document
         self.counts = Counts()
+        background = document.element.find(W + "background")
         self._story = Story(
             Styles(_part_of(document.part, "styles")),
             self.counts,
             options.keep_hidden_text,
-            _page_colour(document.element),
+            WHITE if background is None else hex_colour(background.get(W + "color")) or WHITE,
         )
 
     def lines(self) -> Iterator[Line]:
@@ -73,14 +74,18 @@ class _DocxReader:
 
     def _notes(self) -> Iterator[Line]:
         """Footnotes and endnotes, also those that notes refer to."""
-        texts = {kind: _by_id(_part_of(self._document.part, f"{kind}s")) for kind in ("footnote", "endnote")}
+        texts = {
+            (kind, note.get(W + "id", "")): note
+            for kind in ("footnote", "endnote")
+            if (root := _part_of(self._document.part, f"{kind}s")) is not None
+            for note in root.iterchildren("*")
+        }
         done: set[tuple[str, str]] = set()
         while self._story.notes:
-            kind, identity = self._story.notes.pop(0)
-            note = texts[kind].get(identity)
-            if note is not None and (kind, identity) not in done:
-                done.add((kind, identity))
-                yield from self._story.lines(note)
+            reference = self._story.notes.pop(0)
+            if reference in texts and reference not in done:
+                done.add(reference)
+                yield from self._story.lines(texts[reference])
 
     def _margins(self) -> Iterator[Line]:
         """Headers and footers."""
@@ -104,15 +109,6 @@ def _root_of(part: Any) -> Any:
     from docx.oxml.parser import parse_xml
 
     return part.element if hasattr(part, "element") else parse_xml(part.blob)
-
-
-def _by_id(root: Any) -> dict[str, Any]:
-    return {} if root is None else {note.get(W + "id", ""): note for note in root.iterchildren("*")}
-
-
-def _page_colour(root: Any) -> Colour | None:
-    background = root.find(W + "background")
-    return WHITE if background is None else hex_colour(background.get(W + "color")) or WHITE
 
 
 def _properties(document: Any) -> tuple[str, str, str]:

@@ -70,7 +70,8 @@ def look_inside(outer: ElementLook, declared: Mapping[str, str]) -> ElementLook:
     if not values:
         return look
     size = _font_size(values, outer.size)
-    colour, alpha = _text_colour(values, outer)
+    painted = values.get("-webkit-text-fill-color") or values.get("color")
+    colour, alpha = (_parsed(painted) if painted else None) or (outer.colour, outer.alpha)
     visible = values.get("visibility", "")
     return replace(
         look,
@@ -122,7 +123,11 @@ def _cut_off(values: Values, size: float) -> bool:
 
 def _clipped(values: Values, size: float) -> bool:
     shapes = _FUNCTION.findall(f"{values.get('clip', '')} {values.get('clip-path', '')}")
-    return any(_is_empty_shape(name, _lengths(inside, size)) for name, inside in shapes)
+    for name, inside in shapes:
+        parts = re.split(r"[\s,]+", inside.strip())
+        if _is_empty_shape(name, [_pixels(part, size, 100.0) for part in parts if _NUMBER.match(part)]):
+            return True
+    return False
 
 
 def _is_empty_shape(name: str, numbers: list[float]) -> bool:
@@ -138,11 +143,6 @@ def _is_empty_shape(name: str, numbers: list[float]) -> bool:
     if name in ("circle", "ellipse"):
         return min(numbers[: 1 if name == "circle" else 2]) <= _NARROW
     return name == "polygon" and max(numbers) - min(numbers) <= _NARROW
-
-
-def _lengths(inside: str, size: float) -> list[float]:
-    parts = re.split(r"[\s,]+", inside.strip())
-    return [_pixels(part, size, 100.0) for part in parts if _NUMBER.match(part)]
 
 
 def _shrunk(values: Values, size: float) -> bool:
@@ -203,26 +203,18 @@ def _font_size(values: Values, outer: float) -> float:
     return _pixels(value, outer, outer) if _NUMBER.match(value) else outer
 
 
-def _text_colour(values: Values, outer: ElementLook) -> tuple[Colour, float]:
-    value = values.get("-webkit-text-fill-color") or values.get("color")
-    return (_parsed(value) if value else None) or (outer.colour, outer.alpha)
-
-
 def _ground(values: Values, outer: Colour | None) -> Colour | None:
     """The colour behind an element: its own when it has one that covers, None for a picture or a gradient."""
     told = f"{values.get('background', '')} {values.get('background-image', '')}"
     if "url(" in told or "gradient" in told or "image(" in told:
         return None
-    for value in (values.get("background-color"), *_words(values.get("background", ""))):
+    # of the shorthand each value; a function with its arguments is one
+    shorthand = re.findall(r"[#\w-]+(?:\([^()]*\))?", values.get("background", ""))
+    for value in (values.get("background-color"), *shorthand):
         found = _parsed(value) if value else None
         if found is not None and found[1] >= 0.5:  # a veil changes the colour less than the ground does
             return found[0]
     return outer
-
-
-def _words(value: str) -> list[str]:
-    """The values of a shorthand; a function with its arguments is one."""
-    return re.findall(r"[#\w-]+(?:\([^()]*\))?", value)
 
 
 def _parsed(value: str) -> tuple[Colour, float] | None:

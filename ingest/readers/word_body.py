@@ -66,9 +66,13 @@ class Story:
             boxes, self._boxes = self._boxes, []
             carried = text if _mark_removed(block) else ""
             if not carried:
-                yield from self._paragraph(block, text)
+                name = self.styles.name(block).lower()
+                heading = name.startswith(("heading", "title", "제목"))
+                if text.strip():
+                    yield marked(LineKind.HEADING if heading else LineKind.PARAGRAPH, text)
             for box in boxes:
-                yield from self._box(box)
+                inner = Story(self.styles, self.counts, self.keep_hidden, _behind_box(box), self.notes)
+                yield from inner.lines(box)
         if carried.strip():
             yield marked(LineKind.PARAGRAPH, carried)
 
@@ -84,17 +88,6 @@ class Story:
             elif child.tag not in (*_NO_TEXT, W + "tc", W + "tr"):
                 self.counts.insertions += child.tag in _ADDED
                 yield from self._blocks(child)
-
-    def _paragraph(self, paragraph: Any, text: str) -> Iterator[Line]:
-        name = self.styles.name(paragraph)
-        heading = name.lower().startswith(("heading", "title", "제목"))
-        mark = LineKind.HEADING if heading else LineKind.PARAGRAPH
-        if text.strip():
-            yield marked(mark, text)
-
-    def _box(self, box: Any) -> Iterator[Line]:
-        inner = Story(self.styles, self.counts, self.keep_hidden, _behind_box(box), self.notes)
-        yield from inner.lines(box)
 
     # -- inside a paragraph -----------------------------------------------------------------------------------
 
