@@ -81,7 +81,8 @@ def _units(document: CleanDocument, limit: int) -> Iterator[Unit]:
             tail, page = _tail(waiting, clean, document)
             spans, tokens = waiting.spans + tail.spans, waiting.tokens + tail.tokens
             waiting = replace(waiting, spans=spans, tokens=tokens)
-        units, heading = _page_units(page, heading, limit)
+        cut = _PageUnits(page, heading, limit)
+        units, heading = cut.units, cut.heading
         if waiting is not None and units:
             yield waiting
             waiting = None
@@ -92,44 +93,72 @@ def _units(document: CleanDocument, limit: int) -> Iterator[Unit]:
         yield waiting
 
 
-def _page_units(clean: CleanPage, heading: str, limit: int) -> tuple[list[Unit], str]:
-    units: list[Unit] = []
-    page, text = clean.page.number, clean.page.text
-    blocks = _body(clean)
-    table_head = ""
-    for position, block in enumerate(blocks):
-        words = text[block.start : block.end]
-        if block.kind is BlockKind.HEADING:
-            follows_heading = position > 0 and blocks[position - 1].kind is BlockKind.HEADING
-            heading = f"{heading} {words}" if follows_heading and len(heading) < 80 else words
-            cut = _CUT_AFTER_HEADING if follows_heading else _CUT_AT_HEADING
-            units.append(_unit(page, block.start, block.end, text, block.kind, heading, cut))
-        elif block.kind is BlockKind.ROW:
-            first = position == 0 or blocks[position - 1].kind is not BlockKind.ROW
-            table = next((t for t in clean.tables if t.start <= block.start < t.end), None)
-            if table is not None:
-                units += _table_units(table, page, block, text, heading, limit)
-                continue
-            if first:
-                table_head = _table_head(blocks, position, text)
-            cut = _CUT_AT_PARAGRAPH if first else _CUT_IN_TABLE
-            units += _pieces(page, block, text, heading, cut, limit, table_head)
-        else:
-            if block.title:
-                heading = text[block.start : block.start + block.title]
-            units += _sentence_units(page, block, text, heading, limit)
-    return _kept_with_heading(_whole_rows(units, clean.tables)), heading
+class _PageUnits:
+    """Cuts one page into units."""
+
+    def __init__(self, clean: CleanPage, heading: str, limit: int) -> None:
+        """heading: under which the page begins; afterwards the one under which it ends."""
+        self.heading = heading
+        self._page, self._text, self._limit = clean.page.number, clean.page.text, limit
+        self._units: list[Unit] = []
+        blocks, table_head = _body(clean), ""
+        for position, block in enumerate(blocks):
+            above = blocks[position - 1].kind if position else None
+            if block.kind is BlockKind.HEADING:
+                self._add_heading(block, follows_heading=above is BlockKind.HEADING)
+            elif block.kind is not BlockKind.ROW:
+                self._add_sentences(block)
+            elif table := next((t for t in clean.tables if t.start <= block.start < t.end), None):
+                self._add_table_line(table, block)
+            else:
+                first = above is not BlockKind.ROW
+                table_head = _table_head(blocks, position, self._text) if first else table_head
+                self._add(block, _CUT_AT_PARAGRAPH if first else _CUT_IN_TABLE, table_head)
+        self.units = _kept_with_heading(_whole_rows(self._units, clean.tables))
+
+    def _add_heading(self, block: TextBlock, *, follows_heading: bool) -> None:
+        words = self._text[block.start : block.end]
+        self.heading = f"{self.heading} {words}" if follows_heading and len(self.heading) < 80 else words
+        cut = _CUT_AFTER_HEADING if follows_heading else _CUT_AT_HEADING
+        self._units.append(_unit(self._page, block, self._text, self.heading, cut))
+
+    def _add_sentences(self, block: TextBlock) -> None:
+        if block.title:
+            self.heading = self._text[block.start : block.start + block.title]
+        cut = _CUT_AT_HEADING if block.title else _CUT_AT_PARAGRAPH
+        for start, end in sentences(self._text[block.start : block.end]):
+            self._add(TextBlock(block.kind, block.start + start, block.start + end), cut)
+            cut = _CUT_AT_SENTENCE
+
+    def _add_table_line(self, table: Table, block: TextBlock) -> None:
+        """A line of a table: its headers stay with its first row, and every row knows the headers."""
+        row = next((row for row in table.rows if row.start <= block.start < row.end), None)
+        begins = block.start == table.start
+        in_head = not begins and block.start <= table.rows[0].start
+        cut = _CUT_AT_PARAGRAPH if begins else _CUT_AFTER_HEADING if in_head else _CUT_IN_TABLE
+        self._add(block, cut, table_headers(table, row.path[:-1] if row else ()))
+
+    def _add(self, block: TextBlock, cut: float, table_head: str = "") -> None:
+        """One unit, or several when the text alone exceeds the limit: then it is cut between words."""
+        text = self._text
+        whole = _unit(self._page, block, text, self.heading, cut, table_head)
+        if whole.tokens <= self._limit:
+            self._units.append(whole)
+            return
+        parts = math.ceil(whole.tokens / (0.9 * self._limit))
+        starts = [match.start() for match in _SPLIT_WORD.finditer(text, block.start, block.end)]
+        if len(starts) < parts:  # no spaces to cut at: cut anywhere
+            starts = list(range(block.start, block.end))
+        bounds = [starts[len(starts) * k // parts] for k in range(parts)] + [block.end]
+        for start, end in pairwise(bounds):
+            stop = start + len(text[start:end].rstrip())
+            self._add(TextBlock(block.kind, start, stop), cut, table_head)
+            cut = _CUT_IN_SENTENCE
 
 
-def _table_units(
-    table: Table, page: int, block: TextBlock, text: str, heading: str, limit: int
-) -> list[Unit]:
-    """A line of a table: its headers stay with its first row, and every row knows the headers."""
-    row = next((row for row in table.rows if row.start <= block.start < row.end), None)
-    begins = block.start == table.start
-    in_head = not begins and block.start <= table.rows[0].start
-    cut = _CUT_AT_PARAGRAPH if begins else _CUT_AFTER_HEADING if in_head else _CUT_IN_TABLE
-    return _pieces(page, block, text, heading, cut, limit, table_headers(table, row.path[:-1] if row else ()))
+def _unit(page: int, block: TextBlock, text: str, heading: str, cut: float, table_head: str = "") -> Unit:
+    tokens = estimate_tokens(text[block.start : block.end])
+    return Unit((Span(page, block.start, block.end),), tokens, block.kind, heading, cut, table_head)
 
 
 def _whole_rows(units: list[Unit], tables: Sequence[Table]) -> list[Unit]:
@@ -147,49 +176,6 @@ def _whole_rows(units: list[Unit], tables: Sequence[Table]) -> list[Unit]:
             whole.append(unit)
         end = max(end, rows.get(span.start, -1))
     return whole
-
-
-def _sentence_units(page: int, block: TextBlock, text: str, heading: str, limit: int) -> list[Unit]:
-    units: list[Unit] = []
-    for start, end in sentences(text[block.start : block.end]):
-        cut = _CUT_AT_SENTENCE if units else _CUT_AT_HEADING if block.title else _CUT_AT_PARAGRAPH
-        part = TextBlock(block.kind, block.start + start, block.start + end)
-        units += _pieces(page, part, text, heading, cut, limit, "")
-    return units
-
-
-def _pieces(
-    page: int, block: TextBlock, text: str, heading: str, cut: float, limit: int, table_head: str
-) -> list[Unit]:
-    """One unit, or several when the text alone exceeds the limit: then it is cut between words."""
-    whole = _unit(page, block.start, block.end, text, block.kind, heading, cut, table_head)
-    if whole.tokens <= limit:
-        return [whole]
-    parts = math.ceil(whole.tokens / (0.9 * limit))
-    starts = [match.start() for match in _SPLIT_WORD.finditer(text, block.start, block.end)]
-    if len(starts) < parts:  # no spaces to cut at: cut anywhere
-        starts = list(range(block.start, block.end))
-    bounds = [starts[len(starts) * k // parts] for k in range(parts)] + [block.end]
-    units: list[Unit] = []
-    for start, end in pairwise(bounds):
-        stop = start + len(text[start:end].rstrip())
-        price = cut if not units else _CUT_IN_SENTENCE
-        units += _pieces(page, TextBlock(block.kind, start, stop), text, heading, price, limit, table_head)
-    return units
-
-
-def _unit(
-    page: int,
-    start: int,
-    end: int,
-    text: str,
-    kind: BlockKind,
-    heading: str,
-    cut: float,
-    table_head: str = "",
-) -> Unit:
-    tokens = estimate_tokens(text[start:end])
-    return Unit((Span(page, start, end),), tokens, kind, heading, cut, table_head)
 
 
 def _kept_with_heading(units: list[Unit]) -> list[Unit]:
@@ -243,7 +229,8 @@ def _tail(head: Unit, clean: CleanPage, document: CleanDocument) -> tuple[Unit, 
     joined = document.joiner.join(begun, words)
     end = sentences(joined)[0][1] - (len(joined) - len(words))
     end = end if end > 0 else len(words)
-    tail = _unit(clean.page.number, block.start, block.start + end, text, block.kind, head.heading, head.cut)
+    begins = TextBlock(block.kind, block.start, block.start + end)
+    tail = _unit(clean.page.number, begins, text, head.heading, head.cut)
     start = block.start + end + len(words[end:]) - len(words[end:].lstrip())
     rest = [replace(b, start=start) if b is block else b for b in clean.blocks]
     return tail, CleanPage(clean.page, tuple(b for b in rest if b.start < b.end))

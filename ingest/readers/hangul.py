@@ -12,12 +12,12 @@ from enum import Enum
 
 from ingest.raw import Line, LineKind, RawDocument
 from ingest.readers.lines import GridCell, margin_lines, marked, paginate, table_lines
-from ingest.visibility import hidden_note
+from ingest.visibility import Colour, hidden_note
 from rag.types import Status
 
-TINY = 200
+_TINY = 200
 """Hundredths of a point; at 2 points and below no reader makes out a letter."""
-NEAR_WHITE = 0xF0
+_NEAR_WHITE = 0xF0
 """From which on each of red, green and blue is white to the eye on white paper."""
 _HEADING_STYLES = ("개요", "제목", "outline", "heading", "title")
 
@@ -61,6 +61,13 @@ class HangulCounts:
 
     hidden: int = 0
     deletions: int = 0
+
+
+def is_unseen(text: Colour | None, shade: Colour | None, size: int | None) -> bool:
+    """Whether text is white on nothing or on white, or too small. `size` is in hundredths of a point."""
+    white = text is not None and min(text) >= _NEAR_WHITE
+    unshaded = shade is None or min(shade) >= _NEAR_WHITE
+    return (white and unshaded) or (size is not None and size <= _TINY)
 
 
 def is_heading_style(name: str) -> bool:

@@ -17,8 +17,6 @@ from ingest.options import MIB, ReadOptions
 from ingest.raw import RawDocument
 from ingest.readers.archive import OLE_HEADER, ArchiveNotReadable
 from ingest.readers.hangul import (
-    NEAR_WHITE,
-    TINY,
     Grid,
     HangulCounts,
     HangulParagraph,
@@ -26,6 +24,7 @@ from ingest.readers.hangul import (
     TextPlace,
     document_of,
     is_heading_style,
+    is_unseen,
 )
 from ingest.readers.hwpx import read_hwpx
 from rag.types import Status
@@ -240,12 +239,11 @@ def _lists(records: Sequence[_Record]) -> Iterator[tuple[bytes, list[_Record]]]:
 
 
 def _is_unseen(shape: bytes) -> bool:
-    """Whether text of a character shape is white on nothing, or too small: its size is in hundredths of a point."""
+    """Whether a reader sees no text of a character shape."""
     if len(shape) < 64:
         return False
-    size, text, shade = (*struct.unpack_from("<i", shape, 42), shape[52:55], shape[60:64])
-    unshaded = shade == b"\xff\xff\xff\xff" or min(shade[:3]) >= NEAR_WHITE
-    return 0 < size <= TINY or (min(text) >= NEAR_WHITE and unshaded)
+    size, text, shade = struct.unpack_from("<i", shape, 42)[0], shape[52:55], shape[60:63]
+    return is_unseen((text[0], text[1], text[2]), (shade[0], shade[1], shade[2]), size if size > 0 else None)
 
 
 def _is_heading(style: bytes) -> bool:

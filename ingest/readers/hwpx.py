@@ -15,8 +15,6 @@ from ingest.options import ReadOptions
 from ingest.raw import RawDocument
 from ingest.readers.archive import DAMAGED_PARTS, ArchiveNotReadable, local, open_archive, parse_xml
 from ingest.readers.hangul import (
-    NEAR_WHITE,
-    TINY,
     Grid,
     HangulCounts,
     HangulParagraph,
@@ -24,6 +22,7 @@ from ingest.readers.hangul import (
     TextPlace,
     document_of,
     is_heading_style,
+    is_unseen,
 )
 from ingest.visibility import hex_colour
 from rag.types import Status
@@ -90,9 +89,7 @@ class _Looks:
         for element in header.iter("{*}charPr"):
             colour, shade = (hex_colour(element.get(key)) for key in ("textColor", "shadeColor"))
             height = element.get("height", "")
-            white = colour is not None and min(colour) >= NEAR_WHITE
-            unshaded = shade is None or min(shade) >= NEAR_WHITE
-            if (white and unshaded) or (height.isdigit() and int(height) <= TINY):
+            if is_unseen(colour, shade, int(height) if height.isdigit() else None):
                 looks.unseen.add(element.get("id", ""))
         for element in header.iter("{*}style"):
             if is_heading_style(element.get("name", "")) or is_heading_style(element.get("engName", "")):

@@ -1,19 +1,17 @@
-"""Keeping near-duplicate passages from crowding out others.
+"""Fuses the scores of dense and keyword search, of one question and of several wordings of it.
 
-Scores are fused, not only ranks: each search's scores are divided by its best, so that a clear winner stays
-clear. On filings in one index this was measured against reciprocal rank fusion (docs/retrieval.md). A page's
-score is shared by its chunks: evidence is often a table that its own words hardly describe.
+Scores are fused, not only ranks: each search's scores are divided by its best, so that a clear winner stays clear. On
+filings in one index this was measured against reciprocal rank fusion (docs/retrieval.md). A page's score is shared by
+its chunks: evidence is often a table that its own words hardly describe.
 
-Scores are fused, as within one search (see scoring.py): each list is divided by its best. For other wordings
-of one need the best opinion is added to that of the question itself, so that one good wording is enough and several
-that went astray count no more than one. Lists for different parts of a question are not added up, since a page that
-answers one part need not speak of the other: there the best score counts. docs/retrieval.md compares both with
-reciprocal rank fusion.
+For other wordings of one need the best opinion is added to that of the question itself, so that one good wording is
+enough and several that went astray count no more than one. Lists for different parts of a question are not added up,
+since a page that answers one part need not speak of the other: there the best score counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.store import Filter, ScoredChunk, ScoredPage, Snapshot
+    from rag.store import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +124,10 @@ def _search(
     pages: int,
     found: Candidates,
 ) -> None:
-    _keep(found.dense, index.search_dense(vector, chunks, where))
-    _keep(found.keywords, index.search_keywords(question.terms, chunks, where))
+    for dense in index.search_dense(vector, chunks, where):
+        found.dense.setdefault(dense.chunk_id, dense.score)
+    for keyword in index.search_keywords(question.terms, chunks, where):
+        found.keywords.setdefault(keyword.chunk_id, keyword.score)
     for terms, bodies, heads in (
         (question.terms, found.pages, found.heads),
         (question.expansion, found.expanded_pages, found.expanded_heads),
@@ -135,18 +135,9 @@ def _search(
         if terms:
             for scores, head in ((bodies, False), (heads, True)):
                 hits = index.search_pages(terms, pages, where, head=head)
-                _keep_pages(scores, hits)
+                for hit in hits:
+                    scores.setdefault((hit.file, hit.page), hit.score)
                 found.whole.update(((hit.file, hit.page), None) for hit in hits[:COMPLETED])
-
-
-def _keep(scores: dict[int, float], hits: Iterable[ScoredChunk]) -> None:
-    for hit in hits:
-        scores.setdefault(hit.chunk_id, hit.score)
-
-
-def _keep_pages(scores: dict[PageKey, float], hits: Iterable[ScoredPage]) -> None:
-    for hit in hits:
-        scores.setdefault((hit.file, hit.page), hit.score)
 
 
 def _narrowed(where: Filter | None, routes: Mapping[str, float]) -> Filter | None:
@@ -250,8 +241,9 @@ def _page_scores(found: Candidates, weights: Weights) -> dict[PageKey, float]:
 
 
 def _by_best(scores: Mapping[K, float]) -> dict[K, float]:
+    """Scores divided by the best of them."""
     best = max(scores.values(), default=0.0)
-    return {key: value / best for key, value in scores.items()} if best > 0 else {}
+    return {key: value / best if best > 0 else 0.0 for key, value in scores.items()}
 
 
 def figures_in(text: str) -> float:
@@ -282,9 +274,7 @@ def _of_need(searches: Sequence[Found]) -> dict[int, float]:
     for other in others:
         for chunk, score in other.items():
             best[chunk] = max(score, best.get(chunk, 0.0))
-    return _merging_by_best(
-        {c: original.get(c, 0.0) + best.get(c, 0.0) for c in dict.fromkeys((*original, *best))}
-    )
+    return _by_best({c: original.get(c, 0.0) + best.get(c, 0.0) for c in dict.fromkeys((*original, *best))})
 
 
 def _scaled(found: Found) -> dict[int, float]:
@@ -294,12 +284,7 @@ def _scaled(found: Found) -> dict[int, float]:
     for passage in found:
         lowest = min(lowest, max(passage.score, 0.0))
         scores.setdefault(passage.chunk_id, lowest)
-    return _merging_by_best(scores)
-
-
-def _merging_by_best(scores: Mapping[int, float]) -> dict[int, float]:
-    best = max(scores.values(), default=0.0)
-    return {chunk: score / best if best > 0 else 0.0 for chunk, score in scores.items()}
+    return _by_best(scores)
 
 
 SAME = 0.985

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -64,15 +63,13 @@ def _parse(text: str, name: str) -> tuple[GlossaryEntry, ...]:
     try:
         check_nesting(text)
         rows = yaml.safe_load(text) or []
-        return tuple(_entry(row) for row in rows)
+        return tuple(
+            GlossaryEntry(_pattern([str(term) for term in row["asked"]]), str(row["printed"])) for row in rows
+        )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(
             f"The glossary {name} is not a list of entries with `asked` and `printed` ({error})."
         ) from None
-
-
-def _entry(row: dict[str, Any]) -> GlossaryEntry:
-    return GlossaryEntry(_pattern([str(term) for term in row["asked"]]), str(row["printed"]))
 
 
 def _pattern(terms: Sequence[str]) -> re.Pattern[str]:
@@ -80,12 +77,9 @@ def _pattern(terms: Sequence[str]) -> re.Pattern[str]:
     alternatives = []
     for term in terms:
         escaped = re.escape(_fold(term)).replace(r"\ ", r"[\s,-]+")
-        alternatives.append(escaped if _is_korean(term) else rf"{escaped}(?!\w)")
+        korean = any("가" <= character <= "힣" for character in term)
+        alternatives.append(escaped if korean else rf"{escaped}(?!\w)")
     return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})")
-
-
-def _is_korean(term: str) -> bool:
-    return any("가" <= character <= "힣" for character in term)
 
 
 def _fold(text: str) -> str:

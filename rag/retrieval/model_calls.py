@@ -113,7 +113,11 @@ def _items(reply: str, question: str) -> list[str]:
         ]
     longest = max(_QUERY_CHARACTERS, 2 * len(question))
     cleaned = (_LABEL.sub("", _MARKER.sub("", item).strip(_QUOTES)).strip(_QUOTES) for item in listed)
-    return [item for item in cleaned if 1 < len(item) <= longest and _has_word(item)]
+    return [
+        item
+        for item in cleaned
+        if 1 < len(item) <= longest and any(map(str.isalnum, item)) and query_terms(item)
+    ]
 
 
 def _strings(value: Any) -> list[str]:
@@ -138,10 +142,6 @@ def _distinct(items: Iterable[str], question: str) -> tuple[str, ...]:
 
 def _folded(text: str) -> str:
     return re.sub(r"\W+", "", unicodedata.normalize("NFKC", text).casefold())
-
-
-def _has_word(text: str) -> bool:
-    return any(character.isalnum() for character in text) and bool(query_terms(text))
 
 
 def _shares_word(text: str, question: str) -> bool:

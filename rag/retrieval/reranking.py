@@ -1,7 +1,9 @@
-"""FlashRank's small ONNX cross-encoders as rerankers (extra `rerank`); they run without PyTorch.
+"""Rerankers: a model rates the passages found for a question, and the best come first.
 
-Ratings on a scale beat yes or no (Zhuang et al., "Beyond Yes and No", 2023), and unlike a ranking they can be
-compared between calls, so that any number of passages fits any context window.
+A cross-encoder reads question and passage together: one of sentence-transformers, or one of FlashRank's small ONNX
+models, which run without PyTorch (extra `rerank`). Or the chat model rates. Ratings on a scale beat yes or no (Zhuang
+et al., "Beyond Yes and No", 2023), and unlike a ranking they can be compared between calls, so that any number of
+passages fits any context window.
 """
 
 from __future__ import annotations
@@ -76,7 +78,8 @@ def rerank(
     head, rest = list(passages[:depth]), passages[depth:]
     if not head:
         return Reranked((), None)
-    texts = [_shown(passage) for passage in head]
+    # under its header, since what a passage is about is often said in the title alone
+    texts = [f"{passage.header}\n{passage.text}" if passage.header else passage.text for passage in head]
     ratings, model_step = measured("rerank", reranker.spec, lambda: reranker.rate(question, texts))
     notes = (model_step_note(model_step, language),)
     if ratings is None:
@@ -86,11 +89,6 @@ def rerank(
     rated = [replace(p, rerank_score=float(rating)) for p, rating in zip(head, ratings, strict=True)]
     rated.sort(key=lambda passage: -(passage.rerank_score or 0.0))  # stable: ties keep their order
     return Reranked((*rated, *rest), model_step, notes)
-
-
-def _shown(passage: Passage) -> str:
-    """The passage under its header, since what it is about is often said in the title alone."""
-    return f"{passage.header}\n{passage.text}" if passage.header else passage.text
 
 
 def check_spec(spec: str) -> tuple[str, str]:
@@ -124,7 +122,6 @@ def open_reranker(
         raise MissingCapability(
             "--rerank chat needs a chat model, and `extractive` cannot rate passages: name one with --model."
         )
-
     return ChatReranker(asker, neutralise)
 
 
@@ -298,7 +295,8 @@ def load_flashrank(name: str, settings: Settings) -> FlashReranker:
             raise ModelNotFound(
                 f"flashrank:{name} is neither a folder nor one of FlashRank's models: {', '.join(model_file_map)}."
             )
-        folder = _cache(settings) / name
+        cache = Path(settings.cache_dir).expanduser() if settings.cache_dir else cache_root()
+        folder = cache / "flashrank" / name
     if folder.name in listwise_rankers:
         raise MissingCapability(
             f"flashrank:{name} is a chat model: run it with --model gguf:FILE --rerank chat."
@@ -316,11 +314,6 @@ def load_flashrank(name: str, settings: Settings) -> FlashReranker:
         said = " ".join(scrub(str(error), settings.secrets()).split())[:160]
         raise ProviderError(f"flashrank:{name} cannot be loaded: {said}.") from None
     return FlashReranker(name, ranker, RerankRequest)
-
-
-def _cache(settings: Settings) -> Path:
-    root = Path(settings.cache_dir).expanduser() if settings.cache_dir else cache_root()
-    return root / "flashrank"
 
 
 def _onnx_file(folder: Path) -> str:

@@ -86,6 +86,7 @@ _HANGUL = lazy_compile(r"[가-힣]")
 _CAPITALS = lazy_compile(r"(?<!\w)[A-Z][\w&.]*[A-Z](?!\w)")
 # Words in file names that say what kind of file it is, not what it is about.
 _KIND = lazy_compile(r"\d+|v\d+|q[1-4]|fy\d+|final|draft|copy|scan|dated|pdf|doc|the|of|and|for|a|an", re.I)
+_YEAR_OR_FORM = lazy_compile(r"(?:19|20)\d\d\w?\d?|\d+[KQ]", re.I)
 _LIKELY_ID = lazy_compile(r"[\d\W_]+")
 # A period alone says little; with the name it decides between the years of one subject.
 _PERIOD_WEIGHT = 0.5
@@ -151,8 +152,8 @@ class Router:
                 found[file] += weight
         # squared: one common word of a longer name is a weak hint, the whole name a strong one
         scores = {file: min(1.0, mass / self._mass[file]) ** 2 for file, mass in found.items()}
-        for acronym in _acronyms_asked(question):
-            for file in self._by_acronym.get(acronym, ()):
+        for capitals in _CAPITALS.findall(unicodedata.normalize("NFKC", question)):
+            for file in self._by_acronym.get(capitals.casefold().replace(".", ""), ()):
                 scores[file] = 1.0
         return scores
 
@@ -205,11 +206,9 @@ def _name_words(name: str) -> list[str]:
     if _LIKELY_ID.fullmatch(name):  # accession numbers and the like
         return []
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return [word for word in _WORD.findall(name) if not _is_kind(word)]
-
-
-def _is_kind(word: str) -> bool:
-    return bool(_KIND.fullmatch(word) or re.fullmatch(r"(?:19|20)\d\d\w?\d?|\d+[KQ]", word, re.I))
+    return [
+        word for word in _WORD.findall(name) if not (_KIND.fullmatch(word) or _YEAR_OR_FORM.fullmatch(word))
+    ]
 
 
 def _acronyms(words: Sequence[str]) -> Iterable[str]:
@@ -218,8 +217,3 @@ def _acronyms(words: Sequence[str]) -> Iterable[str]:
     for end in range(2, min(5, len(initials)) + 1):
         for joint in ("", "n", "&"):
             yield joint.join(initials[:end])
-
-
-def _acronyms_asked(question: str) -> Iterable[str]:
-    for match in _CAPITALS.findall(unicodedata.normalize("NFKC", question)):
-        yield match.casefold().replace(".", "")

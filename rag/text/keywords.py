@@ -114,11 +114,6 @@ def _counts(folded: str) -> Iterator[tuple[str, str]]:
         yield match["number"].replace(",", "") + match["unit"][0], match["unit"]
 
 
-def query_tokens(text: str) -> list[str]:
-    """The distinct tokens of a question that are worth searching for, in order."""
-    return list(query_terms(text))
-
-
 def query_terms(text: str) -> dict[str, float]:
     """The distinct tokens of a question with their weights (1, or less for what is hardly about anything).
 
@@ -169,7 +164,7 @@ def _bare(letter: str) -> str:
 def _expanded(kind: str, word: str) -> tuple[str, ...]:
     """The tokens of one match of `_TOKEN`."""
     if kind in ("hangul", "unspaced"):
-        return _bigrams(word)
+        return tuple(word[i : i + 2] for i in range(len(word) - 1)) or (word,)
     if kind == "word":
         return (_singular(word),)
     if kind == "number":
@@ -188,10 +183,6 @@ def _weighted(kind: str, word: str) -> list[tuple[str, float]]:
         return [(token, 1.0) for token in tokens]
     whole = max(len(without_particle(word)) - 1, 1)
     return [(token, 1.0 if i < whole else PARTICLE_WEIGHT) for i, token in enumerate(tokens)]
-
-
-def _bigrams(word: str) -> tuple[str, ...]:
-    return tuple(word[i : i + 2] for i in range(len(word) - 1)) or (word,)
 
 
 def _singular(word: str) -> str:

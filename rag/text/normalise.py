@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,24 +72,12 @@ class MappedText:
         numbers = _numbers(-(-len(text) // 4096))
         return cls(text, numbers[: len(text)], numbers[1 : len(text) + 1])
 
-    def __len__(self) -> int:
-        return len(self.text)
-
     def source_span(self, start: int, end: int) -> tuple[int, int]:
         """The source range behind characters `start` to `end` (exclusive); empty if that range is empty."""
         if start >= end:
             at = self.origin[start] if start < len(self.text) else (self.until[-1] if self.until else 0)
             return at, at
         return self.origin[start], self.until[end - 1]
-
-    def slice(self, start: int, end: int) -> MappedText:
-        """Characters `start` to `end` (exclusive), still mapped to the same source."""
-        return MappedText(self.text[start:end], self.origin[start:end], self.until[start:end])
-
-    def strip(self) -> MappedText:
-        """Without white space at both ends."""
-        start = len(self.text) - len(self.text.lstrip())
-        return self.slice(start, max(start, len(self.text.rstrip())))
 
     def sub(self, pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], str]) -> MappedText:
         """Replace every match by a literal string, or by what a function makes of the match.
@@ -121,10 +109,6 @@ class MappedText:
         until.extend(self.until[at:])
         return MappedText("".join(pieces), origin, until)
 
-    def delete(self, pattern: re.Pattern[str]) -> MappedText:
-        """Without the matches of `pattern`."""
-        return self.sub(pattern, "")
-
     def replace_characters(self, pattern: re.Pattern[str], table: Mapping[int, str]) -> MappedText:
         """Replace each character that `pattern` matches by the one that `table` has for its code point."""
         text = pattern.sub(lambda m: table[ord(m[0])], self.text)
@@ -146,30 +130,13 @@ class MappedText:
 
     def remove_invisible(self) -> MappedText:
         """Without zero-width and control characters (soft hyphens stay: they carry a decision)."""
-        return self.delete(INVISIBLE)
+        return self.sub(INVISIBLE, "")
 
 
 @lru_cache(maxsize=8)
 def _numbers(blocks: int) -> array[int]:
     """0, 1, 2, ... over so many blocks of 4,096: copying a slice is far faster than converting a range."""
     return array("i", range(blocks * 4096 + 1))
-
-
-def join(parts: Iterable[MappedText | str]) -> MappedText:
-    """Concatenate pieces of one source, in its order; a plain string is inserted with empty ranges."""
-    texts: list[str] = []
-    origin, until = array("i"), array("i")
-    for part in parts:
-        if isinstance(part, str):
-            here = until[-1] if until else 0
-            texts.append(part)
-            origin.extend([here] * len(part))
-            until.extend([here] * len(part))
-        else:
-            texts.append(part.text)
-            origin.extend(part.origin)
-            until.extend(part.until)
-    return MappedText("".join(texts), origin, until)
 
 
 def count_visible(text: str) -> int:

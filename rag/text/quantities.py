@@ -215,7 +215,7 @@ def _figure(text: str) -> tuple[Decimal, Decimal, Decimal]:
     step = Decimal(1)
     pieces = _KOREAN_PART.findall(text)
     for figure, scale in pieces:
-        part = _decimal(figure)
+        part = Decimal(figure.replace(",", "")).normalize()
         total += part * _SCALES.get(scale, 1)
         step = Decimal(1).scaleb(-len(figure.partition(".")[2])) * _SCALES.get(scale, 1)
     return (part if len(pieces) == 1 else total), total, step
@@ -232,10 +232,6 @@ def _spelled(text: str) -> Iterator[Number]:
             end = match.end("scale") if match["scale"] else match.end("word")
             unit = _unit(match["unit"] or "")[0]
             yield Number(value * step, value, unit, False, False, match.start(), end, step)
-
-
-def _decimal(figure: str) -> Decimal:
-    return Decimal(figure.replace(",", "")).normalize()
 
 
 SCALE_WORDS = lazy_compile(

@@ -9,7 +9,7 @@ import pytest
 
 from rag.errors import IndexMismatch, IndexMissing, UsageError
 from rag.store import Index, open_index
-from rag.text.keywords import query_terms, query_tokens
+from rag.text.keywords import query_terms
 from rag.types import Chunk, Document, DocumentRecord, Page, Span, Status
 from tests.kinds import BOTH_KINDS
 from tests.store import corpus
@@ -48,7 +48,7 @@ def test_finds_the_chunk_and_the_page_by_every_way(index: Index, asked: str, fil
     put(index, PORT, SEA)
     assert files_of(index, index.search_dense(question(asked), 1)) == [(file, page)]
     assert files_of(index, index.search_keywords(query_terms(asked), 1)) == [(file, page)]
-    best = index.search_pages(query_tokens(asked), 5)[0]
+    best = index.search_pages(query_terms(asked), 5)[0]
     assert (best.file, best.page) == (file, page)
 
 

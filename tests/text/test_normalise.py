@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.text.normalise import MappedText, display_name, join, plain_form
+from rag.text.normalise import MappedText, display_name, plain_form
 
 SAMPLE = st.text(alphabet="ab 가각한ᄒᆞ가ㅎㅏㄴﬁｶﾞé\u0301\u200b\u00ad㈜Ⅴ½²\n-", max_size=60)
 
@@ -35,19 +35,10 @@ def test_hangul_is_composed_from_either_kind_of_jamo() -> None:
 def test_operations_chain_back_to_the_source() -> None:
     source = "Head\r\nThe inter-\nnational ﬁrm\u200b."
     mapped = MappedText.of(source).remove_invisible().fold_forms()
-    mapped = mapped.sub(re.compile(r"-\n"), "").sub(re.compile(r"\s+"), " ").delete(re.compile("^Head "))
+    mapped = mapped.sub(re.compile(r"-\n"), "").sub(re.compile(r"\s+"), " ").sub(re.compile("^Head "), "")
     assert mapped.text == "The international firm."
     start = mapped.text.index("international firm")
     assert source[slice(*mapped.source_span(start, start + 18))] == "inter-\nnational ﬁrm"
-
-
-def test_join_inserts_text_that_maps_to_nothing() -> None:
-    whole = MappedText.of("one two three")
-    joined = join([whole.slice(0, 3), "\n\n", whole.slice(8, 13)])
-    assert joined.text == "one\n\nthree"
-    assert joined.source_span(3, 5) == (3, 3)
-    assert joined.source_span(5, 10) == (8, 13)
-    assert MappedText.of("  a b ").strip().source_span(0, 3) == (2, 5)
 
 
 @given(SAMPLE)
