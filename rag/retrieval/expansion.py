@@ -1,4 +1,4 @@
-"""The hybrid retriever with a model's help: searches expanded by a chat model, passages reranked.
+"""Hybrid search with a model's help: searches expanded by a chat model, passages reranked.
 
 Rewriting into several queries follows Ma et al., "Query Rewriting for Retrieval-Augmented Large Language Models"
 (2023); the hypothetical answer is HyDE, Gao et al., "Precise Zero-Shot Dense Retrieval without Relevance Labels"
@@ -14,12 +14,8 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
-from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
-from pydantic import ConfigDict
 
-from rag.messages import Language, message
+from rag.messages import message
 from rag.retrieval.fusion import merge, without_near_duplicates
 from rag.retrieval.hybrid import HybridSearch, Retrieval, unit
 from rag.retrieval.model_calls import (
@@ -32,7 +28,6 @@ from rag.retrieval.model_calls import (
     read_queries,
 )
 from rag.retrieval.reranking import DEPTH, Reranker, rerank
-from rag.retrieval.retriever import as_document
 from rag.store import Filter, Snapshot
 from rag.store.filters import Where, as_filter
 from rag.text.language import language_for
@@ -80,7 +75,12 @@ class Expander:
         notes: list[str] = []
         language = language_for(question, self.language)
         model_steps: list[ModelStep] = []
-        for way, (reply, model_step) in zip(self.ways, self._replies(question), strict=True):
+
+        def ask(way: Way) -> tuple[str, ModelStep]:
+            return measured(way, self.asker.model.spec, lambda: self.asker.ask(way, question))
+
+        replies = self.asker.at_once(ask, self.ways)
+        for way, (reply, model_step) in zip(self.ways, replies, strict=True):
             read = _READERS[way](reply, question)
             found[way] = read or ()
             model_steps.append(model_step)
@@ -93,18 +93,13 @@ class Expander:
         hypothetical = " ".join(found.get("hypothetical", ()))
         return Expansion(queries, hypothetical, parts, tuple(notes), tuple(model_steps))
 
-    def _replies(self, question: str) -> list[tuple[str, ModelStep]]:
-        def ask(way: Way) -> tuple[str, ModelStep]:
-            return measured(way, self.asker.model.spec, lambda: self.asker.ask(way, question))
-
-        return self.asker.at_once(ask, self.ways)
-
 
 LEAST_DEPTH = 30
 """Passages taken from each search, at least, so that one search's find can win with the help of another."""
 
 
-class AssistedRetriever(BaseRetriever):
+@dataclass(frozen=True, slots=True)
+class AssistedSearch:
     """`base`, with its searches expanded and its passages reranked, each only when there is a part for it.
 
     embed_passages: texts to vectors as the index's passages were embedded, for hypothetical answers.
@@ -113,12 +108,10 @@ class AssistedRetriever(BaseRetriever):
     language: of the notes, as the setting gives it; `auto` is that of the question.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
     base: HybridSearch
     embed_passages: Callable[[list[str]], Any]
     expand: Callable[[str], Expansion] | None = None
-    reranker: Any = None  # pydantic cannot check a protocol with properties
+    reranker: Reranker | None = None
     rerank_depth: int = DEPTH
     language: str = "auto"
 
@@ -160,12 +153,10 @@ class AssistedRetriever(BaseRetriever):
             others.append(search(words, vector=vector))
         parts = [search(part) for part in expansion.parts]
         needs = [[whole, *others], *([part] for part in parts)]
-        return replace(
-            whole,
-            passages=tuple(self._merged(needs, whole, depth, state)),
-            notes=_notes(expansion, self._language(question)),
-            model_steps=expansion.model_steps,
-        )
+        language, steps = language_for(question, self.language), expansion.model_steps
+        notes = (*expansion.notes, *(model_step_note(step, language) for step in steps))
+        passages = tuple(self._merged(needs, whole, depth, state))
+        return replace(whole, passages=passages, notes=notes, model_steps=steps)
 
     def _towards(self, hypothetical: str, question: Any) -> Any:
         """The mean of question and hypothetical answer, as the paper takes it."""
@@ -194,29 +185,9 @@ class AssistedRetriever(BaseRetriever):
 
     def _reranked(self, reranker: Reranker, found: Retrieval) -> Retrieval:
         done = rerank(
-            reranker, found.question, found.passages, self.rerank_depth, self._language(found.question)
+            reranker, found.question, found.passages, self.rerank_depth, language_for(found.question, self.language)
         )
         model_steps = found.model_steps if done.model_step is None else (*found.model_steps, done.model_step)
         return replace(
             found, passages=done.passages, notes=(*found.notes, *done.notes), model_steps=model_steps
         )
-
-    def _language(self, question: str) -> Language:
-        return language_for(question, self.language)
-
-    def _get_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain fixes the signature
-        k: int | None = None,
-        where: Where = None,
-    ) -> list[Document]:
-        return [as_document(passage) for passage in self.retrieve(query, k=k, where=where).passages]
-
-
-def _notes(expansion: Expansion, language: Language) -> tuple[str, ...]:
-    return (
-        *expansion.notes,
-        *(model_step_note(model_step, language) for model_step in expansion.model_steps),
-    )
