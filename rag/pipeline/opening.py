@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rag.pipeline.generation import Generator
     from rag.providers.chat import GuardedChat
     from rag.providers.embedding import EmbeddingProvider
-    from rag.retrieval.expansion import AssistedRetriever
+    from rag.retrieval.expansion import AssistedSearch
     from rag.store import Index
 
 
@@ -96,7 +96,7 @@ def open_steps(
 
 def _retriever(
     index: Index, provider: EmbeddingProvider, settings: Settings, chat: GuardedChat | None
-) -> HybridSearch | AssistedRetriever:
+) -> HybridSearch | AssistedSearch:
     """Hybrid search over `index`, with the help of models that the settings ask for.
 
     Raises MissingCapability when --expand or --rerank chat has no chat model, and what loading a reranker raises.
@@ -105,8 +105,8 @@ def _retriever(
     base = HybridSearch(index=index, embed_query=provider.embed_query, k=settings.k, glossary=glossary)
     if not settings.expand and settings.rerank is None:
         return base
-    # with them comes LangChain, which takes long to import
-    from rag.retrieval.expansion import AssistedRetriever, Expander
+    # a search without the help of models needs none of them
+    from rag.retrieval.expansion import AssistedSearch, Expander
     from rag.retrieval.model_calls import PromptedModel
     from rag.retrieval.reranking import open_reranker
 
@@ -120,7 +120,7 @@ def _retriever(
         expand = Expander(prompted, settings.expand, settings.language).expand
     if settings.rerank is not None:
         reranker = open_reranker(settings.rerank, settings, prompted, neutralise)
-    return AssistedRetriever(
+    return AssistedSearch(
         base=base,
         embed_passages=provider.embed,
         expand=expand,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from rag.pipeline.generation import Generator
     from rag.providers.embedding import EmbeddingProvider
-    from rag.retrieval.expansion import AssistedRetriever
+    from rag.retrieval.expansion import AssistedSearch
     from rag.retrieval.hybrid import HybridSearch
     from rag.settings import Settings
 
@@ -57,7 +57,7 @@ class Steps:
     """The parts of an open pipeline, and what is done with them in order."""
 
     index: Index
-    retriever: HybridSearch | AssistedRetriever
+    retriever: HybridSearch | AssistedSearch
     embeddings: EmbeddingProvider
     settings: Settings
     generator: Generator | None

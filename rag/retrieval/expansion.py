@@ -185,7 +185,11 @@ class AssistedSearch:
 
     def _reranked(self, reranker: Reranker, found: Retrieval) -> Retrieval:
         done = rerank(
-            reranker, found.question, found.passages, self.rerank_depth, language_for(found.question, self.language)
+            reranker,
+            found.question,
+            found.passages,
+            self.rerank_depth,
+            language_for(found.question, self.language),
         )
         model_steps = found.model_steps if done.model_step is None else (*found.model_steps, done.model_step)
         return replace(
