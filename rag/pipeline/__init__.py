@@ -1,4 +1,4 @@
-"""The question-answering chain: retrieve, gate, pack, prompt, model, parse, prove, decide.
+"""The public API: a question in, an answer out whose quotes and sentences are checked.
 
     with Pipeline.open(".rag") as pipeline:
         answer = pipeline.ask("How long is the warranty?")

@@ -1,6 +1,7 @@
-"""The XLM-RoBERTa tokenizer, rebuilt with `tokenizers` from the vocabulary in the weights file.
+"""What is made of the weights file: the converted model in a cache on disk, and the XLM-RoBERTa tokenizer.
 
-Chunking counts tokens with it, so it loads without ONNX Runtime.
+The tokenizer is rebuilt with `tokenizers` from the vocabulary. Chunking counts tokens with it, so this loads without
+ONNX Runtime.
 """
 
 from __future__ import annotations
