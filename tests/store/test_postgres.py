@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from rag.errors import (
     UsageError,
 )
 from rag.store import Filter, open_index
-from rag.store.postgres.database import WritingDatabase
+from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
 from rag.text.keywords import query_terms
 from tests.servers.postgres import PASSWORD, PostgresServer
@@ -169,6 +170,29 @@ def test_a_reader_keeps_its_rows_and_a_writer_deletes_the_rest(location: str) ->
                 assert writer._database.rows("SELECT count(*) FROM contents") == [(2,)]
             assert reader.pages("a.pdf")[0].text == "fourth wharf"
         assert index.verify() == []
+
+
+def test_a_file_that_is_written_while_a_search_runs_is_not_found(location: str, monkeypatch) -> None:
+    late = document("late.pdf", ["second wharf"])
+    waiting = [late]
+    rows = ReadingDatabase.rows
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, document("a.pdf", ["first wharf"]))
+        with open_index(location) as reader, index.writer() as writer:
+
+            def rows_and_a_file(
+                self: ReadingDatabase, sql: str, parameters: Any = ()
+            ) -> list[tuple[Any, ...]]:
+                found = rows(self, sql, parameters)
+                if "FROM keyword_lengths" in sql and waiting:  # the first statement of a search
+                    writer.put(waiting.pop(), vectors_of(late))
+                return found
+
+            monkeypatch.setattr(ReadingDatabase, "rows", rows_and_a_file)
+            found = reader.search_keywords(["wharf"], 5)
+            assert waiting == []
+            assert [passage.file for passage in reader.passages([hit.chunk_id for hit in found])] == ["a.pdf"]
+            assert len(found) == len(reader.search_dense(question("wharf"), 5)) == 1
 
 
 def test_many_threads_share_a_handful_of_connections(
