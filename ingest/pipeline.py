@@ -57,7 +57,7 @@ def ingest(
     return report
 
 
-class _Run:
+class _IngestRun:
     """What a run was asked, what it found, and what it reports."""
 
     def __init__(
@@ -117,7 +117,7 @@ class _Run:
         return self.report
 
 
-class _Preview(_Run):
+class _Preview(_IngestRun):
     """A run that changes nothing."""
 
     def run(self, paths: Sequence[str | Path]) -> IngestReport:
@@ -163,7 +163,7 @@ class _Preview(_Run):
                 self.reporter.file_done(report.files[-1])
 
 
-class _Ingest(_Run):
+class _Ingest(_IngestRun):
     """A run that changes the index."""
 
     def run(self, paths: Sequence[str | Path]) -> IngestReport:

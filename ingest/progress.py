@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from rag.types import Status, Usage
@@ -248,19 +248,8 @@ class IngestReport:
         return {
             "index": self.index,
             "dry_run": self.dry_run,
-            "files": [
-                {
-                    "file": result.file,
-                    "status": result.status.value,
-                    "reason": result.reason,
-                    "pages": result.pages,
-                    "searchable_pages": result.searchable_pages,
-                    "chunks": result.chunks,
-                    "seconds": round(result.seconds, 3),
-                }
-                for result in self.files
-            ],
-            "by_status": {status.value: count for status, count in self.by_status.items()},
+            "files": [asdict(result) | {"seconds": round(result.seconds, 3)} for result in self.files],
+            "by_status": self.by_status,
             "unchanged": self.unchanged,
             "failed_before": self.failed_before,
             "not_searchable": [

@@ -114,5 +114,3 @@ class RawDocument:
     author: str = ""
     created: str = ""
     """Creation date as ISO text, or empty."""
-    outline: dict[int, str] = field(default_factory=dict)
-    """The innermost bookmark that starts on or before a page, by page number."""

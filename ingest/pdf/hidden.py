@@ -161,7 +161,6 @@ class PageObjects:
 
     hidden: dict[int, HidingMethod] = field(default_factory=dict)
     image_share: float = 0.0
-    text_objects: int = 0
     shapes: int = 0
 
     @property
@@ -201,7 +200,7 @@ def inspect(page: Any, textpage: Any, drawing: Drawing, page_box: Box) -> PageOb
     """Look through the drawn objects of a page (pypdfium2's page and text page); `page_box` is its visible part."""
     shapes = _shapes(drawing)
     count = drawing.kinds.count(TEXT)
-    found = PageObjects(text_objects=count, shapes=len(shapes))
+    found = PageObjects(shapes=len(shapes))
     covered = sum(area(intersect(s.box, page_box)) for s in shapes if s.image)
     found.image_share = min(1.0, covered / max(1.0, area(page_box)))
     judge = _Judge(page_box, shapes, found.scan, careful=count <= _MAX_CAREFUL)
