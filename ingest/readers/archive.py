@@ -101,3 +101,12 @@ def local(element: Any) -> str:
     """The name of an element without its namespace, which differs between versions of a format."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def stated(properties: Any, author: str | None) -> tuple[str, str, str]:
+    """Title, author and creation date by the core properties; empty where they state none that can be read."""
+    try:
+        created = properties.created.date().isoformat() if properties.created else ""
+    except ValueError:
+        created = ""
+    return properties.title or "", author or "", created

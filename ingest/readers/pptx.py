@@ -8,7 +8,7 @@ from typing import Any
 
 from ingest.options import ReadOptions
 from ingest.raw import Line, LineKind, RawDocument, RawPage
-from ingest.readers.archive import open_archive, parse_xml
+from ingest.readers.archive import open_archive, parse_xml, stated
 from ingest.readers.lines import GridCell, marked, page_of, table_lines
 from rag.types import Status
 
@@ -28,8 +28,7 @@ def read_pptx(path: Path, options: ReadOptions) -> RawDocument:
         repeated: set[str] = set()
         pages = [_page(number, slide, repeated, options) for number, slide in enumerate(deck.slides, start=1)]
         properties = deck.core_properties
-        created = properties.created.date().isoformat() if properties.created else ""
-        title, author = properties.title or "", properties.author or ""
+        title, author, created = stated(properties, properties.author)
     except (OSError, MemoryError, RecursionError):
         raise
     except Exception as error:  # the package behind raises whatever a damaged file makes it stumble over

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 from ingest.options import ReadOptions
 from ingest.raw import Line, LineKind, RawDocument, RawPage, RawTable
-from ingest.readers.archive import local, open_archive
+from ingest.readers.archive import local, open_archive, stated
 from ingest.readers.lines import MOST_COLUMNS, GridCell, marked, table_lines
 from ingest.readers.number_formats import shown
 from ingest.tables.grid import grid_tables
@@ -78,10 +78,8 @@ class _Workbook:
         if left_out:
             notes.append(f"hidden sheets left out: ({', '.join(left_out)})")
         properties = self._book.properties
-        created = properties.created.date().isoformat() if properties.created else ""
-        document = RawDocument(
-            pages, title=properties.title or "", author=properties.creator or "", created=created
-        )
+        title, author, created = stated(properties, properties.creator)
+        document = RawDocument(pages, title=title, author=author, created=created)
         if not any(page.lines for page in pages):
             document.pages = []
             hidden = bool(left_out or self._hidden)
