@@ -2,7 +2,8 @@
 
     python benchmarks/claim_checks.py                    both languages, both halves of the documents
     python benchmarks/claim_checks.py --jsonl > c.jsonl  the claims in the form of `rag check`
-    python benchmarks/claim_checks.py --model SPEC       with a chat model as second checker
+    python benchmarks/claim_checks.py --model SPEC       with a second checker: a chat model, or hf:NAME for a local
+                                                         entailment model
 
 The claims are in `benchmarks/claims/`: true ones as people and models paraphrase, false ones by a change
 (entities swapped, an antonym, a cause invented, a condition dropped, ...). Each is checked with the true
@@ -22,8 +23,8 @@ from pathlib import Path
 
 from rag.answering.checking import Claim, ClaimQuote, check_claim
 from rag.answering.second_check import Checker
-from rag.pipeline.generation import Generator
-from rag.providers.registry import chat_model
+from rag.pipeline.opening import open_checker
+from rag.providers.registry import new_meter
 from rag.settings import load_settings
 from rag.types import Page, Support
 
@@ -88,7 +89,7 @@ def main() -> None:
     )
     parser.add_argument("--jsonl", action="store_true", help="print the claims for `rag check`")
     parser.add_argument("--errors", action="store_true", help="print the false ones verified")
-    parser.add_argument("--model", metavar="SPEC", help="a chat model that checks what rules leave open")
+    parser.add_argument("--model", metavar="SPEC", help="a second checker of what rules leave open")
     options = parser.parse_args()
     checker = _checker(options.model) if options.model else None
     for language in ("english", "korean"):
@@ -111,9 +112,11 @@ def _print_claims(pairs: Sequence[Pair], quotes: Quotes) -> None:
 
 
 def _checker(spec: str) -> Checker:
-    settings = load_settings({"max_cost": float("inf")})
-    generator = Generator(chat_model(spec, settings), settings)
-    return lambda pairs, question: generator.check(pairs, question, {})
+    settings = load_settings({"check": spec, "max_cost": float("inf")})
+    second = open_checker(settings, new_meter(settings), print, None)
+    if second is None:
+        raise SystemExit("--model off checks nothing")
+    return lambda pairs, question: second.check(pairs, question, {})
 
 
 def _print_figures(language: str, pairs: Sequence[Pair], checker: Checker | None, *, errors: bool) -> None:

@@ -74,7 +74,8 @@ class Settings(BaseModel):
     vision: bool = Field(False, description="show the chat model pictures of the best pages")
     check: str = Field(
         "model",
-        description="who checks what rules leave open: model (the one that answers), off, or provider:model",
+        description="who checks what rules leave open: model (the one that answers), off, provider:model for a chat"
+        " model, or hf:NAME for a local entailment model",
     )
     abstain: float | None = Field(
         None, ge=0, le=1, description="evidence score below which to decline; unset: the calibrated one"

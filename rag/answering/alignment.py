@@ -16,7 +16,7 @@ from typing import Literal
 
 from rag.answering import rewrites as words
 from rag.answering.alignment_gaps import SUBJECT_WORDS, Gaps
-from rag.answering.alignment_words import PUNCTUATION, Source, adjuncts, is_past, tokenize
+from rag.answering.english_words import PUNCTUATION, Source, adjuncts, is_past, tokenize
 
 Basis = Literal["quoted", "entailed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rag.answering import rewrites as words
-from rag.answering.alignment_words import PUNCTUATION, YEAR, Source, is_past, time_end
+from rag.answering.english_words import PUNCTUATION, YEAR, Source, is_past, time_end
 from rag.text.patterns import lazy_compile
 
 SUBJECT_WORDS = 8
@@ -50,7 +50,7 @@ _CLAUSAL = (
 _ENDING = words.word_set("until till when where than")
 """Conditions that end the clause they are in, and say nothing of the next."""
 _LONGEST_AMOUNT = 2
-"""A figure and its unit."""
+"""Words of a figure with its unit, and words behind "of" that may be the first of a pair."""
 _LONGEST_MEMBER = 4
 """Words of a member of a pair that is left out: longer ones are seldom mere noun phrases."""
 _LONGEST_NOUN = 8
@@ -347,6 +347,8 @@ class Gaps:
         members = [t for t in gap if t != "and"]
         if first == second or not 0 < len(members) <= _LONGEST_MEMBER or not self.plain:
             return False
+        if "of" in self.tokens[max(start - _LONGEST_AMOUNT, 0) : start]:
+            return False  # the team of two is not the team of one
         clause = {*self.tokens[self._clause_start(start) : end]}
         apart = (
             words.NEGATIONS | words.CONDITIONS | words.SUPERLATIVES | words.COLLECTIVES | {"or", "than"}

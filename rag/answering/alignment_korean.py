@@ -1,67 +1,32 @@
 """Whether one Korean sentence follows from another, by aligning their words and particles.
 
-The Korean counterpart of `rag.answering.alignment`. A word is compared by its stem and by what its particle makes of
-it (subject, object, place, origin, limit); a predicate by its stem, tense and polarity, without politeness. Arguments
-may change their order only while each keeps its particle; a clause, a parenthesis or a reason may be left out, a
-condition, limit, quantity, hedge or report may not.
+The Korean counterpart of `rag.answering.alignment`. Arguments may change their order only while each keeps its
+particle; a clause, a parenthesis or a reason may be left out, a condition, limit, quantity, hedge or report may not.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
+from rag.answering.korean_words import OPENERS, Word, words_of
 from rag.answering.rewrites import word_set
 from rag.text.patterns import lazy_compile
 
 Basis = Literal["quoted", "entailed"]
-
-_MARK = "mark"
-"""The role of a comma or semicolon."""
 _LONGEST = 70
 """Words beyond which a sentence is not aligned."""
-_NATIVE = {
-    word: str(value)
-    for value, word in enumerate(re.findall(r"\S+", "한 두 세 네 다섯 여섯 일곱 여덟 아홉 열"), 1)
-}
-_COUNTERS = (
-    "번째|개월|가지|곳|차례|달|시간|사람|마리|편|권|대|종|명|개|번|살|지점|군데|나라|도시|섬|팀|회|배|채|척|통|줄|쪽"
-    "|장"
-)
-_SCALES = {"천": 10**3, "만": 10**4, "백만": 10**6, "천만": 10**7, "억": 10**8, "십억": 10**9, "조": 10**12}
-_FIGURE = lazy_compile(r"(?:\d+(?:,\d{3})*(?:\.\d+)?\s?(?:천만|백만|십억|조|억|만|천)?(?:여)?\s?)+")
-_PART = lazy_compile(r"(\d+(?:\.\d+)?)\s?(천만|백만|십억|조|억|만|천)?")
-_PARTICLES: tuple[tuple[str, str], ...] = (
-    ("에게서", "from"), ("한테서", "from"), ("으로부터", "from"), ("로부터", "from"), ("에서부터", "from"),
-    ("까지", "until"), ("부터", "since"), ("에서", "at"), ("에게", "to"), ("한테", "to"), ("께서", "subject"),
-    ("께", "to"), ("보다", "than"), ("처럼", "like"), ("으로써", "by"), ("로써", "by"), ("으로서", "as"),
-    ("로서", "as"), ("으로", "toward"), ("에", "in"), ("의", "of"), ("을", "object"), ("를", "object"),
-    ("은", "topic"), ("는", "topic"), ("이", "subject"), ("가", "subject"), ("과", "with"), ("와", "with"),
-    ("로", "toward"),
-)  # fmt: skip
-_TOPICS = ("은", "는")
-_LIMITS = (("만", "+only"), ("도", "+also"), ("조차", "+even"), ("마저", "+even"), ("밖에", "+only"))
 _TIMES = lazy_compile(
     r"[\d#.]+(?:년|월|일|시|분|세기|년대|개월)|오전|오후|당시|올해|지난해|작년|전년|이듬해|주말|평일"
 )
-_CONNECTIVE = lazy_compile(r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)되|는데|은데|(?<=[았었했됐])다가)$")
-_NOT_CONNECTIVE = word_set("사고 창고 보고 최고 광고 신고 경고 재고 서고 권고 예고 중고 원고 참고 하나 말고")
-_FINAL = lazy_compile(r"다$")
 _GUARD = lazy_compile(
     r"(?:면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
     r"|전부|일부|약|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
     r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
 )
 _CONDITION = lazy_compile(r"면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
-_OPENERS = word_set(
-    "이에 따라 또한 그러나 따라서 한편 애초 당초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그"
-    " 이에따라 구체적으로 구체적으로는 아울러 이와 함께 그런데 이처럼"
-)
 _MODIFYING = lazy_compile(
     r"(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
 )
@@ -72,11 +37,6 @@ _MANNER = lazy_compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으
 """What ends a phrase of how, with whom or on what occasion something was done."""
 _STATES = lazy_compile(r"(?:있|없|이|많|적|높|낮|크|작|길|짧)$")
 """Predicates that report no event: where and when such a thing was so is part of what is said."""
-_ARGUMENTS = word_set("object subject toward in at to with")
-_LINKING = lazy_compile(r"^해$|[가-힣](?:[아어해여려겨져켜돼])$|떠나$|[가-힣](?:나와|러와|어가|아가)$")
-"""Endings of a verb that another one follows."""
-_PLANNED = lazy_compile(r"[려다라자]는$|려던$|려고$|기로$|[할될갈올줄]$")
-"""Verbs behind another in a series that take it into a plan or a report: `도입하여 유도하려는 방침`."""
 _INTENT = lazy_compile(r"(?:예정|계획|방침|것|전망|목표)이$|[다라려자냐]고$|기로$|도록$|듯$")
 """Ends of sentences whose past is not that of the verbs before it: `전환하고 이전할 예정이었다`, `하려고 했다`."""
 _REPORTS = lazy_compile(r"[라다]고$")
@@ -92,32 +52,6 @@ _SYNONYMS = [
         "태어나 출생하", "참가하 참여하", "맡 담당하",
     )
 ]  # fmt: skip
-_POLITE = (
-    (lazy_compile(r"(?:이)?십시오$|(?:으)?세요$|(?:으)?십시오$"), "라"),
-    (lazy_compile(r"입니다$|이에요$|예요$|이어요$"), "이다"),
-    (lazy_compile(r"습니다$|는다$|아요$|어요$"), "다"),
-)
-_CONTRACTED = (
-    ("하였", "했"), ("되었", "됐"), ("하여야", "해야"), ("하여", "해"), ("아니하", "않"), ("아니한", "않는"),
-    ("않으", "않"),
-    ("되어", "돼"),    ("지아니", "지않"), ("이었", "였"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of a sentence: what it says, and what part it plays."""
-
-    text: str
-    """Without particles; a predicate without its ending."""
-    role: str
-    """Of a noun what its particle says ("" without one); of a predicate `predicate` or `connective`."""
-    tense: str = ""
-    """`past`, or "" (present, future and none)."""
-
-    @property
-    def verb(self) -> bool:
-        return self.role in ("predicate", "connective")
 
 
 def follows(claim: str, sentence: str) -> Basis | None:
@@ -135,150 +69,6 @@ def follows(claim: str, sentence: str) -> Basis | None:
     return "entailed" if _in_order(wanted, source, exact=False) or moved or _copula(wanted, source) else None
 
 
-def words_of(text: str) -> tuple[Word, ...]:
-    """The words of a Korean sentence, figures and politeness in one form."""
-    text = figures(unicodedata.normalize("NFKC", text).replace("\n", " "))
-    text = re.sub(r"\(([^()]*)\)", lambda m: f" ({m[1].replace(' ', '_')}) ", text)
-    text = re.sub(r"(\()주\)", "", text)
-    text = re.sub(r"[‘’“”\"'『』「」《》〈〉]", "", text)
-    raw = [piece.rstrip(".?!") for piece in text.replace(",", " , ").replace(";", " ; ").split()]
-    words = [
-        _word(piece, last=i == len(raw) - 1, behind=raw[i + 1] if i + 1 < len(raw) else "")
-        for i, piece in enumerate(raw)
-        if piece
-    ]
-    return tuple(_serial(words))
-
-
-def _serial(words: Sequence[Word]) -> Iterator[Word]:
-    """The words, with `이겨` in `오만을 이겨 우승을 확정했다` as a verb: behind an object and before no auxiliary."""
-    denied = bool(words) and bool(re.search(r"[않못없]", words[-1].text))
-    for i, word in enumerate(words):
-        before, behind = words[i - 1] if i else None, words[i + 1] if i + 1 < len(words) else None
-        ahead = next((k for k in range(i + 1, len(words)) if words[k].verb), len(words))
-        planned = any(_PLANNED.search(_written(w)) for w in words[i + 1 : ahead])
-        serial = (
-            not planned
-            and before is not None
-            and before.role in _ARGUMENTS
-            and word.role == ""
-            and not denied
-        )
-        if serial and _LINKING.search(word.text) and behind is not None and not behind.verb:
-            yield Word(
-                re.sub(r"돼$", "되", re.sub(r"해$|하여$", "하", re.sub(r"(?<=.)[아어]$", "", word.text))),
-                "connective",
-            )
-        else:
-            yield word
-
-
-def figures(text: str) -> str:
-    """The text with `5만 8,400원` as `58400원`, `두 번` as `2번` and `퍼센트` as `%`."""
-    text = re.sub(rf"(?<![가-힣])({'|'.join(_NATIVE)})\s(?={_COUNTERS})", lambda m: _NATIVE[m[1]], text)
-    text = re.sub(r"(\d)\s(?=(?:번째|개월|가지|곳|명|번|지점))", r"\1", text)
-    text = re.sub(r"(\d+)개\s(?=지점|나라|도시|섬|팀)", r"\1", text)
-    text = re.sub(r"(\d)달(?=\s|동안|$)", r"\1개월", text)
-    text = re.sub(r"\s?(?:퍼센트|프로(?=[\s가를는로]))", "%", text)
-    return _FIGURE.sub(_one_figure, text)
-
-
-def _one_figure(match: re.Match[str]) -> str:
-    written = match[0].replace(",", "")
-    parts = _PART.findall(written)
-    if not any(scale for _, scale in parts):
-        return written
-    total = sum((Decimal(figure) * _SCALES.get(scale, 1) for figure, scale in parts), Decimal(0))
-    return f"{total.normalize():f}" + ("여" if "여" in written else "")
-
-
-def _word(written: str, *, last: bool, behind: str) -> Word:
-    if written in ",;":
-        return Word(written, _MARK)
-    if written.startswith("("):
-        return Word(written, "aside")
-    if written in _OPENERS:
-        return Word(written, "")
-    if behind == "," and len(written) > 2 and written.endswith("로"):  # "A는 B로, …": A is B, and …
-        return Word(re.sub("으?로$", "이", written), "connective")
-    plain = _plain(written)
-    predicate = _predicate(plain, last)
-    if predicate is not None:
-        return predicate
-    return _noun(plain)
-
-
-def _plain(token: str) -> str:
-    """The word with its contractions and politeness in one form."""
-    for long, short in _CONTRACTED:
-        token = token.replace(long, short)
-    token = re.sub(r"셔야", "야", token)
-    for pattern, plain in _POLITE:
-        token = pattern.sub(plain, token)
-    decomposed = unicodedata.normalize("NFD", token)
-    decomposed = re.sub(
-        "(?:\u11b8니|\u11ab)다$".replace("니", unicodedata.normalize("NFD", "니")).replace(
-            "다", unicodedata.normalize("NFD", "다")
-        ),
-        unicodedata.normalize("NFD", "다"),
-        decomposed,
-    )
-    decomposed = re.sub(unicodedata.normalize("NFD", "시") + "\u11af$", "\u11af", decomposed)
-    return unicodedata.normalize("NFC", decomposed)
-
-
-def _predicate(plain: str, last: bool) -> Word | None:
-    """The word as a predicate, when its ending is a final or a connective one."""
-    if last and (_FINAL.search(plain) or plain.endswith("라")):
-        return _stem(plain[:-1] if plain != "다" else plain, "predicate")
-    match = _CONNECTIVE.search(plain)
-    if match is None or len(plain) <= len(match[0]) or plain in _NOT_CONNECTIVE:
-        return None
-    if match[0] == "나" and not re.search(r"[았었했됐였]으?나$|[으]나$", plain):
-        return None
-    return _stem(plain[: match.start()], "connective")
-
-
-def _stem(text: str, role: str) -> Word:
-    """The stem of a predicate and its tense."""
-    for ending, stem in (("했", "하"), ("됐", "되"), ("였", "이")):
-        if text.endswith(ending):
-            return Word(text[: -len(ending)] + stem, role, "past")
-    if text and text[-1] in "았었" and len(text) > 1:
-        return Word(text[:-1], role, "past")
-    decomposed = unicodedata.normalize("NFD", text)
-    if decomposed.endswith("\u11bb") and not text.endswith(("있", "겠")):
-        return Word(unicodedata.normalize("NFC", decomposed[:-1]), role, "past")
-    if text and text[-1] not in "하되이" and role and re.search(r"[년월일원%명개장회번곳시간m℃]$", text):
-        return Word(text + "이", role)
-    return Word(text, role)
-
-
-def _noun(token: str) -> Word:
-    """The word without its particles, and what they make of it."""
-    extra = ""
-    for topic in _TOPICS:
-        if token.endswith(topic) and any(
-            token[:-1].endswith(p) and len(token) > len(p) + 1 for p, _ in _PARTICLES[:22]
-        ):
-            token = token[:-1]
-            break
-    for limit, name in _LIMITS:
-        if token.endswith(limit) and len(token) > len(limit) + 1:
-            stripped = token[: -len(limit)]
-            if (
-                limit in ("밖에", "조차", "마저")
-                or any(stripped.endswith(p) for p, _ in _PARTICLES[:20])
-                or len(stripped) > 1
-            ):
-                token, extra = stripped, name
-                break
-    for particle, role in _PARTICLES:
-        if token.endswith(particle) and len(token) > len(particle):
-            return Word(token[: -len(particle)], role + extra)
-    return Word(token, extra)
-
-
 def _same(claimed: Word, given: Word, main: Word | None, exact: bool) -> bool:
     """Whether a word of the claim is one of the source."""
     if claimed.verb != given.verb:
@@ -288,18 +78,14 @@ def _same(claimed: Word, given: Word, main: Word | None, exact: bool) -> bool:
         same_tense = claimed.tense == given.tense or (
             given.role == "connective" and claimed.tense == given_tense
         )
-        synonyms = not exact and any({claimed.text, given.text} <= group for group in _SYNONYMS)
-        return same_tense and (claimed.text == given.text or synonyms or _glued(claimed.text, given.text))
+        pair = {claimed.text, given.text}
+        synonyms = not exact and any(pair <= group for group in _SYNONYMS)
+        return same_tense and (claimed.text == given.text or synonyms)
     if claimed.text != given.text:
         return False
     if claimed.role == given.role:
         return True
     return {claimed.role, given.role} <= {"topic", "subject"} or _timed(claimed, given)
-
-
-def _glued(claimed: str, given: str) -> bool:
-    """Stems that differ only in the vowel that a tense adds: 멈추었 and 멈췄."""
-    return False if claimed == given else bool(claimed) and {claimed, given} <= {"열", "여"}
 
 
 def _timed(claimed: Word, given: Word) -> bool:
@@ -329,14 +115,9 @@ def _in_order(claim: Sequence[Word], source: Sequence[Word], *, exact: bool) -> 
 def _final(source: Sequence[Word]) -> Word | None:
     """The last predicate, when the verbs before it share its tense: not those of a plan or a report."""
     at = next((i for i in reversed(range(len(source))) if source[i].role == "predicate"), None)
-    if at is None or any(_INTENT.search(_quoting(w)) for w in source[max(at - 1, 0) : at + 1]):
+    if at is None or any(_INTENT.search(w.written) for w in source[max(at - 1, 0) : at + 1]):
         return None
     return source[at]
-
-
-def _quoting(word: Word) -> str:
-    """A word with the ending that it lost as a connective: `계획이라고`."""
-    return word.text + "고" * (word.role == "connective")
 
 
 def _is_loose(claim: Sequence[Word]) -> bool:
@@ -370,9 +151,9 @@ def _may_skip(
 ) -> bool:
     """Whether the source's words `start` to `end` may be left out before the claim's word `at`."""
     gap = [w for w in source[start:end] if w.role not in ("mark", "aside")]
-    if gap and start == 0 and (gap[0].text in _OPENERS or gap[0].text == "다만"):
+    if gap and start == 0 and (gap[0].text in OPENERS or gap[0].text == "다만"):
         gap = gap[1:]
-    if not gap or all(w.text in _OPENERS and not w.role for w in gap):
+    if not gap or all(w.text in OPENERS and not w.role for w in gap):
         return True
     if gap[-1].role == "connective":
         return _skips_clause(source, start, end, claim, at, gap)
@@ -388,7 +169,7 @@ def _may_skip(
         return not own_topic and not any(_CONDITION.search(w.text) for w in gap[:-1])
     if any(_GUARD.search(w.text + w.role[w.role.find("+") :] * ("+" in w.role)) for w in gap):
         return False
-    if (_REASON.search(source[end - 1].text) or (past and _MANNER.search(_written(last)))) and not own_topic:
+    if (_REASON.search(source[end - 1].text) or (past and _MANNER.search(last.written))) and not own_topic:
         return opens
     if (
         last.text.endswith("인")
@@ -396,18 +177,13 @@ def _may_skip(
         and not any(re.search(r"\d{2}", w.text) for w in gap)
     ):
         return True
-    if _MODIFYING.search(_written(last)) and len(gap) > 1 and any(w.role for w in gap[:-1]) and not own_topic:
+    if _MODIFYING.search(last.written) and len(gap) > 1 and any(w.role for w in gap[:-1]) and not own_topic:
         return loose or _is_predicate(claim[at:])
     placed = all(w.role in ("toward", "in", "at", "") for w in gap)
     timed = all(_TIMES.search(w.text) for w in gap)
     return (placed and last.role in ("in", "at") and (loose or _is_event(claim))) or (
         timed and _is_event(claim)
     )
-
-
-def _written(word: Word) -> str:
-    """The word with the particle that its ending was taken for."""
-    return word.text + {"topic": "는", "toward": "으로"}.get(word.role, "")
 
 
 def _is_predicate(rest: Sequence[Word]) -> bool:
@@ -428,7 +204,7 @@ def _skips_clause(
         w.role in ("", "of", "topic", "subject") for w in claim[:at]
     )
     rest = source[end : next((i + 1 for i in range(end, len(source)) if source[i].verb), len(source))]
-    own = any(w.role in ("topic", "subject") and not _MODIFYING.search(_written(w)) for w in rest)
+    own = any(w.role in ("topic", "subject") and not _MODIFYING.search(w.written) for w in rest)
     return shared and not own and start <= 6
 
 
@@ -440,7 +216,7 @@ def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
         if places is None:
             continue
         left = [w for i, w in enumerate(clause) if i not in set(places)]
-        if all(w.role == "aside" or w.text in _OPENERS for w in left) or (
+        if all(w.role == "aside" or w.text in OPENERS for w in left) or (
             _is_loose(spoken) and _dispensable(left)
         ):
             return True
@@ -469,6 +245,7 @@ def _clauses(source: Sequence[Word]) -> list[tuple[list[Word], Word | None]]:
 def _places(claim: Sequence[Word], clause: Sequence[Word], main: Word | None) -> list[int] | None:
     """For each word of the claim its place in the clause; None when one is missing or was torn from its noun."""
     used: list[int] = []
+    one_subject = sum(w.role in ("topic", "subject") for w in clause) == 1
     for i, word in enumerate(claim):
         strict = [k for k, w in enumerate(clause) if k not in used and _same(word, w, main, exact=False)]
         strict = [
@@ -477,7 +254,7 @@ def _places(claim: Sequence[Word], clause: Sequence[Word], main: Word | None) ->
             if clause[k].role == word.role
             or word.verb
             or _timed(word, clause[k])
-            or (_one_subject(clause) and {word.role, clause[k].role} <= {"topic", "subject"})
+            or (one_subject and {word.role, clause[k].role} <= {"topic", "subject"})
         ]
         if i and _leans(claim[i - 1]):
             strict = [k for k in strict if k == used[-1] + 1]
@@ -488,10 +265,6 @@ def _places(claim: Sequence[Word], clause: Sequence[Word], main: Word | None) ->
         if _leans(before) and after + 1 not in used:
             return None
     return used if used and used[-1] == len(clause) - 1 else None
-
-
-def _one_subject(clause: Sequence[Word]) -> bool:
-    return sum(w.role in ("topic", "subject") for w in clause) == 1
 
 
 def _leans(word: Word) -> bool:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
 from rag.answering.reply import Quote
+from rag.answering.tables import Tables
 from rag.messages import Language, message
 from rag.text.alterations import Alteration, closest
 from rag.text.matching import MatchIndex
+from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences as split_sentences
 from rag.types import Citation, Page, Passage, QuoteStatus, Span, Status
 
@@ -32,6 +34,7 @@ class PageSource(Protocol):
         """All pages of the file in order; empty when the index does not have it."""
 
 
+_PARAGRAPH = lazy_compile(r"section (\d+), paragraph (\d+)")
 _EDGE = 2000
 """Characters at a page's end and at the next one's start in which a quote may cross the page break."""
 
@@ -337,3 +340,34 @@ def _missing(quote: Quote, cited: Passage | None, language: Language) -> Citatio
         note=message("answer.missing" if quote.text else "answer.no_quote", language),
         chunk_id=cited.chunk_id if cited else None,
     )
+
+
+def located(citation: Citation, library: PageTexts, tables: Tables | None) -> Citation:
+    """The citation with its place as the page label: `Budget!C14`, `Budget!B14:D14`, `section 2, paragraph 7`.
+
+    A page of a sheet is labelled with the sheet; one of a section with the first paragraph on it, and the paragraph
+    of the quote is counted from there: every line of such a page's text is one.
+    """
+    if not citation.spans:
+        return citation
+    if citation.cell is not None and citation.cell.name:
+        return replace(citation, page_label=citation.cell.name)
+    span = citation.spans[0]
+    page = library.page(citation.file, span.page)
+    if page is None or not page.label:
+        return citation
+    if section := _PARAGRAPH.fullmatch(page.label):
+        before = sum(bool(line.strip()) for line in page.text[: span.start].split("\n")[:-1])
+        label = f"section {section[1]}, paragraph {int(section[2]) + before}"
+        return replace(citation, page_label=label)
+    names: list[str] = []
+    for table in tables.tables(citation.file, span.page) if tables is not None else ():
+        for row in table.rows:
+            if row.name and row.start < span.end and row.end > span.start:
+                whole = [row.name] if span.start <= row.start else []
+                inside = [c.name for c in row.cells if c.start < span.end and c.end > span.start]
+                names += [*whole, *inside] or [row.name]
+    if not names:
+        return citation
+    first, last = names[0], names[-1].rpartition("!")[2]
+    return replace(citation, page_label=first if len(names) == 1 else f"{first}:{last}")

@@ -13,9 +13,9 @@ from functools import partial
 from itertools import combinations, permutations, product
 from typing import Literal
 
-from rag.answering import alignment, alignment_korean
+from rag.answering import alignment, alignment_korean, korean_words
 from rag.answering import rewrites as words
-from rag.answering.alignment_words import PUNCTUATION, YEAR, is_past, tokenize
+from rag.answering.english_words import PUNCTUATION, YEAR, is_past, tokenize
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
 
@@ -80,7 +80,7 @@ def contradiction(claim: str, sentence: str, before: str = "", question: str = "
     if language_of(claim) != language_of(sentence):
         return None
     if language_of(sentence) == "ko":
-        changed = _korean(alignment_korean.figures(claim), alignment_korean.figures(sentence))
+        changed = _korean(korean_words.figures(claim), korean_words.figures(sentence))
         return next((kind for kind, a, b in changed if alignment_korean.follows(a, b)), None)
     wanted, source = tuple(tokenize(claim)), tuple(tokenize(sentence))
     other_words = {t for t in wanted if t[0].isalpha() and t not in words.ARTICLES} - {*source}

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag.answering import alignment_korean
+from rag.answering import korean_words
 from rag.answering import rewrites as words
 from rag.answering.alignment import Basis
-from rag.answering.alignment_words import Source, is_past, tokenize
+from rag.answering.english_words import Source, is_past, tokenize
 from rag.text.keywords import STOP_WORDS
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
@@ -175,8 +175,10 @@ def _right_kind(
         return any(_TIME.match(t) for t in said)
     if first == "how":
         return figure if len(asked) > 1 and asked[1] in ("many", "much", "long", "old", "far") else False
-    if first == "who":
-        return fragment.strip()[:1].isupper() and not figure
+    if first == "who":  # what follows the name may be the rest of the sentence
+        stop = words.PREPOSITIONS - {"of"} | {"and", "who"}
+        name = said[: next((i for i, t in enumerate(said) if t in stop or is_past(t)), len(said))]
+        return fragment.strip()[:1].isupper() and bool(name) and not any(t[0].isdigit() for t in name)
     if first == "where":
         return any(
             t in words.PREPOSITIONS
@@ -243,7 +245,7 @@ def _answers_korean(fragment: str, question: str, sentence: str) -> Basis | None
     at = text.find(bare)
     if bare[0].isdigit() and text[at - 1 : at].isdigit():
         return None
-    asked = [w for w in alignment_korean.words_of(question) if w.role != "mark"]
+    asked = [w for w in korean_words.words_of(question) if w.role != "mark"]
     telling = [w for w in asked if not _KO_ASKING.search(w.text + ("가" if w.role == "subject" else ""))]
     held = [w for w in telling if w.text in text]
     first = _bare(_PIECES.split(sentence)[0])
@@ -265,7 +267,7 @@ def _korean_role(behind: str, question: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    return "".join(alignment_korean.figures(text).split())
+    return "".join(korean_words.figures(text).split())
 
 
 def _korean_kind(bare: str, question: str) -> bool:

@@ -1,30 +1,56 @@
-"""A chat model as second checker of the sentences that rules cannot decide.
+"""A model as second checker of the sentences that rules cannot decide: a chat model, or a local entailment model.
 
 Rules come first. What they verify or contradict is not asked about, and a sentence that adds or drops a negation, a
 condition, a hedge, a quantity, an attribution or a superlative, or that states a figure which its quote lacks, is not
-asked about either: models say yes to those too easily. Of the rest the model says yes or no, in a short call for
-each: asked about several at once, a small model hardly tells true from false. A yes counts only when it is a sure
-one, by the probability that the server gives with it.
+asked about either: models say yes to those too easily. Of the rest a chat model says yes or no, in a short call
+for each: asked about several at once, a small model hardly tells true from false. A yes counts only when it is a sure
+one, by the probability that the server gives with it. An entailment model (`--check hf:MODEL`) tells a probability
+itself, of the sentence given its quote.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rag.answering import alignment_korean
+from rag.answering import korean_words
 from rag.answering import rewrites as words
-from rag.answering.alignment_words import tokenize
 from rag.answering.context import neutralise
+from rag.answering.english_words import tokenize
 from rag.answering.entailment import same_polarity
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
+
+if TYPE_CHECKING:
+    from rag.providers.huggingface import EntailmentModel
 
 Pair = tuple[str, str]
 """A sentence, and the sentences of the page that it cites."""
 Checker = Callable[[Sequence[Pair], str], Sequence[bool]]
 """Says of each pair, given the question, whether the quote states everything that the sentence states."""
+
+
+class SecondChecker(Protocol):
+    """What can be asked whether sentences follow from what they cite."""
+
+    def check(self, pairs: Sequence[Pair], question: str, config: Any) -> Sequence[bool]:
+        """As a `Checker`; `config` is LangChain's, for who follows the calls. Raises ProviderError, BudgetReached."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EntailmentChecker:
+    """A local entailment model as second checker; it costs nothing and calls nobody."""
+
+    model: EntailmentModel
+
+    def check(self, pairs: Sequence[Pair], question: str, config: Any = None) -> list[bool]:  # noqa: ARG002
+        """Whether each sentence follows from what it cites, with a probability of `SURE` or more."""
+        texts = [(line(quote), asked_as(sentence, question)) for sentence, quote in pairs]
+        return [probability >= SURE for probability in self.model.probabilities(texts)]
+
 
 SURE = 0.9
 """Probability of "yes" from which a yes counts: with a model of 1.5 billion weights it passes some 2 % of the false
@@ -71,7 +97,7 @@ def vetoed(sentence: str, quote: str, question: str = "") -> bool:
 
 
 def _vetoed_korean(sentence: str, quote: str, question: str) -> bool:
-    figures = [set(_KO_FIGURE.findall(alignment_korean.figures(text))) for text in (sentence, quote)]
+    figures = [set(_KO_FIGURE.findall(korean_words.figures(text))) for text in (sentence, quote)]
     known = f"{question} {sentence}"
     guarded = any(bool(guard.search(known)) != bool(guard.search(quote)) for guard in _KO_GUARDS)
     return bool(figures[0] - figures[1]) or guarded

@@ -18,9 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.alignment import Basis
-from rag.answering.citations import PageSource, PageTexts, check_quote
+from rag.answering.citations import PageSource, PageTexts, check_quote, located
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
-from rag.answering.locations import located
 from rag.answering.reply import Draft, DraftSentence, Quote
 from rag.answering.second_check import Checker, Pair, vetoed
 from rag.answering.table_check import TableVerdict, check, quoted_rows
@@ -43,6 +42,9 @@ PLAUSIBLE = 0.5
 """Share of a sentence's words that a passage cited without words must hold for the sentence to be weak."""
 REPAIRS = 5
 """Sentences of the passages that are tried in place of what was cited."""
+FAR_NEARER = 0.3
+"""Share of a sentence's words by which another sentence must hold more of it than the cited one to be cited instead:
+the words by which a claim and the sentence next to the right one usually differ."""
 FOUNDED = 0.3
 """Share of a sentence's words that must stand around its quotes for a reader to be asked to judge it at all."""
 _WORD = lazy_compile(r"\w+")
@@ -95,9 +97,9 @@ def check_draft(
             "speaks_to_the_model",
             "derived",
         ):
-            better = context.repaired(citations)
+            better = context.repaired(verdict, citations)
             verdict, citations = better or (verdict, citations)
-            repaired += verdict.support is Support.VERIFIED
+            repaired += better is not None and all(c.verified for c in citations)
         if checker is not None and (pair := context.left_open(verdict, citations)) is not None:
             open_pairs[len(judged)] = pair
         judged.append((verdict, [located(c, library, tables) for c in citations]))
@@ -253,10 +255,13 @@ class _Context:
             return _by_headers(text, context, verdict)
         return "quoted" if context.repeated_by(text) else context.basis(text, self.question)
 
-    def repaired(self, citations: Sequence[Citation]) -> tuple[Sentence, list[Citation]] | None:
+    def repaired(
+        self, verdict: Sentence, citations: Sequence[Citation]
+    ) -> tuple[Sentence, list[Citation]] | None:
         """The verdict by another sentence of the passages, when one supports what the cited ones do not.
 
-        When none does and no quote was found either, the nearest sentence is put beside the claim to be read.
+        When none does, the nearest sentence is put beside the claim to be read: next to quotes that were not found,
+        and in place of a quote that says far less of the claim.
         """
         if not self.sentence.quotes and not self.sentence.passages:
             return None
@@ -266,17 +271,26 @@ class _Context:
             table = self._table_verdict([citation])
             basis = None if context.orders else self._basis(context, table)
             if basis is not None:
-                verdict = Sentence(self.sentence.text, (), Support.VERIFIED, basis=basis, reason="repaired")
-                return verdict, [citation] if table is None else _with_cells([citation], table, self.language)
-        if not nearest or any(c.verified for c in citations):
+                right = Sentence(self.sentence.text, (), Support.VERIFIED, basis=basis, reason="repaired")
+                return right, [citation] if table is None else _with_cells([citation], table, self.language)
+        if not nearest:
             return None
         context = QuotedContext(nearest[:1], self.passages, self.library)
-        if context.orders:
+        found = any(c.verified for c in citations)
+        if context.orders or (found and not self._far_nearer(verdict, citations, context)):
             return None
-        verdict = _unclear(self.sentence.text, context, self.question)
-        if verdict.unsupported_facts:
-            verdict = replace(verdict, support=Support.UNSUPPORTED)
-        return verdict, [*citations, nearest[0]]
+        nearer = _unclear(self.sentence.text, context, self.question)
+        if nearer.unsupported_facts and not found:
+            nearer = replace(nearer, support=Support.UNSUPPORTED)
+        return nearer, [nearest[0]] if found else [*citations, nearest[0]]
+
+    def _far_nearer(self, verdict: Sentence, citations: Sequence[Citation], nearest: QuotedContext) -> bool:
+        """Whether a sentence says far more of the claim than the one that was cited for it by a wrong number."""
+        if verdict.reason not in ("not_told_by_code", "facts_missing", "other_words"):
+            return False
+        cited = QuotedContext([c for c in citations if c.verified], self.passages, self.library)
+        text = self.sentence.text
+        return coverage(text, nearest.cited_text) >= coverage(text, cited.cited_text) + FAR_NEARER
 
     def _candidates(self) -> list[Quote]:
         """The sentences of the passages that say most of the sentence, those of the cited passages first."""

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, file: str, where: tuple[str, ...], as_json: bool) -> int:
     """Check the sentences of CLAIMS, a JSON Lines file or a document, against the indexed documents.
 
-    A chat model named with --model or --check is asked about sentences that rules leave open. With --json one object
-    a line.
+    A chat model named with --model or --check, or an entailment model named with --check hf:NAME, is asked about
+    sentences that rules leave open. With --json one object a line.
     """
     from rag.answering.checking import check_cited, check_claim, read_claims
     from rag.cli.output import tell

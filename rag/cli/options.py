@@ -47,7 +47,11 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "strict": (("--strict",), {"is_flag": True, "default": None, "help": "Withhold what is not verified."}),
     "check": (
         ("--check",),
-        {"metavar": "MODEL", "help": "Chat model that checks what rules leave open (default: --model)."},
+        {
+            "metavar": "MODEL",
+            "help": "Chat model, or hf:NAME of an entailment model, that checks what rules leave open"
+            " (default: --model).",
+        },
     ),
     "no_check": (("--no-check",), {"is_flag": True, "default": None, "help": "Check by rules alone."}),
     "vision": (

@@ -12,7 +12,7 @@ from rag.errors import IndexMismatch, MissingCapability
 from rag.pipeline.state import read_state_file, write_state
 from rag.pipeline.steps import Steps
 from rag.providers.registry import chat_model, default_specs, embedding_model
-from rag.providers.specs import EXTRACTIVE
+from rag.providers.specs import EXTRACTIVE, parse_spec
 from rag.retrieval.glossary import load_glossary
 from rag.retrieval.hybrid import HybridSearch
 from rag.settings import Settings
@@ -20,6 +20,7 @@ from rag.store import Index, open_index
 from rag.usage.meter import Meter
 
 if TYPE_CHECKING:
+    from rag.answering.second_check import SecondChecker
     from rag.pipeline.generation import Generator
     from rag.providers.chat import GuardedChat
     from rag.providers.embedding import EmbeddingProvider
@@ -87,7 +88,7 @@ def open_steps(
             fitted = load_calibration(index, notify)
             threshold = THRESHOLD if fitted is None else fitted.threshold
         fixed = None if follow else index.snapshot()
-        checker = _checker(settings, meter, notify, generator)
+        checker = open_checker(settings, meter, notify, generator)
         return Steps(index, retriever, embeddings, settings, generator, checker, model, threshold, fixed)
     except BaseException:
         index.close()
@@ -143,16 +144,22 @@ def _generator(
     return Generator(chat_model(model, settings, meter=meter, notify=notify), settings, embed)
 
 
-def _checker(
+def open_checker(
     settings: Settings, meter: Meter, notify: Callable[[str], None], generator: Generator | None
-) -> Generator | None:
-    """The chat model that checks what rules leave open: the one that answers, another, or none.
+) -> SecondChecker | None:
+    """What checks the sentences that rules leave open: the model that answers, another, or nothing.
 
-    A model that tells no probabilities checks nothing. Raises MissingCapability when it is the one that the setting
-    `check` names, and what `chat_model` raises for it.
+    `hf:MODEL` names a local entailment model, any other spec a chat model. A chat model that tells no probabilities
+    checks nothing. Raises MissingCapability when the setting `check` names a model that cannot check, and what
+    `chat_model` and `connect_entailment` raise for it.
     """
     if settings.check == "off" or (settings.check == "model" and generator is None):
         return None
+    if settings.check.startswith("hf:"):
+        from rag.answering.second_check import EntailmentChecker
+        from rag.providers.huggingface import connect_entailment
+
+        return EntailmentChecker(connect_entailment(parse_spec(settings.check), settings))
     named = settings.check != "model"
     checker = _generator(settings.check, settings, meter, notify) if named or generator is None else generator
     if "logprobs" in checker.model.guards.capabilities.parameters:

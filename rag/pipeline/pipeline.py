@@ -125,9 +125,9 @@ class Pipeline:
 
     @property
     def checker(self) -> Checker | None:
-        """The chat model that checks what rules leave open, for `check_claim`; None for rules alone."""
-        generator = self.steps.checker
-        return None if generator is None else lambda pairs, question: generator.check(pairs, question, {})
+        """What checks the sentences that rules leave open, for `check_claim`; None for rules alone."""
+        second = self.steps.checker
+        return None if second is None else lambda pairs, question: second.check(pairs, question, {})
 
     @property
     def embeddings(self) -> EmbeddingProvider:

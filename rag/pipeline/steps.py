@@ -16,7 +16,7 @@ from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.originals import CurrentPages
 from rag.answering.reply import Draft, parse_reply
-from rag.answering.second_check import Checker, Pair
+from rag.answering.second_check import Checker, Pair, SecondChecker
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import CheckedDraft
 from rag.errors import BudgetReached, IndexMismatch, ProviderError
@@ -62,8 +62,8 @@ class Steps:
     settings: Settings
     generator: Generator | None
     """None for the extractive answerer."""
-    checker: Generator | None
-    """The chat model that checks the sentences of an answer that rules leave open; None for rules alone."""
+    checker: SecondChecker | None
+    """What checks the sentences of an answer that rules leave open; None for rules alone."""
     model: str
     threshold: float
     """Evidence below it is not enough to answer."""

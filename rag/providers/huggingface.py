@@ -1,19 +1,22 @@
 """Hugging Face models run in this process by transformers, through langchain-huggingface (extra `hf`).
 
-Weights are loaded from safetensors alone and no code of a model repository is run.
+Chat models, embedding models, and entailment models: classifiers of a pair of texts that were trained on natural
+language inference, of which one checks whether a sentence follows from its quote. Weights are loaded from safetensors
+alone and no code of a model repository is run.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from rag.errors import MissingExtra, ModelNotFound, ProviderError
+from rag.errors import MissingCapability, MissingExtra, ModelNotFound, ProviderError
 from rag.providers.failures import CallSite, scrub
 from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, Spec
 from rag.settings import Settings
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
 _SAFE = {"use_safetensors": True}
+_PAIRS = 16
+"""Pairs of sentences in one batch."""
 _loaded: dict[str, Any] = {}
+_entailing: dict[str, EntailmentModel] = {}
 _lock = threading.Lock()
 
 
@@ -65,6 +71,85 @@ def connect_embeddings(spec: Spec, settings: Settings) -> EmbeddingConnection:
         return Embedded(np.asarray(made.embed_documents(list(texts)), dtype=np.float32), None)
 
     return EmbeddingConnection(request, _site(spec, settings), batch_texts=32, parallel=1, local=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EntailmentModel:
+    """A classifier that tells how likely one text follows from another."""
+
+    name: str
+    classifier: Any
+    tokenizer: Any
+    label: int
+    """Of its labels, the number of the one that says entailment."""
+    longest: int
+    """Tokens of a pair of texts, at most."""
+
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """For each pair (premise, hypothesis) the probability, 0 to 1, that the hypothesis follows.
+
+        It is 0 for a pair that is too long to be read whole. Raises ProviderError when the model fails.
+        """
+        import torch
+
+        found = [0.0] * len(pairs)
+        fitting = [
+            i for i, pair in enumerate(pairs) if len(self.tokenizer(*pair)["input_ids"]) <= self.longest
+        ]
+        try:
+            with torch.inference_mode():
+                for start in range(0, len(fitting), _PAIRS):
+                    batch = fitting[start : start + _PAIRS]
+                    premises, hypotheses = zip(*(pairs[i] for i in batch), strict=True)
+                    read = self.tokenizer([*premises], [*hypotheses], padding=True, return_tensors="pt")
+                    likely = torch.softmax(self.classifier(**read).logits.float(), dim=-1)[:, self.label]
+                    for i, probability in zip(batch, likely.tolist(), strict=True):
+                        found[i] = probability
+        except RuntimeError as error:  # what torch raises when memory or shapes do not do
+            raise ProviderError(
+                f"The model {self.name} failed: {' '.join(str(error).split())[:160]}."
+            ) from None
+        return found
+
+
+def connect_entailment(spec: Spec, settings: Settings) -> EntailmentModel:
+    """Load an entailment model, or use it when it is loaded already.
+
+    Raises MissingExtra without the extra `hf`, ModelNotFound when it is neither here nor to be had, MissingCapability
+    when none of its labels says entailment.
+    """
+    with _lock:
+        if spec.model not in _entailing:
+            _entailing[spec.model] = _load_entailment(spec, settings)
+        return _entailing[spec.model]
+
+
+def _load_entailment(spec: Spec, settings: Settings) -> EntailmentModel:
+    try:
+        import torch  # noqa: F401
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers.utils import logging
+    except ImportError as error:
+        raise MissingExtra(error.name or "transformers", "hf", str(spec)) from None
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    here = {"local_files_only": settings.offline}
+    try:
+        classifier = AutoModelForSequenceClassification.from_pretrained(spec.model, **_SAFE, **here).eval()
+        tokenizer = AutoTokenizer.from_pretrained(spec.model, **here)
+    except Exception as error:  # noqa: BLE001  transformers raises OSError, ValueError, RuntimeError and more
+        raise _not_loaded(spec, error, settings) from None
+    labels = {number: str(label) for number, label in classifier.config.id2label.items()}
+    entailing = [number for number, label in labels.items() if label.casefold().startswith("entail")]
+    if not entailing:
+        raise MissingCapability(
+            f"{spec} is no entailment model, none of its labels ({', '.join(labels.values())}) says entailment:"
+            " name one that was trained on NLI with --check."
+        )
+    # RoBERTa and its kin count positions from behind the padding's
+    positions = getattr(classifier.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    longest = min(tokenizer.model_max_length, positions - (classifier.config.pad_token_id or 0) - 1)
+    return EntailmentModel(str(spec), classifier, tokenizer, int(entailing[0]), longest)
 
 
 def _require_packages(spec: Spec) -> None:

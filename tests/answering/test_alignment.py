@@ -36,7 +36,20 @@ LEAVE = "경조휴가는 사유가 생긴 날부터 60일 안에 써야 하며, 
         ("Tern is the second-largest vessel.", "Tern is the second-largest vessel after Kestrel."),
         ("It made a profit.", "As such, it made a profit."),
         ("Tern is a ferry.", "Tern, also called the Old Lady, is a ferry."),
+        ("The yard repaired engines.", "The yard repaired pumps and engines for the fleet."),
+        ("The yard repaired pumps for the fleet.", "The yard repaired pumps and engines for the fleet."),
+        ("The yard was sold in 1962.", "The yard was closed in 1960 and was sold in 1962."),
+        ("Sales rose to 40 million euros.", "Sales rose by 3 million euros to 40 million euros."),
+        ("The road is lined with palms.", "A narrow lane at first, the road is lined with palms."),
+        ("They won the cup.", "The match was short and they won the cup."),
         (GIFT, GIFT),
+        ("시는 공원을 조성했다.", "시는 주민들이 요구하자 공원을 조성했다."),
+        (
+            "그의 유해는 새솔 묘지에 안장되었다.",
+            "그의 유해는 한빛시 교외에 있는 새솔 묘지에 안장되었으나 지금은 없다.",
+        ),
+        ("선수단은 한빛팀을 이겼다.", "선수단은 한빛팀을 이겨 우승을 확정했다."),
+        ("위원회는 회의를 마쳤다.", "위원회는 예산을 정하기로 하고 회의를 마쳤다."),
         ("경조휴가는 사유가 생긴 날부터 60일 안에 써야 한다.", LEAVE),
         ("경조휴가는 두 번까지 나누어 쓸 수 있습니다.", LEAVE),
     ],
@@ -87,6 +100,28 @@ def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
         ("한빛대학교는 2021년 3월 새솔연구원에 분광기 두 대를 기증하기로 하였다.", GIFT),
         ("경조휴가는 두 번까지 나누어 쓸 수 없다.", LEAVE),
         ("경조휴가는 사유가 생긴 날부터 60일 안에 쓸 수 있다.", LEAVE),
+        ("We pay 40 pence a mile.", "We pay 40 pence a mile, up to 9 pounds a day."),
+        ("The yard repaired engines.", "The yard repaired no pumps and engines."),
+        ("The team of Ann won.", "The team of Ann and Bob won."),
+        (
+            "The company, with a partner, bought the yard.",
+            "The company, with a partner, built a pier and bought the yard.",
+        ),
+        (
+            "Divers who surface after a dive are at risk.",
+            "Divers who surface too quickly after a dive are at risk.",
+        ),
+        (
+            "The firm sponsors a defined plan for staff.",
+            "The firm sponsors a defined plan for staff upon retirement.",
+        ),
+        ("The rooms are, as a rule, free.", "The rooms are, as a rule, in most cases, free."),
+        ("시는 주민 동의를 얻었다.", "시는 주민 동의를 얻어 공원을 조성할 계획이라고 밝혔다."),
+        ("그는 음식을 먹었다.", "그는 음식을 먹어 보지 못했다고 말했다."),
+        ("시는 부지를 공원으로 전환했다.", "시는 부지를 공원으로 전환하고 시설을 옮길 예정이었다."),
+        ("이 앨범은 1위를 차지했다.", "이 앨범은 뉴질랜드에서 1위를 차지했다."),
+        ("예약한 사람이 탑니다.", "예약한 사람이 먼저 탑니다."),
+        ("서류를 낸 신청자가 지원금을 받았다.", "서류를 기한 안에 낸 신청자가 지원금을 받았다."),
         ("경찰을 시위대가 해산시켰다.", "경찰이 시위대를 해산시켰다."),
         ("용의자가 창고에 불을 질렀다.", "수사관은 용의자가 창고에 불을 질렀다고 밝혔다."),
     ],
@@ -113,6 +148,15 @@ def test_a_pronoun_stands_for_the_subject_of_the_sentence_before() -> None:
 )
 def test_a_fragment_needs_a_question_that_it_answers(fragment: str, question: str, basis: str | None) -> None:
     assert basis_of(fragment, ATTACK, question=question) == basis
+
+
+def test_a_name_may_bring_the_rest_of_its_sentence_along() -> None:
+    sentence = (
+        "The indicator was developed for Charles Porter by Charles Richard and exhibited in London in 1862."
+    )
+    copied = "Charles Richard and exhibited in London in 1862"
+    assert basis_of(copied, sentence, question="Who developed the indicator for Charles Porter?") == "quoted"
+    assert basis_of("1862", sentence, question="Who developed the indicator for Charles Porter?") is None
 
 
 def test_a_korean_fragment_needs_the_particle_of_its_question() -> None:

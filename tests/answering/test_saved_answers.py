@@ -63,12 +63,12 @@ def outcomes(path: Path, shelf: Shelf) -> list[CitationOutcome]:
     return [check.outcome for check in verify_saved_answer(read_saved_answer(path), shelf).checks]
 
 
-def test_a_receipt_keeps_what_the_answer_rests_on(saved: Path) -> None:
-    receipt = read_saved_answer(saved)
-    assert receipt.fingerprints == {"prompt": "ab12", "model": "gpt-4o-mini-2024-07-18"}
-    assert [s.support for s in receipt.sentences] == [Support.VERIFIED, Support.VERIFIED, Support.UNSUPPORTED]
-    assert receipt.citations[1].quote == "통행료는 1999년에 없어졌다"
-    assert len(receipt.citations[0].page_hash) == 64
+def test_a_saved_answer_keeps_what_the_answer_rests_on(saved: Path) -> None:
+    kept = read_saved_answer(saved)
+    assert kept.fingerprints == {"prompt": "ab12", "model": "gpt-4o-mini-2024-07-18"}
+    assert [s.support for s in kept.sentences] == [Support.VERIFIED, Support.VERIFIED, Support.UNSUPPORTED]
+    assert kept.citations[1].quote == "통행료는 1999년에 없어졌다"
+    assert len(kept.citations[0].page_hash) == 64
     assert "통행료" in saved.read_text("utf-8")
 
 
@@ -111,7 +111,7 @@ def test_a_removed_document(saved: Path) -> None:
     assert not verify_saved_answer(read_saved_answer(saved), shelf).holds
 
 
-def test_nothing_a_receipt_says_of_itself_is_believed(saved: Path) -> None:
+def test_nothing_a_saved_answer_says_of_itself_is_believed(saved: Path) -> None:
     value = json.loads(saved.read_text("utf-8"))
     value["sentences"][2]["support"] = "verified"
     value["citations"][2]["status"] = "found"

@@ -278,6 +278,16 @@ def test_a_wrong_citation_is_corrected_by_the_sentence_that_says_it(reply: str) 
     assert checked.notes
 
 
+def test_a_sentence_that_says_far_more_of_the_claim_is_put_beside_it() -> None:
+    quote = '[1: "Pedestrians were not allowed on the upper deck"]'
+    checked = checked_reply(f"Ada Kerr, an engineer, made drawings of both towers. {quote}", [PEOPLE])
+    (sentence,) = checked.sentences
+    assert sentence.support is Support.WEAK
+    assert [c.quote.split(",")[0] for c in checked.citations] == ["The engineer Ada Kerr drew the towers"]
+    near = checked_reply(f"Nobody could walk on the upper deck. {quote}", [PEOPLE])
+    assert near.citations[0].quote == "Pedestrians were not allowed on the upper deck"
+
+
 def test_a_sentence_is_not_said_twice() -> None:
     checked = checked_reply("The toll was abolished in 1954. [1]\nThe toll was abolished in 1954. [1]")
     assert checked.text == "The toll was abolished in 1954."

@@ -77,3 +77,32 @@ def build_embedder(folder: Path) -> Path:
     pooling = Pooling(encoder.get_word_embedding_dimension())
     SentenceTransformer(modules=[encoder, pooling]).save(str(folder / "model"))
     return folder / "model"
+
+
+def build_classifier(folder: Path, labels: list[str], chosen: int) -> Path:
+    """A classifier of pairs of texts: a tiny BERT with random weights that finds label number `chosen` every time."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    folder.mkdir(parents=True)
+    words = folder / "vocab.txt"
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    words.write_text("\n".join(pieces), encoding="utf-8")
+    torch.manual_seed(5)
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=256,
+        id2label=dict(enumerate(labels)),
+        label2id={label: number for number, label in enumerate(labels)},
+    )
+    model = BertForSequenceClassification(config)
+    with torch.no_grad():
+        model.classifier.bias[chosen] = 20.0
+    model.save_pretrained(folder)
+    BertTokenizerFast(str(words)).save_pretrained(folder)
+    return folder
