@@ -82,6 +82,8 @@ class Characters:
         self._font_of = call("FPDFTextObj_GetFont")
         self._bold_fonts: dict[int | None, bool] = {None: False}
         self._kept: list[int] | None = None
+        self._plainly = self._direct  # while the text's offsets are PDFium's
+        self._as_it_lies = frame.rotation == 0 and frame.box[0] == frame.box[1] == 0
 
     def drop(self, hidden: dict[int, HidingMethod]) -> Counter[str]:
         """Remove the characters of hidden objects; returns how many visible ones went, by way of hiding."""
@@ -93,14 +95,13 @@ class Characters:
                 kept.append(position)
             elif not character.isspace():
                 ways[way] += 1
-        self._kept = kept
+        self._kept, self._plainly = kept, False
         self.text = "".join(self.text[position] for position in kept)
         return ways
 
     def fonts(self, positions: Sequence[int]) -> list[int | None]:
         """The font handles of characters, None where PDFium knows none."""
-        plainly = self._direct and self._kept is None
-        indices = positions if plainly else list(map(self._index, positions))
+        indices = positions if self._plainly else list(map(self._index, positions))
         drawn = list(map(self._object_at, repeat(self._page), indices))
         fonts = {handle: self._font_of(handle) if handle else None for handle in dict.fromkeys(drawn)}
         return [fonts[handle] for handle in drawn]
@@ -160,11 +161,11 @@ class Characters:
 
     def box(self, position: int) -> Box | None:
         """Where a character stands, or None when PDFium does not know."""
-        index = self._index(position)
+        index = position if self._plainly else self._index(position)
         if index < 0 or not self._box_of(self._page, index, self._rectangle):
             return None
         left, top, right, bottom = _RECTANGLE(self._buffer)
-        return self._frame.place(left, bottom, right, top)
+        return (left, bottom, right, top) if self._as_it_lies else self._frame.place(left, bottom, right, top)
 
     def _bold(self, position: int) -> bool:
         index = self._index(position)

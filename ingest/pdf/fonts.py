@@ -13,6 +13,7 @@ import ctypes
 import math
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from statistics import median
 from typing import Any
@@ -179,7 +180,10 @@ class ShapeJudge:
 
     def false_positions(self, page: Any, text: Characters) -> list[int]:
         """Where the text of a page (pypdfium2's) has characters that show other ones."""
-        found = _by_font(text, [match.start() for match in _LOOKED_AT.finditer(text.text)])
+        looked_at = [match.start() for match in _LOOKED_AT.finditer(text.text)]
+        if self._knows_all(text, looked_at):
+            return []
+        found = _by_font(text, looked_at)
         if any(font not in self._judged for font in found):
             found = _by_font(text, [match.start() for match in _COMPARED.finditer(text.text)])
         samples: dict[str, dict[str, list[int]]] = {}
@@ -203,6 +207,15 @@ class ShapeJudge:
             for at in places[x]
         )
 
+    def _knows_all(self, text: Characters, positions: list[int]) -> bool:
+        """Whether the fonts of some characters, and all digits among these, are known to show what they say."""
+        drawn = text.fonts(positions)
+        names = _names(drawn)
+        if any(name not in self._judged or self._false[name] for name in names.values()):
+            return False
+        pairs = set(zip(drawn, map(text.text.__getitem__, positions), strict=True))
+        return all(x not in DIGITS or not font or x in self._judged[names[font]] for font, x in pairs)
+
     def _judge(self, page: Any, text: Characters, samples: dict[str, dict[str, list[int]]]) -> None:
         painted = _Painted(page)
         for font, places in samples.items():
@@ -216,19 +229,25 @@ class ShapeJudge:
 
 
 def _by_font(text: Characters, positions: list[int]) -> dict[str, dict[str, list[int]]]:
-    """The positions by font and character. Fonts of one name are numbered as they appear on the page."""
-    keys: dict[int, str] = {}
-    names: dict[str, int] = defaultdict(int)
+    """The positions by the name of the font and by character."""
+    drawn = text.fonts(positions)
+    names = _names(drawn)
     found: dict[str, dict[str, list[int]]] = {}
-    for at, font in zip(positions, text.fonts(positions), strict=True):
-        if not font:
-            continue
-        if font not in keys:
-            name = font_name(font)
-            keys[font] = f"{name}#{names[name]}"
-            names[name] += 1
-        found.setdefault(keys[font], {}).setdefault(text.text[at], []).append(at)
+    for at, font in zip(positions, drawn, strict=True):
+        if font:
+            found.setdefault(names[font], {}).setdefault(text.text[at], []).append(at)
     return found
+
+
+def _names(fonts: Iterable[int | None]) -> dict[int, str]:
+    """The names of fonts by handle. Fonts of one name are numbered as they appear on the page."""
+    names: dict[int, str] = {}
+    numbers: dict[str, int] = defaultdict(int)
+    for font in filter(None, dict.fromkeys(fonts)):
+        name = font_name(font)
+        names[font] = f"{name}#{numbers[name]}"
+        numbers[name] += 1
+    return names
 
 
 class _Painted:

@@ -99,7 +99,7 @@ _ASKS = {
 _HOLDS = {
     AnswerKind.REASON: lazy_compile(
         r"\b(?:because|due to|owing to|attributable|attributed|as a result|result(?:s|ed|ing)? (?:from|of)|reflect\w*"
-        r"|driven by|caused by|since|so that|thanks to|in order to|primarily|reasons?|led to)\b"
+        r"|driven by|benefit\w*|caused by|since|so that|thanks to|in order to|primarily|reasons?|led to)\b"
         r"|때문|인해|덕분|위해|위하여|[아어]서(?=[\s,])|으로써|말미암|비롯|결과|이유|원인|까닭|따라(?=[\s,])|므로|니까",
         re.IGNORECASE,
     ),
@@ -245,12 +245,13 @@ def lacks_value(question: QuestionAnalysis, sentence: str) -> bool:
 def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     """1 if the sentence holds something of the kind asked for that the question itself lacks, 0 if not.
 
-    One half when the question does not say what kind of thing it asks for.
+    One half when the question does not say what kind of thing it asks for; a quarter for a sentence without the usual
+    words for a reason or for what something consists of, since both are told in other ways as well.
     """
     if question.kind is AnswerKind.OTHER:
         return 0.5
     if question.kind in (AnswerKind.REASON, AnswerKind.CONTENT):
-        return float(_HOLDS[question.kind].search(sentence) is not None)
+        return 1.0 if _HOLDS[question.kind].search(sentence) else 0.25
     asked = question.text.casefold()
     found = (match[0].casefold() for match in _HOLDS[question.kind].finditer(sentence))
     # the 2 of "2 ferries" is not the one of 2019
