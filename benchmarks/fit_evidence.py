@@ -5,7 +5,8 @@
 INDEX is a folder that `rag ingest` made, QUESTIONS a question set with answerable and unanswerable questions. Every
 answerable question also counts as an unanswerable one twice: with its documents left out, and with the sentences that
 hold its answer taken out of the passages. Prints the constants for `rag/answering/evidence.py`, and for each
-collection AUROC and what is answered at 5 % false answers by constants that were fitted on the other collections.
+collection AUROC and what is answered at 5 % false answers by constants that were fitted on the other collections, and
+by those in force.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from fit_sentences import Asked, ask_all, holds_answer
 from numpy.typing import NDArray
 
-from rag.answering.evidence import Signals, assess
+from rag.answering.evidence import CLOSE, WORDS, Model, Signals, assess
 from rag.providers.e5 import E5Embeddings
 from rag.text.sentences import sentences
 from rag.types import Passage
@@ -36,10 +37,10 @@ COUNTS = {"answerable": 1.0, "unanswerable": 1.0, "left out": 0.4, "taken out": 
 in some of them another sentence answers, and their retrieval is that of an answerable question."""
 NAMES = Signals.__slots__
 MODELS = {
-    "WORDS": [n for n in NAMES if n not in ("met", "said")],
-    "CLOSE": [n for n in NAMES if n != "margin"],
+    "WORDS": (WORDS, [n for n in NAMES if n not in ("met", "said")]),
+    "CLOSE": (CLOSE, [n for n in NAMES if n != "margin"]),
 }
-"""The signals of each model."""
+"""Each model as it is in force, and its signals."""
 AGAINST = ("lacking", "other", "missing")
 """Signals whose weight may only be negative; that of the others only positive."""
 
@@ -124,8 +125,8 @@ def measure(own: Sequence[Example], weights: Array, bias: float) -> dict[str, di
     return result | {"answerable": {"answered": round(float((yes >= 0).mean()), 4)}}
 
 
-def fitted(sets: Mapping[str, list[Example]], signals: Sequence[str]) -> dict[str, Any]:
-    """A model of these signals: its constants, and its measures on each collection when fitted on the others."""
+def fitted(sets: Mapping[str, list[Example]], model: Model, signals: Sequence[str]) -> dict[str, Any]:
+    """New constants for a model, and measures on each collection: fitted on the others, and as it is in force."""
     weights, bias = fit(list(sets.values()), signals)
     result: dict[str, Any] = {
         "weights": dict(zip(NAMES, weights.round(2).tolist(), strict=True)),
@@ -133,7 +134,10 @@ def fitted(sets: Mapping[str, list[Example]], signals: Sequence[str]) -> dict[st
     }
     for name, own in sets.items():
         others = [examples for other, examples in sets.items() if other != name]
-        result[name] = measure(own, *fit(others or [own], signals))
+        result[name] = {
+            "fitted on the others": measure(own, *fit(others or [own], signals)),
+            "in force": measure(own, np.array([getattr(model.weights, n) for n in NAMES]), model.bias),
+        }
     return result
 
 
@@ -147,7 +151,12 @@ def main() -> None:
         questions: [e for asked in ask_all(index, questions, embedder) for e in examples(asked, embedder)]
         for index, questions in zip(arguments.pairs[::2], arguments.pairs[1::2], strict=True)
     }
-    text = json.dumps({name: fitted(sets, signals) for name, signals in MODELS.items()}, indent=2)
+    result: dict[str, Any] = {name: fitted(sets, *model) for name, model in MODELS.items()}
+    result["questions"] = {
+        name: {kind: sum(example.kind == kind for example in own) for kind in COUNTS}
+        for name, own in sets.items()
+    }
+    text = json.dumps(result, indent=2, ensure_ascii=False)
     print(text)
     if arguments.out:
         arguments.out.write_text(text + "\n", encoding="utf-8")
