@@ -34,8 +34,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.ask_intro": (
         "Every answer quotes the page it comes from, and each quote is checked against that page. Press a number such"
         " as [1] to see it there.",
-        "답변마다 근거가 되는 쪽을 인용하고, 인용문이 그 쪽에 있는지 확인합니다. [1] 같은 번호를 누르면 원문이"
-        " 열립니다.",
+        "답변마다 근거 페이지를 인용하고, 인용문이 실제로 그 페이지에 있는지 확인합니다. [1] 같은 번호를 누르면"
+        " 원문이 열립니다.",
     ),
     "page.ask_placeholder": ("Ask a question about your documents", "문서에 대해 질문하세요"),
     "page.task": ("Task", "작업"),
@@ -170,17 +170,17 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.page_short": ("p. {page}", "{page}쪽"),
     "page.open_citation": ("Citation {n}: {file}, {page}", "인용 {n}: {file} {page}"),
     "page.citations": ("Citations of this answer", "이 답변의 인용"),
-    "page.copy_link": ("Copy a link to this page", "이 쪽의 링크 복사"),
-    "page.page_box": ("Page", "쪽"),
+    "page.copy_link": ("Copy a link to this page", "이 페이지 링크 복사"),
+    "page.page_box": ("Page", "페이지"),
     "page.of_pages": ("of {pages:,}", "/ {pages:,}쪽"),
     "page.smaller": ("Smaller", "축소"),
     "page.larger": ("Larger", "확대"),
     "page.fit": ("Fit the width", "너비에 맞춤"),
     "page.find_in_document": ("Find in this document", "이 문서에서 찾기"),
-    "page.found_pages": ("Pages with these words: {count:,}", "찾은 쪽: {count:,}"),
-    "page.found_none": ("These words are not in the document.", "문서에 없는 말입니다."),
+    "page.found_pages": ("Pages with these words: {count:,}", "찾은 페이지 {count:,}개"),
+    "page.found_none": ("These words are not in the document.", "찾는 내용이 문서에 없습니다."),
     "page.back_to_quote": ("Back to the quote", "인용문으로 돌아가기"),
-    "page.thumbnails": ("Pages at a glance", "쪽 미리보기"),
+    "page.thumbnails": ("Pages at a glance", "페이지 미리보기"),
     "page.document_removed": (
         "{file} is no longer in the index: its quotes cannot be checked any more.",
         "{file} 문서는 색인에서 제거되어 인용문을 더 이상 확인할 수 없습니다.",

@@ -78,6 +78,8 @@ def configuration(options: UiOptions) -> dict[str, Any]:
         "client.toolbarMode": "minimal",
         "logger.level": "warning",
         "runner.magicEnabled": False,
+        # a full collection after each run, several a second while an answer is written, holds up the answer itself
+        "runner.postScriptGC": False,
         "server.address": host,
         "server.port": options.port,
         "server.headless": not options.browser,

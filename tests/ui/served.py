@@ -27,7 +27,7 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 180_000  # milliseconds: the machine that runs the tests may have much else to do
+PATIENCE = 300_000  # milliseconds: the machine that runs the tests may have much else to do
 ANSWERED = re.compile(r"(?:evidence|근거): \S+")  # in the browser \w knows no Hangul
 
 

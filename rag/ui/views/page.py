@@ -164,9 +164,8 @@ def _said(visit: Visit) -> None:
     said = visit.text("page.searching") if session.running is not None else ""
     if session.running is None and session.exchanges:
         last = session.exchanges[-1]
-        said = (
-            last.answer.text if last.answer.answered else last.answer.reason or visit.text("answer.declined")
-        )
+        reason = visit.problem(last.failed, last.answer.reason) if last.failed else last.answer.reason
+        said = last.answer.text if last.answer.answered else reason or visit.text("answer.declined")
     shell(visit, said)
 
 
