@@ -22,7 +22,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.export_session": ("Export with saved answers", "대화 내보내기"),
     "page.export_document": ("Download as a Word document", "Word 문서로 다운로드"),
     "page.open_session": ("Open an exported session", "내보낸 대화 열기"),
-    "page.recent_sessions": ("Earlier sessions", "이전 대화"),
     "page.shared_note": (
         "Several people can use this page at once. Anyone who has the address of a session can open it: share it"
         " with care.",

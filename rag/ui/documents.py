@@ -218,6 +218,15 @@ class IngestQueue:
         with self._changed:
             return list(reversed(self._all))
 
+    def newest(self) -> list[IngestJob]:
+        """The newest first; of several ingests of the same files the newest alone."""
+        return list({job.label: job for job in reversed(self.all())}.values())[::-1]
+
+    def handled_since(self, job: IngestJob) -> set[str]:
+        """The files that later ingests than `job` have dealt with, or were begun for."""
+        later = [one for one in self.all() if one.id > job.id]
+        return {one.label for one in later} | {file for one in later for file, _, _ in one.files}
+
     @property
     def busy(self) -> bool:
         """Whether anything runs or waits."""

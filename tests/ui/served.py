@@ -138,10 +138,18 @@ def open_citation(page: Any, number: int = 0) -> Any:
     return pane
 
 
+def drawn(page: Any) -> None:
+    """Wait until nothing is drawn again: meanwhile Streamlit fades what was there before."""
+    faded = '[data-stale="true"], [data-testid="stSkeleton"]'
+    page.wait_for_function("faded => !document.querySelector(faded)", arg=faded)
+    page.wait_for_timeout(500)
+
+
 def check_accessible(page: Any) -> None:
-    """axe-core finds nothing serious on the page as it stands: WCAG 2.2 A and AA."""
+    """axe-core finds nothing serious on the page once it is drawn: WCAG 2.2 A and AA."""
     from axe_playwright_python.base import AXE_FILE_PATH
 
+    drawn(page)
     page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
     found = page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)["violations"]

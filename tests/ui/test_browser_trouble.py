@@ -31,10 +31,8 @@ pytestmark = pytest.mark.slow
 
 RULES = SAMPLE / "wexcombe-library-rules.pdf"
 QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"
-REPLY = (
-    'The company made £2.78 million before tax [1: "the company returned to a meaningful profit: £2.78 million'
-    ' before tax"].'
-)
+QUOTE = "the company returned to a meaningful profit: £2.78 million before tax"
+REPLY = f'In 2023 {QUOTE} [1: "{QUOTE}"].'
 PHONE = {"width": 390, "height": 844}
 
 
@@ -84,7 +82,7 @@ def test_a_server_that_fails_leaves_the_question_to_be_asked_again(
         first.get_by_role("button", name=message("page.export_answer", "ko")).click()
         with page.expect_download() as download:
             page.get_by_role("button", name="Word (.docx)").click()
-        assert download.value.suggested_filename == "answer.docx"
+        assert download.value.suggested_filename == "pagequote-answer.docx"
         assert Path(download.value.path()).read_bytes().startswith(b"PK")
 
 
@@ -104,8 +102,8 @@ def test_a_locked_document_is_opened_with_its_password_on_a_phone(browser: Brows
         word.fill("a wrong one")
         page.get_by_role("button", name=message("page.unlock", "en")).click()
         page.get_by_text(message("page.wrong_password", "en")).wait_for()
-        page.get_by_label(re.compile("Password of")).last.fill("바다 열쇠")
-        page.get_by_role("button", name=message("page.unlock", "en")).last.click()
+        word.fill("바다 열쇠")
+        page.get_by_role("button", name=message("page.unlock", "en")).click()
         page.get_by_text(message("page.ask_now", "en")).wait_for()
         ask(page, "How many books may an adult member borrow at once?")
         last_answer(page).locator(".pq-ref").first.click()
@@ -135,6 +133,7 @@ def test_a_restart_in_the_middle_loses_nothing(browser: Browser, sample_index: P
         with serving(tmp_path, *arguments, **started) as address:
             page = browser.page(address)
             ask(page, QUESTION)
+            assert page.locator(".pq-is-verified").count() == 1
             send(page, "Was a dividend recommended for 2023?")
             page.get_by_role("button", name="Stop").wait_for()
         let_go.set()
@@ -148,7 +147,7 @@ def test_a_restart_in_the_middle_loses_nothing(browser: Browser, sample_index: P
             page.get_by_text(ANSWERED).nth(1).wait_for()
             assert page.locator(".pq-question").count() == 2
             pane = open_citation(page)
-            assert "2.78 million" in pane.locator("blockquote").inner_text()
+            assert QUOTE in pane.locator("blockquote").inner_text()
 
 
 def test_two_visitors_at_once_share_nothing_but_the_documents(

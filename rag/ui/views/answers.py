@@ -137,7 +137,7 @@ def _actions(visit: Visit, number: int, given: Exchange) -> None:
             st.download_button(
                 "Markdown (.md)",
                 data=f"# {given.answer.question}\n\n{markdown}\n".encode("utf-8", "replace"),
-                file_name="answer.md",
+                file_name="pagequote-answer.md",
                 mime="text/markdown",
                 key=f"export-md-{number}",
                 on_click="ignore",
@@ -146,7 +146,7 @@ def _actions(visit: Visit, number: int, given: Exchange) -> None:
             st.download_button(
                 "Word (.docx)",
                 data=partial(visit.workspace.export_docx, [given], visit.language),
-                file_name="answer.docx",
+                file_name="pagequote-answer.docx",
                 mime=DOCX,
                 key=f"export-docx-{number}",
                 on_click="ignore",

@@ -244,7 +244,7 @@ def _input(visit: Visit, *, has_documents: bool) -> None:
 
 def _work(visit: Visit) -> None:
     """Ingests in place: those that run, and how those that were begun here have ended."""
-    jobs = [job for job in visit.workspace.jobs.all() if job.active or job.id in visit.watched]
+    jobs = [job for job in visit.workspace.jobs.newest() if job.active or job.id in visit.watched]
     if jobs:
         active = {job.id for job in jobs if job.active}
         busy = active or any(not visit.workspace.suggestions.ready(job) for job in jobs)

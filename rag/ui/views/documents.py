@@ -88,7 +88,7 @@ def _work(visit: Visit) -> None:
 
 
 def _jobs(visit: Visit, watched: bool) -> None:
-    jobs = visit.workspace.jobs.all()
+    jobs = visit.workspace.jobs.newest()
     for job in [*(j for j in jobs if j.active), *(j for j in jobs if not j.active)][:_JOBS]:
         with st.container(border=True, key=f"job-{job.id}"):
             progress(visit, job)
@@ -148,6 +148,8 @@ def _failures(visit: Visit, job: IngestJob) -> None:
     failed = [(file, status, reason) for file, status, reason in job.files if status not in ("ok", "ocr")]
     if job.report:
         failed = [(f["file"], f["status"], f["reason"]) for f in job.report.get("not_searchable", ())]
+    handled = visit.workspace.jobs.handled_since(job)
+    failed = [one for one in failed if one[0] not in handled]
     if not failed:
         return
     rows = [

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -181,12 +182,16 @@ def _recent(visit: Visit) -> None:
             label_visibility="collapsed",
             icon=":material/search:",
         )
-    entries = sessions.recent(visitor(), words)
-    if entries:
-        st.caption(visit.text("page.recent_sessions"))
     with st.container(gap="xsmall", key="sessions"):
-        for entry in entries:
-            _entry(visit, entry)
+        for day, entries in groupby(sessions.recent(visitor(), words), lambda entry: _day(visit, entry)):
+            st.caption(day)
+            for entry in entries:
+                _entry(visit, entry)
+
+
+def _day(visit: Visit, entry: SessionEntry) -> str:
+    at = datetime.fromtimestamp(entry.at)
+    return visit.text("page.date", month=f"{at:%b}" if visit.language == "en" else at.month, day=at.day)
 
 
 def _entry(visit: Visit, entry: SessionEntry) -> None:
@@ -201,10 +206,8 @@ def _entry(visit: Visit, entry: SessionEntry) -> None:
     here = entry.id == visit.session.id
     with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center"):
         shown = entry.name if len(entry.name) <= _NAME else f"{entry.name[: _NAME - 1]}…"
-        at = datetime.fromtimestamp(entry.at)
-        date = visit.text("page.date", month=f"{at:%b}" if visit.language == "en" else at.month, day=at.day)
         st.button(
-            f":small[{date}] {label(shown)}",
+            label(shown),
             key=f"session-{entry.id}",
             help=label(entry.name),
             type="secondary" if here else "tertiary",
