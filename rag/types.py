@@ -305,7 +305,7 @@ class Usage:
 
 
 EVIDENCE_LEVELS = (0.5, 0.9)
-"""Evidence scores from which the evidence is called medium and high."""
+"""Confidence, or the evidence score where there is none, from which the evidence is called medium and high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +333,8 @@ class Answer:
     """Wall time by stage: retrieve, generate, verify, total."""
     evidence_score: float
     """From 0 to 1: how sure the tool is that the documents hold the answer."""
+    confidence: float | None = None
+    """From 0 to 1: how sure the built-in answerer is that its sentence answers; None of a model's answer."""
     reason: str = ""
     """Why it was declined, when it was."""
     standalone_question: str = ""
@@ -347,9 +349,10 @@ class Answer:
 
     @property
     def evidence_level(self) -> str:
-        """The evidence score as a word: `low`, `medium` (answered by default) or `high` (right nine times in ten)."""
+        """The confidence, or the evidence score, as a word: `low`, `medium` or `high` (right nine times in ten)."""
         medium, high = EVIDENCE_LEVELS
-        return "high" if self.evidence_score >= high else "medium" if self.evidence_score >= medium else "low"
+        sure = self.evidence_score if self.confidence is None else self.confidence
+        return "high" if sure >= high else "medium" if sure >= medium else "low"
 
     @property
     def verified(self) -> bool:

@@ -70,6 +70,7 @@ class SavedAnswer:
     fingerprints: dict[str, str] = field(default_factory=dict)
     """What the answer depended on: `prompt`, `model`, `embeddings`, ... as hashes or identities."""
     reason: str = ""
+    confidence: float | None = None
     format: Literal["pagequote-answer/1"] = FORMAT
 
 
@@ -165,6 +166,7 @@ def saved_answer_of(answer: Answer, *, fingerprints: dict[str, str] | None = Non
         model=answer.model,
         prompt=answer.prompt,
         evidence_score=answer.evidence_score,
+        confidence=answer.confidence,
         saved=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprints=dict(fingerprints or {}),
         reason=answer.reason,

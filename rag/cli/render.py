@@ -106,10 +106,11 @@ def page_name(file: str, page: int, label: str, language: Language) -> str:
 def footer(answer: Answer, language: Language, *, verbose: bool = False) -> str:
     """Model, level of the evidence, tokens and price (an unknown one is called unknown) on one line.
 
-    `verbose` adds the evidence score.
+    `verbose` adds the figure that the level stands for.
     """
     level = message(f"answer.evidence_{answer.evidence_level}", language)
-    score = f" ({answer.evidence_score:.2f})" if verbose else ""
+    sure = answer.evidence_score if answer.confidence is None else answer.confidence
+    score = f" ({sure:.2f})" if verbose else ""
     parts = [answer.model, message("answer.evidence", language, level=level + score)]
     usage = answer.usage
     if usage.calls or usage.cached_calls:

@@ -102,6 +102,7 @@ def saved_of_form(form: Mapping[str, Any]) -> SavedAnswer:
             model=str(form["model"]),
             prompt=str(form["prompt"]),
             evidence_score=float(form["evidence_score"]),
+            confidence=None if form.get("confidence") is None else float(form["confidence"]),
             saved="",
             reason=str(form["reason"] or ""),
         )

@@ -154,6 +154,7 @@ def answer_form(answer: Answer, identity: str | None = None) -> Form:
         "usage": usage_form(answer.usage),
         "seconds": {stage: round(value, 4) for stage, value in answer.seconds.items()},
         "evidence_score": round(answer.evidence_score, 6),
+        "confidence": None if answer.confidence is None else round(answer.confidence, 6),
         "standalone_question": answer.standalone_question or None,
         "retrieval_steps": list(answer.extra.get("retrieval_steps", ())),
         "notes": list(answer.notes),

@@ -128,6 +128,8 @@ class QueryState:
     overview: Draft | None = None
     """What the documents are, when the question asks about them as a whole."""
     evidence: float = 0.0
+    confidence: float | None = None
+    """How sure the built-in answerer is of the sentences it chose, of several parts the least."""
     declined: str = ""
     """Why there is no answer, once that is decided."""
     packed: Packed | None = None

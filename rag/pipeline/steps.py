@@ -302,6 +302,9 @@ class Steps:
                     max_sentences=template.file.sentences,
                 )
                 drafts.append(_renumbered(draft, part, places))
+                cell = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
+                sure = part.evidence if cell else part.assessment.confidence
+                state.confidence = min(sure, 1.0 if state.confidence is None else state.confidence)
         sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
         return Draft(sentences, declined=not sentences)
 
@@ -375,6 +378,7 @@ class Steps:
             usage=state.usage.total,
             seconds={**state.seconds, "total": time.perf_counter() - state.started},
             evidence_score=state.evidence,
+            confidence=state.confidence if proof is not None else None,
             reason=state.declined,
             standalone_question=state.standalone if state.standalone != state.query.question else "",
             notes=tuple(dict.fromkeys((*self._notes(state), *(proof.notes if proof is not None else ())))),

@@ -308,6 +308,7 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
         usage=saved.usage,
         seconds=saved.seconds,
         evidence_score=saved_answer.evidence_score,
+        confidence=saved_answer.confidence,
         reason=saved_answer.reason,
         standalone_question=saved.standalone_question,
         notes=saved.notes,

@@ -234,6 +234,23 @@ def test_evidence_names_the_words_that_stand_nowhere() -> None:
     assert assess("When was the bridge opened to traffic?", passages).missing == ()
 
 
+def test_the_confidence_is_low_where_other_sentences_fit_as_well() -> None:
+    shelf = Shelf(
+        {
+            "one.pdf": ["The annual fee for a plot is 45 pounds. The gate is closed at dusk."],
+            "three.pdf": [
+                "The annual fee for a half plot is 28 pounds. The annual fee for a corner plot is 61 pounds. "
+                "The annual fee for a raised plot is 19 pounds."
+            ],
+        }
+    )
+    sure, unsure = (
+        assess("What is the annual fee?", [shelf.passage(f, 1)]) for f in ("one.pdf", "three.pdf")
+    )
+    assert unsure.confidence < 0.5 < sure.confidence
+    assert unsure.score > THRESHOLD
+
+
 def test_evidence_without_passages_is_none() -> None:
     assert evidence_score("When was the bridge opened?", []) == 0.0
 

@@ -60,6 +60,7 @@ class Answer(TypedDict):
     usage: Usage
     seconds: dict[str, float]
     evidence_score: Share
+    confidence: Share | None
 
 
 class File(TypedDict):

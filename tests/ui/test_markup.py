@@ -191,9 +191,9 @@ def test_small_talk_is_its_plain_line() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("score", "level"), [(0.2, "low"), (0.7, "medium"), (0.95, "high")])
 def test_the_footer_shows_the_level_of_the_evidence(language: Language, score: float, level: str) -> None:
-    shown = _Seen(markup.footer(replace(_answer("x"), evidence_score=score), language)).words
     words = message("answer.evidence", language, level=message(f"answer.evidence_{level}", language))
-    assert words in shown
+    for known in ({"evidence_score": score}, {"evidence_score": 0.99, "confidence": score}):
+        assert words in _Seen(markup.footer(replace(_answer("x"), **known), language)).words
 
 
 def test_an_unknown_price_is_not_zero() -> None:
