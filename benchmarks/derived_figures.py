@@ -26,7 +26,8 @@ from pathlib import Path
 from mutated_quotes import sample_index
 
 from rag.answering.derivation import of_one_unit, results, terms_of
-from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.markers import Quote
+from rag.answering.reply import Draft, DraftSentence
 from rag.answering.verification import check_draft
 from rag.store import Index, open_index
 from rag.text.facts import facts, supported

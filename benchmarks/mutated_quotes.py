@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.answering.citations import PageTexts, check_quote
-from rag.answering.reply import Quote
+from rag.answering.markers import Quote
 from rag.store import Index, open_index
 from rag.types import Citation, Page, Passage, QuoteStatus
 

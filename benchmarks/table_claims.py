@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.markers import Quote
+from rag.answering.reply import Draft, DraftSentence
 from rag.answering.verification import check_draft
 from rag.store import Index, open_index
 from rag.text.figures import as_printed, scale_of, value_of, years_in

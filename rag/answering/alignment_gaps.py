@@ -305,7 +305,10 @@ class Gaps:
             before = before[:-1]
         if gap[-1] not in ("and", "but") or not 0 < len(before) <= SUBJECT_WORDS or "," in before:
             return False
-        inner = [t for t in self._without_aside(gap[:-1]) if t not in words.ADVERBS and t not in PUNCTUATION]
+        aside = (
+            gap.index(",", 1) + 1 if gap[0] == "," and "," in gap[1:-1] else 0
+        )  # "They, in partnership with X, won"
+        inner = [t for t in gap[aside:-1] if t not in words.ADVERBS and t not in PUNCTUATION]
         if not inner or any(is_past(t) or t in words.COPULAS for t in before):
             return False
         blocked = (
@@ -327,11 +330,6 @@ class Gaps:
             if self.tokens[i] == ";" or joins:
                 return i + 1
         return 0
-
-    @staticmethod
-    def _without_aside(gap: Sequence[str]) -> Sequence[str]:
-        """The words without a unit between commas that they begin with."""
-        return gap[gap.index(",", 1) + 1 :] if gap and gap[0] == "," and "," in gap[1:] else gap
 
     def _without_date(self, start: int) -> Sequence[str]:
         """The source from `start` on without a phrase of time that it begins with there."""

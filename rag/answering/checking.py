@@ -18,7 +18,8 @@ from typing import Any
 
 from rag.answering.citations import PageSource, PageTexts, check_quote
 from rag.answering.entailment import coverage
-from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.markers import Quote
+from rag.answering.reply import Draft, DraftSentence
 from rag.answering.second_check import Checker
 from rag.answering.tables import Tables
 from rag.answering.verification import check_draft

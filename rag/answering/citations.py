@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
-from rag.answering.reply import Quote
+from rag.answering.markers import Quote
 from rag.answering.tables import Tables
 from rag.messages import Language, message
 from rag.text.alterations import Alteration, closest
@@ -189,7 +189,9 @@ def check_quote(quote: Quote, passages: Sequence[Passage], library: PageTexts) -
     if not quote.text:
         return _missing(quote, cited, library.language)
     if cited is not None:
-        spans = _on_named_page(quote, cited, library) or _in_passage(quote, cited, library)
+        # of two true places in a file the answerer meant the one on the page that it named
+        named = library.find(quote.text, cited.file, quote.page) if quote.page is not None else ()
+        spans = named or _in_passage(quote, cited, library)
         if spans:
             return _found(quote, cited, cited, spans, library)
     for passage in _unique_pages(passages):
@@ -206,11 +208,6 @@ def check_quote(quote: Quote, passages: Sequence[Passage], library: PageTexts) -
 
 def _cited(quote: Quote, passages: Sequence[Passage]) -> Passage | None:
     return passages[quote.passage - 1] if quote.passage and 0 < quote.passage <= len(passages) else None
-
-
-def _on_named_page(quote: Quote, cited: Passage, library: PageTexts) -> tuple[Span, ...]:
-    """The spans of the quote on the page the answerer named: of two true places in a file it meant that one."""
-    return library.find(quote.text, cited.file, quote.page) if quote.page is not None else ()
 
 
 def _in_passage(quote: Quote, passage: Passage, library: PageTexts) -> tuple[Span, ...]:

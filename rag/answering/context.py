@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.citations import PageSource
-from rag.answering.reply import Draft, Quote
+from rag.answering.markers import Quote
+from rag.answering.reply import Draft
 from rag.text.normalise import INVISIBLE
 from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences

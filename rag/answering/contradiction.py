@@ -98,8 +98,10 @@ def _english(claim: Tokens, source: Tokens) -> Iterator[tuple[Contradiction, Tok
     for i, token in enumerate(claim):
         for kind, other in _replacements(token, source):
             yield kind, (*claim[:i], other, *claim[i + 1 :]), source
-    for first, second in _exchanged_figures(claim):
-        yield "figure", _exchanged(claim, first, second), source
+    places = [i for i, token in enumerate(claim) if _is_figure(token)]
+    for a, b in combinations(places, 2):
+        if claim[a] != claim[b]:
+            yield "figure", (*claim[:a], claim[b], *claim[a + 1 : b], claim[a], *claim[b + 1 :]), source
     yield from (("negation", a, b) for a, b in _denials(claim, source))
     yield from (("roles", variant, source) for variant in _roles(claim))
 
@@ -124,15 +126,6 @@ def _is_figure(token: str) -> bool:
 
 def _kind(figure: str) -> str:
     return "date" if figure[0] == "@" else "year" if YEAR.fullmatch(figure) else "number"
-
-
-def _exchanged_figures(claim: Tokens) -> Iterator[tuple[int, int]]:
-    places = [i for i, token in enumerate(claim) if _is_figure(token)]
-    yield from ((a, b) for a, b in combinations(places, 2) if claim[a] != claim[b])
-
-
-def _exchanged(claim: Tokens, one: int, other: int) -> Tokens:
-    return (*claim[:one], claim[other], *claim[one + 1 : other], claim[one], *claim[other + 1 :])
 
 
 def _denials(claim: Tokens, source: Tokens) -> Iterator[tuple[Tokens, Tokens]]:

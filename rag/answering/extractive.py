@@ -10,6 +10,7 @@ from rag.answering.addressed import addresses_model
 from rag.answering.candidates import Candidate, candidates
 from rag.answering.citations import PageSource
 from rag.answering.definitions import asked_thing
+from rag.answering.markers import Quote
 from rag.answering.question import QuestionAnalysis, analyse, holds_kind
 from rag.answering.ranking import (
     IN_FRONT,
@@ -18,7 +19,7 @@ from rag.answering.ranking import (
     rank,
     term_weights,
 )
-from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.reply import Draft, DraftSentence
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.table_questions import table_question_of
 from rag.answering.tables import Tables

@@ -13,7 +13,8 @@ from itertools import islice, pairwise
 from pathlib import PurePosixPath
 
 from rag.answering.candidates import is_whole_sentence
-from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.markers import Quote
+from rag.answering.reply import Draft, DraftSentence
 from rag.text.keywords import keyword_tokens
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from rag.answering.citations import PageSource, PageTexts, check_quote, page_hash
+from rag.answering.markers import Quote
 from rag.answering.originals import CurrentPages
-from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.reply import Draft, DraftSentence
 from rag.answering.tables import Tables
 from rag.answering.verification import CheckedDraft, check_draft
 from rag.errors import UsageError

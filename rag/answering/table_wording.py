@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from rag.answering.citations import PageSource
-from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.markers import Quote
+from rag.answering.reply import Draft, DraftSentence
 from rag.answering.tables import Match, Place
 from rag.text.figures import as_printed, unit_in, years_in
 from rag.text.keywords import keyword_tokens

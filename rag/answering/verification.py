@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 from rag.answering.alignment import Basis
 from rag.answering.citations import PageSource, PageTexts, check_quote, located
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
-from rag.answering.reply import Draft, DraftSentence, Quote
+from rag.answering.markers import Quote
+from rag.answering.reply import Draft, DraftSentence
 from rag.answering.second_check import Checker, Pair, vetoed
 from rag.answering.table_check import TableVerdict, check, quoted_rows
 from rag.answering.tables import Tables

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from markdown_it import MarkdownIt
 
-from rag.answering.reply import HOLE, lift_markers
+from rag.answering.markers import HOLE, lift_markers
 from rag.messages import Language, message, place_name
 from rag.providers.specs import EXTRACTIVE
 from rag.rendering.safe import safe_text

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.reply import Draft, Quote, parse_reply
+from rag.answering.markers import Quote
+from rag.answering.reply import Draft, parse_reply
 
 
 def claims(draft: Draft) -> list[tuple[str, tuple[int, ...], list[str]]]:

@@ -10,9 +10,7 @@ import pytest
 
 from tests.cli.conftest import Run
 
-FILE = "harrow-sound-ferries-annual-report-2023.pdf"
 QUOTE = "MV Tern touched the breakwater at Greyholm while berthing in a squall"
-KOREAN_FILE = "온새미햇빛발전협동조합-2023년-사업보고서.pdf"
 KOREAN_QUOTE = "이사와 감사의 임기는 3년이며"
 OPEN = "While it came alongside in a squall at Greyholm, MV Tern touched the breakwater."
 """A paraphrase that rules leave open."""
@@ -25,9 +23,16 @@ pytest.importorskip("transformers")
 
 
 @pytest.fixture
-def claims(tmp_path: Path) -> Path:
-    english = {"quotes": [{"quote": QUOTE, "file": FILE, "page": 4}]}
-    korean = {"quotes": [{"quote": KOREAN_QUOTE, "file": KOREAN_FILE}]}
+def claims(rag: Run, workdir: Path, tmp_path: Path) -> Path:
+    """Claims over two small documents, indexed in the working folder."""
+    documents = workdir / "documents"
+    documents.mkdir()
+    (documents / "ferry.md").write_text(f"{QUOTE}. Nobody was hurt.\n", encoding="utf-8")
+    rules = f"{KOREAN_QUOTE}, 현 임원의 임기는 2025년 정기총회일까지입니다.\n"
+    (documents / "규정.md").write_text(rules, encoding="utf-8")
+    assert rag("ingest", "documents").code == 0
+    english = {"quotes": [{"quote": QUOTE, "file": "ferry.md", "page": 1}]}
+    korean = {"quotes": [{"quote": KOREAN_QUOTE, "file": "규정.md"}]}
     lines = [{"sentence": OPEN, **english}, {"sentence": DENIED, **english}]
     lines += [{"sentence": KOREAN_OPEN, **korean}]
     path = tmp_path / "claims.jsonl"
@@ -51,10 +56,10 @@ def _model(folder: Path, labels: list[str], chosen: int) -> str:
     ],
 )
 def test_the_label_for_entailment_decides_what_rules_leave_open(
-    rag: Run, sample_index: Path, claims: Path, tmp_path: Path, labels: list[str], chosen: int, verified: bool
+    rag: Run, claims: Path, tmp_path: Path, labels: list[str], chosen: int, verified: bool
 ) -> None:
     model = _model(tmp_path / "model", labels, chosen)
-    done = rag("check", str(claims), "--check", model, "--index", sample_index, "--offline", "--json")
+    done = rag("check", str(claims), "--check", model, "--offline", "--json")
     assert done.code == 0, done.err
     english, denied, korean = (json.loads(line) for line in done.out.splitlines())
     expected = ("verified", "checked_by_model") if verified else ("weak", "not_told_by_code")
@@ -77,18 +82,18 @@ def test_a_pair_that_is_too_long_to_be_read_whole_is_not_approved(tmp_path: Path
 
 
 def test_models_that_cannot_check_are_named(
-    rag: Run, sample_index: Path, claims: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rag: Run, claims: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nameless = _model(tmp_path / "nameless", ["LABEL_0", "LABEL_1"], 1)
     missing = f"hf:{tmp_path / 'nowhere'}"
     for model, words in ((nameless, "LABEL_1"), (missing, "nowhere")):
-        done = rag("check", str(claims), "--check", model, "--index", sample_index, "--offline", "--json")
+        done = rag("check", str(claims), "--check", model, "--offline", "--json")
         assert done.code == 1
         assert done.out == ""
         assert model in done.err
         assert words in done.err
     unread = f"hf:{tmp_path / 'unread'}"
     monkeypatch.setitem(sys.modules, "transformers", None)
-    done = rag("check", str(claims), "--check", unread, "--index", sample_index, "--json")
+    done = rag("check", str(claims), "--check", unread, "--json")
     assert done.code == 1
     assert "pagequote[hf]" in done.err

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from rag.answering.citations import PageTexts, check_quote
-from rag.answering.reply import Quote
+from rag.answering.markers import Quote
 from rag.cli.render import citation_line
 from rag.messages import Language
 from tests.answering.shelf import Shelf
