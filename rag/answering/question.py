@@ -64,7 +64,7 @@ _ASKS = {
         re.IGNORECASE,
     ),
     AnswerKind.CONTENT: lazy_compile(
-        r"\bwhat\b.*\b(?:consists?|compris\w+|includes?d?|contains?|represents?|refers?|excludes?d?|means?(?=\?|$))\b"
+        r"\bwhat\b.*\b(?:consists?|composed|compris\w+|includes?d?|contains?|represents?|refers?|excludes?d?|means?(?=\?|$))\b"
         r"|\b(?:how|what)\b.*\bdefine[sd]?\b|\bdefinition\b",
         re.IGNORECASE,
     ),

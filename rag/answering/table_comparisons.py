@@ -46,25 +46,11 @@ MOST_ITEMS = 12
 LONGEST_PERIOD = 45
 """Characters of a header that may name a period."""
 ITEM_WORDS = frozenset(
-    [
-        "type",
-        "component",
-        "item",
-        "segment",
-        "region",
-        "country",
-        "currency",
-        "category",
-        "element",
-        "kind",
-        "class",
-        "table",
-        "financial",
-        "listed",
-        "expensive",
-        "contribute",
-        "contributed",
-    ]
+    re.findall(
+        r"\w+",
+        "type component item segment region country currency category element kind class table financial listed "
+        "expensive contribute contributed",
+    )
 )
 """Words for what rows are: they name none."""
 _MAGNITUDE = lazy_compile(

@@ -94,7 +94,7 @@ _SHARE = lazy_compile(
 )
 _NO_CELL = lazy_compile(
     r"\bwhy\b|\bwhom?\b|\bwhere\b|\bhow\s(?:is|are|does|do|did|was|were|has|have|can|will|would|should)\b(?!\s(?:many|much))"
-    r"|\b(?:compris\w+|consists?|represent(?:s|ed)?\b(?!\sby\b)|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+"
+    r"|\b(?:compris\w+|consists?|composed|represent(?:s|ed)?\b(?!\sby\b)|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+"
     r"|explain\w*|reasons?|purpose|basis (?:for|of|is)|assumptions? (?:is|are|used)|caused?|attributed to"
     r"|(?:mainly|primarily|largely|was|were|is|are) due to|led to|driven|reflects?|relate[sd]? to|includes?"
     r"|included in|excluded? from"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from rag.answering.reply import Draft, DraftSentence
 from rag.answering.tables import Match, Place
 from rag.text.figures import as_printed, unit_in, years_in
 from rag.text.keywords import keyword_tokens
+from rag.text.patterns import lazy_compile
 from rag.types import CellReference, Derived
 
 SURE = 0.75
@@ -20,6 +22,10 @@ EXACT = 0.95
 """Share of a label that the question names, and of the question that the headers hold, for an exact match."""
 LONGEST_COLUMN = 80
 """Characters of a column's headers that are told at most, the innermost ones."""
+_PERCENT = lazy_compile(r"\(\s?%\s?\)|^\s?%|%\s?$")
+_OWN_UNIT = lazy_compile(
+    r"\bper (?:\w+ )?(?:share|unit)\b|\bpercent|\((?:in )?(?:years|days|months)\)|주당|백분율", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ def told(
 ) -> TableAnswer:
     """The answer `text`, quoting the row of each cell, after the quotes in `first`; `best` says how well it fits."""
     unit = best.place.table.unit
-    if with_unit and unit and not all("%" in m.cell.text for m in cells) and unit not in text:
+    if with_unit and unit and unit not in text and not all(_has_own_unit(m) for m in cells):
         text = f"{text} ({unit})"
     rows = filter(None, map(partial(_row_quote, pages), cells))
     quotes = tuple(dict.fromkeys((*first, *rows)))
@@ -120,5 +126,18 @@ def full_name(match: Match) -> str:
 
 
 def value(match: Match) -> str:
-    """The figure as it is printed."""
-    return as_printed(match.cell.text)
+    """The figure as it is printed, with the percent sign that its headers give it."""
+    figure = as_printed(match.cell.text)
+    percent = figure[-1:].isdecimal() and (
+        _PERCENT.search(match.row.label) or _PERCENT.search(_innermost(match))
+    )
+    return f"{figure}%" if percent else figure
+
+
+def _has_own_unit(match: Match) -> bool:
+    """Whether a figure is not in the unit of its table: a percentage, or so much a share."""
+    return "%" in value(match) or bool(_OWN_UNIT.search(f"{match.row.label} {_innermost(match)}"))
+
+
+def _innermost(match: Match) -> str:
+    return match.column[-1] if match.column else ""

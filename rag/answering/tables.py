@@ -40,6 +40,8 @@ HEADER_BONUS = 0.02
 in its label all the same ("total"); four words at most."""
 IDLE_COST = 0.004
 """What each word costs of the innermost group that the question does not name, five words at most."""
+MORE_YEARS_COST = 0.03
+"""What each period costs that is in the headers of a cell and not in the question ("2019 compared with 2018")."""
 OPPOSITE = 0.6
 """Factor for a row of the opening balance when the closing one is asked for, and the other way round."""
 TOTAL = lazy_compile(r"\btotals?\b|합계|총계|소계|^계$", re.IGNORECASE)
@@ -237,6 +239,8 @@ class _Scorer:
         idle = sum(1 for t in inner if not _held(t, terms) and t not in STOP_WORDS)
         extra += sum(1 for t in terms if t in FRAME and t in label)
         score += HEADER_BONUS * min(extra, 4) - IDLE_COST * min(idle, 5) - RANK_COST * (place.passage - 1)
+        if self._question.years:
+            score -= MORE_YEARS_COST * len(cell_years(place, row, cell) - set(self._question.years))
         if _side(self._question.text) * _side(row.label) < 0:
             score *= OPPOSITE
         named = frozenset(t for t in terms if _held(t, own))

@@ -187,6 +187,23 @@ def test_a_row_says_neither_why_nor_what_something_is(question: str) -> None:
     assert [sentence.text for sentence in ask(shelf, question).sentences] == [prose]
 
 
+def test_a_figure_has_the_unit_that_its_headers_give_it() -> None:
+    shelf = TableShelf(
+        *table_page(
+            ("2019",), (("Gross margin (%)", "22.9"), ("Earnings per share", "2.41"), ("Revenue", "482"))
+        )
+    )
+    texts = [
+        ask(shelf, f"What was the {item} in 2019?").sentences[0].text
+        for item in ("gross margin", "earnings per share", "revenue")
+    ]
+    assert texts == [
+        "Gross margin (%), 2019: 22.9%",
+        "Earnings per share, 2019: 2.41",
+        "Revenue, 2019: 482 (in thousands)",
+    ]
+
+
 def test_a_citation_names_the_headers_of_its_cell() -> None:
     (citation,) = ask(ENGLISH, "What was Revenue in 2017?").citations
     assert citation.cell is not None
