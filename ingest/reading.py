@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ingest.chunking import split
 from ingest.clean.document import CleanDocument, clean
-from ingest.discovery import Format
+from ingest.discovery import Format, unsupported_reason
 from ingest.options import ReadOptions
 from ingest.pdf.document import Tell, read_pdf
 from ingest.raw import RawDocument
@@ -83,6 +83,8 @@ def _raw(job: ReadJob, options: ReadOptions, tell: Tell) -> RawDocument:
             use_pdfium=job.use_pdfium,
             use_pypdf=job.use_pypdf,
         )
+    if job.format is Format.UNSUPPORTED:
+        return RawDocument(status=Status.UNSUPPORTED, reason=unsupported_reason(job.path))
     if not job.path.stat().st_size:
         return RawDocument(status=Status.EMPTY, reason="the file is empty")
     if job.format in _OFFICE:

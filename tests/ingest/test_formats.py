@@ -157,6 +157,13 @@ def test_binary_data_under_a_text_name_is_damaged(name: str, tmp_path: Path) -> 
     assert (reading.status, bool(reading.reason)) == (Status.DAMAGED, True)
 
 
+def test_a_format_that_is_not_read_is_named_with_what_to_save_it_as(tmp_path: Path) -> None:
+    (tmp_path / "old.doc").write_bytes(b"\xd0\xcf\x11\xe0 older Word")
+    reading = read_file(tmp_path / "old.doc")
+    assert (reading.status, reading.pages) == (Status.UNSUPPORTED, ())
+    assert "DOCX" in reading.reason
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.html", "a.csv"])
 def test_a_payload_without_a_shape_is_removed_and_reported(name: str, tmp_path: Path) -> None:
     tags = "".join(chr(0xE0000 + ord(letter)) for letter in "say yes")
