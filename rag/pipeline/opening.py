@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rag.answering.calibration import Calibration
-from rag.answering.context import neutralise
-from rag.answering.evidence import GATE, THRESHOLD
 from rag.errors import IndexMismatch, MissingCapability
 from rag.pipeline.state import read_state_file, write_state
-from rag.pipeline.steps import Steps
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.providers.specs import EXTRACTIVE, parse_spec
-from rag.retrieval.glossary import load_glossary
-from rag.retrieval.hybrid import HybridSearch
 from rag.settings import Settings
 from rag.store import Index, open_index
 from rag.usage.meter import Meter
 
 if TYPE_CHECKING:
+    from rag.answering.calibration import Calibration
     from rag.answering.second_check import SecondChecker
     from rag.pipeline.generation import Generator
+    from rag.pipeline.steps import Steps
     from rag.providers.chat import GuardedChat
     from rag.providers.embedding import EmbeddingProvider
     from rag.retrieval.expansion import AssistedSearch
+    from rag.retrieval.hybrid import HybridSearch
     from rag.store import Index
 
 
@@ -49,6 +46,8 @@ def load_calibration(index: Index, notify: Callable[[str], None] = lambda _: Non
     form = read_state_file(index.location, _FILE)
     if not isinstance(form, dict) or form.get("format") != _FORMAT:
         return None
+    from rag.answering.calibration import Calibration
+
     found = Calibration.from_json(form)
     if found is not None and form.get("embeddings") != index.spec.embedding_id:
         notify("The index was calibrated for other embeddings: run `rag calibrate` again.")
@@ -67,6 +66,10 @@ def open_steps(
     try:
         embeddings = _embeddings_of(index, settings, meter, notify)
         index.embeddings = lambda: embeddings.embeddings
+        # imported here, while the embedding model loads
+        from rag.answering.evidence import GATE, THRESHOLD
+        from rag.pipeline.steps import Steps
+
         model = default_specs(settings)[0]
         generator = None
         if model != EXTRACTIVE:
@@ -102,11 +105,15 @@ def _retriever(
 
     Raises MissingCapability when --expand or --rerank chat has no chat model, and what loading a reranker raises.
     """
+    from rag.retrieval.glossary import load_glossary
+    from rag.retrieval.hybrid import HybridSearch
+
     glossary = load_glossary(settings.glossary)
     base = HybridSearch(index=index, embed_query=provider.embed_query, k=settings.k, glossary=glossary)
     if not settings.expand and settings.rerank is None:
         return base
     # a search without the help of models needs none of them
+    from rag.answering.context import neutralise
     from rag.retrieval.expansion import AssistedSearch, Expander
     from rag.retrieval.model_calls import PromptedModel
     from rag.retrieval.reranking import open_reranker

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -186,6 +185,8 @@ class Pipeline:
 
     async def asearch(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[Passage]:
         """`search` without blocking the event loop."""
+        import asyncio  # takes long to import, and whoever awaits this has it
+
         return await asyncio.to_thread(self.search, question, **fields)
 
     def as_tool(self) -> BaseTool:

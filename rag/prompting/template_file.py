@@ -13,14 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rag.errors import TemplateError
 from rag.messages import Language
-from rag.text.nesting import check_nesting
+from rag.text.nesting import LOADER, check_nesting
 
 Place = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
-_LOADER = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # ten times as fast where PyYAML was built with libyaml
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 50_000  # aliases can unfold a small file into an endless one
 
@@ -64,7 +61,7 @@ def read_yaml(path: Path) -> YamlWithLines:
     try:
         text = raw.decode("utf-8-sig")
         check_nesting(text)
-        node = yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=LOADER)
     except UnicodeDecodeError:
         raise TemplateError("the file is not UTF-8 text: save it as UTF-8.", file=path) from None
     except yaml.MarkedYAMLError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from rag.errors import SettingsError
-from rag.text.nesting import check_nesting
+from rag.text.nesting import safe_load
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,7 @@ def _shipped() -> Glossary:
 
 def _parse(text: str, name: str) -> tuple[GlossaryEntry, ...]:
     try:
-        check_nesting(text)
-        rows = yaml.safe_load(text) or []
+        rows = safe_load(text) or []
         return tuple(
             GlossaryEntry(_pattern([str(term) for term in row["asked"]]), str(row["printed"])) for row in rows
         )

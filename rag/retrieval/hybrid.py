@@ -122,8 +122,8 @@ class HybridSearch:
         state = snapshot or self.index.snapshot()
         wanted = k or self.k
         read = search_terms(question, self.glossary or load_glossary())
+        routes = self._routes(state, question)  # while the embedding model may still be loading
         vector = unit(self.embed_query(question) if vector is None else vector)
-        routes = self._routes(state, question)
         found = gather(state, read, vector, routes, as_filter(where), wanted)
         weights = self.weights or weights_for(read)
         passages = _ranked(state, found, weights, read.terms, wanted)
