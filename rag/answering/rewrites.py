@@ -63,7 +63,7 @@ PREPOSITIONS = word_set(
 )
 PLACING = word_set(
     "in on at by with for from to during near into onto within across through along beside alongside against after"
-    " under over upon"
+    " under over upon following"
 )
 """Prepositions whose phrase a report of something that happened may lose."""
 SUBORDINATORS = word_set(
