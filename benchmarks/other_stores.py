@@ -190,7 +190,8 @@ class Milvus:
             field, [" ".join(weights)], anns_field="words", limit=k, output_fields=["content", "key"],
             filter=condition(selection, "content in [{}]"),
         )[0]  # fmt: skip
-        hits = ((hit["entity"]["content"], hit["entity"]["key"], hit["distance"]) for hit in found)
+        # milvus-lite gives BM25 with its sign turned
+        hits = ((hit["entity"]["content"], hit["entity"]["key"], abs(hit["distance"])) for hit in found)
         return _places(field, hits)
 
 
