@@ -37,7 +37,7 @@ PLACE_FITS = 0.25
 ITEMS_NAMED = 0.5
 """Share of the question's words that the title of a table or of a group must hold for its rows to be listed."""
 LIST_NAMED = 0.75
-"""The same, from which no sentence of the text is preferred to the list; nor is one when the question says "table"."""
+"""The same, from which no sentence of the text is preferred to the list; nor when the question says "table"."""
 LEAST_ITEM = 0.6
 """Score of the largest or smallest row of a column of which the headers say little."""
 RANK_COST = 0.3
