@@ -24,6 +24,9 @@ _LONG_LINE = 14
 """Words of a line from which one figure at its end is no sign of a table."""
 _AROUND = 9
 """Lines before such a line that may belong to its table; a label goes on for two lines after it at most."""
+_PAGE_NUMBER = re.compile(r"[-–—]?\s?\d{1,4}\s?[-–—]?")
+_SAME_EDGE = 3.0
+"""Points by which the right edges of the figures of a column may differ."""
 _LEADERS = re.compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
 _PROSE_WORDS = 9
 """A single segment of so many words, as wide as half the page, is prose."""
@@ -52,6 +55,8 @@ def find_tables(lines: Sequence[PlacedLine], width: float, positions: Positions)
     near = {k for i in maybe for k in range(i - _AROUND, i + 3)}
     kept = [placed for i, placed in enumerate(lines) if i in near and placed.line.placed]
     rows = [row for group in visual_rows(kept) if (row := row_of(group, positions)).segments]
+    if _is_page_number(rows, lines[-1]):
+        rows.pop()
     tables: list[RawTable] = []
     before: list[Column] = []
     at = 0
@@ -71,6 +76,14 @@ def find_tables(lines: Sequence[PlacedLine], width: float, positions: Positions)
             tables.append(table)
             before, at = columns, last
     return tables
+
+
+def _is_page_number(rows: Sequence[VisualRow], last: PlacedLine) -> bool:
+    """Whether the last row is a lone number on the last line of the page under which no column of figures ends."""
+    if not rows or rows[-1].lines != [last.line] or not _PAGE_NUMBER.fullmatch(rows[-1].text):
+        return False
+    edges = (segment.x1 for row in rows[:-1] for segment in row.segments if segment.figure)
+    return all(abs(edge - rows[-1].x1) > _SAME_EDGE for edge in edges)
 
 
 def carry_over(before: RawPage, page: RawPage) -> None:

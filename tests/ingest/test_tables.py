@@ -102,6 +102,17 @@ def test_a_table_goes_on_on_the_next_page(tmp_path: Path, repeated: Sequence[Seq
     assert cells_of(second)[("Rent",), "2018"] == "1,377"
 
 
+def test_the_number_of_the_page_is_no_cell(tmp_path: Path) -> None:
+    def numbered(canvas: Canvas) -> None:
+        grid((*STATEMENT, ("Supplemental disclosure",)))(canvas)
+        canvas.drawCentredString(306, HEIGHT - 220, "42")
+
+    (table,) = tables_of(tmp_path, numbered)
+    assert "42" not in cells_of(table).values()
+    (table,) = tables_of(tmp_path, grid((*STATEMENT, ("", "42"))))
+    assert "42" in cells_of(table).values()
+
+
 def test_another_table_on_the_next_page_keeps_its_own_headers(tmp_path: Path) -> None:
     other = [("(in tonnes)", "Coal", "Grain"), ("Imports", "1,204", "1,377"), ("Exports", "88", "91")]
     below = lines(
