@@ -48,6 +48,17 @@ _MONEY = lazy_compile(
 )
 _MAY = lazy_compile(r"\b(in|since|until|by|of|from|to|early|late|mid|last|next) May\b")
 """The month, which is not the verb."""
+_BODIES = (
+    "Studies|Affairs|Hall|Schools?|Sciences?|Department|Cent(?:er|re)|Committee|Council|Museum|Office|Commission|Relations"
+    "|Institute|College|University|Club|Company|Party|Church|Library|Society|Association|Services?|Administration|Ministry"
+    "|Board|Agency|Bureau|Faculty|Academy"
+)
+_JOINED_NAME = lazy_compile(
+    rf"\b(?P<a>[A-Z][\w-]+) and (?=[A-Z][\w-]+ (?:{_BODIES})\b)"
+    rf"|\b(?P<b>(?:{_BODIES}) (?:of|for) (?:the )?[A-Z][\w-]+) and (?=[A-Z])"
+)
+"""Names of bodies with an "and" in them, which is no list: half of such a name is another one."""
+_TITLE = lazy_compile(r"[“\"][^“”\"\n]{1,80}[”\"]")
 _TOKEN = lazy_compile(
     r"@[\d-]+@|\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)*(?:st|nd|rd|th|s)?(?![a-z])|[$€£¥₩%]|'s\b|[^\W_]+(?:[-'.&/][^\W_]+)*"
     r"|[,;:()—–\"“”]"
@@ -66,6 +77,8 @@ DATED = words.word_set("in on during between from since until by after before")
 def tokenize(text: str) -> list[str]:
     """The words, figures and marks of a sentence in comparable form; a date becomes `@2024-06-11@`."""
     text = unicodedata.normalize("NFKC", text).replace("’", "'").replace("‘", "'").replace("\n", " ")
+    text = _JOINED_NAME.sub(lambda m: f"{m['a'] or m['b']}&", text)
+    text = _TITLE.sub(lambda m: m[0].replace(" and ", "&"), text)
     for date in reversed(dates(text)):
         if date.value.count("-") >= 1 and not date.value.startswith("Q"):
             comma = "," if text[: date.end].rstrip().endswith(",") else ""  # "3 August, when": not the date's

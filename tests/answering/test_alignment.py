@@ -41,6 +41,10 @@ LEAVE = "경조휴가는 사유가 생긴 날부터 60일 안에 써야 하며, 
         ("The yard was sold in 1962.", "The yard was closed in 1960 and was sold in 1962."),
         ("Sales rose to 40 million euros.", "Sales rose by 3 million euros to 40 million euros."),
         ("The road is lined with palms.", "A narrow lane at first, the road is lined with palms."),
+        (
+            "She works at the Centre for Greek and Roman Studies.",
+            "She works at the Centre for Greek and Roman Studies and teaches Latin.",
+        ),
         ("The club was dissolved.", "The club was dissolved following a fire."),
         ("They won the cup.", "The match was short and they won the cup."),
         (GIFT, GIFT),
@@ -103,6 +107,12 @@ def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
         ("경조휴가는 사유가 생긴 날부터 60일 안에 쓸 수 있다.", LEAVE),
         ("We pay 40 pence a mile.", "We pay 40 pence a mile, up to 9 pounds a day."),
         ("The yard repaired engines.", "The yard repaired no pumps and engines."),
+        (
+            "She works at the Centre for Roman Studies.",
+            "She works at the Centre for Greek and Roman Studies.",
+        ),
+        ("He joined the School for Law.", "He joined the School for Law and Economics."),
+        ('He starred in "The Sea".', 'He starred in "The Sea and the Moon".'),
         ("The team of Ann won.", "The team of Ann and Bob won."),
         (
             "The company, with a partner, bought the yard.",
