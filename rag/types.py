@@ -44,7 +44,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as stored: the cleaned text that quotes are proven against, and what became of the page."""
+    """One page as stored: the cleaned text that quotes are looked up in, and what became of the page."""
 
     number: int
     text: str
@@ -152,7 +152,7 @@ class CellReference:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRecord:
-    """A file as the ledger knows it."""
+    """A file as the index knows it."""
 
     file: str
     """Path relative to the folder that was ingested, with `/`, composed (NFC)."""
@@ -214,7 +214,7 @@ class QuoteStatus(StrEnum):
 
 
 class Support(StrEnum):
-    """How well a sentence of an answer is backed by proven quotes."""
+    """How well a sentence of an answer is backed by verified quotes."""
 
     VERIFIED = "verified"
     WEAK = "weak"
@@ -253,7 +253,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A figure of an answer that stands on no page but is computed from figures of the proven quotes."""
+    """A figure of an answer that stands on no page but is computed from figures of the verified quotes."""
 
     figure: str
     """As the sentence writes it."""
@@ -276,7 +276,7 @@ class Sentence:
     unsupported_facts: tuple[str, ...] = ()
     """Figures, dates and names of the sentence that stand in no cited evidence."""
     derived: tuple[Derived, ...] = ()
-    """Figures that are computed. Such a sentence is weak: all else in it is proven, these need a reader's eye."""
+    """Figures that are computed. Such a sentence is weak: all else in it is checked, these need a reader's eye."""
     basis: Literal["quoted", "entailed"] | None = None
     """Of a verified sentence: whether it is the page's own words, whole or shortened, or follows from them."""
     reason: str = ""

@@ -1,1 +1,1 @@
-"""From passages to a proven answer: packing, reading replies, proving quotes, declining."""
+"""From passages to a checked answer: packing, reading replies, checking quotes, declining."""

@@ -84,7 +84,7 @@ class _Searchable:
 
 
 class PageTexts:
-    """The stored pages that quotes are proven against, each folded once.
+    """The stored pages that quotes are looked up in, each folded once.
 
     `language` is that of the notes on what was found in them.
     """

@@ -1,6 +1,6 @@
 """Figures of an answer that stand on no page but are computed from figures that do.
 
-A figure counts as derived when an operation on figures of the sentence's proven quotes gives it within the digits
+A figure counts as derived when an operation on figures of the sentence's verified quotes gives it within the digits
 that are printed, when the sentence says that it computes ("in total", "fell by", 평균, ...), and when so exact a hit
 is unlikely to be chance. This proves the arithmetic, not that it is the right arithmetic: hence a derived figure is
 shown with its formula, and its sentence never counts as verified.

@@ -1,4 +1,4 @@
-"""Whether a sentence follows from the sentences that its proven quotes stand in.
+"""Whether a sentence follows from the sentences that its verified quotes are in.
 
 Words that merely occur nearby prove nothing. A sentence is `quoted` when it is the page's words, whole or shortened
 without losing a condition, and `entailed` when a strict alignment finds it to be a safe rewrite of them
@@ -72,7 +72,7 @@ def same_polarity(text: str, evidence: str) -> bool:
 
 @dataclass(frozen=True)
 class QuotedContext:
-    """The proven quotes of one sentence and the words around them."""
+    """The verified quotes of one sentence and the words around them."""
 
     citations: Sequence[Citation]
     passages: Sequence[Passage]

@@ -20,7 +20,7 @@ The JSON form, for models that are better at it (recognised by itself, with or w
 Small models drift from any form, so the reader accepts what they are known to write: curly, Korean and
 backtick quotation marks, `[1, p. 3: "..."]`, `[1] "..."`, `[1, 2]`, `【1】`, `[passage 1: ...]`,
 `[출처 1: ...]`, a marker cut off by the token limit, a list of sources at the end, a `<think>` block.
-What cannot be read as a marker stays in the text, where it is one more thing that has to be proven.
+What cannot be read as a marker stays in the text, where it is one more thing that has to be checked.
 
 Markers are read by `rag.answering.markers`, before the text is split into sentences.
 """

@@ -77,7 +77,7 @@ class TableVerdict:
 
 
 def quoted_rows(citations: Sequence[Citation], tables: Tables) -> list[Quoted]:
-    """The rows of stored tables that the proven citations quote."""
+    """The rows of stored tables that the verified citations quote."""
     found: list[Quoted] = []
     for citation in citations:
         for span in citation.spans:

@@ -353,7 +353,7 @@ class Steps:
         return ask
 
     def decide(self, state: QueryState) -> Answer:
-        """Answer with what is proven, or decline."""
+        """Answer with what was checked, or decline."""
         proof = state.proof
         strict = self.settings.strict if state.query.strict is None else state.query.strict
         language = state.language

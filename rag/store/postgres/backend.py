@@ -326,6 +326,6 @@ class PostgresPublisher(Publisher):
 
 def _folded(source: DocumentRecord) -> dict[str, str]:
     """The metadata by key, as it can be stored. Of keys that only lone surrogates tell apart the last one counts, as
-    in the ledger's row."""
+    in its row of the index."""
     fields = sorted((str(key), str(value)) for key, value in source.metadata.items())
     return {storable(key): storable(value).casefold() for key, value in fields}
