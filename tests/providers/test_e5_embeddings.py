@@ -165,3 +165,15 @@ def test_the_variant_for_processors_without_dot_products_gives_the_same_vectors(
         for u in (False, True)
     )
     assert signed @ unsigned > 0.9999
+
+
+def test_objects_of_one_process_share_what_they_load(tmp_path):
+    first, second = E5Embeddings(cache_dir=tmp_path), E5Embeddings(cache_dir=tmp_path, threads=3)
+    assert first.embed_query("hello") == second.embed_query("hello")
+    assert first._load() is second._load()
+    model = next(tmp_path.rglob("model.onnx"))
+    model.write_bytes(b"damaged")
+    lines: list[str] = []
+    third = E5Embeddings(cache_dir=tmp_path, notify=lines.append)
+    assert third.embed_query("hello") == first.embed_query("hello")
+    assert len(lines) == 1  # it was converted again

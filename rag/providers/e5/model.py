@@ -29,8 +29,8 @@ VECTOR, _PROBE, STATES = range(3)
 class Encoder:
     """An ONNX Runtime session over the cached model. `run` may be called from many threads at once."""
 
-    def __init__(self, root: Path | None, notify: Callable[[str], None]) -> None:
-        """Load the model from the cache below `root` (None: the user's), converting it if need be."""
+    def __init__(self, root: Path, notify: Callable[[str], None]) -> None:
+        """Load the model from the cache below `root`, converting it if need be."""
         weights = WeightsFile(find_weights())
         hidden, positions = weights.shape.hidden, weights.shape.positions
         self.dimension = hidden
@@ -39,7 +39,6 @@ class Encoder:
         self._positions = (
             weights.floats("emb.pos").reshape(positions, hidden) + weights.floats("emb.type")[:hidden]
         )
-        root = root or model_files.cache_root()
         if not self._load(model_files.load_model(root, notify)):
             self._load(model_files.load_model(root, notify, unsigned=True))
 
@@ -77,6 +76,24 @@ def _open(model: bytes) -> ort.InferenceSession:
             f"ONNX Runtime {ort.__version__} cannot load the embedding model ({error}). Upgrade onnxruntime."
         )
         raise ProviderError(message) from error
+
+
+_sharing = threading.Lock()
+_shared: dict[object, Encoder] = {}
+
+
+def _shared_encoder(root: Path, notify: Callable[[str], None]) -> Encoder:
+    """One encoder for all who read the same model files in a process: a session holds the whole model in memory.
+
+    Files that were written again are read again.
+    """
+    with _sharing:
+        if (found := _shared.get(model_files.state_of(root))) is None:
+            found = Encoder(root, notify)
+            _shared.clear()
+            if (state := model_files.state_of(root)) is not None:
+                _shared[state] = found
+        return found
 
 
 _BATCH = 64
@@ -200,7 +217,7 @@ class E5Model(EmbeddingProvider):
     def _load(self) -> Encoder:
         with self._lock:
             if self._encoder is None:
-                self._encoder = Encoder(self.cache_dir, self._notify)
+                self._encoder = _shared_encoder(self.cache_dir or model_files.cache_root(), self._notify)
             return self._encoder
 
     def __getstate__(self) -> dict[str, Any]:

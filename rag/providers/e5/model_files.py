@@ -64,6 +64,16 @@ def load_model(root: Path, notify: Callable[[str], None], *, unsigned: bool = Fa
         return convert()
 
 
+def state_of(root: Path) -> object | None:
+    """What changes whenever the cached model below `root` is written again; None while there is none."""
+    files = [root / "e5-small" / name for name in (MODEL_FILE, MANIFEST_FILE)]
+    try:
+        found = [file.stat() for file in files]
+    except OSError:
+        return None
+    return (root, weights.find_weights(), *((one.st_ino, one.st_size, one.st_mtime_ns) for one in found))
+
+
 def _build_once(folder: Path, wanted: dict[str, object], convert: Callable[[], bytes]) -> bytes:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "build.lock"):
