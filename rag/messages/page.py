@@ -49,8 +49,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         " 탭에 있습니다.",
     ),
     "page.drop_placeholder": (
-        "Drop your files here to begin (at most {size} MB each)",
-        "여기에 파일을 끌어다 놓으면 시작합니다(파일당 최대 {size} MB)",
+        "Drop files, {size} MB at most",
+        "파일을 놓으세요(최대 {size} MB)",
     ),
     "page.own_documents": ("Your documents", "내 문서"),
     "page.own_documents_more": (
@@ -379,7 +379,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.own_max_tokens": ("Reply length of the template", "템플릿의 답변 길이 사용"),
     "page.max_tokens": ("Longest reply, in tokens", "답변의 최대 토큰 수"),
     "page.strict": ("Strict: show verified sentences only", "엄격 모드: 확인된 문장만 표시"),
-    "page.own_abstain": ("Calibrated threshold for declining", "보정된 답변 거절 기준 사용"),
+    "page.own_abstain": ("Calibrated decline threshold", "보정된 답변 거절 기준 사용"),
     "page.abstain": ("Decline below this evidence score", "근거 점수가 이보다 낮으면 답변 거절"),
     "page.filters": ("Where to look", "검색 범위"),
     "page.only_files": (

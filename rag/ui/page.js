@@ -86,7 +86,7 @@ for (const [kind, wait] of [["mouseover", 180], ["focusin", 350]]) {
   document.addEventListener(kind, (event) => {
     const link = event.target.closest?.("[data-preview]");
     clearTimeout(page.timer);
-    if (link && (kind === "mouseover" || link.matches(":focus-visible"))) {
+    if (link && (kind === "mouseover" || link.matches(":focus-visible") && !page.quiet)) {
       page.timer = setTimeout(() => preview(link), wait);
     } else if (!link) hidePreview();
   });
@@ -147,8 +147,10 @@ function pane() {
   }
   if (!box && page.pane) {
     page.shown = null;
+    page.quiet = true;
     if (page.opener) find(`[data-open="${CSS.escape(page.opener)}"]`)?.focus({ preventScroll: true });
     page.opener = null;
+    page.quiet = false;
   }
   page.pane = box;
   for (const part of document.querySelectorAll('[data-testid="stSidebarContent"], .pq-view')) part.tabIndex = 0;

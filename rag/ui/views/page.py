@@ -25,7 +25,7 @@ from rag.ui.workspace import VARIABLE, Workspace, workspace_for
 _STYLE = Path(__file__).parents[1] / "style.css"
 _ICON = _STYLE.with_name("icon.svg")
 _WORDMARK = _STYLE.with_name("wordmark.svg")
-_SIDEBAR = 250
+_SIDEBAR = 270
 """Pixels: what is beside the answer matters more."""
 _SESSION = "session"
 _LANGUAGE = "lang"

@@ -9,6 +9,7 @@ import streamlit as st
 from pydantic import SecretStr
 
 from rag.errors import RagError
+from rag.providers.specs import EXTRACTIVE
 from rag.store import Filter
 from rag.ui import markup
 from rag.ui.views.visit import Visit
@@ -71,6 +72,7 @@ def _model(visit: Visit) -> None:
         names,
         index=names.index(chosen or workspace.model),
         accept_new_options=not workspace.options.public,
+        format_func=lambda name: visit.text("page.builtin") if name == EXTRACTIVE else name,
         help=visit.text("page.model_help"),
     )
     _change(visit, model=None if model in (None, workspace.model) else str(model))
