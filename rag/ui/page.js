@@ -157,6 +157,15 @@ function pane() {
   showMark(false);
 }
 
+// A machine that is busy draws a page late: ask once more, and show no broken picture.
+document.addEventListener("error", (event) => {
+  const image = event.target;
+  if (!image.matches?.(".pq-crop, .pq-whole")) return;
+  if (image.dataset.again) return void (image.style.display = "none");
+  image.dataset.again = "1";
+  setTimeout(() => { image.src = `${image.src}&again=1`; }, 1500);
+}, true);
+
 let waiting = false;
 new MutationObserver(() => {
   if (waiting) return;

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 RULES = SAMPLE / "wexcombe-library-rules.pdf"
 QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"
 QUOTE = "the company returned to a meaningful profit: £2.78 million before tax"
-REPLY = f'In 2023 {QUOTE} [1: "{QUOTE}"].'
+REPLY = f'{QUOTE.capitalize()} [1: "{QUOTE}"].'
 PHONE = {"width": 390, "height": 844}
 
 
