@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from rag.answering.citations import PageSource
 from rag.answering.table_arithmetic import computed
-from rag.answering.table_cells import Selection
+from rag.answering.table_cells import AskedCells
 from rag.answering.table_comparisons import items, largest_item, largest_period, periods
 from rag.answering.table_questions import TableQuestion, Wanted, table_question_of
 from rag.answering.table_wording import TableAnswer, column_name, item_name, told, value
@@ -61,7 +61,7 @@ def answer_from_tables(
     if asked is None or not places:
         return None
     around = frozenset(keyword_tokens(" ".join(f"{p.title} {p.heading} {p.text}" for p in passages)))
-    found = Selection.of(asked, places, around)
+    found = AskedCells.of(asked, places, around)
     if asked.wanted is Wanted.PERIODS:
         return periods(found, pages)
     if asked.wanted is Wanted.ITEMS:
@@ -84,7 +84,7 @@ def answer_from_tables(
     return computed(found, best, operation, pages)
 
 
-def _operation(found: Selection, best: Match) -> Wanted | None:
+def _operation(found: AskedCells, best: Match) -> Wanted | None:
     """What is to be computed; None when the cells answer as they are."""
     question, wanted = found.question, found.question.wanted
     if wanted is Wanted.VALUE:
@@ -103,7 +103,7 @@ def _asks_total_of_periods(question: TableQuestion, best: Match) -> bool:
     return total and len(question.years) > 1 and "respective" not in question.text.lower()
 
 
-def _values(found: Selection, best: Match, pages: PageSource) -> TableAnswer:
+def _values(found: AskedCells, best: Match, pages: PageSource) -> TableAnswer:
     """The cells of each row that is named, with their columns."""
     groups = [found.asked_of(row) for row in found.rows(best)]
     texts = []

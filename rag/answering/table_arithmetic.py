@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from rag.answering.citations import PageSource
-from rag.answering.table_cells import ALIKE, Selection, period_before
+from rag.answering.table_cells import ALIKE, AskedCells, period_before
 from rag.answering.table_questions import TableQuestion, Wanted, operand_questions
 from rag.answering.table_wording import TableAnswer, full_name, told
 from rag.answering.tables import Match
@@ -25,7 +25,7 @@ _OF_TWO_THINGS = (Wanted.SHARE, Wanted.RATIO, Wanted.CHANGE)
 _CHANGES = (Wanted.CHANGE, Wanted.PERCENT_CHANGE)
 
 
-def computed(found: Selection, best: Match | None, wanted: Wanted, pages: PageSource) -> TableAnswer | None:
+def computed(found: AskedCells, best: Match | None, wanted: Wanted, pages: PageSource) -> TableAnswer | None:
     """The figure with the cells that it is made of; None when the question does not tell them."""
     cells = _two_things(found, wanted) or (_operands(found, best, wanted) if best is not None else [])
     derived = compute(wanted, [m.cell.text for m in cells])
@@ -37,7 +37,7 @@ def computed(found: Selection, best: Match | None, wanted: Wanted, pages: PageSo
     return told(text, cells, fitting, pages, with_unit="%" not in derived.figure, derived=(derived,))
 
 
-def _two_things(found: Selection, wanted: Wanted) -> list[Match]:
+def _two_things(found: AskedCells, wanted: Wanted) -> list[Match]:
     """The cells of the two things that the question puts in relation, the second first for a difference.
 
     They stand in one column, or in one row when the question names both columns.
@@ -61,7 +61,7 @@ def _two_things(found: Selection, wanted: Wanted) -> list[Match]:
     return best[::-1] if wanted is Wanted.CHANGE else best
 
 
-def _of_best_row(found: Selection) -> list[Match]:
+def _of_best_row(found: AskedCells) -> list[Match]:
     """The figures of the row that is named, no years among them; none when another row is named as well."""
     best = found.best
     if best is None or best.precision < OPERAND or best.score < OPERAND_FITS:
@@ -80,7 +80,7 @@ def _both_columns_named(first: Match, second: Match, questions: Sequence[TableQu
     return all(tokens and tokens <= words for tokens, words in zip(own, said, strict=True))
 
 
-def _operands(found: Selection, best: Match, wanted: Wanted) -> list[Match]:
+def _operands(found: AskedCells, best: Match, wanted: Wanted) -> list[Match]:
     """The cells of one item in several periods, the older first, or of several items in the order of the question."""
     if wanted is Wanted.SHARE:
         return []

@@ -21,7 +21,7 @@ NAMED_WHOLE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class AskedCells:
     """The cells of some tables that fit a question, best first."""
 
     question: TableQuestion
@@ -30,13 +30,13 @@ class Selection:
     matches: Sequence[Match]
 
     @classmethod
-    def of(cls, question: TableQuestion, places: Sequence[Place], around: frozenset[str]) -> Selection:
+    def of(cls, question: TableQuestion, places: Sequence[Place], around: frozenset[str]) -> AskedCells:
         """`around` are the tokens of the pages that the tables are on."""
         return cls(question, places, around, matches_of(question, places, around))
 
-    def asking(self, question: TableQuestion) -> Selection:
+    def asking(self, question: TableQuestion) -> AskedCells:
         """The same tables, asked another question."""
-        return Selection.of(question, self.places, self.around)
+        return AskedCells.of(question, self.places, self.around)
 
     @property
     def best(self) -> Match | None:

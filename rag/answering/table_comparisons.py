@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from rag.answering.citations import PageSource
 from rag.answering.reply import Draft, DraftSentence
-from rag.answering.table_cells import Selection
+from rag.answering.table_cells import AskedCells
 from rag.answering.table_questions import FRAME, TableQuestion
 from rag.answering.table_wording import (
     TableAnswer,
@@ -61,7 +61,7 @@ _MAGNITUDE = lazy_compile(
 _NIL = lazy_compile(r"[$€£¥₩]?\s?[-–—]+")
 
 
-def largest_period(found: Selection, best: Match, pages: PageSource) -> TableAnswer | None:
+def largest_period(found: AskedCells, best: Match, pages: PageSource) -> TableAnswer | None:
     """The period in which the best item is the largest or smallest, or above or below a figure."""
     series = [(m, amount) for m in found.series(best) if (amount := _amount(m.cell.text)) is not None]
     if len(series) < 2:
@@ -96,7 +96,7 @@ def _chosen_periods(question: TableQuestion, series: Sequence[tuple[Match, Decim
     return [pick(series, key=lambda item: item[1])[0]]
 
 
-def largest_item(found: Selection, pages: PageSource) -> TableAnswer | None:
+def largest_item(found: AskedCells, pages: PageSource) -> TableAnswer | None:
     """The row with the largest or smallest value in the column that is named, or the column in a named row."""
     best = found.best
     if best is not None and best.own - FRAME and best.precision >= ITEM_FITS:
@@ -123,7 +123,7 @@ def largest_item(found: Selection, pages: PageSource) -> TableAnswer | None:
 
 
 def _largest_row(
-    found: Selection, fitting: Match, rows: Sequence[Row], pages: PageSource
+    found: AskedCells, fitting: Match, rows: Sequence[Row], pages: PageSource
 ) -> TableAnswer | None:
     """The largest or smallest of some rows, totals left out, in the column of the cell that fits the question."""
     among = {row.start for row in rows}
@@ -150,7 +150,7 @@ def _item_terms(question: TableQuestion) -> list[str]:
     return [t for t in question.terms if t not in FRAME and t not in ITEM_WORDS]
 
 
-def _held_by_column(found: Selection, place: Place, column: int) -> float:
+def _held_by_column(found: AskedCells, place: Place, column: int) -> float:
     """How many words of the question the headers of a column and what is around its table hold, weighed."""
     total = frozenset(t for tokens in place.total_tokens.values() for t in tokens)
     return sum(
@@ -172,7 +172,7 @@ def _column(place: Place, column: int) -> Iterator[tuple[Row, Cell, Decimal]]:
                 yield row, cell, amount
 
 
-def _largest_column(found: Selection, best: Match, pages: PageSource) -> TableAnswer | None:
+def _largest_column(found: AskedCells, best: Match, pages: PageSource) -> TableAnswer | None:
     """The column with the largest or smallest value in a row, totals left out."""
     named = [
         (m, amount)
@@ -186,7 +186,7 @@ def _largest_column(found: Selection, best: Match, pages: PageSource) -> TableAn
     return told(f"{column_name(chosen)} – {item_name(chosen)}: {value(chosen)}", [chosen], best, pages)
 
 
-def periods(found: Selection, pages: PageSource) -> TableAnswer | None:
+def periods(found: AskedCells, pages: PageSource) -> TableAnswer | None:
     """The periods that the columns (or rows) of the table in question are about."""
     best = found.best
     named = best is not None and best.precision >= ROW_NAMED and best.score >= ROW_NAMED
@@ -213,7 +213,7 @@ def _period_of(text: str, years: Sequence[str] | frozenset[str]) -> str:
     return printed[0] if printed else next((part for part in text.split() if is_period(part)), text)
 
 
-def items(found: Selection, pages: PageSource) -> TableAnswer | None:
+def items(found: AskedCells, pages: PageSource) -> TableAnswer | None:
     """The rows of the group or under the total that the question names, or all of the table whose title it names."""
     terms = set(_item_terms(found.question))
     best: tuple[float, Place, list[Row]] = (0.0, found.places[0], [])
