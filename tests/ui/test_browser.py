@@ -386,8 +386,13 @@ def test_the_password_stands_before_everything(browser: Browser, tmp_path: Path)
 def test_it_works_at_phone_width_with_the_keyboard_alone(
     browser: Browser, sample_index: Path, tmp_path: Path
 ) -> None:
+    from rag.pipeline import Pipeline
+
     shutil.copytree(sample_index, tmp_path / "index")
-    asked = [PROFIT, *(q["question"] for q in _questions() if q["answerable"] and q["language"] == "ko")][:4]
+    korean = [q["question"] for q in _questions() if q["answerable"] and q["language"] == "ko"]
+    with Pipeline.open(sample_index, model="extractive") as pipeline:
+        asked = [q for q in (PROFIT, *korean[:12]) if pipeline.ask(q).answered][:4]
+    assert len(asked) == 4
     with visiting(browser, tmp_path, "--index", "index", RAG_MODEL="extractive", RAG_OFFLINE="1") as address:
         page = browser.page(
             address, viewport={"width": 390, "height": 844}, color_scheme="dark", locale="ko-KR"
@@ -401,7 +406,7 @@ def test_it_works_at_phone_width_with_the_keyboard_alone(
             for number in range(last_answer(page).locator(".pq-ref").count()):
                 _shows_its_quote_on_a_phone(page, number)
                 shown += 1
-        assert shown >= 3  # the built-in answerer may decline one of them
+        assert shown >= len(asked)
         check_accessible(page)
 
 
