@@ -88,8 +88,13 @@ def translated(sentence: str, language: Language) -> str:
         if found := pattern.fullmatch(sentence):
             values = {name: translated(value, language) for name, value in found.groupdict().items()}
             return korean.format(**values)
-    parts = sentence.split("; ")
-    return "; ".join(translated(part, language) for part in parts) if len(parts) > 1 else sentence
+    for separator in ("; ", ", "):
+        parts = sentence.split(separator)
+        if len(parts) > 1:
+            told = [translated(part, language) for part in parts]
+            known = separator == "; " or all(a != b for a, b in zip(parts, told, strict=True))
+            return separator.join(told) if known else sentence
+    return sentence
 
 
 @cache
