@@ -150,6 +150,8 @@ def test_ctrl_c_ends_a_run_with_a_hung_server_and_says_what_is_kept(index: Path,
             [sys.executable, "-m", "rag.cli", "eval", "set.jsonl", "--model", MODEL, "--jobs", "1", "--out", "run",
              "--index", "index"],
             cwd=workdir, env=clean_environment(**env), stderr=subprocess.PIPE, text=True,
+            # a shell starts background jobs with SIGINT ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         while len(server.chat_requests()) < 2 and process.poll() is None:
             time.sleep(0.05)
@@ -211,7 +213,7 @@ def test_a_server_error_is_one_sentence(
     assert server.key not in done.err
 
 
-def test_offline_refuses_what_is_not_this_machine_and_names_the_mend(
+def test_offline_refuses_what_is_not_this_machine_and_names_the_fix(
     rag_process: Run, sample_index: Path
 ) -> None:
     env = {"RAG_BASE_URL": "http://192.0.2.1:9/v1", "RAG_RETRIES": "0", "RAG_INDEX": str(sample_index)}
