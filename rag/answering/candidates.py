@@ -18,7 +18,9 @@ _LABEL = lazy_compile(r"(?=.{2,40}$)(?![\d\W]+$)[^\s.!?,;:。]+(?:\s[^\s.!?,;:�
 """A line that may be a term of a list of definitions: at most four words without a stop."""
 _TERM = lazy_compile(r"(?P<term>[a-z][\w.-]{2,}|[A-Z][A-Z0-9_]{3,}|--?[\w-]+)\s(?=[A-Z][a-z]*\s)")
 """A term before the sentence that explains it: "HISTSIZE The maximum number of ..."."""
-_TITLE = lazy_compile(r"#.*|\d+(?:\.\d+)+\.?\s[^\n.!?。]{1,60}(?<!다)")
+_TITLE = lazy_compile(
+    r"#(?!\d).*|(?:\d+(?:\.\d+){2,}\.?\s[^\n.!?。]{1,60}|\d+\.\d+\.?\s[A-Z][^\n\d.!?。]{1,60})(?<!다)"
+)
 """The number and title of a section, or a comment of a program or configuration file."""
 _STOPPED = lazy_compile(r"[.!?。][\"'”’)\]]*$")
 

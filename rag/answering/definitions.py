@@ -12,12 +12,14 @@ from functools import lru_cache
 from rag.text.patterns import lazy_compile
 
 _THING = r"(?:(?:the|an?)\s)?(?P<thing>[^\s?,][^?,]{0,48}?)"
-_ASKS_WHAT = (
+_ASKS_USE = (
     lazy_compile(
         rf"^what\s(?:do|does|did)\s{_THING}\s(?:do|mean|stand\sfor|refer\sto)\b(?:.{{0,20}})?[?\s]*$",
         re.IGNORECASE,
     ),
     lazy_compile(rf"^what\s(?:is|are)\s{_THING}\s(?:used\s)?for[?\s]*$", re.IGNORECASE),
+)
+_ASKS_WHAT = (
     lazy_compile(
         rf"^what\s(?:is|are)\sthe\s(?:purpose|function|role|job|meaning|definition)\sof\s{_THING}[?\s]*$",
         re.IGNORECASE,
@@ -27,7 +29,7 @@ _ASKS_WHAT = (
     ),
     lazy_compile(
         r"^(?P<thing>\S+?(?:\s\S+?){0,2}?)(?:이란|란|은|는|이|가)\s?(?:무슨|어떤|무엇|뭐|뭘|어디에)\s?"
-        r"(?:(?:뜻|의미|일|역할|기능|용도|도구|장치|것|을|를|에|인지|인가요|입니까|이에요|예요|죠|야|하|쓰|사용|의미)\S{0,6}\s?){0,3}[?\s]*$"
+        r"(?:(?:뜻|의미|일|역할|기능|용도|도구|장치|것|을|를|에|인지|인가요|입니까|이에요|예요|죠|야|하|쓰|사용)\S{0,6}\s?){0,3}[?\s]*$"
     ),
     lazy_compile(
         r"^(?P<thing>\S+?(?:\s\S+?){0,2}?)의\s(?:뜻|의미|정의|역할|기능|용도)[은는이가]\s\S+[?\s]*$"
@@ -40,8 +42,11 @@ _ATTRIBUTE = lazy_compile(
 _KIND = (
     r"(?:option|command|function|variable|parameter|setting|method|tool|program|package|key|file|도구|옵션)s?"
 )
-_KINDS = lazy_compile(rf"^(?:\S+\s){{0,2}}?{_KIND}\s|\s{_KIND}$", re.IGNORECASE)
-"""What a thing is called beside its name: "the shopt option globstar", "the globstar option"."""
+_KINDS = lazy_compile(
+    rf"^(?:\S+\s){{0,2}}?(?:option|command|function|variable|parameter|setting|method)\s(?=\S+$)|\s{_KIND}$",
+    re.IGNORECASE,
+)
+"""What a thing that does something is called beside its name: "the shopt option globstar", "the globstar option"."""
 _VERB = (
     r"(?:(?:also|then|only|usually|simply)\s)?(?:(?:is|are|was|were)\s(?:an?|the|one|used|responsible|for|meant|intended"
     r"|designed|known|called|what|when|where|how)\b|means?|refers?|stands?|can|will|allows?|lets?|enables?"
@@ -53,10 +58,10 @@ _VERB = (
 
 def asked_thing(question: str) -> str:
     """The thing of which a question asks what it is or does; "" for any other question."""
-    for asks in _ASKS_WHAT:
+    for asks in (*_ASKS_USE, *_ASKS_WHAT):
         found = asks.match(question.strip())
         if found and not _ATTRIBUTE.search(found["thing"]):
-            return _KINDS.sub("", found["thing"]).strip() or found["thing"]
+            return _KINDS.sub("", found["thing"]).strip() if asks in _ASKS_USE else found["thing"]
     return ""
 
 
@@ -69,10 +74,11 @@ def says_what(thing: str, sentence: str, label: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _saying(thing: str) -> tuple[re.Pattern[str], ...]:
-    """Of English: it is the subject of a clause, a name is given to it, or it stands before what explains it."""
-    words = r"\s+".join(map(re.escape, thing.split())).removesuffix("s")
-    subject = rf"[\"'“‘]?\b{words}(?:s|es)?\b[\"'”’]?(?:\s{_KIND})?(?:\s\([^)]*\))?"
-    korean = rf"[\"'“‘]?{words}[\"'”’]?(?:\s{_KIND})?(?:\s?\([^)]*\))?"
+    """Subject of a clause, given as a name, standing before what explains it, or the topic of a Korean sentence."""
+    name = r"\s+".join(map(re.escape, thing.split()))
+    words = rf"(?:{name}|{name.removesuffix('s')}(?:s|es)?)"
+    subject = rf"[\"'“‘]?\b{words}\b[\"'”’]?(?:\s{_KIND})?(?:\s\([^)]*\))?"
+    korean = rf"[\"'“‘]?{name}[\"'”’]?(?:\s{_KIND})?(?:\s?\([^)]*\))?"
     return (
         re.compile(rf"(?:^\W*|[,;:]\s)(?:the\s|an?\s)?{subject},?\s(?:(?:which|that)\s)?{_VERB}", re.I),
         re.compile(
@@ -80,6 +86,6 @@ def _saying(thing: str) -> tuple[re.Pattern[str], ...]:
         ),
         re.compile(rf"^{subject}(?::\s|\s[–—-]\s|(?<![A-Z]\w)\s(?=[A-Z][a-z]+\s))"),
         re.compile(
-            rf"(?:^|[.!?,]\s){korean}(?:이란|란|은|는)(?=\s)|{words}(?:이라고|라고)\s?(?:한다|합니다|부르|부른|하며|불)"
+            rf"(?:^|[.!?,]\s){korean}(?:이란|란|은|는)(?=\s)|{name}(?:이라고|라고)\s?(?:한다|합니다|부르|부른|하며|불)"
         ),
     )

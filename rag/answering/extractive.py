@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from rag.answering.addressed import addresses_model
 from rag.answering.candidates import Candidate, candidates
 from rag.answering.citations import PageSource
-from rag.answering.definitions import asked_thing
 from rag.answering.markers import Quote
 from rag.answering.question import QuestionAnalysis, analyse, holds_kind
 from rag.answering.ranking import (
@@ -117,7 +116,8 @@ def draft(
         if cells is not None:
             return cells
         ranked = [one for one in ranked if one.candidate in kept]
-    several = MAX_SENTENCES if asks_for_several(question) else 1
+    defined = bool(ranked) and ranked[0].features.says > 0
+    several = MAX_SENTENCES if asks_for_several(question) and not defined else 1
     ranked = [one for one in ranked if not addresses_model(one.candidate.text)] or ranked
     chosen = choose(ranked, several if max_sentences is None else max_sentences)
     written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages)]
@@ -126,7 +126,7 @@ def draft(
 
 def asks_for_several(question: str) -> bool:
     """Whether more than one sentence may be needed: the question asks for a list or for several things."""
-    return _SEVERAL.search(question) is not None and not asked_thing(question)
+    return _SEVERAL.search(question) is not None
 
 
 def _cells(

@@ -122,6 +122,28 @@ def test_what_a_thing_is_or_does_is_told_by_the_sentence_about_it(question: str,
     assert quoted in sentence.text
 
 
+def test_a_word_for_a_kind_of_thing_may_be_part_of_its_name() -> None:
+    shelf = Shelf(
+        {"a.pdf": ["A fuel system is a tank with its pipes. A file system is a tree of named records."]}
+    )
+    (sentence,) = answer("What is a file system?", [shelf.passage("a.pdf", 1)]).sentences
+    assert sentence.text == "A file system is a tree of named records."
+
+
+def test_a_list_is_answered_with_more_than_one_sentence() -> None:
+    shelf = Shelf(
+        {"a.pdf": ["Employees are entitled to 20 days of leave. Employees are entitled to a locker."]}
+    )
+    answered = answer("What are employees entitled to?", [shelf.passage("a.pdf", 1)])
+    assert len(answered.sentences) == 2
+
+
+def test_a_quantity_that_begins_a_line_is_no_title() -> None:
+    shelf = Shelf({"a.pdf": ["2.1 Cooling\n\nFill in the coolant slowly.\n\n10.5 litres of coolant"]})
+    sentences = answer("How many litres of coolant?", [shelf.passage("a.pdf", 1)]).sentences
+    assert [sentence.text for sentence in sentences] == ["10.5 litres of coolant"]
+
+
 def test_another_word_that_begins_alike_is_no_form_of_the_one_asked_for() -> None:
     shelf = Shelf(
         {"a.pdf": ["The globskip file is read by the option. The globstar file is written when it stops."]}

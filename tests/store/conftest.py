@@ -9,6 +9,7 @@ import pytest
 
 from rag.store import Index, open_index
 from rag.types import Document
+from tests.servers.postgres import PostgresServer
 from tests.store import corpus
 from tests.store.processes import start
 
@@ -16,6 +17,11 @@ from tests.store.processes import start
 @pytest.fixture
 def location(new_location: Callable[[], Path | str]) -> Path | str:
     return new_location()
+
+
+@pytest.fixture
+def server(postgres_server: PostgresServer) -> PostgresServer:
+    return postgres_server
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from rag.store import Filter, open_index
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
 from rag.text.keywords import query_terms
-from tests.servers.postgres import PASSWORD, PostgresServer
+from tests.servers.postgres import PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
 from tests.store.postgres_support import put
@@ -31,22 +31,8 @@ NUMBERS = itertools.count()
 
 
 @pytest.fixture
-def server(postgres_server: PostgresServer) -> PostgresServer:
-    return postgres_server
-
-
-@pytest.fixture
 def location(server: PostgresServer) -> str:
     return server.url(f"postgres_{next(NUMBERS)}")
-
-
-@pytest.fixture
-def reader(server: PostgresServer) -> Iterator[str]:
-    """A user with a password and no rights but to connect."""
-    server.admin(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'")
-    yield "reader"
-    server.admin("DROP OWNED BY reader", database="index")
-    server.admin("DROP ROLE reader")
 
 
 # -- the same answers as a folder ---------------------------------------------------------------------------

@@ -30,11 +30,6 @@ NUMBERS = itertools.count()
 
 
 @pytest.fixture
-def server(postgres_server: PostgresServer) -> PostgresServer:
-    return postgres_server
-
-
-@pytest.fixture
 def location(server: PostgresServer) -> str:
     return server.url(f"away_{next(NUMBERS)}")
 

@@ -33,11 +33,6 @@ NUMBERS = itertools.count()
 
 
 @pytest.fixture
-def server(postgres_server: PostgresServer) -> PostgresServer:
-    return postgres_server
-
-
-@pytest.fixture
 def location(server: PostgresServer) -> str:
     return server.url(f"users_{next(NUMBERS)}")
 
