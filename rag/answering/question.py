@@ -160,6 +160,16 @@ _COUNTED = lazy_compile(
     re.IGNORECASE,
 )
 _HANGUL = lazy_compile("[가-힣]")
+_ASKS_CONDITION = lazy_compile(
+    r"\bwhen\s(?:do|does|should|must|may|can|to)\b|언제.*(?:하나요|합니까|되나요|됩니까|할까요)",
+    re.I,
+)
+"""When something is to be done, not when it was: a condition answers too."""
+_CONDITION = lazy_compile(
+    r"\b(?:when|whenever|once|if|as soon as|after|before|until)\b|[가-힣](?:면|때|때에는)[\s,]|경우"
+    r"|[가-힣]\s(?:뒤|후|전)(?:에|까지)",
+    re.I,
+)
 _BARE_FIGURE = lazy_compile(r"\s[\d,.]+\s*$|\d{1,3},\d{3}\b(?!\s?[가-힣A-Za-z%])")
 _SAME_UNIT = {"살": "[살세]", "번": "(?:번|회|차례)", "명": "(?:명|인|사람)"}
 _FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
@@ -252,6 +262,12 @@ def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
         return 0.5
     if question.kind in (AnswerKind.REASON, AnswerKind.CONTENT):
         return 1.0 if _HOLDS[question.kind].search(sentence) else 0.25
+    if (
+        question.kind is AnswerKind.DATE
+        and _ASKS_CONDITION.search(question.text)
+        and _CONDITION.search(sentence)
+    ):
+        return 1.0
     asked = question.text.casefold()
     found = (match[0].casefold() for match in _HOLDS[question.kind].finditer(sentence))
     # the 2 of "2 ferries" is not the one of 2019

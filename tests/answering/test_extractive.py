@@ -138,6 +138,19 @@ def test_a_list_is_answered_with_more_than_one_sentence() -> None:
     assert len(answered.sentences) == 2
 
 
+@pytest.mark.parametrize(
+    ("question", "sentence", "lacking"),
+    [
+        ("When do I have to replace the pads?", "Replace them when less than 1 mm is left.", False),
+        ("필터는 언제 갈아야 하나요?", "표시등이 켜지면 필터를 갈아야 한다.", False),
+        ("When was the bridge built?", "It was built after the old one fell.", True),
+        ("When do I have to replace the pads?", "The pads are made of cork.", True),
+    ],
+)
+def test_a_condition_tells_when_something_is_to_be_done(question: str, sentence: str, lacking: bool) -> None:
+    assert lacks_value(analyse(question), sentence) is lacking
+
+
 def test_a_quantity_that_begins_a_line_is_no_title() -> None:
     shelf = Shelf({"a.pdf": ["2.1 Cooling\n\nFill in the coolant slowly.\n\n10.5 litres of coolant"]})
     sentences = answer("How many litres of coolant?", [shelf.passage("a.pdf", 1)]).sentences
