@@ -70,11 +70,10 @@ def choose_language(setting: str, *detected: str | None) -> Language:
 @cache
 def catalogue() -> Mapping[str, tuple[str, str]]:
     """All messages by key: (English, Korean)."""
-    from rag.messages import answers, documents, page, reports
+    from rag.messages import answers, documents, page, page_tabs, reports
 
-    return {
-        key: pair for module in (answers, documents, page, reports) for key, pair in module.MESSAGES.items()
-    }
+    modules = (answers, documents, page, page_tabs, reports)
+    return {key: pair for module in modules for key, pair in module.MESSAGES.items()}
 
 
 def translated(sentence: str, language: Language) -> str:

@@ -28,7 +28,8 @@ from rag.text.paths import path_of, write_whole
 from rag.ui.documents import KINDS, MIB, IngestJob, IngestQueue, discard_upload, store_upload
 from rag.ui.pages import Pictures, picture_png
 from rag.ui.questions import Choices, History, PipelinePool, RunningQuestion
-from rag.ui.sessions import Exchange, Session, SessionStore, read_session
+from rag.ui.session_store import SessionStore
+from rag.ui.sessions import Exchange, Session, read_session
 from rag.ui.suggestions import SAMPLE, Suggestions
 from rag.usage.log import FILE_NAME, UsageLog
 from rag.usage.meter import UsageTotal

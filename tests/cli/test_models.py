@@ -18,7 +18,8 @@ from rag.messages import message
 from tests.cli import contract
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE, clean_environment
-from tests.servers.openai_server import HANG_SECONDS, PICTURE_TOKENS, Fault, OpenAIServer
+from tests.servers.openai_server import HANG_SECONDS, Fault, OpenAIServer
+from tests.servers.toy_model import PICTURE_TOKENS
 
 ENGLISH = "When did MV Tern hit the breakwater?"
 KOREAN = "병가가 며칠 이상이면 진단서를 내야 하나요?"

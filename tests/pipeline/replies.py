@@ -7,6 +7,7 @@ import re
 from tests.servers.openai_server import Request
 
 QUESTION = "When was the harbour bridge opened?"
+KOREAN = "연차 휴가는 근속 1년에 며칠인가요?"
 
 
 def right_reply(request: Request | None) -> str:
@@ -25,3 +26,12 @@ def number_of(request: Request, words: str) -> int:
     last = str(request.messages[-1]["content"])
     numbered = re.findall(r"^\[(\d+)\] (.*)$", last, re.M)
     return next(int(n) for n, text in numbered if words in text)
+
+
+def both(request: Request) -> str:
+    """Right replies in both languages, citing the passage by its number in the prompt."""
+    if "연차" in asked(request):
+        n = number_of(request, "15일이며")
+        return f"근속 1년에 15일입니다. [{n}]"
+    n = number_of(request, "24 October 1931")
+    return f"It was opened on 24 October 1931. [{n}]"

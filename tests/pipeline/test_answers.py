@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.runnables import RunnableLambda
 
 from rag.errors import (
-    AuthenticationFailed,
     BadResponse,
-    BudgetReached,
     ContextTooLong,
     IndexMismatch,
     IndexMissing,
@@ -26,22 +20,10 @@ from rag.messages import texts
 from rag.pipeline import Pipeline
 from rag.store import open_index
 from rag.types import Answer, QuoteStatus, Support
-from rag.usage.log import UsageLog
 from tests.pipeline.conftest import Open
-from tests.pipeline.replies import QUESTION, asked, number_of, right_reply
-from tests.providers.support import CHAT, EMBEDDINGS, settings_for
-from tests.servers.openai_server import KEY, Fault, OpenAIServer, Request
-
-KOREAN = "연차 휴가는 근속 1년에 며칠인가요?"
-
-
-def both(request: Request) -> str:
-    """Right replies in both languages, citing the passage by its number in the prompt."""
-    if "연차" in asked(request):
-        n = number_of(request, "15일이며")
-        return f"근속 1년에 15일입니다. [{n}]"
-    n = number_of(request, "24 October 1931")
-    return f"It was opened on 24 October 1931. [{n}]"
+from tests.pipeline.replies import KOREAN, QUESTION, both, number_of, right_reply
+from tests.providers.support import CHAT, settings_for
+from tests.servers.openai_server import Fault, OpenAIServer, Request
 
 
 @pytest.mark.parametrize(
@@ -92,60 +74,6 @@ def test_streaming_gives_the_words_and_then_the_answer(opened: Open) -> None:
     assert answer.text == "It was opened on 24 October 1931."
     assert answer.usage.output_tokens > 0
     assert answer.usage.cost_usd is not None
-
-
-def test_the_runnable_does_what_every_runnable_does(opened: Open) -> None:
-    async def apart(chain: Any) -> tuple[Answer, list[Any], list[Answer]]:
-        one = await chain.ainvoke(QUESTION)
-        streamed = [part async for part in chain.astream({"question": QUESTION})]
-        return one, streamed, await chain.abatch([QUESTION, KOREAN])
-
-    with OpenAIServer(reply=both) as server:
-        chain = opened(server).runnable
-        invoked = chain.invoke(QUESTION)
-        batch = chain.batch([QUESTION, {"question": KOREAN}])
-        composed = (chain | RunnableLambda(lambda answer: answer.text.upper())).invoke(QUESTION)
-        one, streamed, many = asyncio.run(apart(chain))
-    assert invoked.text == one.text == streamed[-1].text == batch[0].text == many[0].text
-    assert batch[1].text == many[1].text == "근속 1년에 15일입니다."
-    assert composed == invoked.text.upper()
-    assert "".join(streamed[:-1]).startswith("It was opened")
-    assert invoked.usage == one.usage == batch[0].usage == streamed[-1].usage
-
-
-def test_langchains_callbacks_see_every_step(opened: Open) -> None:
-    class Trace(BaseCallbackHandler):
-        def __init__(self) -> None:
-            self.names: list[str] = []
-            self.models = 0
-            self.tags: set[str] = set()
-            self.ended: list[Any] = []
-
-        def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
-            self.names.append(str(kwargs.get("name")))
-            self.tags |= set(kwargs.get("tags") or ())
-
-        def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
-            if kwargs.get("parent_run_id") is None:
-                self.ended.append(outputs)
-
-        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-            self.models += 1
-            assert kwargs.get("parent_run_id") is not None
-
-    for how in ("ask", "stream"):
-        trace = Trace()
-        with OpenAIServer(reply=right_reply) as server:
-            pipeline = opened(server)
-            list(
-                getattr(pipeline, how)(QUESTION, config={"callbacks": [trace], "tags": ["mine"]}) or [""]
-            ) if (how == "stream") else pipeline.ask(
-                QUESTION, config={"callbacks": [trace], "tags": ["mine"]}
-            )
-        assert trace.models == 1
-        assert {"condense", "retrieve", "gate", "parse", "prove", "decide", "pagequote"} <= set(trace.names)
-        assert "mine" in trace.tags
-        assert isinstance(trace.ended[-1], Answer)
 
 
 def test_the_documents_do_not_hold_it_says_the_model(opened: Open) -> None:
@@ -244,53 +172,6 @@ def test_strict_withholds_what_is_not_verified(opened: Open) -> None:
         declined = opened(server, strict=True).ask(QUESTION)
     assert declined.status == "abstained"
     assert "--strict" in declined.reason
-
-
-def test_the_question_of_a_chat_is_made_to_stand_alone_by_the_model(opened: Open) -> None:
-    def reply(request: Request) -> str:
-        if "Conversation:" in str(request.messages[-1]["content"]):
-            return '"What did the harbour bridge cost?"'
-        n = number_of(request, "60 million")
-        return f"It had cost 60 million dollars. [{n}]"
-
-    with OpenAIServer(reply=reply) as server:
-        answer = opened(server).ask("And what did it cost?", history=[(QUESTION, "On 24 October 1931.")])
-        condense, ask = (str(r.messages[-1]["content"]) for r in server.chat_requests())
-    assert QUESTION in condense
-    assert "On 24 October 1931." in condense
-    assert ask.endswith("What did the harbour bridge cost?")
-    assert answer.standalone_question == "What did the harbour bridge cost?"
-    assert answer.question == "And what did it cost?"
-    assert answer.usage.calls == 3
-
-
-@pytest.mark.parametrize("bad", ["", "one\ntwo\nthree", "word " * 400])
-def test_a_rewriting_that_is_none_is_not_used(opened: Open, bad: str) -> None:
-    def reply(request: Request) -> str:
-        return bad if "Conversation:" in str(request.messages[-1]["content"]) else right_reply(request)
-
-    with OpenAIServer(reply=reply) as server:
-        answer = opened(server).ask("And what did it cost?", history=[(QUESTION, "In 1931.")])
-    assert answer.standalone_question == "And what did it cost? (harbour bridge opened)"
-
-
-@pytest.mark.parametrize(
-    ("history", "question", "found"),
-    [
-        ([(QUESTION, "1931")], "What did it cost?", "bridges/harbour.pdf"),
-        ([("How long is the kettle's warranty?", "36 months")], "And how many watts?", "manuals/kettle.pdf"),
-        ([("기숙사 정원은 몇 명인가요?", "240명")], "세탁실은요?", "규정/기숙사.pdf"),
-        ([("연차 휴가는 며칠인가요?", "15일")], "그건 언제까지 신청하나요?", "규정/휴가.pdf"),
-        ([(QUESTION, "1931")], "How many watts does the Aria 2 kettle draw?", "manuals/kettle.pdf"),
-    ],
-)
-def test_without_a_model_a_rule_completes_elliptic_questions(
-    opened: Open, history: list[tuple[str, str]], question: str, found: str
-) -> None:
-    with OpenAIServer() as server:
-        answer = opened(server, model="extractive", abstain=0.0).ask(question, history=history)
-    assert answer.passages[0].file == found
-    assert ("watts does" in question) == (answer.standalone_question == "")
 
 
 def test_a_prompt_that_is_too_long_is_packed_with_fewer_passages(opened: Open) -> None:
@@ -401,15 +282,6 @@ def test_an_empty_question_is_wrong_usage(opened: Open, empty: str) -> None:
             pipeline.runnable.invoke({"question": "x", "foo": 1})
 
 
-def test_the_cap_holds_for_all_questions_of_a_command(opened: Open) -> None:
-    with OpenAIServer(reply=right_reply) as server:
-        pipeline = opened(server, max_cost=0.001, max_tokens=100)
-        with pytest.raises(BudgetReached):
-            pipeline.runnable.batch([QUESTION] * 30, {"max_concurrency": 4})
-        assert server.bill.cost(0.15, 0.60, 0.02) <= 0.001
-        assert len(server.chat_requests()) >= 2
-
-
 def test_a_stream_that_breaks_is_one_error(opened: Open) -> None:
     with OpenAIServer(reply=right_reply, faults=[None, Fault("cut")]) as server:
         shown: list[Any] = []
@@ -418,97 +290,12 @@ def test_a_stream_that_breaks_is_one_error(opened: Open) -> None:
         assert not any(isinstance(part, Answer) for part in shown)
 
 
-def test_usage_is_logged_for_every_command(index: Path) -> None:
-    with OpenAIServer(reply=right_reply) as server:
-        settings = settings_for(server, model=CHAT)
-        with Pipeline.open(index, settings, command="eval") as pipeline:
-            pipeline.ask(QUESTION)
-        with Pipeline.open(index, settings) as pipeline:
-            pipeline.search("kettle")
-    lines = {line.key: line for line in UsageLog(index / "usage.db").summary("command")}
-    assert set(lines) == {"eval", "ask"}
-    assert lines["eval"].output_tokens == server.bill.output_tokens
-    assert {line.key for line in UsageLog(index / "usage.db").summary("model")} == {CHAT, EMBEDDINGS}
-
-
 def test_an_index_that_does_not_fit_is_one_sentence(index: Path, tmp_path: Path) -> None:
     with OpenAIServer() as server:
         with pytest.raises(IndexMissing):
             Pipeline.open(tmp_path / "none", settings_for(server))
         with pytest.raises(IndexMismatch, match="leave --embeddings"):
             Pipeline.open(index, settings_for(server, embeddings="e5-small"))
-
-
-def test_nothing_that_is_written_or_traced_holds_a_key(
-    index: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    class Trace(BaseCallbackHandler):
-        seen = ""
-
-        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-            self.seen += repr(args) + repr(kwargs)
-
-        def on_llm_error(self, *args: Any, **kwargs: Any) -> None:
-            self.seen += repr(args) + repr(kwargs)
-
-        def on_chain_error(self, *args: Any, **kwargs: Any) -> None:
-            self.seen += repr(args) + repr(kwargs)
-
-    trace = Trace()
-    caplog.set_level("DEBUG")
-    faults = [None, Fault("401"), None, None, None, None, Fault("500")]
-    with OpenAIServer(reply=right_reply, faults=faults) as server:
-        settings = settings_for(server, model=CHAT, cache=True, temperature=0.0, retries=0)
-        pipeline = Pipeline.open(index, settings)
-        with pytest.raises(AuthenticationFailed) as caught:
-            pipeline.ask(QUESTION, config={"callbacks": [trace]})
-        pipeline.ask(QUESTION, config={"callbacks": [trace]})
-        list(pipeline.stream(QUESTION + "!", config={"callbacks": [trace]}))
-        pipeline.close()
-    shown = [
-        trace.seen,
-        caplog.text,
-        *capfd.readouterr(),
-        repr(pipeline.settings),
-        repr(pipeline.runnable.steps),
-    ]
-    shown += traceback.format_exception(caught.value)
-    assert "replies.db" in {path.name for path in index.iterdir()}
-    assert trace.seen
-    assert not [text for text in shown if KEY in text]
-    assert not [path for path in index.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
-
-
-def test_usage_is_logged_before_the_next_question(index: Path) -> None:
-    def kept() -> int:
-        return sum(line.calls for line in UsageLog(index / "usage.db").summary("command"))
-
-    with OpenAIServer(reply=right_reply) as server:
-        settings = settings_for(server, model=CHAT)
-        with Pipeline.open(index, settings) as pipeline:
-            pipeline.ask(QUESTION)
-            first = kept()
-            assert first == pipeline.meter.usage.calls > 0
-            list(pipeline.stream(QUESTION))
-            assert kept() == pipeline.meter.usage.calls > first
-            spent = pipeline.meter.usage.calls
-        assert kept() == spent, "closing must not keep them twice"
-
-
-def test_pipelines_that_share_a_meter_keep_each_call_once(index: Path) -> None:
-    with OpenAIServer(reply=right_reply) as server:
-        settings = settings_for(server, model=CHAT)
-        with (
-            Pipeline.open(index, settings, command="one") as one,
-            Pipeline.open(index, settings, command="two", meter=one.meter) as two,
-        ):
-            one.ask(QUESTION)
-            two.ask(QUESTION)
-            calls = one.meter.usage.calls
-            assert two.meter.usage.calls == calls
-    lines = {line.key: line.calls for line in UsageLog(index / "usage.db").summary("command")}
-    assert set(lines) == {"one", "two"}
-    assert sum(lines.values()) == calls
 
 
 @pytest.mark.parametrize("follow", [True, False])

@@ -1,10 +1,13 @@
-"""Which questions of a chat lean on those before, decided without a model."""
+"""Which questions of a chat lean on those before, and how they are completed by rule or by the model."""
 
 from __future__ import annotations
 
 import pytest
 
 from rag.pipeline.rewriting import by_rule, carried_over, is_elliptic, is_small_talk
+from tests.pipeline.conftest import Open
+from tests.pipeline.replies import QUESTION, number_of, right_reply
+from tests.servers.openai_server import OpenAIServer, Request
 
 BEFORE = [("When did MV Tern hit the breakwater at Greyholm?", "The ferry touched the breakwater in May.")]
 
@@ -106,3 +109,50 @@ def test_small_talk_is_no_question(said: str) -> None:
 )
 def test_a_question_is_no_small_talk(question: str) -> None:
     assert not is_small_talk(question)
+
+
+def test_the_question_of_a_chat_is_made_to_stand_alone_by_the_model(opened: Open) -> None:
+    def reply(request: Request) -> str:
+        if "Conversation:" in str(request.messages[-1]["content"]):
+            return '"What did the harbour bridge cost?"'
+        n = number_of(request, "60 million")
+        return f"It had cost 60 million dollars. [{n}]"
+
+    with OpenAIServer(reply=reply) as server:
+        answer = opened(server).ask("And what did it cost?", history=[(QUESTION, "On 24 October 1931.")])
+        condense, ask = (str(r.messages[-1]["content"]) for r in server.chat_requests())
+    assert QUESTION in condense
+    assert "On 24 October 1931." in condense
+    assert ask.endswith("What did the harbour bridge cost?")
+    assert answer.standalone_question == "What did the harbour bridge cost?"
+    assert answer.question == "And what did it cost?"
+    assert answer.usage.calls == 3
+
+
+@pytest.mark.parametrize("bad", ["", "one\ntwo\nthree", "word " * 400])
+def test_a_rewriting_that_is_none_is_not_used(opened: Open, bad: str) -> None:
+    def reply(request: Request) -> str:
+        return bad if "Conversation:" in str(request.messages[-1]["content"]) else right_reply(request)
+
+    with OpenAIServer(reply=reply) as server:
+        answer = opened(server).ask("And what did it cost?", history=[(QUESTION, "In 1931.")])
+    assert answer.standalone_question == "And what did it cost? (harbour bridge opened)"
+
+
+@pytest.mark.parametrize(
+    ("history", "question", "found"),
+    [
+        ([(QUESTION, "1931")], "What did it cost?", "bridges/harbour.pdf"),
+        ([("How long is the kettle's warranty?", "36 months")], "And how many watts?", "manuals/kettle.pdf"),
+        ([("기숙사 정원은 몇 명인가요?", "240명")], "세탁실은요?", "규정/기숙사.pdf"),
+        ([("연차 휴가는 며칠인가요?", "15일")], "그건 언제까지 신청하나요?", "규정/휴가.pdf"),
+        ([(QUESTION, "1931")], "How many watts does the Aria 2 kettle draw?", "manuals/kettle.pdf"),
+    ],
+)
+def test_without_a_model_a_rule_completes_elliptic_questions(
+    opened: Open, history: list[tuple[str, str]], question: str, found: str
+) -> None:
+    with OpenAIServer() as server:
+        answer = opened(server, model="extractive", abstain=0.0).ask(question, history=history)
+    assert answer.passages[0].file == found
+    assert ("watts does" in question) == (answer.standalone_question == "")

@@ -13,6 +13,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests, RetrieversIntegrationTests
 
 import rag.evaluation
@@ -32,6 +33,10 @@ from rag.store import Index, open_index
 from rag.store.vectorstore import IndexVectorStore
 from rag.types import Answer
 from tests.conftest import ROOT
+from tests.pipeline.conftest import Open
+from tests.pipeline.replies import KOREAN, both, right_reply
+from tests.pipeline.replies import QUESTION as BRIDGE
+from tests.servers.openai_server import OpenAIServer
 
 MANUAL = "tarn-340-user-manual.pdf"
 QUESTION = "What is the sample volume of the Tarn 340?"
@@ -151,6 +156,56 @@ def test_callbacks_reach_every_step(shared: Pipeline) -> None:
         seen = Seen()
         ask(QUESTION, config={"callbacks": [seen]})
         assert [name for name in seen.names if name in expected] == expected
+
+
+def test_the_runnable_does_what_every_runnable_does(opened: Open) -> None:
+    async def apart(chain: Any) -> tuple[Answer, list[Any], list[Answer]]:
+        one = await chain.ainvoke(BRIDGE)
+        streamed = [part async for part in chain.astream({"question": BRIDGE})]
+        return one, streamed, await chain.abatch([BRIDGE, KOREAN])
+
+    with OpenAIServer(reply=both) as server:
+        chain = opened(server).runnable
+        invoked = chain.invoke(BRIDGE)
+        batch = chain.batch([BRIDGE, {"question": KOREAN}])
+        composed = (chain | RunnableLambda(lambda answer: answer.text.upper())).invoke(BRIDGE)
+        one, streamed, many = asyncio.run(apart(chain))
+    assert invoked.text == one.text == streamed[-1].text == batch[0].text == many[0].text
+    assert batch[1].text == many[1].text == "근속 1년에 15일입니다."
+    assert composed == invoked.text.upper()
+    assert "".join(streamed[:-1]).startswith("It was opened")
+    assert invoked.usage == one.usage == batch[0].usage == streamed[-1].usage
+
+
+def test_langchains_callbacks_see_every_step(opened: Open) -> None:
+    class Trace(BaseCallbackHandler):
+        def __init__(self) -> None:
+            self.names: list[str] = []
+            self.models = 0
+            self.tags: set[str] = set()
+            self.ended: list[Any] = []
+
+        def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
+            self.names.append(str(kwargs.get("name")))
+            self.tags |= set(kwargs.get("tags") or ())
+
+        def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
+            if kwargs.get("parent_run_id") is None:
+                self.ended.append(outputs)
+
+        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+            self.models += 1
+            assert kwargs.get("parent_run_id") is not None
+
+    for how in ("ask", "stream"):
+        trace = Trace()
+        with OpenAIServer(reply=right_reply) as server:
+            given = getattr(opened(server), how)(BRIDGE, config={"callbacks": [trace], "tags": ["mine"]})
+            assert isinstance([*given][-1] if how == "stream" else given, Answer)
+        assert trace.models == 1
+        assert {"condense", "retrieve", "gate", "parse", "prove", "decide", "pagequote"} <= set(trace.names)
+        assert "mine" in trace.tags
+        assert isinstance(trace.ended[-1], Answer)
 
 
 def test_after_closing_every_entry_is_a_rag_error(sample_index: Path) -> None:

@@ -13,7 +13,8 @@ from rag.errors import AuthenticationFailed, BadResponse, ContextTooLong, Missin
 from rag.providers.embedding import EmbeddingProvider
 from rag.providers.registry import embedding_model
 from tests.providers.support import AT_ONCE, EMBEDDINGS, settings_for
-from tests.servers.openai_server import Fault, OpenAIServer, Request, embed
+from tests.servers.openai_server import Fault, OpenAIServer, Request
+from tests.servers.toy_model import embed
 
 TEXTS = [f"passage number {i} about harbour bridges, kettles and 휴가 규정" for i in range(300)]
 

@@ -14,7 +14,8 @@ from rag.errors import BudgetReached, RagError
 from rag.providers.embedding import EmbeddingProvider
 from rag.providers.registry import embedding_model
 from tests.providers.support import AT_ONCE, EMBEDDINGS, price_file, seeds, settings_for
-from tests.servers.openai_server import Fault, OpenAIServer, Request, embed
+from tests.servers.openai_server import Fault, OpenAIServer, Request
+from tests.servers.toy_model import embed
 
 KINDS = ["429", "500", "503", "refuse", "drop", "cut", "bad-json", "slow", "wrong-dimension", "401", "404"]
 WEIGHTS = [6, 4, 4, 4, 4, 4, 4, 4, 1, 1, 1]

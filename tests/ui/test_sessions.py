@@ -20,7 +20,8 @@ from rag.errors import UsageError
 from rag.store import Index, open_index
 from rag.types import Support
 from rag.ui.questions import Choices
-from rag.ui.sessions import FILE, INTERRUPTED, LARGEST, Session, SessionStore, new_id, read_session
+from rag.ui.session_store import SessionStore
+from rag.ui.sessions import FILE, INTERRUPTED, LARGEST, Session, new_id, read_session
 from rag.ui.workspace import UiOptions, Workspace
 
 QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"

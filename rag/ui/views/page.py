@@ -16,7 +16,8 @@ from rag.errors import RagError, UsageError
 from rag.messages import LANGUAGES, Language, choose_language
 from rag.ui.access import LOGOUT
 from rag.ui.markup import element, label
-from rag.ui.sessions import LARGEST, Session, SessionEntry
+from rag.ui.session_store import SessionEntry
+from rag.ui.sessions import LARGEST, Session
 from rag.ui.views import ask, documents, runs, settings
 from rag.ui.views.answers import DOCX
 from rag.ui.views.visit import OpenPage, Visit, shell, visitor
