@@ -70,6 +70,8 @@ class _Open:
     tag: str
     look: ElementLook
     preformatted: bool
+    items: int = 0
+    """Items of the list that were read so far."""
 
 
 class _HtmlReader:
@@ -82,7 +84,7 @@ class _HtmlReader:
         """Looks inside others by identity and declarations: the cells of a table are alike."""
         self._open: list[_Open] = []
         self._text: list[str] = []
-        self._mark = LineKind.PARAGRAPH
+        self._mark, self._bullet = LineKind.PARAGRAPH, ""
         self._tables: list[_Table] = [_Table()]
         """The tables around what is being read; the first stands for none."""
 
@@ -116,6 +118,9 @@ class _HtmlReader:
             self._end_line()
         if tag in _HEADINGS:
             self._mark = LineKind.HEADING
+        elif tag == "li":
+            outer.items += 1
+            self._bullet = f"{outer.items}. " if outer.tag == "ol" else "• "
         elif tag == "table":
             self._end_row(again=True)
             self._tables.append(_Table())
@@ -144,6 +149,8 @@ class _HtmlReader:
             self._end_cell()
         elif tag in _BLOCKS or tag in _HEADINGS:
             self._end_line()
+        if tag == "li":
+            self._bullet = ""
 
     def _take(self, text: str) -> None:
         inside = self._open[-1] if self._open else _Open("", ElementLook(), False)
@@ -177,7 +184,9 @@ class _HtmlReader:
             return
         for part in "".join(self._text).split("\n"):
             if part.strip():
-                self.found.lines.append(marked(self._mark, part))
+                words = part if self._mark is LineKind.HEADING else self._bullet + part.strip()
+                self.found.lines.append(marked(self._mark, words))
+                self._bullet = ""
         self._text, self._mark = [], LineKind.PARAGRAPH
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,16 @@ _TITLE = lazy_compile(
     r"#(?!\d).*|(?:\d+(?:\.\d+){2,}\.?\s[^\n.!?。]{1,60}|\d+\.\d+\.?\s[A-Z][^\n\d.!?。]{1,60})(?<!다)"
 )
 """The number and title of a section, or a comment of a program or configuration file."""
+_ITEM = lazy_compile(
+    r"[^\S\n]*(?:[-*•·●○▪■◦–—]\s|\(?\d{1,2}[.)]\s|[가-하][.)]\s|[①-⑳]\s?)[^\n]*\S", re.MULTILINE
+)
+_OPENS_LIST = lazy_compile(
+    r"[:：]\s*$|^the following\s\w+s\b|\b(?:as follows|listed below)[.:]?\s*$|(?:다음|아래)(?:과|와)\s?같\S{1,6}\s*$",
+    re.IGNORECASE,
+)
+"""What tells a sentence that says that its answer comes next."""
+LISTED = 12
+"""Items of a list that are shown at most."""
 _STOPPED = lazy_compile(r"[.!?。][\"'”’)\]]*$")
 
 
@@ -121,3 +132,24 @@ def _is_row(text: str) -> bool:
 def is_whole_sentence(text: str) -> bool:
     """Whether a text ends as a sentence does."""
     return bool(_STOPPED.search(text))
+
+
+def opens_list(text: str) -> bool:
+    """Whether a sentence only says that its answer comes next."""
+    return bool(_OPENS_LIST.search(text))
+
+
+def items_after(candidate: Candidate) -> list[str]:
+    """The items of the list that the candidate opens; none when it does not say that something follows."""
+    if not opens_list(candidate.text):
+        return []
+    at = candidate.start + len(candidate.text)
+    items: list[str] = []
+    while len(items) < LISTED:
+        gap = re.compile(r"\s*\n").match(candidate.passage.text, at)
+        item = _ITEM.match(candidate.passage.text, gap.end()) if gap is not None else None
+        if item is None:
+            break
+        items.append(re.sub(r"^\s*[-*•·●○▪■◦–—]\s+", "", item[0]).strip())
+        at = item.end()
+    return items

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rag.answering.addressed import addresses_model
-from rag.answering.candidates import Candidate, candidates
+from rag.answering.candidates import Candidate, candidates, items_after
 from rag.answering.citations import PageSource
 from rag.answering.markers import Quote
 from rag.answering.question import QuestionAnalysis, analyse, holds_kind
@@ -47,8 +47,6 @@ MAX_SENTENCES = 3
 """Sentences of an answer at most, when the question asks for several things."""
 LEANS_ON = 300
 """Characters of the sentence before that are shown at most with one that leans on it."""
-LISTED = 12
-"""Items of a list that are shown at most."""
 _LEANS = lazy_compile(
     r"[\"'“‘(]*(?:(?:it|its|they|their|them|this|these|those|he|she|his|her|him|there|such|both|neither"
     r"|the (?:former|latter"
@@ -69,9 +67,6 @@ _SEVERAL = lazy_compile(
     re.IGNORECASE,
 )
 """Questions for several things."""
-_ITEM = lazy_compile(
-    r"[^\S\n]*(?:[-*•·●○▪■◦–—]\s|\(?\d{1,2}[.)]\s|[가-하][.)]\s|[①-⑳]\s?)[^\n]*\S", re.MULTILINE
-)
 WITHIN = 4.0
 """Log-odds by which a further sentence may be less likely to answer than the first: one to 55. Of the questions about
 Korean and English Wikipedia pages two in five then get one sentence, and one in 200 loses the answer by it."""
@@ -172,7 +167,7 @@ def _kind_of(candidate: Candidate, tables: Tables, pages: PageSource) -> str:
     if _LEADERS.search(candidate.text) or _CAPTION.search(candidate.text):
         return "header"
     words = "".join(candidate.text.split())
-    announces = words.endswith((":", "：")) and not _items(candidate)
+    announces = words.endswith((":", "：")) and not items_after(candidate)
     passage = candidate.passage
     for number in range(passage.page, passage.page_end + 1):
         page = pages.page(passage.file, number)
@@ -225,9 +220,8 @@ def _sentences(candidate: Candidate, pages: PageSource | None) -> Iterator[Draft
     """The candidate with what it leans on, as one quote, and the items of the list that it opens."""
     page = _first_page(candidate, pages) if pages is not None else None
     yield _quoting(_with_antecedent(candidate), candidate, page)
-    if candidate.text.rstrip().endswith((":", "：")):
-        for item in _items(candidate):
-            yield _quoting(item, candidate, None)
+    for item in items_after(candidate):
+        yield _quoting(item, candidate, None)
 
 
 def _quoting(quote: str, candidate: Candidate, page: int | None) -> DraftSentence:
@@ -247,20 +241,6 @@ def _with_antecedent(candidate: Candidate) -> str:
 
 def _ends(sentence: str) -> bool:
     return sentence.rstrip("\"'”’)]」』").endswith((".", "!", "。", "다"))
-
-
-def _items(candidate: Candidate) -> list[str]:
-    """The items of the list that follows the candidate in its passage."""
-    at = candidate.start + len(candidate.text)
-    items: list[str] = []
-    while len(items) < LISTED:
-        gap = re.compile(r"\s*\n").match(candidate.passage.text, at)
-        item = _ITEM.match(candidate.passage.text, gap.end()) if gap is not None else None
-        if item is None:
-            break
-        items.append(re.sub(r"^\s*[-*•·●○▪■◦–—]\s+", "", item[0]).strip())
-        at = item.end()
-    return items
 
 
 def _first_page(candidate: Candidate, pages: PageSource) -> int | None:

@@ -130,15 +130,29 @@ MEASURES: tuple[Measure, ...] = (
         r"|\bhow much (?:is|are|was|were|money)\b(?!.*\b(?:water|time|space|weight)\b)"
         rf"|(?:{_MONEY_KO})[은는이가도]?(?:\s\S{{1,6}}){{0,2}}\s얼마|(?:{_MONEY_KO})[은는이가]?\s*\?"
         r"|금[은이]\s얼마|얼마(?:예요|에요|죠)"
-        rf"|{_NO_AMOUNT_KO}[은는이가]\s얼마(?:인가요|입니까|인지)|얼마를\s(?:내|받|지불|부담)",
+        rf"|{_NO_AMOUNT_KO}[은는이가]\s얼마(?:인가요|입니까|인지)|얼마를\s(?:내|받|지불|부담|주|줘|벌|쓰|써|물|갚|줍)",
         r"[$€£¥₩]|\b(?:usd|eur|gbp|krw)\b|\d\s?(?:dollars?|euros?|pounds?|pence|p\b|cents?|won|yen|francs?|crowns?)"
         r"|(?:million|billion|thousand|hundred) (?:dollars?|euros?|pounds?|won|yen|marks?|francs?)"
-        r"|[\d만천백억조]\s?원|[%％]|\bper ?cent\b|\bfree\b|\bno (?:charge|fee|cost)\b"
+        r"|\bcosts?\s(?:\w+\s){0,2}?\d|[\d만천백억조]\s?원|[%％]|\bper ?cent\b|\bfree\b|\bno (?:charge|fee|cost)\b"
         r"|무료|무상|없[다습이으]|지원하지|반값",
     ),
 )
 
 
+_AMOUNTS = frozenset(
+    {"time of day", "weight", "length", "temperature", "power", "loudness", "percentage", "time", "money"}
+)
+"""The measures whose values cannot be a count of something."""
+
+
 def asked_measure(question: str) -> Measure | None:
     """The measure that the question asks for; None when it asks for none of them."""
     return next((measure for measure in MEASURES if measure.asks.search(question)), None)
+
+
+def without_amounts(sentence: str) -> str:
+    """The sentence without its values of measures: spans of time, lengths, weights, shares, amounts of money."""
+    for measure in MEASURES:
+        if measure.name in _AMOUNTS:
+            sentence = measure.value.sub(" ", sentence)
+    return sentence

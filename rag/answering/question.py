@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rag.answering.definitions import asked_thing
-from rag.answering.measures import Measure, asked_measure
+from rag.answering.measures import Measure, asked_measure, without_amounts
 from rag.text.keywords import has_search_terms, query_terms
 from rag.text.language import is_particle, without_particle
 from rag.text.patterns import lazy_compile
@@ -23,6 +23,10 @@ class AnswerKind(StrEnum):
     REASON = "reason"
     CONTENT = "content"
     """What something consists of, includes or means."""
+    WHETHER = "whether"
+    """Whether something is possible, allowed or required."""
+    MANNER = "manner"
+    """How something is done."""
     OTHER = "other"
 
 
@@ -54,8 +58,8 @@ _MEASURED = (
     "|thickness|diameter|radius|dose|dosage|quantity|minimum|maximum"
 )
 _MEASURED_KO = (
-    "수|수치|비율|개수|인구|나이|길이|높이|넓이|면적|거리|금액|액수|가격|비용|점수|횟수|규모|매출|매출액|율|률|무게|속도|온도"
-    "|용량|예산|보증금|기간|한도|요금|수수료|연봉|임금|이익|손실|값|범위"
+    r"[개횟점건명매원생자대구객]수|(?<![가-힣])수(?!\S?\s?[있없])|수치|비율|인구|나이|길이|높이|넓이|면적|거리|금액|액수|가격|비용"
+    r"|규모|매출|매출액|율|률|무게|속도|온도|용량|예산|보증금|기간|한도|요금|수수료|연봉|임금|이익|손실|값|범위"
 )
 _ASKS = {
     AnswerKind.REASON: lazy_compile(
@@ -95,6 +99,17 @@ _ASKS = {
         rf"|(?:나라|도시|지역|장소|곳|국가|위치|주소|소재지){_TAIL}",
         re.IGNORECASE,
     ),
+    AnswerKind.MANNER: lazy_compile(
+        r"\bhow\s(?:(?:do|can|should|could|must)\s(?:i|we|you|one|someone|people|\w+s)\b|to\b)"
+        r"|어떻게\s(?:\S+\s){0,2}\S*(?:나요|까요?|죠|[해하]면|해요|하지)\s*[?？]?\s*$|방법[은이]?\s*\S{0,6}\s*[?？]?\s*$",
+        re.IGNORECASE,
+    ),
+    AnswerKind.WHETHER: lazy_compile(
+        r"(?:^|[,;.]\s)(?:and\s|so\s|but\s|then\s)?(?:can|could|may|must|should|shall)\s"
+        r"|(?:^|[,;.]\s)(?:do|does|did|is|are|am|will)\s.*\b(?:have|need|needs|allowed|required|possible|able|permitted)\b"
+        r"|(?:수|도|야|면|안|해선|해서는)\s?(?:있|없|되|됩|될|돼|하|합|할|괜찮|좋)\S{0,5}\s*[?？]\s*$|(?:가능|필요|허용|금지)\S{0,6}\s*[?？]\s*$",
+        re.IGNORECASE,
+    ),
 }
 _HOLDS = {
     AnswerKind.REASON: lazy_compile(
@@ -106,6 +121,21 @@ _HOLDS = {
     AnswerKind.CONTENT: lazy_compile(
         r"\b(?:consist\w*|compris\w+|includ\w+|contain\w*|represent\w*|refers?|exclud\w+|means?|defin\w+|made up of"
         r"|composed of|relates? to|such as|is the|are the)\b",
+        re.IGNORECASE,
+    ),
+    AnswerKind.MANNER: lazy_compile(
+        r"^\W*(?:\d+[.)]\s)?(?:to\s\w+.*,\s)?(?:then\s|first,?\s|next,?\s)?(?:add|apply|ask|call|change|check|choose|clean|click"
+        r"|close|connect|copy|create|delete|drag|edit|enter|fill|follow|go|hold|insert|install|move|open|place|press|pull|push|put"
+        r"|remove|rename|replace|rinse|run|save|scroll|select|send|set|start|switch|take|tap|turn|type|use|wash|write)\b"
+        r"|\bby\s\w+ing\b|\byou\s(?:can|should|must|may|need)\b|\busing\b|\bwith\sthe\b"
+        r"|십시오|시오(?=[.\s]|$)|세요|려면|하면|통해|통하여|사용하|이용하|선택|누르|누릅|입력|클릭|신청|제출|[아어해]서(?=[\s,])",
+        re.IGNORECASE,
+    ),
+    AnswerKind.WHETHER: lazy_compile(
+        r"\b(?:may|can|cannot|could|must|should|shall|needs?|needed|require[sd]?|allow\w*|permit\w*|forbid\w*|prohibit\w*"
+        r"|only|not|never|no|possible|impossible|unable|able|optional|mandatory|entitled|eligible|free to)\b|n['’]t\b"
+        r"|수(?:는|가|도)?\s?[있없]|(?:아|어|해|여|도|면|안)\s?(?:된|되|돼|됩)|불가|가능|금지|허용|금한|금하|못|[아어해여]야|않|아니|말아"
+        r"|[가-힣](?:다|는|가|이) 없[다습음으]|만\s|필요|의무|제한|면제|인정",
         re.IGNORECASE,
     ),
     AnswerKind.DATE: lazy_compile(
@@ -133,12 +163,15 @@ _HOLDS = {
 }
 
 
+_TOLD_IN_MANY_WAYS = (AnswerKind.REASON, AnswerKind.CONTENT, AnswerKind.WHETHER, AnswerKind.MANNER)
+
 _ASKING = lazy_compile(
     r"\bhow\s(?:many|much|long|old|far|tall|big|large|small|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
     r"|cold|warm"
     r"|loud|thick|well|exactly)\b|\b(?:what|which)\s(?:(?:is|was|were|are)\sthe\s)?(?:kinds?|types?|sorts?)\sof\b"
     r"|\b(?:what|which)\s(?:happens|happened)\b|\b(?:am|are|is)\s(?:i|we|you)\s(?:allowed|able)\sto\b"
-    r"|\bdo\s(?:i|we|you)\s(?:have|need)\sto\b|^(?:please\s)?(?:tell me|show me|explain|describe|name|list)\b",
+    r"|\b(?:do\s(?:i|we|you)\s)?(?:have|need|want|like)\sto\b|\bmay\b(?!\s\d)"
+    r"|^(?:please\s)?(?:tell me|show me|explain|describe|name|list)\b",
     re.IGNORECASE,
 )
 """Words that ask and that an answer does not repeat."""
@@ -156,7 +189,7 @@ _KOREAN_IDLE = lazy_compile(
 """Auxiliary words of Korean questions: 할 수 있나요, 해야 하나요, 해도 되나요."""
 _COUNTED = lazy_compile(
     r"\bhow many\s(?P<en>[a-z-]+)"
-    r"|몇\s*(?P<ko>[가-힣]{1,3}?)(?=이?(?:[가은는을를로에인의나까였었입]|라|면)|이\s|\s|\?|$)",
+    r"|몇\s*(?P<ko>[가-힣]{1,3}?)(?=이?(?:[가은는을를로에인의나까였었입]|라|면|부터|마다|씩|쯤|이내|이상|이하|예요|이에요|이야)|이\s|\s|\?|$)",
     re.IGNORECASE,
 )
 _HANGUL = lazy_compile("[가-힣]")
@@ -171,8 +204,21 @@ _CONDITION = lazy_compile(
     re.I,
 )
 _BARE_FIGURE = lazy_compile(r"\s[\d,.]+\s*$|\d{1,3},\d{3}\b(?!\s?[가-힣A-Za-z%])")
-_SAME_UNIT = {"살": "[살세]", "번": "(?:번|회|차례)", "명": "(?:명|인|사람)"}
-_FIGURE = r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion)))"
+_PLACES = "(?:군데|곳|개소|개)"
+_SAME_UNIT = {
+    "살": "[살세]",
+    "번": "(?:번|회|차례)",
+    "명": "(?:명|인|사람)",
+    "사람": "(?:명|인|사람)",
+    "군데": _PLACES,
+    "곳": _PLACES,
+    "가지": "(?:가지|개|종)",
+    "집": "(?:집|가구|세대)",
+}
+_FIGURE = (
+    r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion))"
+    r"|(?<![가-힣])(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무))"
+)
 
 
 def analyse(question: str) -> QuestionAnalysis:
@@ -234,7 +280,8 @@ def holds_measure(question: QuestionAnalysis, sentence: str) -> float:
     """1 if the sentence has a value of the measure or a count of the things asked for, 0 if it has none.
 
     One half when the question asks for neither, and for a bare figure, whose unit a table's header may give; a
-    quarter for a count when there is another figure, since counts are written in many ways ("six-time winner").
+    quarter for a count when there is another figure, since counts are written in many ways ("six-time winner"), but
+    for figures that measure something else ("how many players" is not told by "up to 10 hours").
     """
     if question.measure is not None:
         return 1.0 if question.measure.value.search(sentence) else 0.5 * bool(_BARE_FIGURE.search(sentence))
@@ -242,7 +289,9 @@ def holds_measure(question: QuestionAnalysis, sentence: str) -> float:
         return 0.5
     if counts_unit(question, sentence):
         return 1.0
-    return 0.5 if _BARE_FIGURE.search(sentence) else 0.25 * bool(_HOLDS[AnswerKind.NUMBER].search(sentence))
+    if _BARE_FIGURE.search(sentence):
+        return 0.5
+    return 0.25 * bool(_HOLDS[AnswerKind.NUMBER].search(without_amounts(sentence)))
 
 
 def lacks_value(question: QuestionAnalysis, sentence: str) -> bool:
@@ -256,11 +305,11 @@ def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     """1 if the sentence holds something of the kind asked for that the question itself lacks, 0 if not.
 
     One half when the question does not say what kind of thing it asks for; a quarter for a sentence without the usual
-    words for a reason or for what something consists of, since both are told in other ways as well.
+    words for a reason, a rule, a way to do it or what something consists of, which are told in other ways as well.
     """
     if question.kind is AnswerKind.OTHER:
         return 0.5
-    if question.kind in (AnswerKind.REASON, AnswerKind.CONTENT):
+    if question.kind in _TOLD_IN_MANY_WAYS:
         return 1.0 if _HOLDS[question.kind].search(sentence) else 0.25
     if (
         question.kind is AnswerKind.DATE

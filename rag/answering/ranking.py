@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rag.answering.candidates import Candidate, is_whole_sentence
+from rag.answering.candidates import Candidate, is_whole_sentence, items_after, opens_list
 from rag.answering.definitions import says_what
 from rag.answering.identity import Named, conflict, named
 from rag.answering.late_interaction import Matches, match
@@ -35,6 +35,8 @@ STEM_WEIGHT = 0.7
 """What another form of a word counts for, against 1 for the same word."""
 ECHO = 20.0
 """Log-odds taken from a line that only repeats the question: more than all else can give."""
+OPENING = 3.0
+"""Log-odds taken from a sentence that opens a list which is not there: about what the right kind of answer gives."""
 IN_FRONT = 12
 """Sentences whose tokens are compared: the gold answer is among so many in 98 of 100 cases."""
 ENOUGH_NEW = 6
@@ -134,9 +136,7 @@ def rank(
 ) -> list[Ranked]:
     """The candidates, best first. `embed_tokens` refines the order of those in front."""
     rows = features(question, found, passages)
-    ranked = _sorted(
-        Ranked(c, score(f, WORDS) - ECHO * _echoes(c, f), f) for c, f in zip(found, rows, strict=True)
-    )
+    ranked = _sorted(Ranked(c, score(f, WORDS) - _empty(c, f), f) for c, f in zip(found, rows, strict=True))
     if embed_tokens is None or not ranked:
         return ranked
     front = ranked[:IN_FRONT]
@@ -164,8 +164,8 @@ def _closer(
         pair = [at - 1, at] if at and known[at - 1].rank == ranked.candidate.rank else [at]
         cosines = matches.cosines
         met = replace(matches, cosines=np.stack([cosines[pair].max(0), cosines[at]]))
-        echo = ECHO * _echoes(ranked.candidate, row)
-        yield Ranked(ranked.candidate, score(row, CLOSE) - echo, row, met)
+        empty = _empty(ranked.candidate, row)
+        yield Ranked(ranked.candidate, score(row, CLOSE) - empty, row, met)
 
 
 def features(
@@ -270,9 +270,17 @@ def score(row: Features, weights: Features) -> float:
     return sum(float(getattr(row, name)) * float(getattr(weights, name)) for name in Features.__slots__)
 
 
-def _echoes(candidate: Candidate, row: Features) -> bool:
-    """Whether a line is no whole sentence and only says what the question says: a heading elsewhere on the page."""
-    return row.new == 0 and not is_whole_sentence(candidate.text)
+def _empty(candidate: Candidate, row: Features) -> float:
+    """What is taken from a line that answers nothing by itself.
+
+    One that is no whole sentence and only says what the question says is a heading elsewhere on the page.
+    """
+    opens = opens_list(candidate.text)
+    if opens and items_after(candidate):
+        return 0.0
+    if row.new == 0 and not is_whole_sentence(candidate.text):
+        return ECHO
+    return OPENING * opens
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:

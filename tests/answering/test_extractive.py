@@ -81,6 +81,16 @@ def test_the_sentence_that_answers_comes_first(question: str, first: str) -> Non
         ("Do you know when the ferry leaves?", "The ferry leaves from the east gate.", True),
         ("Do you know when the ferry leaves?", "The ferry leaves at 9:30.", False),
         ("What happens when the ferry leaves?", "The ferry leaves from the east gate.", False),
+        (
+            "How many passengers fit in?",
+            "The trip takes 2 to 3 hours, whatever the number of passengers.",
+            True,
+        ),
+        ("How many passengers fit in?", "Forty are allowed, and the trip takes 2 hours.", False),
+        ("선착장은 몇 군데인가요?", "섬에는 선착장이 세 곳 있다.", False),
+        ("표를 몇 번부터 받나요?", "표는 2시간 동안 받는다.", True),
+        ("배에서 무엇을 볼 수 있나요?", "갑판에서는 등대를 볼 수 있다.", False),
+        ("What does a lost token cost?", "Each lost token costs the player 3 coins.", False),
     ],
 )
 def test_the_value_asked_for_is_one_that_the_question_lacks(
@@ -149,6 +159,38 @@ def test_a_list_is_answered_with_more_than_one_sentence() -> None:
 )
 def test_a_condition_tells_when_something_is_to_be_done(question: str, sentence: str, lacking: bool) -> None:
     assert lacks_value(analyse(question), sentence) is lacking
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "answers"),
+    [
+        (
+            "Can I bring a dog on the lower deck?",
+            "The lower deck is the quietest place of the ferry for a dog. Dogs must stay on the upper deck.",
+            ["Dogs must stay on the upper deck."],
+        ),
+        (
+            "수하물을 갑판에 두어도 되나요?",
+            "갑판의 수하물은 파도에 젖는다. 갑판에 수하물을 둘 수 없다.",
+            ["갑판에 수하물을 둘 수 없다."],
+        ),
+        (
+            "How do I change the password?",
+            "The password protects the settings of the pump.\n\nTo change the password:\n\n1. Press the blue key.\n\n"
+            "2. Enter the new one.\n\nThe password has eight letters.",
+            ["To change the password:", "1. Press the blue key.", "2. Enter the new one."],
+        ),
+        (
+            "Which settings limit the flow?",
+            "The following settings limit the flow:\n\nMAXFLOW limits the flow to 40 litres.",
+            ["MAXFLOW limits the flow to 40 litres."],
+        ),
+    ],
+)
+def test_rules_steps_and_what_opens_nothing(question: str, text: str, answers: list[str]) -> None:
+    shelf = Shelf({"a.md": [text]})
+    sentences = answer(question, [shelf.passage("a.md", 1)]).sentences
+    assert [sentence.text for sentence in sentences] == answers
 
 
 def test_a_quantity_that_begins_a_line_is_no_title() -> None:
