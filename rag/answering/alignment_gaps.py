@@ -49,6 +49,8 @@ _CLAUSAL = (
 """Words of a clause, which a noun phrase lacks."""
 _ENDING = words.word_set("until till when where than")
 """Conditions that end the clause they are in, and say nothing of the next."""
+_TELLING = words.word_set("responsible available capable suitable consisting containing belonging relating")
+"""What may begin a relative clause without "which is" behind its noun; a participle may, too."""
 _LONGEST_AMOUNT = 2
 """Words of a figure with its unit, and words behind "of" that may be the first of a pair."""
 _LONGEST_MEMBER = 4
@@ -82,7 +84,8 @@ class Gaps:
         """Whether the claim reports something that happened, which stays true without its where and when."""
         self.plain = not figures and not superlative and not (narrow | words.COLLECTIVES) & set(claim)
         """Whether the claim counts, measures and ranks nothing, so that one member of a pair may do for both."""
-        self.dated = happened and not superlative and not narrow & set(claim) and "times" not in claim
+        undated = narrow - words.APPROXIMATORS
+        self.dated = happened and not superlative and not undated & set(claim) and "times" not in claim
         """The same of a claim that may hold figures: it stays true without its date."""
 
     def may_skip(self, start: int, end: int, *, first: bool) -> bool:
@@ -94,6 +97,9 @@ class Gaps:
             return self._leading(gap, end) or self._before_antecedent(gap, end)
         if len(gap) == 1 and gap[0] in words.BE_PAST and self.tokens[end] in words.ERGATIVES:
             return True
+        if gap[0] == "not" and self.tokens[start - 1] in words.COPULAS:  # "is not a, but rather b"
+            rest = [t for t in gap[1:] if t not in PUNCTUATION and t not in ("rather", "instead", "also")]
+            return rest[-1:] == ["but"] and not (words.GUARDS - {"only"} | {"that", ";"}) & set(rest)
         return (
             self._bracketed(gap)
             or self._phrase(gap)
@@ -118,6 +124,8 @@ class Gaps:
         if gap[0] == ",":
             return self._further(gap[1:], opening)
         if gap[0] in (":", "because", "although", "though", "whereas", "while"):
+            return True
+        if gap[1:2] == ["because"] and gap[0].endswith("ly"):  # "primarily because of"
             return True
         if gap[0] in ("and", "but"):
             return self._joined(gap, start)
@@ -158,6 +166,8 @@ class Gaps:
             return False
         if gap[0] == "by" and len(gap) > 1 and gap[1].endswith("ing"):
             return True
+        if gap[:2] == ["such", "as"] or gap[0] == "including":  # what its kind is told by
+            return not words.QUANTITIES & {*self.claim}
         if words.CONDITIONS & {*self.claim}:
             return False
         if gap[0] in ("after", "behind"):
@@ -165,7 +175,8 @@ class Gaps:
         phrase = self.tokens[max(start - _LONGEST_NOUN, 0) : start]
         breaks = [i for i, t in enumerate(phrase) if t in words.COPULAS or is_past(t)]
         noun = phrase[breaks[-1] + 1 :] if breaks else phrase
-        return gap[0] in ("that", "which", "who") and bool({"a", "an"} & {*noun})
+        told = gap[0] in ("that", "which", "who") or is_past(gap[0]) or gap[0] in _TELLING
+        return told and bool({"a", "an"} & {*noun})
 
     def _further(self, gap: Sequence[str], opening: Sequence[str]) -> bool:
         """A unit behind a comma at the end: a clause, an apposition, more of a list."""
@@ -214,7 +225,10 @@ class Gaps:
         if gap[-1] in _JOINING and "," in gap[-2:]:
             scoped = (words.CONDITIONS | words.ATTRIBUTIONS) - _ENDING
             return not scoped & set(last[:-1]) and last[0] not in ("when", "where")
-        if gap[-1] in ("and", "but") and self.tokens[end] in _NOMINATIVES:
+        subject = self.tokens[end] in _NOMINATIVES or (
+            self.tokens[end] in ("it", "you") and {*self.tokens[end + 1 : end + 2]} & words.FINITE
+        )
+        if gap[-1] in ("and", "but") and subject:
             return not (_CLAUSAL - words.COPULAS - _ENDING | words.HEDGES) & set(gap)
         dated = self.dated and said[0] in _LEFT_OUT and time_end(said, 1) == len(said)
         return dated or (gap[-1] == "," and self._leading_unit(gap, said))
@@ -231,7 +245,7 @@ class Gaps:
             return True
         if said[0] == "unlike" and gap.count(",") == 1:
             return True
-        if said[0] in ("when", "after", "soon", "following") and self.loose:
+        if said[0] in ("when", "after", "soon", "following") and self.dated:
             return gap.count(",") == 1 and any(is_past(t) for t in gap)
         return self._phrase([t for t in gap if t != ","])
 
@@ -303,6 +317,8 @@ class Gaps:
         before = self.tokens[self._clause_start(start) : start]
         if before and before[-1] in words.BE_PAST:
             before = before[:-1]
+        if len(gap) > 1 and gap[-1].endswith("ly") and gap[-1] not in words.GUARDS:
+            gap = gap[:-1]
         if gap[-1] not in ("and", "but") or not 0 < len(before) <= SUBJECT_WORDS or "," in before:
             return False
         aside = (
@@ -317,11 +333,21 @@ class Gaps:
         infinitive = any(
             a == "to" and b not in words.ARTICLES for a, b in zip(inner, [*inner[1:], ""], strict=True)
         )
-        second = next((t for t in self._without_date(end) if t not in words.ADVERBS), "")
+        behind = [t for t in self._without_date(end) if not (t in words.ADVERBS or t.endswith("ly"))]
+        second = behind[0] if behind else ""
         named = {"called", "named", "known"}  # with a name behind them they report nothing
-        same = is_past(inner[0]) and is_past(second) and not infinitive
+        past = is_past(inner[0]) and is_past(second) and not infinitive
+        same = past or self._both_finite(inner, second)
         blocked -= named | _ENDING
         return same and not blocked & set(inner) and not words.NEGATIONS & set(inner[:1])
+
+    def _both_finite(self, inner: Sequence[str], second: str) -> bool:
+        """Whether two verbs are finite by their form alone: `is … but may be`, `has … and hosts`."""
+        if second in words.FINITE:
+            return is_past(inner[0]) or inner[0] in words.FINITE or _in_s(inner[0])
+        verbs = [t for t in self.claim if t in words.FINITE or is_past(t)]
+        first = inner[0] in ("is", "has") or (_in_s(inner[0]) and len(inner) > 1)
+        return first and _in_s(second) and not verbs
 
     def _clause_start(self, start: int) -> int:
         """Where the main clause begins that the token `start` is in: behind `;`, or behind ", and" and the like."""
@@ -365,3 +391,8 @@ class Gaps:
         return (
             bool(changed) and amount and self.tokens[end] in ("to", "from") and not words.GUARDS & {*spoken}
         )
+
+
+def _in_s(token: str) -> bool:
+    """Whether the word has the form of the present of one: `hosts`."""
+    return token.isalpha() and len(token) > 3 and token.endswith("s") and not token.endswith("ss")

@@ -19,14 +19,16 @@ Basis = Literal["quoted", "entailed"]
 _LONGEST = 70
 """Words beyond which a sentence is not aligned."""
 _TIMES = lazy_compile(
-    r"[\d#.]+(?:년|월|일|시|분|세기|년대|개월)|오전|오후|당시|올해|지난해|작년|전년|이듬해|주말|평일"
+    r"^(?:오늘|어제|이날|최근|즉시|곧|곧바로|이미|직접)$|[\d#.]+(?:년|월|일|시|분|세기|년대|개월)|오전|오후|당시|올해|지난해|작년|전년|이듬해|주말|평일"
 )
 _GUARD = lazy_compile(
-    r"(?:면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
+    r"(?:(?<![전화표측정반방국평단냉장도노벽겉양])면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
     r"|전부|일부|약|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
     r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
 )
-_CONDITION = lazy_compile(r"면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
+_TELLING = lazy_compile(r"예정|계획|라고|다고|주장|따르면|의하면|한때|가능")
+"""Guards that say how sure something is, and nothing of when and where it is so."""
+_CONDITION = lazy_compile(r"(?<![전화표측정반방국평단냉장도노벽겉양])면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
 _MODIFYING = lazy_compile(
     r"(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
 )
@@ -126,6 +128,11 @@ def _is_loose(claim: Sequence[Word]) -> bool:
     return claim[-1].tense == "past" and not figures and not _narrow(claim)
 
 
+def _is_told(claim: Sequence[Word]) -> bool:
+    """Whether the claim tells of a plan or of what somebody said, which it was also without when and where."""
+    return claim[-1].tense == "past" and not _narrow([w for w in claim if not _TELLING.search(w.text)])
+
+
 def _narrow(claim: Sequence[Word]) -> bool:
     """Whether the claim counts or denies, so that it depends on all that the sentence says beside it."""
     guards = (_GUARD.search(_REPORTS.sub("", w.text)) for w in claim)
@@ -162,7 +169,7 @@ def _may_skip(
         return _may_skip(source, inner[-1] + 1, end, claim, at, loose)
     last = gap[-1]
     opens = at == 0 or claim[at - 1].role not in ("", "of", "with") or bool(_TIMES.search(claim[at - 1].text))
-    past = claim[-1].tense == "past"
+    past, told = claim[-1].tense == "past", _is_told(claim)
     own_topic = any(w.role == "topic" and not _MODIFYING.search(f"{w.text}는") for w in gap)
     then = last.text == "때" and len(gap) > 1 and bool(re.search(r"[았었했됐였]$", gap[-2].text))
     if past and opens and (then or last.text in _AFTERWARDS or _AT_ONCE.search(last.text)):
@@ -173,16 +180,17 @@ def _may_skip(
         return opens
     if (
         last.text.endswith("인")
-        and (loose or (claim[-1].tense and at == 0))
+        and (loose or told or (claim[-1].tense and at == 0))
         and not any(re.search(r"\d{2}", w.text) for w in gap)
     ):
         return True
-    if _MODIFYING.search(last.written) and len(gap) > 1 and any(w.role for w in gap[:-1]) and not own_topic:
-        return loose or _is_predicate(claim[at:])
+    clause = any(w.role for w in gap[:-1]) or last.written.endswith("던")
+    if _MODIFYING.search(last.written) and len(gap) > 1 and clause and not own_topic:
+        return loose or told or _is_predicate(claim[at:])
     placed = all(w.role in ("toward", "in", "at", "") for w in gap)
     timed = all(_TIMES.search(w.text) for w in gap)
-    return (placed and last.role in ("in", "at") and (loose or _is_event(claim))) or (
-        timed and _is_event(claim)
+    return (placed and last.role in ("in", "at") and (loose or told or _is_event(claim))) or (
+        timed and (told or _is_event(claim))
     )
 
 

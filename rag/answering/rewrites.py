@@ -29,6 +29,8 @@ HEDGES = word_set(
     " proposed proposes tried attempted hoped wanted threatened promised about approximately nearly almost generally"
     " usually often sometimes typically mainly mostly partly partially largely seems seemed appears appeared"
 )
+APPROXIMATORS = word_set("about approximately nearly almost")
+"""Hedges of a figure alone, which say nothing of when it was so."""
 QUANTITIES = word_set(
     "all every each both any some most many few several half majority minority least up more less fewer"
     " exactly least entire entirely whole total always everyone everybody much little"
@@ -73,6 +75,8 @@ RELATIVES = word_set("which who whose whom where when")
 CLAUSE_OPENERS = word_set("and but while whereas although though because yet so followed")
 COPULAS = word_set("is are was were")
 BE_PAST = word_set("was were")
+FINITE = COPULAS | word_set("has have can could may might must shall should will would")
+"""Verbs whose form tells that a subject is before them."""
 TAKING_TO = word_set(
     "agreed began started continued decided forced allowed ordered helped able unable forbidden encouraged required"
     " needed used had going about due likely ready free chose managed threatened sought aimed vowed offered prepared"
