@@ -114,7 +114,9 @@ class Gaps:
         gap = [self.tokens[i] for i in range(start, len(self.tokens)) if i not in self.apart]
         if all(t in PUNCTUATION for t in gap):
             return True
-        while gap[0] in _CLOSING:
+        while gap[0] in _CLOSING or (
+            gap[0].endswith("ly") and gap[1:2] == ["because"]
+        ):  # "mainly because of"
             gap = gap[1:]
         opening = [t for t in gap if t not in PUNCTUATION][:3]
         if gap[0] == ";":
@@ -124,8 +126,6 @@ class Gaps:
         if gap[0] == ",":
             return self._further(gap[1:], opening)
         if gap[0] in (":", "because", "although", "though", "whereas", "while"):
-            return True
-        if gap[1:2] == ["because"] and gap[0].endswith("ly"):  # "primarily because of"
             return True
         if gap[0] in ("and", "but"):
             return self._joined(gap, start)

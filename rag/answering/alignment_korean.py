@@ -28,7 +28,9 @@ _GUARD = lazy_compile(
 )
 _TELLING = lazy_compile(r"예정|계획|라고|다고|주장|따르면|의하면|한때|가능")
 """Guards that say how sure something is, and nothing of when and where it is so."""
-_CONDITION = lazy_compile(r"(?<![전화표측정반방국평단냉장도노벽겉양])면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과")
+_CONDITION = lazy_compile(
+    r"(?<![전화표측정반방국평단냉장도노벽겉양])면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과"
+)
 _MODIFYING = lazy_compile(
     r"(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
 )
@@ -130,7 +132,9 @@ def _is_loose(claim: Sequence[Word]) -> bool:
 
 def _is_told(claim: Sequence[Word]) -> bool:
     """Whether the claim tells of a plan or of what somebody said, which it was also without when and where."""
-    return claim[-1].tense == "past" and not _narrow([w for w in claim if not _TELLING.search(w.text)])
+    rest = [w for w in claim if not _TELLING.search(w.text)]
+    told = len(rest) < len(claim) or any(w.role == "connective" and w.text.endswith("겠다") for w in claim)
+    return told and claim[-1].tense == "past" and not _narrow(rest)
 
 
 def _narrow(claim: Sequence[Word]) -> bool:

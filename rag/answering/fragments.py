@@ -18,6 +18,8 @@ from rag.text.keywords import STOP_WORDS
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
 
+SHORT = 6
+"""Words from which a sentence is understood without its question."""
 _ASKING = frozenset(
     [
         "who",

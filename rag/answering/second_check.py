@@ -20,6 +20,7 @@ from rag.answering import rewrites as words
 from rag.answering.context import neutralise
 from rag.answering.english_words import tokenize
 from rag.answering.entailment import same_polarity
+from rag.answering.fragments import SHORT
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
 
@@ -80,8 +81,6 @@ _KO_GUARDS = tuple(
 )
 _KO_FIGURE = lazy_compile(r"\d+(?:\.\d+)?")
 _YES, _NO = ("yes", "예", "네"), ("no", "아니", "아니오", "아니요")
-_SHORT = 6
-"""Words from which a sentence is understood without its question."""
 
 
 def vetoed(sentence: str, quote: str, question: str = "") -> bool:
@@ -127,7 +126,7 @@ def _weight(likely: Sequence[Mapping[str, Any]], chosen: Sequence[str]) -> float
 
 def asked_as(sentence: str, question: str) -> str:
     """The sentence as the model reads it: a fragment with the question that it answers."""
-    fragment = len(sentence.split()) < _SHORT
+    fragment = len(sentence.split()) < SHORT
     return line(f"{question} {sentence}".strip() if fragment else sentence)
 
 

@@ -14,41 +14,27 @@ of the quoted rows is verified when their headers agree with it, and weak when o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.alignment import Basis
 from rag.answering.citations import PageSource, PageTexts, check_quote, located
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
-from rag.answering.markers import Quote
+from rag.answering.fragments import answers
+from rag.answering.quoting import PLAUSIBLE, nearest, quotes_of
 from rag.answering.reply import Draft, DraftSentence
 from rag.answering.second_check import Checker, Pair, vetoed
 from rag.answering.table_check import TableVerdict, check, quoted_rows
 from rag.answering.tables import Tables
 from rag.messages import Language, message
 from rag.text.facts import FactText, facts, supported
-from rag.text.keywords import STOP_WORDS
-from rag.text.patterns import lazy_compile
-from rag.text.sentences import sentences as split_sentences
 from rag.types import Citation, Passage, Sentence, Support
 
-ATTACHED = 0.8
-"""Share of a sentence's words that a sentence of the cited passage must hold to be quoted for it."""
-UNCITED = 0.9
-"""The same, when the answerer did not even name a passage."""
-TELLING = 3
-"""Distinct words that a sentence without any citation must have, unless it states a fact, to be quoted for: one or
-two words stand somewhere in most passages."""
-PLAUSIBLE = 0.5
-"""Share of a sentence's words that a passage cited without words must hold for the sentence to be weak."""
-REPAIRS = 5
-"""Sentences of the passages that are tried in place of what was cited."""
 FAR_NEARER = 0.3
 """Share of a sentence's words by which another sentence must hold more of it than the cited one to be cited instead:
 the words by which a claim and the sentence next to the right one usually differ."""
 FOUNDED = 0.3
 """Share of a sentence's words that must stand around its quotes for a reader to be asked to judge it at all."""
-_WORD = lazy_compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +87,7 @@ def check_draft(
             better = context.repaired(verdict, citations)
             verdict, citations = better or (verdict, citations)
             repaired += better is not None and all(c.verified for c in citations)
+        repaired += verdict.reason == "repaired" and not (sentence.quotes or sentence.passages)
         if checker is not None and (pair := context.left_open(verdict, citations)) is not None:
             open_pairs[len(judged)] = pair
         judged.append((verdict, [located(c, library, tables) for c in citations]))
@@ -158,46 +145,6 @@ def _numbered(citation: Citation, numbered: dict[tuple[object, ...], Citation]) 
     return numbered[key]
 
 
-def _citations(
-    sentence: DraftSentence, passages: Sequence[Passage], library: PageTexts
-) -> Iterator[Citation]:
-    """The verdict on each quote of the sentence, and on the passages that it cites without words."""
-    for quote in sentence.quotes:
-        yield check_quote(quote, passages, library)
-    quoted = {quote.passage for quote in sentence.quotes}
-    for number in sentence.passages:
-        if number not in quoted:
-            cited = [(number, passages[number - 1])] if number <= len(passages) else []
-            quote = _best_quote(sentence.text, cited, ATTACHED) or Quote("", number)
-            yield check_quote(quote, passages, library)
-    if not sentence.quotes and not sentence.passages and _tells(sentence.text):
-        found = _best_quote(sentence.text, list(enumerate(passages, 1)), UNCITED)
-        if found is not None:
-            yield check_quote(found, passages, library)
-
-
-def _tells(text: str) -> bool:
-    """Whether the sentence says enough for a passage that holds it to be more than chance."""
-    words = set(_WORD.findall(text.casefold())) - STOP_WORDS
-    return len(words) >= TELLING or bool(facts(text))
-
-
-def _best_quote(text: str, passages: Sequence[tuple[int, Passage]], enough: float) -> Quote | None:
-    """The sentence of the passages that says what `text` says, when one holds all its facts and words enough."""
-    wanted = facts(text)
-    best: tuple[float, Quote] | None = None
-    for number, passage in passages:
-        for start, end in split_sentences(passage.text):
-            candidate = passage.text[start:end]
-            covered = coverage(text, candidate)
-            if covered < enough or (best is not None and covered <= best[0]):
-                continue
-            evidence = FactText(candidate)
-            if all(supported(fact, evidence) for fact in wanted) and same_polarity(text, candidate):
-                best = covered, Quote(candidate, number)
-    return best[1] if best else None
-
-
 @dataclass(frozen=True, slots=True)
 class _Context:
     """A sentence of a draft with all that it is judged by."""
@@ -212,7 +159,8 @@ class _Context:
     def judged(self) -> tuple[Sentence, list[Citation]]:
         """The verdict on the sentence as it was cited."""
         text = self.sentence.text
-        citations = list(_citations(self.sentence, self.passages, self.library))
+        found = quotes_of(self.sentence, self.passages, self.question)
+        citations = [check_quote(quote, self.passages, self.library) for quote in found]
         verified = [c for c in citations if c.verified]
         if not verified:
             support = Support.WEAK if _plausible(self.sentence, self.passages) else Support.UNSUPPORTED
@@ -232,7 +180,9 @@ class _Context:
         if basis is None:
             return _unclear(text, context, self.question), citations
         if not self.sentence.quotes and not self.sentence.passages:
-            return Sentence(text, (), Support.WEAK, reason="not_cited"), citations
+            if answers(text, self.question, context.cited_text) is None:
+                return Sentence(text, (), Support.WEAK, reason="not_cited"), citations
+            return Sentence(text, (), Support.VERIFIED, basis=basis, reason="repaired"), citations
         if not whole:
             return Sentence(text, (), Support.WEAK, reason="a_quote_not_found"), citations
         return Sentence(text, (), Support.VERIFIED, basis=basis, reason=basis), citations
@@ -266,24 +216,25 @@ class _Context:
         """
         if not self.sentence.quotes and not self.sentence.passages:
             return None
-        nearest = [check_quote(quote, self.passages, self.library) for quote in self._candidates()]
-        for citation in nearest:
+        candidates = nearest(self.sentence, self.passages)
+        near = [check_quote(quote, self.passages, self.library) for quote in candidates]
+        for citation in near:
             context = QuotedContext([citation], self.passages, self.library)
             table = self._table_verdict([citation])
             basis = None if context.orders else self._basis(context, table)
             if basis is not None:
                 right = Sentence(self.sentence.text, (), Support.VERIFIED, basis=basis, reason="repaired")
                 return right, [citation] if table is None else _with_cells([citation], table, self.language)
-        if not nearest:
+        if not near:
             return None
-        context = QuotedContext(nearest[:1], self.passages, self.library)
+        context = QuotedContext(near[:1], self.passages, self.library)
         found = any(c.verified for c in citations)
         if context.orders or (found and not self._far_nearer(verdict, citations, context)):
             return None
         nearer = _unclear(self.sentence.text, context, self.question)
         if nearer.unsupported_facts and not found:
             nearer = replace(nearer, support=Support.UNSUPPORTED)
-        return nearer, [nearest[0]] if found else [*citations, nearest[0]]
+        return nearer, [near[0]] if found else [*citations, near[0]]
 
     def _far_nearer(self, verdict: Sentence, citations: Sequence[Citation], nearest: QuotedContext) -> bool:
         """Whether a sentence says far more of the claim than the one that was cited for it by a wrong number."""
@@ -292,18 +243,6 @@ class _Context:
         cited = QuotedContext([c for c in citations if c.verified], self.passages, self.library)
         text = self.sentence.text
         return coverage(text, nearest.cited_text) >= coverage(text, cited.cited_text) + FAR_NEARER
-
-    def _candidates(self) -> list[Quote]:
-        """The sentences of the passages that say most of the sentence, those of the cited passages first."""
-        cited = set(self.sentence.passages)
-        found = []
-        for number, passage in enumerate(self.passages, 1):
-            for start, end in split_sentences(passage.text):
-                words = passage.text[start:end]
-                share = coverage(self.sentence.text, words)
-                if share >= PLAUSIBLE:
-                    found.append((number in cited, share, -number, words))
-        return [Quote(words, -number) for _, _, number, words in sorted(found, reverse=True)[:REPAIRS]]
 
 
 def _with_cells(citations: Sequence[Citation], verdict: TableVerdict, language: Language) -> list[Citation]:

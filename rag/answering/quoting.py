@@ -1,0 +1,110 @@
+"""Finds the sentences of the passages that a sentence of a draft is to be read against.
+
+An answerer names passages with words, without, with a wrong number, or not at all. What it names without words is
+looked up by the words of its own sentence; a fragment that names nothing ("1957") by its question as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rag.answering.entailment import coverage, same_polarity
+from rag.answering.fragments import SHORT
+from rag.answering.markers import Quote
+from rag.answering.reply import DraftSentence
+from rag.text.facts import FactText, facts, supported
+from rag.text.keywords import STOP_WORDS
+from rag.text.patterns import lazy_compile
+from rag.text.sentences import sentences as split_sentences
+from rag.types import Passage
+
+ATTACHED = 0.8
+"""Share of a sentence's words that a sentence of the cited passage must hold to be quoted for it."""
+UNCITED = 0.9
+"""The same, when the answerer did not even name a passage."""
+ASKED = 0.5
+"""Share of the question's words that a sentence must hold to be quoted for a fragment that cites nothing."""
+TELLING = 3
+"""Distinct words that a sentence without any citation must have, unless it states a fact, to be quoted for: one or
+two words stand somewhere in most passages."""
+PLAUSIBLE = 0.5
+"""Share of a sentence's words that a sentence of the passages must hold to be worth reading beside it."""
+REPAIRS = 5
+"""Sentences of the passages that are tried in place of what was cited."""
+_WORD = lazy_compile(r"\w+")
+
+
+def quotes_of(sentence: DraftSentence, passages: Sequence[Passage], question: str) -> Iterator[Quote]:
+    """The quotes of the sentence, and for each passage that it cites without words the sentence that says it.
+
+    A passage in which no sentence does is a quote without text.
+    """
+    yield from sentence.quotes
+    quoted = {quote.passage for quote in sentence.quotes}
+    for number in sentence.passages:
+        if number not in quoted:
+            cited = [(number, passages[number - 1])] if number <= len(passages) else []
+            yield _best(sentence.text, cited, ATTACHED) or Quote("", number)
+    if not sentence.quotes and not sentence.passages:
+        every = list(enumerate(passages, 1))
+        found = _answering(sentence.text, question, every)
+        if found is None and _tells(sentence.text):
+            found = _best(sentence.text, every, UNCITED)
+        if found is not None:
+            yield found
+
+
+def nearest(sentence: DraftSentence, passages: Sequence[Passage]) -> list[Quote]:
+    """The sentences of the passages that say most of the sentence, those of the cited passages first."""
+    cited = set(sentence.passages)
+    found = []
+    for number, words in _sentences(list(enumerate(passages, 1))):
+        share = coverage(sentence.text, words)
+        if share >= PLAUSIBLE:
+            found.append((number in cited, share, -number, words))
+    return [Quote(words, -number) for _, _, number, words in sorted(found, reverse=True)[:REPAIRS]]
+
+
+def _tells(text: str) -> bool:
+    """Whether the sentence says enough for a passage that holds it to be more than chance."""
+    words = set(_WORD.findall(text.casefold())) - STOP_WORDS
+    return len(words) >= TELLING or bool(facts(text))
+
+
+def _best(text: str, passages: Sequence[tuple[int, Passage]], enough: float) -> Quote | None:
+    """The sentence of the passages that says what `text` says, when one holds all its facts and words enough."""
+    wanted = facts(text)
+    best: tuple[float, Quote] | None = None
+    for number, candidate in _sentences(passages):
+        covered = coverage(text, candidate)
+        if covered < enough or (best is not None and covered <= best[0]):
+            continue
+        evidence = FactText(candidate)
+        if all(supported(fact, evidence) for fact in wanted) and same_polarity(text, candidate):
+            best = covered, Quote(candidate, number)
+    return best[1] if best else None
+
+
+def _answering(fragment: str, question: str, passages: Sequence[tuple[int, Passage]]) -> Quote | None:
+    """The sentence that holds a fragment word for word and most of its question; None when it is no fragment."""
+    if not question or len(fragment.split()) >= SHORT:
+        return None
+    wanted = _squeezed(fragment).rstrip(".")
+    best: tuple[float, Quote] | None = None
+    for number, candidate in _sentences(passages):
+        if wanted and wanted in _squeezed(candidate):
+            covered = coverage(question, candidate)
+            if covered >= ASKED and (best is None or covered > best[0]):
+                best = covered, Quote(candidate, number)
+    return best[1] if best else None
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split()).casefold()
+
+
+def _sentences(passages: Sequence[tuple[int, Passage]]) -> Iterator[tuple[int, str]]:
+    """Every sentence of the passages, with the number of its passage."""
+    for number, passage in passages:
+        for start, end in split_sentences(passage.text):
+            yield number, passage.text[start:end]
