@@ -141,7 +141,7 @@ class Gaps:
             return False  # the first of a pair is not the pair
         said = [t for t in gap[1:] if t not in words.ADVERBS and t not in PUNCTUATION]
         if said and is_past(said[0]):  # another thing that the subject did
-            return not words.CONDITIONS & set(gap)
+            return not (words.CONDITIONS - {"where", "than"}) & set(gap)
         own = (
             {"only"}
             if said[:1] == ["only"] and any(is_past(t) or t in words.COPULAS for t in said)
@@ -228,7 +228,8 @@ class Gaps:
         subject = self.tokens[end] in _NOMINATIVES or (
             self.tokens[end] in ("it", "you") and {*self.tokens[end + 1 : end + 2]} & words.FINITE
         )
-        if gap[-1] in ("and", "but") and subject:
+        clause = gap[-1] == "but" and not {*gap[-2:-1]} & (words.NEGATIONS | words.QUANTITIES | words.COPULAS)
+        if (gap[-1] == "and" and subject) or clause:
             return not (_CLAUSAL - words.COPULAS - _ENDING | words.HEDGES) & set(gap)
         dated = self.dated and said[0] in _LEFT_OUT and time_end(said, 1) == len(said)
         return dated or (gap[-1] == "," and self._leading_unit(gap, said))
@@ -314,12 +315,10 @@ class Gaps:
 
     def _shared_subject(self, gap: Sequence[str], start: int, end: int) -> bool:
         """`They won the league and` before `won the cup`: two verbs of one subject, or two after one "was"."""
-        before = self.tokens[self._clause_start(start) : start]
-        if before and before[-1] in words.BE_PAST:
-            before = before[:-1]
+        before = self._subject(start)
         if len(gap) > 1 and gap[-1].endswith("ly") and gap[-1] not in words.GUARDS:
             gap = gap[:-1]
-        if gap[-1] not in ("and", "but") or not 0 < len(before) <= SUBJECT_WORDS or "," in before:
+        if gap[-1] not in ("and", "but") or not 0 < len(before) <= SUBJECT_WORDS:
             return False
         aside = (
             gap.index(",", 1) + 1 if gap[0] == "," and "," in gap[1:-1] else 0
@@ -338,22 +337,36 @@ class Gaps:
         named = {"called", "named", "known"}  # with a name behind them they report nothing
         past = is_past(inner[0]) and is_past(second) and not infinitive
         same = past or self._both_finite(inner, second)
-        blocked -= named | _ENDING
+        blocked -= named | _ENDING | ({"and"} if gap[-2:-1] == [","] else set())
         return same and not blocked & set(inner) and not words.NEGATIONS & set(inner[:1])
+
+    def _subject(self, start: int) -> Sequence[str]:
+        """What stands before the verb at `start` in its clause, without where and when in front; () if unclear."""
+        before = self.tokens[self._clause_start(start) : start]
+        if before and before[-1] in words.BE_PAST:
+            before = before[:-1]
+        if "," not in before:
+            return before
+        end = len(before) - before[::-1].index(",")
+        front, rest = before[:end], before[end:]
+        opens = front[0] in words.PREPOSITIONS | words.CONNECTIVES or front[0].endswith("ing")
+        verbs = any(is_past(t) or t in words.FINITE for t in front)
+        unclear = not opens or verbs or not rest or rest[0] in words.PREPOSITIONS
+        return () if unclear or words.GUARDS & {*front} else rest
 
     def _both_finite(self, inner: Sequence[str], second: str) -> bool:
         """Whether two verbs are finite by their form alone: `is … but may be`, `has … and hosts`."""
         if second in words.FINITE:
             return is_past(inner[0]) or inner[0] in words.FINITE or _in_s(inner[0])
-        verbs = [t for t in self.claim if t in words.FINITE or is_past(t)]
+        verbs = words.FINITE & {*self.claim}
         first = inner[0] in ("is", "has") or (_in_s(inner[0]) and len(inner) > 1)
         return first and _in_s(second) and not verbs
 
     def _clause_start(self, start: int) -> int:
-        """Where the main clause begins that the token `start` is in: behind `;`, or behind ", and" and the like."""
+        """Where the clause begins that the token `start` is in: behind `;`, ", and", "that", "when" and the like."""
         for i in range(start - 1, 0, -1):
             joins = self.tokens[i] in ("and", "but", "while", "whereas") and self.tokens[i - 1] == ","
-            if self.tokens[i] == ";" or joins:
+            if self.tokens[i] in (";", "that", "because", "when") or joins:
                 return i + 1
         return 0
 
