@@ -15,7 +15,8 @@ from functools import cache
 from typing import Literal
 
 from rag.answering import rewrites as words
-from rag.answering.alignment_gaps import SUBJECT_WORDS, Gaps
+from rag.answering.alignment_gaps import Gaps
+from rag.answering.coordination import SUBJECT_WORDS
 from rag.answering.english_words import PUNCTUATION, Source, adjuncts, is_past, tokenize
 
 Basis = Literal["quoted", "entailed"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rag.answering import rewrites as words
+from rag.answering.coordination import ENDING, clause_start, shares_subject
 from rag.answering.english_words import PUNCTUATION, YEAR, Source, is_past, time_end
 from rag.text.patterns import lazy_compile
 
-SUBJECT_WORDS = 8
-"""Longest subject (in words) that a second verb may share: longer ones hold a verb of their own."""
 _APART = words.word_set(
     "with such including after following therefore like especially particularly notably as in at on up down"
 )
@@ -47,8 +46,6 @@ _CLAUSAL = (
     words.COPULAS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that", "has", "have"}
 )
 """Words of a clause, which a noun phrase lacks."""
-_ENDING = words.word_set("until till when where than")
-"""Conditions that end the clause they are in, and say nothing of the next."""
 _TELLING = words.word_set("responsible available capable suitable consisting containing belonging relating")
 """What may begin a relative clause without "which is" behind its noun; a participle may, too."""
 _LONGEST_AMOUNT = 2
@@ -104,7 +101,7 @@ class Gaps:
             self._bracketed(gap)
             or self._phrase(gap)
             or self._listed(gap, start)
-            or self._shared_subject(gap, start, end)
+            or shares_subject(self.source, self.claim, gap, start, end)
             or self._one_of_two(gap, start, end)
             or self._amount_of_change(gap, end)
         )
@@ -223,14 +220,14 @@ class Gaps:
             return True
         last = gap[max((i for i, t in enumerate(gap) if t == ";"), default=-1) + 1 :]
         if gap[-1] in _JOINING and "," in gap[-2:]:
-            scoped = (words.CONDITIONS | words.ATTRIBUTIONS) - _ENDING
+            scoped = (words.CONDITIONS | words.ATTRIBUTIONS) - ENDING
             return not scoped & set(last[:-1]) and last[0] not in ("when", "where")
         subject = self.tokens[end] in _NOMINATIVES or (
             self.tokens[end] in ("it", "you") and {*self.tokens[end + 1 : end + 2]} & words.FINITE
         )
         clause = gap[-1] == "but" and not {*gap[-2:-1]} & (words.NEGATIONS | words.QUANTITIES | words.COPULAS)
         if (gap[-1] == "and" and subject) or clause:
-            return not (_CLAUSAL - words.COPULAS - _ENDING | words.HEDGES) & set(gap)
+            return not (_CLAUSAL - words.COPULAS - ENDING | words.HEDGES) & set(gap)
         dated = self.dated and said[0] in _LEFT_OUT and time_end(said, 1) == len(said)
         return dated or (gap[-1] == "," and self._leading_unit(gap, said))
 
@@ -313,68 +310,6 @@ class Gaps:
         verbs = any(is_past(t) or t in words.COPULAS for t in gap)
         return not clauses & set(gap) and not verbs
 
-    def _shared_subject(self, gap: Sequence[str], start: int, end: int) -> bool:
-        """`They won the league and` before `won the cup`: two verbs of one subject, or two after one "was"."""
-        before = self._subject(start)
-        if len(gap) > 1 and gap[-1].endswith("ly") and gap[-1] not in words.GUARDS:
-            gap = gap[:-1]
-        if gap[-1] not in ("and", "but") or not 0 < len(before) <= SUBJECT_WORDS:
-            return False
-        aside = (
-            gap.index(",", 1) + 1 if gap[0] == "," and "," in gap[1:-1] else 0
-        )  # "They, in partnership with X, won"
-        inner = [t for t in gap[aside:-1] if t not in words.ADVERBS and t not in PUNCTUATION]
-        if not inner or any(is_past(t) or t in words.COPULAS for t in before):
-            return False
-        blocked = (
-            words.CLAUSE_OPENERS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that"}
-        )
-        infinitive = any(
-            a == "to" and b not in words.ARTICLES for a, b in zip(inner, [*inner[1:], ""], strict=True)
-        )
-        behind = [t for t in self._without_date(end) if not (t in words.ADVERBS or t.endswith("ly"))]
-        second = behind[0] if behind else ""
-        named = {"called", "named", "known"}  # with a name behind them they report nothing
-        past = is_past(inner[0]) and is_past(second) and not infinitive
-        same = past or self._both_finite(inner, second)
-        blocked -= named | _ENDING | ({"and"} if gap[-2:-1] == [","] else set())
-        return same and not blocked & set(inner) and not words.NEGATIONS & set(inner[:1])
-
-    def _subject(self, start: int) -> Sequence[str]:
-        """What stands before the verb at `start` in its clause, without where and when in front; () if unclear."""
-        before = self.tokens[self._clause_start(start) : start]
-        if before and before[-1] in words.BE_PAST:
-            before = before[:-1]
-        if "," not in before:
-            return before
-        end = len(before) - before[::-1].index(",")
-        front, rest = before[:end], before[end:]
-        opens = front[0] in words.PREPOSITIONS | words.CONNECTIVES or front[0].endswith("ing")
-        verbs = any(is_past(t) or t in words.FINITE for t in front)
-        unclear = not opens or verbs or not rest or rest[0] in words.PREPOSITIONS
-        return () if unclear or words.GUARDS & {*front} else rest
-
-    def _both_finite(self, inner: Sequence[str], second: str) -> bool:
-        """Whether two verbs are finite by their form alone: `is … but may be`, `has … and hosts`."""
-        if second in words.FINITE:
-            return is_past(inner[0]) or inner[0] in words.FINITE or _in_s(inner[0])
-        verbs = words.FINITE & {*self.claim}
-        first = inner[0] in ("is", "has") or (_in_s(inner[0]) and len(inner) > 1)
-        return first and _in_s(second) and not verbs
-
-    def _clause_start(self, start: int) -> int:
-        """Where the clause begins that the token `start` is in: behind `;`, ", and", "that", "when" and the like."""
-        for i in range(start - 1, 0, -1):
-            joins = self.tokens[i] in ("and", "but", "while", "whereas") and self.tokens[i - 1] == ","
-            if self.tokens[i] in (";", "that", "because", "when") or joins:
-                return i + 1
-        return 0
-
-    def _without_date(self, start: int) -> Sequence[str]:
-        """The source from `start` on without a phrase of time that it begins with there."""
-        dated = (b for a, b in self.source.adjuncts if start - 1 <= a <= start + 1)
-        return self.tokens[next(dated, start) :]
-
     def _one_of_two(self, gap: Sequence[str], start: int, end: int) -> bool:
         """`glass and` before `wood`, or `and wood` behind `glass`: what holds of two things holds of each.
 
@@ -386,7 +321,7 @@ class Gaps:
             return False
         if "of" in self.tokens[max(start - _LONGEST_AMOUNT, 0) : start]:
             return False  # the team of two is not the team of one
-        clause = {*self.tokens[self._clause_start(start) : end]}
+        clause = {*self.tokens[clause_start(self.tokens, start) : end]}
         apart = (
             words.NEGATIONS | words.CONDITIONS | words.SUPERLATIVES | words.COLLECTIVES | {"or", "than"}
         ) & clause
@@ -404,8 +339,3 @@ class Gaps:
         return (
             bool(changed) and amount and self.tokens[end] in ("to", "from") and not words.GUARDS & {*spoken}
         )
-
-
-def _in_s(token: str) -> bool:
-    """Whether the word has the form of the present of one: `hosts`."""
-    return token.isalpha() and len(token) > 3 and token.endswith("s") and not token.endswith("ss")

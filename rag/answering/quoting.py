@@ -20,15 +20,14 @@ from rag.types import Passage
 
 ATTACHED = 0.8
 """Share of a sentence's words that a sentence of the cited passage must hold to be quoted for it."""
-UNCITED = 0.9
-"""The same, when the answerer did not even name a passage."""
 ASKED = 0.5
 """Share of the question's words that a sentence must hold to be quoted for a fragment that cites nothing."""
 TELLING = 3
 """Distinct words that a sentence without any citation must have, unless it states a fact, to be quoted for: one or
 two words stand somewhere in most passages."""
 PLAUSIBLE = 0.5
-"""Share of a sentence's words that a sentence of the passages must hold to be worth reading beside it."""
+"""Share of a sentence's words that a sentence of the passages must hold to be worth reading beside it, also when it
+cites nothing: such a sentence is verified by its question alone."""
 REPAIRS = 5
 """Sentences of the passages that are tried in place of what was cited."""
 _WORD = lazy_compile(r"\w+")
@@ -49,7 +48,7 @@ def quotes_of(sentence: DraftSentence, passages: Sequence[Passage], question: st
         every = list(enumerate(passages, 1))
         found = _answering(sentence.text, question, every)
         if found is None and _tells(sentence.text):
-            found = _best(sentence.text, every, UNCITED)
+            found = _best(sentence.text, every, PLAUSIBLE)
         if found is not None:
             yield found
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rag.answering.rewrites import word_set
 from rag.answering.tables import Place, Tables, cell_years, label_tokens
 from rag.text.figures import as_printed, is_period, scale_of, value_of, years_in
 from rag.text.keywords import STOP_WORDS, keyword_tokens
@@ -36,6 +37,11 @@ _SCALE_BEHIND_BRACKET = lazy_compile(r"\s?\)\s?(thousand|million|billion)", re.I
 _RATE = lazy_compile(r"\b(?:rates?|margin|yield|ratio|volatility)\b|[율률]\b|비중", re.IGNORECASE)
 _MOST_PERCENT = 200
 """The largest figure that the row of a rate may hold without a percent sign and still be one."""
+_COUNTED = lazy_compile(r"\s([A-Za-z]{3,}s)\b(?!')", re.IGNORECASE)
+_UNCOUNTED = word_set(
+    "was has does plus minus versus less across towards thus this its dollars euros pounds points"
+)
+"""Words in "s" behind a figure that are no noun which it counts, and units that headers have as signs."""
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₩": "KRW"}
 
 
@@ -188,7 +194,7 @@ def _fault(
     said = frozenset(keyword_tokens(sentence))
     if not _names_row(said, words, place, row):
         return fault("item", " > ".join(row.path))
-    if not _names_column(words, place, row, cell):
+    if not _names_column(words, place, row, cell) or not _counts_what_it_says(sentence, number, place, row):
         return fault("item", header)
     if not _same_unit(sentence, number, place, row, cell):
         return fault("unit", place.table.unit or header)
@@ -259,6 +265,18 @@ def _names_column(words: frozenset[str], place: Place, row: Row, cell: Cell) -> 
         if other != cell.column and rival and _share(rival, words) > max(share, 0.5):
             return False
     return True
+
+
+def _counts_what_it_says(sentence: str, number: Number, place: Place, row: Row) -> bool:
+    """Whether a noun that the sentence counts ("118 lifeboats") is one of the table's words."""
+    counted = _COUNTED.match(sentence, number.end)
+    if counted is None or counted[1].casefold() in _UNCOUNTED:
+        return True
+    table = place.table
+    named = [table.title, table.unit, *row.path, *(cell.text for cell in row.cells), *sum(table.columns, ())]
+    return (
+        _share(dict.fromkeys(keyword_tokens(counted[1]), 1.0), frozenset(keyword_tokens(" ".join(named)))) > 0
+    )
 
 
 def _same_unit(sentence: str, number: Number, place: Place, row: Row, cell: Cell) -> bool:

@@ -146,6 +146,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "No sentence of the passages answers the question.",
         "구절 가운데 질문에 답하는 문장이 없습니다.",
     ),
+    "answer.unfounded": (
+        "An answer was written, but nothing in it is founded on what it cites.",
+        "답변은 나왔지만 인용한 내용에서 근거를 찾을 수 없습니다.",
+    ),
     "answer.no_quote_verified": (
         "An answer was given, but none of its quotes could be found in the documents.",
         "답변은 나왔지만 그 인용문을 문서에서 하나도 찾지 못했습니다.",
@@ -155,6 +159,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "답변에 완전히 확인된 문장이 없습니다(--strict에서는 확인된 문장만 표시합니다).",
     ),
     # notes
+    "answer.beside_question": (
+        "The pages say this, but it may not be what was asked: read the quotes.",
+        "문서에 있는 내용이지만 질문에 대한 답이 아닐 수 있으니 인용문을 읽어 보세요.",
+    ),
     "answer.repaired": (
         "Citations corrected, because another sentence of the passages says it: {count}.",
         "지문의 다른 문장에 그 내용이 있어 인용을 고친 문장: {count}개.",

@@ -31,9 +31,9 @@ from rag.retrieval.hybrid import Retrieval
 from rag.store import Filter, Index, Snapshot
 from rag.store.filters import as_filter
 from rag.text.keywords import has_search_terms
-from rag.text.language import language_for
+from rag.text.language import language_for, language_of
 from rag.text.tokens import count_tokens
-from rag.types import Answer
+from rag.types import Answer, Support
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -334,6 +334,8 @@ class Steps:
                     tables=state.snapshot,
                     checker=self._second_checker(state, config),
                 )
+            if self.generator is not None and (likely := _likely(state)):
+                state.proof = verification.beside_question(state.proof, likely, language=language)
             state.notes += [message("answer.document_outdated", language, file=f) for f in pages.outdated]
         return state
 
@@ -359,6 +361,8 @@ class Steps:
         language = state.language
         if proof is not None and not any(citation.verified for citation in proof.citations):
             state.declined = message("answer.no_quote_verified", language)
+        elif proof is not None and all(s.support is Support.UNSUPPORTED for s in proof.sentences):
+            state.declined = message("answer.unfounded", language)
         elif proof is not None and strict and not proof.verified:
             state.declined = message("answer.no_sentence_verified", language)
         elif proof is not None and strict:
@@ -429,6 +433,17 @@ def _missing(state: QueryState) -> tuple[str, ...]:
     """Words of the question's parts that stand in none of their passages."""
     found = [part.assessment.missing for part in state.parts if part.assessment is not None]
     return tuple(dict.fromkeys(word for words in found for word in words))
+
+
+def _likely(state: QueryState) -> list[str]:
+    """The sentences that are likeliest to answer; none when one part of the question has no ranking to tell.
+
+    Nor when question and passages are in different languages, whose words cannot agree.
+    """
+    ranked = [part.assessment.ranked[: verification.LIKELY] for part in state.parts if part.assessment]
+    texts = [found.candidate.text for front in ranked for found in front]
+    asked = language_of(state.standalone)
+    return texts if len(ranked) == len(state.parts) and all(language_of(t) == asked for t in texts) else []
 
 
 def _renumbered(draft: Draft, part: Part, places: Mapping[int, int]) -> Draft:

@@ -296,8 +296,9 @@ def test_a_figure_with_its_headers_is_verified(sentence: str, row: str) -> None:
         ("Gross profit was $481,985 thousand in 2019.", REVENUE),
         ("Revenue was $481,985 million in 2019.", REVENUE),
         ("Operating income was 1,200 thousand in 2019.", INCOME),
+        ("Revenue came from 481,985 lifeboats in 2019.", REVENUE),
     ],
-    ids=["period", "two periods", "item", "unit", "sign"],
+    ids=["period", "two periods", "item", "unit", "sign", "what is counted"],
 )
 def test_a_figure_under_other_headers_is_not_verified(sentence: str, row: str) -> None:
     assert said(ENGLISH, sentence, row).support is not Support.VERIFIED

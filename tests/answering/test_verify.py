@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from rag.answering.reply import parse_reply
-from rag.answering.verification import CheckedDraft, check_draft, strict
+from rag.answering.verification import CheckedDraft, beside_question, check_draft, strict
 from rag.types import Page, Passage, QuoteStatus, Span, Status, Support
 from tests.answering.shelf import PAGES, Shelf
 
@@ -286,6 +286,33 @@ def test_a_sentence_that_says_far_more_of_the_claim_is_put_beside_it() -> None:
     assert [c.quote.split(",")[0] for c in checked.citations] == ["The engineer Ada Kerr drew the towers"]
     near = checked_reply(f"Nobody could walk on the upper deck. {quote}", [PEOPLE])
     assert near.citations[0].quote == "Pedestrians were not allowed on the upper deck"
+
+
+def test_a_fragment_that_cites_nothing_is_looked_up_with_its_question() -> None:
+    def checked(reply: str, question: str) -> CheckedDraft:
+        return check_draft(parse_reply(reply), PASSAGES, SHELF, question=question)
+
+    right = checked("1954", "When was the toll abolished?")
+    assert (right.sentences[0].support, right.sentences[0].reason) == (Support.VERIFIED, "repaired")
+    assert [c.quote for c in right.citations] == ["The toll was abolished in 1954."]
+    assert not checked("1954", "When was the bridge opened to traffic?").verified
+    unclear = checked("Ada Kerr", "Who drew the towers?")
+    assert unclear.sentences[0].support is Support.UNSUPPORTED  # her page is not among the passages
+
+
+def test_a_sentence_that_cites_nothing_has_the_nearest_sentence_beside_it() -> None:
+    checked = checked_reply("There are eight lanes across the river.")
+    assert checked.sentences[0].support is Support.WEAK
+    assert [c.quote for c in checked.citations] == ["Eight lanes cross the river on two decks."]
+
+
+def test_what_is_beside_the_question_is_not_verified() -> None:
+    checked = checked_reply("The toll was abolished in 1954. [1]")
+    likely = "The toll was abolished in 1954."
+    assert beside_question(checked, [likely, "Eight lanes cross the river on two decks."]) is checked
+    beside = beside_question(checked, ["Eight lanes cross the river on two decks."])
+    assert [(s.support, s.reason) for s in beside.sentences] == [(Support.WEAK, "beside_question")]
+    assert len(beside.notes) == len(checked.notes) + 1
 
 
 def test_a_sentence_is_not_said_twice() -> None:

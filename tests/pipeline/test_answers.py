@@ -159,6 +159,15 @@ def test_the_documents_do_not_hold_it_says_the_proof(opened: Open) -> None:
     assert "none of its quotes" in answer.reason
 
 
+def test_an_answer_that_nothing_is_founded_in_is_none(opened: Open) -> None:
+    def unfounded(request: Request) -> str:
+        return f"Sailors painted a whale on the wall. [{number_of(request, '24 October 1931')}]"
+
+    with OpenAIServer(reply=unfounded) as server:
+        answer = opened(server).ask(QUESTION)
+    assert (answer.status, answer.sentences, answer.citations) == ("abstained", (), ())
+
+
 def test_strict_withholds_what_is_not_verified(opened: Open) -> None:
     mixed = right_reply(None) + " Sailors painted a whale on the wall. [91]"
     with OpenAIServer(reply=mixed) as server:

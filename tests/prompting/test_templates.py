@@ -105,7 +105,7 @@ def test_every_answer_template_ends_with_the_question_after_the_passages(
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_worked_examples_keep_to_the_reply_form_and_quote_truly(language: str) -> None:
     examples = [e for e in load_template("few-shot").examples if e.language == language]
-    answered, declined = examples
+    declined, answered = examples
     given = [Passage(i, p.file, p.page, p.page, p.text, ()) for i, p in enumerate(answered.passages)]
     packed = pack(given, 10**6, count_tokens, numbered=True)
     draft = cited_by_number(parse_reply(answered.reply), packed.sentences)
