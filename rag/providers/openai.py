@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from ssl import SSLContext
 from typing import Any
 
 import numpy as np
-from httpx import Response
+from httpx import Response, create_ssl_context
 from langchain_openai import AzureChatOpenAI, AzureOpenAIEmbeddings, ChatOpenAI, OpenAIEmbeddings
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from openai import BadRequestError, DefaultAsyncHttpxClient, DefaultHttpxClient
@@ -155,7 +157,7 @@ def _http_options(base_url: str | None, settings: Settings) -> dict[str, Any]:
     No redirect is followed: the library would send the prompt and the key again to whatever address a server names.
     """
     timeout, _ = patience(settings, base_url)
-    http: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
+    http: dict[str, Any] = {"timeout": timeout, "follow_redirects": False, "verify": _certificates()}
     if base_url is not None and is_loopback(base_url):
         http["trust_env"] = False
 
@@ -174,6 +176,12 @@ def _http_options(base_url: str | None, settings: Settings) -> dict[str, Any]:
         "http_client": DefaultHttpxClient(**http, event_hooks={"response": [check]}),
         "http_async_client": DefaultAsyncHttpxClient(**http, event_hooks={"response": [acheck]}),
     }
+
+
+@cache
+def _certificates() -> SSLContext:
+    """The trusted certificates, read once: every client would read them again, which takes some 25 ms each time."""
+    return create_ssl_context()
 
 
 class _Requester:

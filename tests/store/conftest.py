@@ -40,13 +40,7 @@ def index(location: Path | str, notices: list[str]) -> Iterator[Index]:
 @pytest.fixture
 def fill(location: Path | str) -> Callable[[Sequence[Document]], None]:
     """Put documents into the index at `location` and close it."""
-
-    def put(documents: Sequence[Document]) -> None:
-        with open_index(location, create=corpus.spec()) as opened, opened.writer() as writer:
-            for item in documents:
-                writer.put(item, corpus.vectors_of(item))
-
-    return put
+    return lambda documents: corpus.fill(location, documents)
 
 
 @pytest.fixture

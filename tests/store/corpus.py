@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from rag.store import IndexSpec
+from rag.store import IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
 from rag.types import Chunk, Document, DocumentRecord, Page, Span, Status
 
@@ -92,6 +92,13 @@ def document(
 def vectors_of(item: Document) -> np.ndarray:
     """The embeddings of a document's chunks."""
     return embed([chunk.indexed_text for chunk in item.chunks])
+
+
+def fill(location: Path | str, documents: Sequence[Document]) -> None:
+    """Put documents into the index at `location`, which is made if there is none."""
+    with open_index(location, create=spec()) as opened, opened.writer() as writer:
+        for item in documents:
+            writer.put(item, vectors_of(item))
 
 
 def generated(count: int, seed: int = 7, pages: int = 4) -> list[Document]:

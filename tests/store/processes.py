@@ -18,9 +18,10 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, **options)
 
 
-def run(*arguments: object, **options: Any) -> Any:
-    """The JSON that a worker prints."""
+def run(*arguments: object, all_lines: bool = False, **options: Any) -> Any:
+    """The JSON of the last line that a worker prints, or a list with that of each line."""
     worker = start(*arguments, **options)
     out, err = worker.communicate(timeout=120)
     assert worker.returncode == 0, err
-    return json.loads(out.splitlines()[-1])
+    lines = [json.loads(line) for line in (out.splitlines() if all_lines else out.splitlines()[-1:])]
+    return lines if all_lines else lines[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,17 @@ from tests.store.corpus import document, question, vectors_of
 from tests.store.processes import run
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of one document, for `filled` to copy."""
+    location = tmp_path_factory.mktemp("sound") / "index"
+    corpus.fill(location, [document("a.pdf", [corpus.ENGLISH[0], corpus.KOREAN[0]], title="Fees")])
+    return location
+
+
 @pytest.fixture
-def filled(location: Path, fill: Callable) -> Path:
-    fill([document("a.pdf", [corpus.ENGLISH[0], corpus.KOREAN[0]], title="Fees")])
+def filled(location: Path, sound: Path) -> Path:
+    shutil.copytree(sound, location)
     return location / "index.db"
 
 
@@ -157,11 +166,15 @@ def test_other_files_in_its_place(filled: Path, location: Path, content: bytes) 
 
 def test_overwritten_pages_are_an_error_and_never_a_crash(location: Path, fill: Callable) -> None:
     fill(corpus.generated(12))
-    path = location / "index.db"
-    sound = path.read_bytes()
-    for start in range(8192, len(sound), 7 * 8192):
-        path.write_bytes(sound[:start] + os.urandom(3000) + sound[start + 3000 :])
-        outcome = run("ask", location)
+    sound = (location / "index.db").read_bytes()
+    damaged = []
+    for start in range(8192, len(sound), 8192):
+        damaged.append(location.with_name(f"damaged at {start}"))
+        shutil.copytree(location, damaged[-1])
+        (damaged[-1] / "index.db").write_bytes(sound[:start] + os.urandom(3000) + sound[start + 3000 :])
+    outcomes = run("ask", *damaged, all_lines=True)
+    assert len(outcomes) == len(damaged) > 10
+    for outcome in outcomes:
         assert "answers" in outcome or outcome["error"] in ("IndexDamaged", "IndexError_")
 
 

@@ -30,10 +30,18 @@ def answers(location: Path, notices: list[str]) -> tuple[object, ...]:
         )
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of eight documents, for `sound` to copy."""
+    location = tmp_path_factory.mktemp("filled") / "index"
+    corpus.fill(location, corpus.generated(8))
+    return location
+
+
 @pytest.fixture
-def sound(location: Path, fill: Callable) -> tuple[object, ...]:
+def sound(location: Path, filled: Path) -> tuple[object, ...]:
     """A filled index and its answers."""
-    fill(corpus.generated(8))
+    shutil.copytree(filled, location)
     notices: list[str] = []
     found = answers(location, notices)
     assert notices == found[3] == []

@@ -55,22 +55,23 @@ def replace_all(location: str, rounds: str) -> None:
             sys.stdin.readline()
 
 
-def ask(location: str) -> None:
-    """Answer from the index every way there is; print the answers or the error."""
-    notices: list[str] = []
-    try:
-        with open_index(location, notify=notices.append) as index:
-            answers = {
-                "dense": [
-                    hit.chunk_id for hit in index.search_dense(corpus.question("harbour mooring fees"), 3)
-                ],
-                "keywords": [hit.chunk_id for hit in index.search_keywords(["harbour", "mooring"], 3)],
-                "pages": [(hit.file, hit.page) for hit in index.search_pages(["harbour", "mooring"], 3)],
-                "chunks": index.counts().chunks,
-            }
-        say(json.dumps({"answers": answers, "notices": notices}))
-    except RagError as error:
-        say(json.dumps({"error": type(error).__name__, "text": str(error), "notices": notices}))
+def ask(*locations: str) -> None:
+    """Answer from each index every way there is; print for each a line with the answers or the error."""
+    for location in locations:
+        notices: list[str] = []
+        try:
+            with open_index(location, notify=notices.append) as index:
+                answers = {
+                    "dense": [
+                        hit.chunk_id for hit in index.search_dense(corpus.question("harbour mooring fees"), 3)
+                    ],
+                    "keywords": [hit.chunk_id for hit in index.search_keywords(["harbour", "mooring"], 3)],
+                    "pages": [(hit.file, hit.page) for hit in index.search_pages(["harbour", "mooring"], 3)],
+                    "chunks": index.counts().chunks,
+                }
+            say(json.dumps({"answers": answers, "notices": notices}))
+        except RagError as error:
+            say(json.dumps({"error": type(error).__name__, "text": str(error), "notices": notices}))
 
 
 def ask_as_nobody(location: str, other: str) -> None:

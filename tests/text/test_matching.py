@@ -174,7 +174,7 @@ def test_mutated_quotes_of_real_pages() -> None:
         index, plain = MatchIndex(text), bare(text)
         words = [word for word in text.split() if len(word) > 1]
         quotes = [text[a:b] for a, b in sentences(text) if 30 < b - a < 400 and len(text[a:b].split()) > 4]
-        for quote in rng.sample(quotes, min(len(quotes), 12)):
+        for quote in rng.sample(quotes, min(len(quotes), 6)):
             for name, noisy in noise(quote, rng):
                 accepted[index.find(noisy) is not None] += 1
                 wrong += [f"{name}: {noisy!r}"] if index.find(noisy) is None else []
