@@ -113,7 +113,7 @@ def _check(new_location: Callable, tmp_path: Path, kills: int, seed: int) -> Non
 
 
 def test_a_few_kills(new_location: Callable, tmp_path: Path) -> None:
-    _check(new_location, tmp_path, kills=8, seed=11)
+    _check(new_location, tmp_path, kills=4, seed=11)
 
 
 @pytest.mark.slow

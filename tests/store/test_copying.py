@@ -95,7 +95,7 @@ def test_a_second_copy_brings_what_changed(origin: Path, location: Path | str) -
 
 def test_killed_again_and_again(origin: Path, location: Path | str) -> None:
     chance = random.Random(4)
-    for _ in range(6):
+    for _ in range(4):
         worker = start("copy", origin, location)
         assert worker.stdout is not None
         for _ in range(chance.randrange(1, 22)):

@@ -88,7 +88,7 @@ def kills(new_location: Callable, tmp_path: Path, count: int, seed: int) -> None
 
 
 def test_killed_again_and_again(new_location: Callable, tmp_path: Path) -> None:
-    kills(new_location, tmp_path, 6, seed=1)
+    kills(new_location, tmp_path, 3, seed=1)
 
 
 @pytest.mark.slow
