@@ -21,6 +21,7 @@ from rag.errors import BudgetReached, IndexLocked, IndexReadOnly
 from rag.settings import Settings
 from rag.tracing import span
 from rag.types import DocumentRecord, Status, Usage
+from rag.usage.prices import load_prices
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbeddingProvider
@@ -132,8 +133,6 @@ class _Preview(_IngestRun):
             read = self.target.reading(self.options.read, self.target.made_with)
             records, pages_of = (index.documents(), index.pages) if index is not None else ([], lambda _: [])
             self._count(self.plan(discovery, records, pages_of), read, writer)
-        from rag.usage.prices import load_prices
-
         tokens = self.report.tokens_embedded
         price = load_prices(self.settings.prices).find(self.target.provider.spec)
         return self.concluded(Usage(tokens, 0, None if price is None else price.cost(tokens)))

@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import Any
 
 from rag.errors import EngineError, MissingExtra, NetworkRefused, UsageError
+from rag.providers.offline import is_local
 from rag.settings import Settings
 
 READING_CPUS, EMBEDDING_CPUS = 0.2, 0.7
@@ -168,13 +169,10 @@ def _check_address(address: str, settings: Settings) -> None:
             f"{address} is not the address of a Ray cluster: give HOST:PORT as `ray start --head` prints it,"
             " and run this on a machine of the cluster."
         )
-    if settings.offline:
-        from rag.providers.offline import is_local
-
-        if not is_local(host.strip("[]")):
-            raise NetworkRefused(
-                f"Offline mode (--offline, RAG_OFFLINE) refused the Ray cluster at {address}: drop one of the two."
-            )
+    if settings.offline and not is_local(host.strip("[]")):
+        raise NetworkRefused(
+            f"Offline mode (--offline, RAG_OFFLINE) refused the Ray cluster at {address}: drop one of the two."
+        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
     except OSError as error:

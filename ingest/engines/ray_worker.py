@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest.options import ReadOptions
+from ingest.pdf.ocr import require_tesseract
 from ingest.reading import Reading, ReadJob
 from ingest.workers import ReaderProcess
 from rag import __version__
 from rag.errors import EngineError, RagError
+from rag.providers.offline import apply_offline
+from rag.providers.pacing import RateLimiter
+from rag.providers.registry import embedding_model
 from rag.settings import Settings
 from rag.types import Status
 from rag.usage.meter import Meter, UsageTotal, counting_usage
@@ -66,8 +70,6 @@ class Worker:
 
     def set_up(self, setup: WorkerSetup) -> None:
         """Get ready. Raises EngineError when this machine has another version."""
-        from rag.providers.offline import apply_offline
-
         if setup.version != __version__:
             raise EngineError(
                 f"{socket.gethostname()} has pagequote {__version__} and the machine of the ingest {setup.version}:"
@@ -94,8 +96,6 @@ class Worker:
         """What this machine lacks to read any file as it was asked for; empty when nothing."""
         if self._here or not self._setup.read.ocr:
             return ""
-        from ingest.pdf.ocr import require_tesseract
-
         try:
             require_tesseract(self._setup.read.ocr_languages)
         except RagError as error:
@@ -120,9 +120,6 @@ class Worker:
 
     def _opened(self) -> EmbeddingProvider:
         if self._provider is None:
-            from rag.providers.pacing import RateLimiter
-            from rag.providers.registry import embedding_model
-
             setup = self._setup
             self._provider = embedding_model(
                 setup.embeddings,

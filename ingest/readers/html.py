@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from selectolax.lexbor import LexborHTMLParser
+
 from ingest.raw import Line, LineKind
 from ingest.readers.css import StyleSheets
 from ingest.readers.html_visibility import ElementLook, look_inside
@@ -51,8 +53,6 @@ class HtmlText:
 
 def read_html(text: str, *, keep_hidden: bool = False) -> HtmlText:
     """The visible lines of an HTML text. `keep_hidden` reads the others, too. Raises ValueError."""
-    from selectolax.lexbor import LexborHTMLParser
-
     tree = LexborHTMLParser(_as_html(text))
     reader = _HtmlReader(StyleSheets(tree), keep_hidden)
     root = tree.root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,6 @@ def _diagram(shape: Any) -> Iterator[Line]:
     target = None if ids is None else next((v for k, v in ids.attrib.items() if k.endswith("}dm")), None)
     if target is None:
         return
-    import io
-
     root = parse_xml(io.BytesIO(shape.part.related_part(target).blob))
     for paragraph in root.iter(_A + "p"):
         text = "".join(piece.text or "" for piece in paragraph.iter(_A + "t"))

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rag.answering.candidates import Candidate
 
 if TYPE_CHECKING:
@@ -45,8 +47,6 @@ class Matches:
 
 def match(question: str, sentences: Sequence[Candidate], embed: EmbedTokens) -> Matches:
     """Compare the question with the sentences, each read in its passage."""
-    import numpy as np
-
     passages = {c.rank: c.passage for c in sentences}
     heads = {rank: f"{p.header}\n" if p.header else "" for rank, p in passages.items()}
     read = dict(
@@ -82,8 +82,6 @@ def _tells(token: str) -> bool:
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    import numpy as np
-
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-9)
     return unit

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rag.answering.candidates import Candidate, is_whole_sentence, items_after, opens_list
 from rag.answering.definitions import says_what
 from rag.answering.identity import Named, conflict, named
@@ -150,8 +152,6 @@ def _closer(
     question: QuestionAnalysis, head: Sequence[Ranked], found: Sequence[Candidate], embed_tokens: EmbedTokens
 ) -> Iterator[Ranked]:
     """The sentences in front with the late interaction of question and sentence."""
-    import numpy as np
-
     read = {r.candidate.rank for r in head}
     known = [candidate for candidate in found if candidate.rank in read]
     matches = match(question.text, known, embed_tokens)

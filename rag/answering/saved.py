@@ -15,6 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from rag.answering.citations import PageSource, PageTexts, check_quote, page_hash
 from rag.answering.markers import Quote
 from rag.answering.originals import CurrentPages
@@ -197,8 +199,6 @@ def write_saved_answer(answer: SavedAnswer, path: str | Path) -> None:
 
 def read_saved_answer(path: str | Path) -> SavedAnswer:
     """The saved answer in a file. Raises UsageError, naming the file, when it is not one."""
-    from pydantic import TypeAdapter, ValidationError
-
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST:

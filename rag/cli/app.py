@@ -14,7 +14,7 @@ import click
 
 import rag
 from rag.errors import RagError
-from rag.messages import choose_language, message
+from rag.messages import choose_language, message, translated
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -173,7 +173,6 @@ def _report(error: Exception, sentence: str, code: int, arguments: Sequence[str]
     if _debugging(arguments):
         _print_error("".join(traceback.format_exception(error)).rstrip())
     from rag.cli.output import command_language
-    from rag.messages import message, translated
 
     language = command_language(_settings())
     _print_error(message("command.error", language, sentence=translated(sentence, language)))

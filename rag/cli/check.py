@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.discovery import format_of
+from ingest.options import ReadOptions
+from ingest.reading import ReadJob, read
+from rag.answering.checking import check_cited, check_claim, claims_of, read_claims
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import CHECKING, examples, json_option, where_option, with_settings
-from rag.cli.output import print_json
+from rag.cli.output import print_json, tell
+from rag.cli.render import citation_line, sentence_line
+from rag.errors import UsageError
+from rag.pipeline import Pipeline
+from rag.pipeline.forms import checked_form
+from rag.providers.specs import EXTRACTIVE
+from rag.text.language import language_for
 
 if TYPE_CHECKING:
     from rag.answering.checking import Checked, Claim
@@ -36,11 +46,6 @@ def command(settings: Settings, file: str, where: tuple[str, ...], as_json: bool
     A chat model named with --model or --check, or an entailment model named with --check hf:NAME, is asked about
     sentences that rules leave open. With --json one object a line.
     """
-    from rag.answering.checking import check_cited, check_claim, read_claims
-    from rag.cli.output import tell
-    from rag.pipeline import Pipeline
-    from rag.providers.specs import EXTRACTIVE
-
     from_claims = file.endswith((".jsonl", ".ndjson"))
     claims = read_claims(file) if from_claims else _sentences(Path(file))
     second = settings.model or "off" if settings.check == "model" else settings.check
@@ -60,12 +65,6 @@ def command(settings: Settings, file: str, where: tuple[str, ...], as_json: bool
 
 def _sentences(path: Path) -> list[Claim]:
     """Every sentence of a document as a claim. Raises UsageError when the document cannot be read."""
-    from ingest.discovery import format_of
-    from ingest.options import ReadOptions
-    from ingest.reading import ReadJob, read
-    from rag.answering.checking import claims_of
-    from rag.errors import UsageError
-
     reading = read(ReadJob(path.name, path, format_of(path)), ReadOptions(), lambda *_: None)
     if not reading.pages:
         raise UsageError(f"{path} cannot be read: {reading.reason or reading.status.value}.")
@@ -74,10 +73,6 @@ def _sentences(path: Path) -> list[Claim]:
 
 
 def _show(checked: Checked, settings: Settings, as_json: bool) -> None:
-    from rag.cli.render import citation_line, sentence_line
-    from rag.pipeline.forms import checked_form
-    from rag.text.language import language_for
-
     if as_json:
         print_json(checked_form(checked))
         return

@@ -9,12 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from pydantic import SecretStr
 
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
+from rag.cli.cost import usage_logged
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, print_table, tell
 from rag.errors import IndexMissing, RagError
+from rag.pipeline.opening import load_calibration
+from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.rendering.safe import safe_text
+from rag.settings import variable_of
+from rag.store import open_index
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -46,8 +52,6 @@ class PartCheck(NamedTuple):
 @with_settings("model", "embeddings")
 def command(settings: Settings, probe: bool, as_json: bool) -> int:
     """Show every setting with where it came from (keys masked), and check that the parts work."""
-    from rag.cli.cost import usage_logged
-
     rows = [_setting(settings, name) for name in type(settings).model_fields]
     with usage_logged(settings, "doctor"):
         checks = list(_checks(settings, probe))
@@ -60,10 +64,6 @@ def command(settings: Settings, probe: bool, as_json: bool) -> int:
 
 
 def _setting(settings: Settings, name: str) -> dict[str, Any]:
-    from pydantic import SecretStr
-
-    from rag.settings import variable_of
-
     value = getattr(settings, name)
     if isinstance(value, SecretStr):
         value = "set (hidden)"
@@ -87,8 +87,6 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _checks(settings: Settings, probe: bool) -> Iterator[PartCheck]:
-    from rag.providers.registry import default_specs
-
     model, embeddings = default_specs(settings)
     yield _tried("index", lambda: _check_index(settings))
     for spec in dict.fromkeys((embeddings, _embeddings_of_index(settings) or embeddings)):
@@ -106,8 +104,6 @@ def _tried(name: str, check: Callable[[], tuple[bool | None, str]]) -> PartCheck
 
 
 def _check_index(settings: Settings) -> tuple[bool | None, str]:
-    from rag.store import open_index
-
     with open_index(settings.index, notify=tell) as index:
         problems = index.verify()
         made = (
@@ -118,8 +114,6 @@ def _check_index(settings: Settings) -> tuple[bool | None, str]:
 
 def _threshold(index: Index, settings: Settings) -> list[str]:
     """The threshold for declining that was fitted to the index, when there is one and it is in force."""
-    from rag.pipeline.opening import load_calibration
-
     found = load_calibration(index)
     if found is None or settings.abstain is not None:
         return []
@@ -128,8 +122,6 @@ def _threshold(index: Index, settings: Settings) -> list[str]:
 
 def _embeddings_of_index(settings: Settings) -> str | None:
     """What the index was made with: it is what questions are embedded with, whatever a new index would get."""
-    from rag.store import open_index
-
     try:
         with open_index(settings.index) as index:
             return index.spec.embedding_model
@@ -138,8 +130,6 @@ def _embeddings_of_index(settings: Settings) -> str | None:
 
 
 def _check_embeddings(settings: Settings, spec: str, probe: bool) -> tuple[bool | None, str]:
-    from rag.providers.registry import embedding_model
-
     provider = embedding_model(spec, settings, notify=tell)
     if provider.paid and not probe:
         return None, "not tried; --probe makes one small call"
@@ -150,8 +140,6 @@ def _check_embeddings(settings: Settings, spec: str, probe: bool) -> tuple[bool 
 def _check_model(settings: Settings, spec: str, probe: bool) -> tuple[bool | None, str]:
     if spec == "extractive":
         return True, "built in; answers with sentences of the documents"
-    from rag.providers.registry import chat_model
-
     model = chat_model(spec, settings, notify=tell)
     if not probe:
         return None, "not tried; --probe makes one small call"

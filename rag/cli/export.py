@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rag.answering.checking import ClaimQuote
+from rag.answering.saved import read_saved_answer
 from rag.cli.app import EXIT_DONE
+from rag.cli.chat import ChatLog
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import print_json, tell
+from rag.errors import RagError, UsageError
+from rag.evaluation.question_sets import load_questions
+from rag.pipeline import Pipeline
+from rag.pipeline.export import Exporter, saved_of_form
+from rag.pipeline.state import LAST_ANSWER, read_state_file
+from rag.rendering.footnotes import as_docx, as_markdown
 
 if TYPE_CHECKING:
     from rag.pipeline.export import Exporter
@@ -43,17 +53,12 @@ def command(
 
     Every citation is looked up again first. The format follows the name of --out; Markdown without it.
     """
-    from rag.pipeline import Pipeline
-    from rag.pipeline.export import Exporter
-
     if file is not None and chat is not None:
         raise click.UsageError("Give either FILE or --chat.")
     if out is not None and not out.lower().endswith((".md", ".docx")):
         raise click.UsageError("--out takes the name of a .md or .docx file.")
     if pictures and out is None:
         raise click.UsageError("--pictures needs --out FILE, beside which or in which they are kept.")
-    from rag.cli.output import print_json, tell
-
     chosen = settings.model_copy(update={"model": "extractive"})
     with Pipeline.open(settings=chosen, notify=tell, command="export") as pipeline:
         exporter = Exporter(pipeline.index, partial(pipeline.search), settings.language, pictures)
@@ -62,8 +67,6 @@ def command(
         written = _write(sections, Path(out))
         print_json({"written": written}) if as_json else click.echo("\n".join(written))
         return EXIT_DONE
-    from rag.rendering.footnotes import as_markdown
-
     text = as_markdown(sections)[0]
     print_json({"text": text}) if as_json else click.echo(text, nl=False)
     return EXIT_DONE
@@ -73,12 +76,6 @@ def _sections(
     exporter: Exporter, settings: Settings, file: str | None, chat: str | None
 ) -> Iterator[Section]:
     """What is to be exported, one answer or question after the other. Raises UsageError when it cannot be read."""
-    from rag.answering.saved import read_saved_answer
-    from rag.cli.chat import ChatLog
-    from rag.errors import UsageError
-    from rag.pipeline.export import saved_of_form
-    from rag.pipeline.state import LAST_ANSWER, read_state_file
-
     if chat is not None:
         forms = ChatLog.resume(settings.index, chat or None).answers
     elif file is None:
@@ -109,9 +106,6 @@ def _first_value(path: Path) -> dict[str, Any]:
 
 
 def _questions(exporter: Exporter, file: str) -> Iterator[Section]:
-    from rag.answering.checking import ClaimQuote
-    from rag.evaluation.question_sets import load_questions
-
     for item in load_questions(file):
         evidence = [ClaimQuote(one.text, one.file, one.page) for one in item.evidence]
         yield exporter.gold(item.question, item.answers, evidence)
@@ -119,9 +113,6 @@ def _questions(exporter: Exporter, file: str) -> Iterator[Section]:
 
 def _write(sections: list[Section], out: Path) -> list[str]:
     """Write the document, with Markdown also its pictures in a folder beside it; returns the paths."""
-    from rag.errors import RagError
-    from rag.rendering.footnotes import as_docx, as_markdown
-
     folder = out.with_name(f"{out.stem}-pages")
     try:
         if out.suffix.lower() == ".docx":

@@ -8,6 +8,10 @@ import click
 
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import ANSWERING, examples, with_settings
+from rag.cli.output import tell
+from rag.pipeline import Pipeline
+from rag.server.access import key_for
+from rag.server.service import DocumentService
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -29,11 +33,7 @@ if TYPE_CHECKING:
 @with_settings(*ANSWERING, "embeddings")
 def command(settings: Settings, http: bool, host: str, port: int) -> int:
     """Serve the indexed documents to agents: search, ask, read pages, and verify the quotes of any text."""
-    from rag.cli.output import tell
-    from rag.pipeline import Pipeline
-    from rag.server.access import key_for
     from rag.server.mcp_server import serve_http, serve_stdio
-    from rag.server.service import DocumentService
 
     key = key_for(settings, host) if http else None
     with Pipeline.open(settings=settings, notify=tell, command="mcp") as pipeline:

@@ -8,6 +8,10 @@ import click
 
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import ANSWERING, examples, with_settings
+from rag.cli.output import tell
+from rag.pipeline import Pipeline
+from rag.server.access import key_for
+from rag.server.service import DocumentService
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -37,11 +41,7 @@ if TYPE_CHECKING:
 @with_settings(*ANSWERING, "embeddings")
 def command(settings: Settings, host: str, port: int, concurrency: int, seconds: float) -> int:
     """Serve the indexed documents over HTTP, as OpenAI's chat API and as JSON."""
-    from rag.cli.output import tell
-    from rag.pipeline import Pipeline
-    from rag.server.access import key_for
     from rag.server.http_server import serve
-    from rag.server.service import DocumentService
 
     key = key_for(settings, host)
     with Pipeline.open(settings=settings, notify=tell, command="serve") as pipeline:

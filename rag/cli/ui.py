@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -58,8 +59,6 @@ def command(
     browser: bool | None,
 ) -> int:
     """Serve a web page to ask on, to see the evidence, and to manage documents."""
-    import json
-
     options = {
         "host": host,
         "port": port,

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.options import IngestOptions
+from ingest.progress import NoProgress
+from ingest.watching import watch
 from rag.cli.app import EXIT_DONE
+from rag.cli.cost import usage_logged
+from rag.cli.ingest import summary
 from rag.cli.options import examples, json_option, with_settings
+from rag.cli.output import command_language, print_json, tell
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -37,13 +43,6 @@ def command(
 
     With --json one ingest report a line.
     """
-    from ingest.options import IngestOptions
-    from ingest.progress import NoProgress
-    from ingest.watching import watch
-    from rag.cli.cost import usage_logged
-    from rag.cli.ingest import summary
-    from rag.cli.output import command_language, print_json, tell
-
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     reports = watch(

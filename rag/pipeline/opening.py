@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rag.answering.context import neutralise
+from rag.answering.evidence import GATE, THRESHOLD
+from rag.answering.second_check import EntailmentChecker
 from rag.errors import IndexMismatch, MissingCapability
 from rag.pipeline.state import read_state_file, write_state
+from rag.pipeline.steps import Steps
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.providers.specs import EXTRACTIVE, parse_spec
+from rag.retrieval.glossary import load_glossary
+from rag.retrieval.hybrid import HybridSearch
 from rag.settings import Settings
 from rag.store import Index, open_index
 from rag.usage.meter import Meter
@@ -67,9 +73,6 @@ def open_steps(
         embeddings = _embeddings_of(index, settings, meter, notify)
         index.embeddings = lambda: embeddings.embeddings
         # imported here, while the embedding model loads
-        from rag.answering.evidence import GATE, THRESHOLD
-        from rag.pipeline.steps import Steps
-
         model = default_specs(settings)[0]
         generator = None
         if model != EXTRACTIVE:
@@ -105,15 +108,11 @@ def _retriever(
 
     Raises MissingCapability when --expand or --rerank chat has no chat model, and what loading a reranker raises.
     """
-    from rag.retrieval.glossary import load_glossary
-    from rag.retrieval.hybrid import HybridSearch
-
     glossary = load_glossary(settings.glossary)
     base = HybridSearch(index=index, embed_query=provider.embed_query, k=settings.k, glossary=glossary)
     if not settings.expand and settings.rerank is None:
         return base
     # a search without the help of models needs none of them
-    from rag.answering.context import neutralise
     from rag.retrieval.expansion import AssistedSearch, Expander
     from rag.retrieval.model_calls import PromptedModel
     from rag.retrieval.reranking import open_reranker
@@ -163,7 +162,6 @@ def open_checker(
     if settings.check == "off" or (settings.check == "model" and generator is None):
         return None
     if settings.check.startswith("hf:"):
-        from rag.answering.second_check import EntailmentChecker
         from rag.providers.huggingface import connect_entailment
 
         return EntailmentChecker(connect_entailment(parse_spec(settings.check), settings))

@@ -12,9 +12,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from rag.errors import RagError, UsageError
+from rag.pipeline.opening import open_steps
+from rag.pipeline.prompt import prompt_for
 from rag.pipeline.query import Query, QueryFields, QueryState, as_query
+from rag.providers.offline import apply_offline
+from rag.providers.registry import new_meter
 from rag.settings import Settings, load_settings
 from rag.tracing import span
+from rag.usage.log import FILE_NAME, UsageLog
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -88,10 +93,6 @@ class Pipeline:
     def _open(
         cls, settings: Settings, notify: Notify, command: str, meter: Meter | None, follow: bool
     ) -> Self:
-        from rag.pipeline.opening import open_steps
-        from rag.providers.offline import apply_offline
-        from rag.providers.registry import new_meter
-
         apply_offline(settings)
         meter = meter or new_meter(settings)
         steps = open_steps(settings, meter, notify, follow=follow)
@@ -203,8 +204,6 @@ class Pipeline:
 
     def render(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
-        from rag.pipeline.prompt import prompt_for
-
         state = self._retrieved(as_query(question, **fields))
         made = prompt_for(state, self.settings, self.steps.reader)
         return made.messages(made.pack(state.passages, made.room(), state.snapshot))
@@ -249,8 +248,6 @@ class Pipeline:
                     self._log_usage()
 
     def _log_usage(self) -> None:
-        from rag.usage.log import FILE_NAME, UsageLog
-
         with self.meter.unlogged() as total:
             UsageLog(self.settings.folder / FILE_NAME).record(self._command, total)
 

@@ -23,8 +23,10 @@ from rag.providers.specs import (
     patience,
 )
 from rag.settings import Settings
+from rag.text.tokens import count_tokens
 from rag.usage.meter import Meter
 from rag.usage.prices import load_prices
+from rag.usage.replies import FILE_NAME, ReplyCache
 
 if TYPE_CHECKING:
     from rag.providers.chat import GuardedChat
@@ -66,8 +68,6 @@ def chat_model(
     """
     from rag.providers.calls import Guards
     from rag.providers.chat import GuardedChat
-    from rag.text.tokens import count_tokens
-    from rag.usage.replies import FILE_NAME, ReplyCache
 
     parsed = parse_spec(spec)
     meter = meter or new_meter(settings)
@@ -115,7 +115,6 @@ def embedding_model(
 
         return E5Model(threads=settings.threads, cache_dir=settings.cache_dir, notify=notify)
     from rag.providers.remote_embeddings import RemoteEmbeddings
-    from rag.text.tokens import count_tokens
 
     meter = meter or new_meter(settings)
     connection = _connect_embeddings(parsed, settings)

@@ -17,6 +17,7 @@ from rag.answering.originals import original_of
 from rag.errors import ProviderError, RagError, UsageError
 from rag.pipeline.forms import Form, checked_form, search_form, status_form
 from rag.pipeline.query import as_query
+from rag.rendering.pages import render_page
 from rag.text.matching import find_quote
 from rag.types import Support
 
@@ -184,8 +185,6 @@ class DocumentService:
 
     def picture(self, file: str, page: int, quote: str = "") -> bytes:
         """The page as a PNG, with the quote marked. Raises UsageError when the quote is not on the page."""
-        from rag.rendering.pages import render_page
-
         snapshot = self._snapshot()
         found = self._page(snapshot, file, page)
         match = find_quote(quote, found.text) if quote else None

@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import tantivy
+
 from rag.errors import IndexDamaged
 from rag.store.rows import Selection
 from rag.store.vectors import Stamp, sync_folder, top_scores
@@ -154,8 +156,6 @@ class KeywordIndex:
 
     def update(self, removed: Sequence[int], added: Mapping[Level, Iterable[Entry]]) -> None:
         """Take out whole contents, put in entries, and commit. Raises OSError when the disk is full."""
-        import tantivy
-
         for level, index in self._indexes.items():
             with tantivy_errors():
                 writer = index.writer(heap_size=HEAP_BYTES, num_threads=1)
@@ -189,8 +189,6 @@ class KeywordIndex:
 
     def keys(self, level: Level) -> Iterator[tuple[int, int]]:
         """(content, key) of every entry; for the integrity check."""
-        import tantivy
-
         with tantivy_errors():
             searcher = self._indexes[level].searcher()
             total = max(int(searcher.num_docs), 1)
@@ -229,8 +227,6 @@ def _keys_of(searcher: Any, hits: Sequence[tuple[float, Any]]) -> list[tuple[flo
 def _query(
     searcher: Any, schema: Any, field: str, weights: Mapping[str, float], selection: Selection | None
 ) -> Any:
-    import tantivy
-
     query, occur = tantivy.Query, tantivy.Occur
     frequency = {term: searcher.doc_freq(field, term) for term in weights}
     rarest = sorted((count, term) for term, count in frequency.items() if count)[:MAX_TERMS]
@@ -260,16 +256,12 @@ def _tantivy(**place: Any) -> Any:
     Tantivy by itself reloads in a thread of its own whenever meta.json changes: it would map files that are being
     replaced (a file cut short under a memory map ends the process) and put its lock into a folder that goes.
     """
-    import tantivy
-
     index = tantivy.Index(_schema(), **place)
     index.config_reader("manual")
     return index
 
 
 def _schema() -> Any:
-    import tantivy
-
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("content", indexed=True, fast=True)
     for name in ("key", "first", "last"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.errors import MissingExtra, RagError, SettingsError
+from rag.providers.offline import enable_offline
 from rag.settings import Settings, load_settings
 from rag.ui.access import AccessControl
 from rag.ui.pages import PICTURE
@@ -39,8 +40,6 @@ def serve(options: UiOptions, settings: Settings) -> None:
     """
     password = require_password(options, settings)
     if settings.offline:
-        from rag.providers.offline import enable_offline
-
         enable_offline()
     os.environ[VARIABLE] = options.to_json()
     os.environ["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false"  # before Streamlit reads its configuration

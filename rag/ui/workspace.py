@@ -19,9 +19,13 @@ from rag.answering.originals import CurrentPages
 from rag.errors import IndexMissing, RagError, UsageError
 from rag.evaluation.question_sets import Evidence, Question, load_questions
 from rag.messages import Language
+from rag.pipeline import Pipeline
+from rag.pipeline.export import Exporter
+from rag.pipeline.opening import open_steps
 from rag.prompting.catalogue import list_templates, load_template
 from rag.providers.registry import default_specs, new_meter
 from rag.providers.specs import EXTRACTIVE
+from rag.rendering.footnotes import as_docx
 from rag.settings import Settings, load_settings
 from rag.store import Index, Snapshot, open_index
 from rag.text.paths import path_of, write_whole
@@ -187,9 +191,6 @@ class Workspace:
 
     def _open(self, changes: Mapping[str, object]) -> Pipeline:
         """A pipeline that books on the page's one meter, so that its cap holds for all visitors together."""
-        from rag.pipeline import Pipeline
-        from rag.pipeline.opening import open_steps
-
         settings = load_settings({**self.options.flags, **changes})
         steps = open_steps(settings, self.meter, _log.info)
         return Pipeline(steps, self.meter, "ui", _log.info)
@@ -307,9 +308,6 @@ class Workspace:
 
     def export_docx(self, exchanges: Sequence[Exchange], language: Language) -> bytes:
         """Answers as a DOCX with a footnote for each citation, every one looked up again; empty without an index."""
-        from rag.pipeline.export import Exporter
-        from rag.rendering.footnotes import as_docx
-
         index = self.shared_index.opened()
         if index is None:
             return b""

@@ -17,20 +17,10 @@ import pytest
 from rag.answering.evidence import THRESHOLD
 from rag.cli.app import cli, run
 from rag.evaluation.question_sets import load_questions, write_questions
+from tests.cli.conftest import Done
 from tests.conftest import ROOT, clean_environment
 
 SET = ROOT / "data" / "questions" / "sample.jsonl"
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)

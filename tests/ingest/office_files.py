@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pptx
@@ -29,12 +31,7 @@ def budget(path: Path) -> Path:
         ),
         start=4,
     ):
-        for column, value in enumerate(values, start=1):
-            cell = sheet.cell(row, column, value)
-            if isinstance(value, int):
-                cell.number_format = "#,##0"
-            elif isinstance(value, float):
-                cell.number_format = "0.0%"
+        _fill(sheet, row, values, {int: "#,##0", float: "0.0%"})
     schedule = book.create_sheet("Schedule")
     for row, values in enumerate(
         (
@@ -45,17 +42,18 @@ def budget(path: Path) -> Path:
         ),
         start=1,
     ):
-        for column, value in enumerate(values, start=1):
-            cell = schedule.cell(row, column, value)
-            if isinstance(value, date):
-                cell.number_format = "yyyy-mm-dd"
-            elif isinstance(value, int):
-                cell.number_format = '"€"#,##0'
+        _fill(schedule, row, values, {date: "yyyy-mm-dd", int: '"€"#,##0'})
     secret = book.create_sheet("Internal")
     secret.sheet_state = "hidden"
     secret["A1"] = "unreleased reorganisation plan"
     book.save(path)
     return path
+
+
+def _fill(sheet: Any, row: int, values: Sequence[object], formats: Mapping[type, str]) -> None:
+    """Write a row, each kind of value in its number format."""
+    for column, value in enumerate(values, start=1):
+        sheet.cell(row, column, value).number_format = formats.get(type(value), "General")
 
 
 def deck(path: Path) -> Path:

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rag.store import open_index
-from rag.types import Chunk, DocumentRecord, Page
 from tests.conftest import ROOT, clean_environment
 from tests.servers.openai_server import OpenAIServer
 
@@ -25,24 +23,6 @@ SECRET = "pw-of-a-locked-file-81c2"
 
 BUSY = {"RAY_worker_niceness": "0"}
 """Ray's workers are very nice to everything else that runs; beside other tests they would get nothing done."""
-
-Content = dict[str, tuple[DocumentRecord, list[Page], list[tuple[Chunk, bytes]]]]
-
-
-def content_of(index: Path) -> Content:
-    """Everything that an index says, by file; chunk ids differ with the order in which files were finished."""
-    found = {}
-    with open_index(index) as opened:
-        assert opened.verify() == []
-        for source in opened.documents():
-            pages = opened.pages(source.file)
-            ids = sorted({c for page in pages for c in opened.chunks_of_page(source.file, page.number)})
-            chunks = [
-                (passage.text, passage.spans, passage.header, passage.heading, vector.tobytes())
-                for passage, vector in zip(opened.passages(ids), opened.vectors(ids), strict=True)
-            ]
-            found[source.file] = (source, pages, chunks)
-    return found
 
 
 @dataclass

@@ -14,8 +14,11 @@ from ingest.pipeline import IngestOptions, ingest
 from ingest.progress import IngestReport
 from ingest.reading import Reading, ReadJob, read
 from rag.settings import load_settings
+from rag.store import open_index
+from rag.types import Chunk, DocumentRecord, Page
 
 DIMENSION = 16
+Content = dict[str, tuple[DocumentRecord, list[Page], list[tuple[Chunk, bytes]]]]
 
 
 def job(path: Path, **changes: object) -> ReadJob:
@@ -72,3 +75,19 @@ def run(
         options=IngestOptions(**options),
         embedder=embedder or HashEmbedder(),
     )
+
+
+def content_of(index: Path | str) -> Content:
+    """Everything that an index says, by file; chunk ids differ with the order in which files were finished."""
+    found = {}
+    with open_index(index) as opened:
+        assert opened.verify() == []
+        for source in opened.documents():
+            pages = opened.pages(source.file)
+            ids = sorted({c for page in pages for c in opened.chunks_of_page(source.file, page.number)})
+            chunks = [
+                (passage.text, passage.spans, passage.header, passage.heading, vector.tobytes())
+                for passage, vector in zip(opened.passages(ids), opened.vectors(ids), strict=True)
+            ]
+            found[source.file] = (source, pages, chunks)
+    return found

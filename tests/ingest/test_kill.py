@@ -16,12 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from rag.store import open_index
-from rag.types import Chunk, DocumentRecord, Page
 from tests.disks import SmallDisk
 from tests.ingest import pdfs
 from tests.ingest.killed_run import BATCH
-from tests.ingest.support import run, vector_of
+from tests.ingest.support import content_of, run, vector_of
 from tests.kinds import BOTH_KINDS
 
 KINDS = BOTH_KINDS
@@ -44,22 +42,6 @@ def _write(folder: Path, subject: str, year: int) -> None:
         for page in range(3 + year % 3)
     ]
     pdfs.write_pdf(folder / f"{subject}.pdf", pages, invariant=1)
-
-
-def _content(index: Path | str) -> dict[str, tuple[DocumentRecord, list[Page], list[tuple[Chunk, bytes]]]]:
-    """Everything that an index says, by file; chunk ids differ with the order in which files were finished."""
-    found = {}
-    with open_index(index) as opened:
-        assert opened.verify() == []
-        for source in opened.documents():
-            pages = opened.pages(source.file)
-            ids = sorted({c for page in pages for c in opened.chunks_of_page(source.file, page.number)})
-            chunks = [
-                (passage.text, passage.spans, passage.header, passage.heading, vector.tobytes())
-                for passage, vector in zip(opened.passages(ids), opened.vectors(ids), strict=True)
-            ]
-            found[source.file] = (source, pages, chunks)
-    return found
 
 
 def _start(folder: Path, index: Path | str, log: Path) -> subprocess.Popen[bytes]:
@@ -101,10 +83,10 @@ def _check(new_location: Callable, tmp_path: Path, kills: int, seed: int) -> Non
     other = new_location()
     assert _interrupted_runs(folder, index, log, kills, seed) >= kills // 3
     run(folder, other)
-    assert _content(index) == _content(other)
+    assert content_of(index) == content_of(other)
 
     paid = Counter(json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
-    chunks = [chunk for _, _, found in _content(index).values() for chunk in found]
+    chunks = [chunk for _, _, found in content_of(index).values() for chunk in found]
     assert {f"{header}\n{text}" if header else text for text, _, header, _, _ in chunks} <= set(paid)
     assert sum(paid.values()) - len(paid) <= kills * BATCH
     text, _, header, _, vector = chunks[0]
@@ -144,4 +126,4 @@ def test_a_disk_that_is_full_at_twenty_moments(small_disk: SmallDisk, tmp_path: 
     assert len(failures) >= 10
     assert all(failure.startswith("rag.errors.") for failure in failures), failures
     assert _start(folder, index, log).wait(120) == 0
-    assert _content(index) == _content(tmp_path / "whole")
+    assert content_of(index) == content_of(tmp_path / "whole")

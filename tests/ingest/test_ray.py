@@ -18,10 +18,8 @@ from tests.conftest import SAMPLE
 from tests.ingest import pdfs
 from tests.ingest.ray_support import (
     SECRET,
-    Content,
     Ingest,
     Nodes,
-    content_of,
     descendants,
     finish,
     gone,
@@ -30,6 +28,7 @@ from tests.ingest.ray_support import (
     title,
     wait_for,
 )
+from tests.ingest.support import Content, content_of
 from tests.servers.openai_server import Fault, OpenAIServer
 
 FILES = 40

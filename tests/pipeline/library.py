@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rag.providers.embedding import EmbeddingProvider
@@ -10,7 +11,10 @@ from rag.store import IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
 from rag.types import Chunk, Document, DocumentRecord, Page, Span, Status
 
-PAGES: dict[str, list[str]] = {
+Texts = Mapping[str, Sequence[str]]
+"""The text of each page, by file."""
+
+PAGES: Texts = {
     "bridges/harbour.pdf": [
         "The harbour bridge was opened to traffic on 24 October 1931. It had cost 60 million dollars, of which "
         "the port paid a third. Eight lanes cross the river on two decks.",
@@ -33,18 +37,18 @@ PAGES: dict[str, list[str]] = {
 }
 
 
-def build(folder: Path, provider: EmbeddingProvider) -> Path:
-    """Write `PAGES` into a new index in `folder`, each page a chunk, embedded by `provider`."""
+def build(folder: Path, provider: EmbeddingProvider, pages: Texts = PAGES) -> Path:
+    """Write `pages` into a new index in `folder`, each page a chunk, embedded by `provider`."""
     spec = IndexSpec(provider.spec, provider.id, provider.dimension, 220, 0, TOKENISER_ID)
     with open_index(folder, create=spec) as index, index.writer() as writer:
-        for file, texts in PAGES.items():
+        for file, texts in pages.items():
             document = _document(file, texts)
             writer.put(document, provider.embed([chunk.indexed_text for chunk in document.chunks]))
         writer.publish()
     return folder
 
 
-def _document(file: str, texts: list[str]) -> Document:
+def _document(file: str, texts: Sequence[str]) -> Document:
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()
     source = DocumentRecord(
         file, f"/nowhere/{file}", digest, len(texts[0]), 0, Status.OK, title=Path(file).stem

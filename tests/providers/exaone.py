@@ -56,23 +56,10 @@ def build_embedder(folder: Path) -> Path:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel
 
-    words = folder / "vocab.txt"
-    folder.mkdir(parents=True)
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
-    words.write_text("\n".join(pieces), encoding="utf-8")
     torch.manual_seed(3)
-    config = BertConfig(
-        vocab_size=len(pieces),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-    )
-    BertModel(config).save_pretrained(folder / "bert")
-    BertTokenizerFast(str(words)).save_pretrained(folder / "bert")
+    BertModel(BertConfig(**_tiny_bert(folder / "bert"))).save_pretrained(folder / "bert")
     encoder = Transformer(str(folder / "bert"))
     pooling = Pooling(encoder.get_word_embedding_dimension())
     SentenceTransformer(modules=[encoder, pooling]).save(str(folder / "model"))
@@ -82,20 +69,11 @@ def build_embedder(folder: Path) -> Path:
 def build_classifier(folder: Path, labels: list[str], chosen: int) -> Path:
     """A classifier of pairs of texts: a tiny BERT with random weights that finds label number `chosen` every time."""
     import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import BertConfig, BertForSequenceClassification
 
-    folder.mkdir(parents=True)
-    words = folder / "vocab.txt"
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
-    words.write_text("\n".join(pieces), encoding="utf-8")
     torch.manual_seed(5)
     config = BertConfig(
-        vocab_size=len(pieces),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
+        **_tiny_bert(folder),
         max_position_embeddings=256,
         id2label=dict(enumerate(labels)),
         label2id={label: number for number, label in enumerate(labels)},
@@ -104,5 +82,23 @@ def build_classifier(folder: Path, labels: list[str], chosen: int) -> Path:
     with torch.no_grad():
         model.classifier.bias[chosen] = 20.0
     model.save_pretrained(folder)
-    BertTokenizerFast(str(words)).save_pretrained(folder)
     return folder
+
+
+def _tiny_bert(folder: Path) -> dict[str, int]:
+    """Write the tokenizer of a BERT of letters; gives the sizes of a model for it."""
+    from transformers import BertTokenizerFast
+
+    folder.mkdir(parents=True)
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    words = folder / "vocab.txt"
+    words.write_text("\n".join(pieces), encoding="utf-8")
+    BertTokenizerFast(str(words)).save_pretrained(folder)
+    return {
+        "vocab_size": len(pieces),
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rag.pipeline import Pipeline
 from rag.providers.registry import embedding_model
-from rag.store import IndexSpec, open_index
-from rag.text.keywords import TOKENISER_ID
-from rag.types import Chunk, Document, DocumentRecord, Page, Passage, Span, Status
+from rag.types import Passage
+from tests.pipeline import library
 from tests.providers.support import CHAT, EMBEDDINGS, settings_for
 from tests.servers.openai_server import OpenAIServer
 
@@ -42,24 +40,7 @@ def build(folder: Path) -> Path:
     """Write `PAGES`, each page a chunk, embedded by the loopback server."""
     with OpenAIServer() as server:
         provider = embedding_model(EMBEDDINGS, settings_for(server), dimension=64)
-        spec = IndexSpec(provider.spec, provider.id, provider.dimension, 220, 0, TOKENISER_ID)
-        with open_index(folder, create=spec) as index, index.writer() as writer:
-            for file, texts in PAGES.items():
-                made = _document(file, texts)
-                writer.put(made, provider.embed([chunk.indexed_text for chunk in made.chunks]))
-            writer.publish()
-    return folder
-
-
-def _document(file: str, texts: Sequence[str]) -> Document:
-    digest = hashlib.sha256("".join(texts).encode()).hexdigest()
-    source = DocumentRecord(file, f"/nowhere/{file}", digest, 100, 0, Status.OK, title=Path(file).stem)
-    pages = tuple(Page(number, text) for number, text in enumerate(texts, 1))
-    chunks = tuple(
-        Chunk(page.number - 1, (Span(page.number, 0, len(page.text)),), page.text, tokens=30)
-        for page in pages
-    )
-    return Document(source, pages, chunks)
+        return library.build(folder, provider, PAGES)
 
 
 def pipeline(index: Path, server: OpenAIServer, **flags: Any) -> Pipeline:
