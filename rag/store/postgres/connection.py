@@ -42,14 +42,6 @@ class _TextLoader(Loader):
         return text.replace(STAND_IN, NUL) if STAND_IN in text else text
 
 
-def register(connection: psycopg.Connection[Any]) -> None:
-    """Teach a connection these types."""
-    connection.adapters.register_dumper(str, _TextDumper)
-    connection.adapters.register_loader("text", _TextLoader)
-    with suppress(psycopg.ProgrammingError):  # a missing extension is told where it matters
-        register_vector(connection)
-
-
 MIN_SERVER = 13_00_00
 """PostgreSQL 13, the oldest that the tests' kind of SQL is written for; older ones are no longer maintained."""
 
@@ -148,14 +140,17 @@ def _configure(connection: psycopg.Connection[Any], location: Location) -> None:
 
 
 def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:
-    """Look up tables in the index's schema, and pgvector's types where the extension was put."""
+    """Look up tables in the index's schema, and pgvector's types where the extension was put; learn these types."""
     found = connection.execute(
         "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'vector'"
     ).fetchall()
     names = [location.schema, *(row[0] for row in found)]
     path = sql.SQL(", ").join(sql.Identifier(name) for name in dict.fromkeys(names))
     connection.execute(sql.SQL("SET search_path = {}").format(path))
-    register(connection)
+    connection.adapters.register_dumper(str, _TextDumper)
+    connection.adapters.register_loader("text", _TextLoader)
+    with suppress(psycopg.ProgrammingError):  # a missing extension is told where it matters
+        register_vector(connection)
 
 
 def pgvector_version(connection: psycopg.Connection[Any]) -> tuple[int, ...] | None:

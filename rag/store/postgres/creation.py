@@ -330,18 +330,10 @@ def _make(
 
 
 def _empty(location: Location, spec: IndexSpec) -> None:
-    database = WritingDatabase(location, partial(take_writer_lock, location=location))
-    try:
-        _end_rows(database, spec)
-    finally:
-        database.close()
-
-
-def _end_rows(database: WritingDatabase, spec: IndexSpec) -> None:
     """End every row. With the same embeddings readers keep the old state until the next publication."""
-    state = read_state(database)
+    database = WritingDatabase(location, partial(take_writer_lock, location=location))
 
-    def work() -> None:
+    def end_rows() -> None:
         remove_all(database, spec)
         if state.spec.dimension != spec.dimension:
             # The table stays, with what was granted on it and the policies that say who may read which rows.
@@ -349,4 +341,8 @@ def _end_rows(database: WritingDatabase, spec: IndexSpec) -> None:
             database.execute(f"DROP INDEX IF EXISTS {schema.VECTOR_INDEX}")
             database.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE vector({spec.dimension})")
 
-    database.atomically(work)
+    try:
+        state = read_state(database)
+        database.atomically(end_rows)
+    finally:
+        database.close()
