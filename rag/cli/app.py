@@ -37,7 +37,7 @@ class _Command(NamedTuple):
 # The help is repeated here so that `rag --help` need not import the commands.
 _COMMANDS = {
     "ingest": _Command("rag.cli.ingest", "Index files and folders."),
-    "watch": _Command("rag.cli.watch", "Index folders, and again whatever changes in them."),
+    "watch": _Command("rag.cli.watch", "Index folders and follow their changes."),
     "ask": _Command("rag.cli.ask", "Answer a question with verified quotes."),
     "search": _Command("rag.cli.search", "Find the passages for a question."),
     "chat": _Command("rag.cli.chat", "Ask with follow-up questions."),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         "rag calibrate --rate 0.02 -n 400",
         "rag calibrate --dry-run --json",
         note="Applies to answers of the built-in answerer; a chat model declines by itself. --abstain and RAG_ABSTAIN"
-        " win over it.",
+        " take precedence.",
     )
 )
 @click.option("--rate", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True,

@@ -44,7 +44,7 @@ def command(settings: Settings, file: str, where: tuple[str, ...], as_json: bool
     """Check the sentences of CLAIMS, a JSON Lines file or a document, against the indexed documents.
 
     A chat model named with --model or --check, or an entailment model named with --check hf:NAME, is asked about
-    sentences that rules leave open. With --json one object a line.
+    sentences that rules leave open. With --json one object per line.
     """
     from_claims = file.endswith((".jsonl", ".ndjson"))
     claims = read_claims(file) if from_claims else _sentences(Path(file))

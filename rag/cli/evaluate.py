@@ -96,7 +96,7 @@ def command() -> None:
     help="Passages to judge retrieval by.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Questions at a time (default 4).")
-@click.option("--restart", is_flag=True, help="Throw away what an earlier run left in the folder.")
+@click.option("--restart", is_flag=True, help="Discard what an earlier run left in the folder.")
 @click.option(
     "--against", type=click.Path(file_okay=False, exists=True), metavar="RUN", help="Compare with RUN."
 )
@@ -213,7 +213,7 @@ def report(settings: Settings, run: str, against: str | None, as_json: bool) -> 
 @json_option
 @with_settings("model", "max_cost", "cache")
 def judge(settings: Settings, run: str, judge_prompt: str, as_json: bool) -> int:
-    """Let a chat model judge the answers of RUN: faithfulness and correctness, and whether to believe it.
+    """Let a chat model judge the answers of RUN for faithfulness and correctness.
 
     The agreement with the figures that need no judge says how far its judgement can be trusted.
     """

@@ -34,20 +34,20 @@ _SLOW = 1.0
 _NAMED = 10
 """Files of a kind that are listed; `rag status --failed` has all."""
 _FLAGS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--glob", {"multiple": True, "metavar": "PATTERN", "help": "Only files like this, such as '*.pdf'. Repeat."}),
-    ("--exclude", {"multiple": True, "metavar": "PATTERN", "help": "Leave out files or folders. Repeat."}),
-    ("--password", {"multiple": True, "metavar": "TEXT", "help": "Try it on encrypted PDFs. Repeat."}),
+    ("--glob", {"multiple": True, "metavar": "PATTERN", "help": "Only files that match ('*.pdf'). Repeat for more."}),
+    ("--exclude", {"multiple": True, "metavar": "PATTERN", "help": "Leave out files or folders. Repeat for more."}),
+    ("--password", {"multiple": True, "metavar": "TEXT", "help": "Password for encrypted PDFs. Repeat for more."}),
     (
         "--passwords",
-        {"type": click.Path(dir_okay=False), "metavar": "FILE", "help": "Lines of `pattern: password`."},
+        {"type": click.Path(dir_okay=False), "metavar": "FILE", "help": "Passwords, lines of `pattern: password`."},
     ),
     ("--timeout", {"type": click.FloatRange(min=0, min_open=True), "metavar": "SECONDS",
-                   "help": "Give a file up that shows no new page for so long (default 120)."}),
+                   "help": "Give up on a file after so long without a new page (default 120)."}),
     ("--memory", {"type": click.IntRange(min=64), "metavar": "MIB", "help": "For reading one file (default 2048)."}),
     ("--max-pages", {"type": click.IntRange(min=1), "metavar": "N", "help": "In one file (default 20,000)."}),
     ("--ocr", {"is_flag": True, "help": "Read scanned pages with Tesseract, which must be installed."}),
     ("--keep-hidden-text", {"is_flag": True, "help": "Index text that a reader cannot see."}),
-    ("--prune", {"is_flag": True, "help": "Take files that vanished out of the index."}),
+    ("--prune", {"is_flag": True, "help": "Remove deleted files from the index."}),
     ("--retry", {"is_flag": True, "help": "Read again what could not be read before."}),
     ("--rebuild", {"is_flag": True, "help": "Start over; embeddings that exist are used again."}),
     ("--dry-run", {"is_flag": True, "help": "Say what would be done and cost; change nothing."}),
@@ -68,8 +68,8 @@ def _with_flags(function: Any) -> Any:
         "rag ingest 규정집 --password 1234 --ocr",
         "rag ingest documents --embeddings openai:text-embedding-3-small --max-cost 2",
         "rag ingest /shared/documents --engine ray --ray-address 10.0.0.5:6379",
-        note="Running it again reads only what has changed. What failed for a passing reason (a rate limit, the"
-        " network) is tried again by itself. Exit codes: 0 done, 3 a file cannot be searched, 5 cost cap reached.",
+        note="Running it again reads only what has changed. Temporary failures (a rate limit, the network)"
+        " are tried again. Exit codes: 0 done, 3 a file cannot be searched, 5 cost cap reached.",
     )
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")

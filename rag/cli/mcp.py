@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         "rag mcp --index /srv/handbook/.rag",
         "rag mcp --http --port 8765",
         "RAG_SERVER_KEY=... rag mcp --http --host 0.0.0.0",
-        note="Needs the extra: pip install 'pagequote[mcp]'. docs/mcp.md has the configuration of usual clients.",
+        note="Needs the extra: pip install 'pagequote[mcp]'. docs/mcp.md has the configuration of common clients.",
     )
 )
 @click.option(

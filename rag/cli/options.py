@@ -25,7 +25,10 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "k": (("-k", "k"), {"type": click.IntRange(1, 1000), "metavar": "N", "help": "Passages to retrieve."}),
     "expand": (
         ("--expand",),
-        {"metavar": "WAYS", "help": "Search also as the model words it: rewrite, hypothetical, split, all."},
+        {
+            "metavar": "WAYS",
+            "help": "Expand the search with the chat model: rewrite, hypothetical, split, all.",
+        },
     ),
     "rerank": (
         ("--rerank",),
@@ -35,7 +38,10 @@ _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "temperature": (("--temperature",), {"type": float, "help": "Sampling temperature."}),
     "max_tokens": (("--max-tokens",), {"type": int, "metavar": "N", "help": "Longest reply, in tokens."}),
     "max_cost": (("--max-cost",), {"type": float, "metavar": "USD", "help": "Stop at this cost."}),
-    "abstain": (("--abstain",), {"type": float, "metavar": "0..1", "help": "Decline below this evidence."}),
+    "abstain": (
+        ("--abstain",),
+        {"type": float, "metavar": "0..1", "help": "Decline below this evidence score."},
+    ),
     "chunk_tokens": (("--chunk-tokens",), {"type": int, "metavar": "N", "help": "Largest chunk, in tokens."}),
     "chunk_overlap": (("--chunk-overlap",), {"type": int, "metavar": "N", "help": "Tokens chunks share."}),
     "workers": (("--workers",), {"type": int, "metavar": "N", "help": "Processes that read files."}),
@@ -150,7 +156,7 @@ variables_option = click.option(
     multiple=True,
     callback=_variables,
     metavar="NAME=VALUE",
-    help="Give a variable of the prompt template another value. Repeat.",
+    help="Set a variable of the prompt template. Repeat for more.",
 )
 questions_option = click.option(
     "--questions",

@@ -53,9 +53,14 @@ _AROUND = 400
 )
 @click.option("--png", type=click.Path(dir_okay=False), metavar="FILE", help="Draw the page, quote marked.")
 @click.option("--open", "open_picture", is_flag=True, help="Open the picture in the system's viewer.")
-@click.option("--password", multiple=True, metavar="TEXT", help="Try it on an encrypted PDF. Repeat.")
 @click.option(
-    "--passwords", type=click.Path(dir_okay=False), metavar="FILE", help="Lines of `pattern: password`."
+    "--password", multiple=True, metavar="TEXT", help="Password for an encrypted PDF. Repeat for more."
+)
+@click.option(
+    "--passwords",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Passwords, lines of `pattern: password`.",
 )
 @json_option
 @with_settings()

@@ -25,7 +25,7 @@ _SHOWN_PAGES = 5  # of each kind, in the table; --json lists all
 @json_option
 @with_settings()
 def command(settings: Settings, failed: bool, as_json: bool) -> int:
-    """Show every file with what became of it."""
+    """Show every file with its status and the reason."""
     with open_index(settings.index, notify=tell) as index:
         form = status_form(index)
     rows, totals = form["files"], form["totals"]

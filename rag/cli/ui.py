@@ -58,7 +58,7 @@ def command(
     max_upload: int,
     browser: bool | None,
 ) -> int:
-    """Serve a web page to ask on, to see the evidence, and to manage documents."""
+    """Serve a web page: ask questions, see the evidence, manage documents."""
     options = {
         "host": host,
         "port": port,

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
         "rag ask 'How long is the warranty?' --save warranty.json",
         "rag verify warranty.json",
         "rag verify answers/*.json --json",
-        note="Exit codes: 0 every quote that was verified still is, 1 one no longer is or a file is no saved answer.",
+        note="Exit codes: 0 what was verified still is, 1 something no longer is, or a file is not a saved answer.",
     )
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @json_option
 @with_settings()
 def command(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
-    """Look the quotes of saved answers up again, and list what edited or removed pages have made stale.
+    """Look up the quotes of saved answers again, and list those that no longer hold.
 
-    With --json one object a line.
+    With --json one object per line.
     """
     sound = True
     with open_index(settings.index, notify=tell) as index:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "rag watch documents",
         "rag watch 규정집 reports --exclude drafts",
-        note="Needs the extra: pip install 'pagequote[watch]'. Stop with Ctrl-C; run again, it goes on from there.",
+        note="Needs the extra: pip install 'pagequote[watch]'. Stop with Ctrl-C; the next run continues from there.",
     )
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 def command(
     settings: Settings, paths: tuple[str, ...], glob: tuple[str, ...], exclude: tuple[str, ...], as_json: bool
 ) -> int:
-    """Index files and folders, and again whatever changes in them, until stopped.
+    """Index files and folders, and follow their changes until stopped.
 
-    With --json one ingest report a line.
+    With --json one ingest report per line.
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

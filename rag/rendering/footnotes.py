@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 from xml.sax import saxutils
 
-from rag.errors import MissingExtra
 from rag.messages import Language, message, place_name
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Sentence, Support
@@ -123,16 +122,11 @@ def as_markdown(sections: Sequence[Section], pictures: str = "") -> tuple[str, d
 
 
 def as_docx(sections: Sequence[Section]) -> bytes:
-    """The bytes of a DOCX; pictures stand below the answer that cites them.
+    """The bytes of a DOCX; pictures are below the answer that cites them."""
+    import docx  # python-docx takes a quarter of a second to import
+    from docx.oxml import parse_xml
+    from docx.shared import Cm
 
-    Raises MissingExtra without python-docx.
-    """
-    try:
-        import docx
-        from docx.oxml import parse_xml
-        from docx.shared import Cm
-    except ImportError:
-        raise MissingExtra("python-docx", "docx", "Writing DOCX") from None
     document = docx.Document()
     notes: list[str] = []
     for section in sections:
