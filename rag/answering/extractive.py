@@ -10,7 +10,7 @@ from rag.answering.addressed import addresses_model
 from rag.answering.candidates import Candidate, candidates, items_after
 from rag.answering.citations import PageSource
 from rag.answering.markers import Quote
-from rag.answering.question import QuestionAnalysis, analyse, holds_kind
+from rag.answering.question import LABELLED, QuestionAnalysis, analyse, holds_kind
 from rag.answering.ranking import (
     IN_FRONT,
     Ranked,
@@ -57,6 +57,11 @@ _LEANS = lazy_compile(
     re.IGNORECASE,
 )
 """Words with which a sentence begins that says nothing without the one before it."""
+_DEPENDS = lazy_compile(
+    r"\b(?:this|that) way\b|\bin (?:this|that|such a) (?:case|mode|event)\b|[이그] 경우|이런 경우|[이그]렇게 하면",
+    re.IGNORECASE,
+)
+"""Words by which a sentence holds only under the condition that the one before it tells."""
 _SEVERAL = lazy_compile(
     r"\bwhat are\b|\bwhich\s(?:\w+\s)?\w+s\s(?:are|were|do|did|can|have)\b|\b(?:list|name)\b.*\b(?:all|the|two"
     r"|three|four|some)\b"
@@ -115,7 +120,8 @@ def draft(
     several = MAX_SENTENCES if asks_for_several(question) and not defined else 1
     ranked = [one for one in ranked if not addresses_model(one.candidate.text)] or ranked
     chosen = choose(ranked, several if max_sentences is None else max_sentences)
-    written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages)]
+    labelled = analyse(question).kind in LABELLED
+    written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages, labelled)]
     return Draft(tuple(written), declined=not chosen)
 
 
@@ -216,10 +222,10 @@ def _alike(a: Candidate, b: Candidate) -> bool:
     return len(a.tokens & b.tokens) >= SAME * len(a.tokens | b.tokens)
 
 
-def _sentences(candidate: Candidate, pages: PageSource | None) -> Iterator[DraftSentence]:
-    """The candidate with what it leans on, as one quote, and the items of the list that it opens."""
+def _sentences(candidate: Candidate, pages: PageSource | None, labelled: bool) -> Iterator[DraftSentence]:
+    """The candidate with what it leans on, or when `labelled` its term, as one quote, and the items of its list."""
     page = _first_page(candidate, pages) if pages is not None else None
-    yield _quoting(_with_antecedent(candidate), candidate, page)
+    yield _quoting(_with_label(candidate) if labelled else _with_antecedent(candidate), candidate, page)
     for item in items_after(candidate):
         yield _quoting(item, candidate, None)
 
@@ -229,10 +235,20 @@ def _quoting(quote: str, candidate: Candidate, page: int | None) -> DraftSentenc
     return DraftSentence(" ".join(quote.split()), (number,), (Quote(quote, number, page),), starts_line=True)
 
 
+def _with_label(candidate: Candidate) -> str:
+    """The sentence, after the term that it explains when it stands right below it; else with what it leans on."""
+    text, start, label = candidate.passage.text, candidate.start, candidate.label
+    begin = text.rfind(label, 0, start) if label else -1
+    if begin < 0 or text[begin + len(label) : start].strip():
+        return _with_antecedent(candidate)
+    return text[begin : start + len(candidate.text)]
+
+
 def _with_antecedent(candidate: Candidate) -> str:
     """The sentence, after the one before it when it leans on that and that is no heading."""
     text, start, before = candidate.passage.text, candidate.start, candidate.context
-    if not before or not _LEANS.match(candidate.text) or len(before) > LEANS_ON or not _ends(before):
+    leans = _LEANS.match(candidate.text) or _DEPENDS.search(candidate.text)
+    if not before or not leans or len(before) > LEANS_ON or not _ends(before):
         return candidate.text
     begin = text.rfind(before, 0, start)
     near = begin >= 0 and not text[begin + len(before) : start].strip()

@@ -58,7 +58,7 @@ _NO_AMOUNT_KO = re.sub(
     r"(?<!\g<0>)",
     "수 율 률 량 폭 값"
     " 기간 나이 연령 정년 길이 높이 거리 면적 넓이 크기 깊이 너비 두께 지름 무게 속도 온도"
-    " 수온 기온 농도 강도 소음 전력 간격 주기 시간 점수 범위 한도 규모 인구 차이 확률",
+    " 수심 정원 고도 각도 밀도 습도 수온 기온 농도 강도 소음 전력 간격 주기 시간 점수 범위 한도 규모 인구 차이 확률",
 ).replace(" ", "")
 """Before the particle: none of the nouns of which 얼마 asks something else than money."""
 
@@ -93,7 +93,7 @@ MEASURES: tuple[Measure, ...] = (
         "length",
         r"\bhow (?:tall|high|wide|deep|far|thick)\b(?! (?:ahead|in advance))|\b(?:height|width|depth|thickness"
         r"|diameter)\b"
-        r"|높이|너비|폭[은이]|깊이|두께|지름|얼마나\s(?:멀|깊|높)",
+        r"|높이|너비|폭[은이]|깊이|수심|두께|지름|얼마나\s(?:멀|깊|높)",
         _LENGTHS,
     ),
     _measure(

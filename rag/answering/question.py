@@ -27,6 +27,8 @@ class AnswerKind(StrEnum):
     """Whether something is possible, allowed or required."""
     MANNER = "manner"
     """How something is done."""
+    TERM = "term"
+    """The name of an option, command, key, file or the like."""
     OTHER = "other"
 
 
@@ -99,6 +101,11 @@ _ASKS = {
         rf"|(?:나라|도시|지역|장소|곳|국가|위치|주소|소재지){_TAIL}",
         re.IGNORECASE,
     ),
+    AnswerKind.TERM: lazy_compile(
+        r"\b(?:which|what)\s(?:\w+\s)?(?:option|flag|switch|command|variable|parameter|setting|key|shortcut|function|file"
+        r"|folder|directory|keyword)\b|(?:어떤|어느|무슨)\s(?:옵션|명령|키|단축키|변수|설정|함수|파일|폴더|디렉터리)(?![가-힣]{3})",
+        re.IGNORECASE,
+    ),
     AnswerKind.MANNER: lazy_compile(
         r"\bhow\s(?:(?:do|can|should|could|must)\s(?:i|we|you|one|someone|people|\w+s)\b|to\b)"
         r"|어떻게\s(?:\S+\s){0,2}\S*(?:나요|까요?|죠|[해하]면|해요|하지)\s*[?？]?\s*$|방법[은이]?\s*\S{0,6}\s*[?？]?\s*$",
@@ -123,11 +130,15 @@ _HOLDS = {
         r"|composed of|relates? to|such as|is the|are the)\b",
         re.IGNORECASE,
     ),
+    AnswerKind.TERM: lazy_compile(
+        r"(?<!\S)--?[A-Za-z][\w-]*|\b\w+_\w+\b|\b[A-Z][A-Z0-9]{3,}\b|(?<![\w/])[~.]?/\w[\w./-]+|\b\w+\.[a-z]{2,5}\b(?!\.)"
+        r"|\b(?:Ctrl|Alt|Shift|Esc|Enter|Tab|F\d{1,2})\b|[\"'“‘`][\w.-]+[\"'”’`]"
+    ),
     AnswerKind.MANNER: lazy_compile(
         r"^\W*(?:\d+[.)]\s)?(?:to\s\w+.*,\s)?(?:then\s|first,?\s|next,?\s)?(?:add|apply|ask|call|change|check|choose|clean|click"
         r"|close|connect|copy|create|delete|drag|edit|enter|fill|follow|go|hold|insert|install|move|open|place|press|pull|push|put"
         r"|remove|rename|replace|rinse|run|save|scroll|select|send|set|start|switch|take|tap|turn|type|use|wash|write)\b"
-        r"|\bby\s\w+ing\b|\byou\s(?:can|should|must|may|need)\b|\busing\b|\bwith\sthe\b"
+        r"|(?<!\S)--?[a-z][\w-]*|\bby\s\w+ing\b|\byou\s(?:can|should|must|may|need)\b|\busing\b|\bwith\sthe\b"
         r"|십시오|시오(?=[.\s]|$)|세요|려면|하면|통해|통하여|사용하|이용하|선택|누르|누릅|입력|클릭|신청|제출|[아어해]서(?=[\s,])",
         re.IGNORECASE,
     ),
@@ -157,13 +168,22 @@ _HOLDS = {
     AnswerKind.PERSON: lazy_compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+|[가-힣]{2,4}(?=[가-힣]?\s)"),
     AnswerKind.PLACE: lazy_compile(
         r"\b(?:in|at|from|near|to|of|across|into|on)\s(?:the\s)?[A-Z]\w+"
+        r"|(?<![\w/])[~.]?/\w[\w./-]+"
         r"|[가-힣]+(?:시|도|군|구|국|주|현|성|섬|강|산|동|읍|면|역|대학교?|공항|나라|도시|지역|센터|관)"
         r"(?=에|의|로|으로|이|가|은|는|을|를|과|와|,|\s|$)|[가-힣]+에서"
     ),
 }
 
 
-_TOLD_IN_MANY_WAYS = (AnswerKind.REASON, AnswerKind.CONTENT, AnswerKind.WHETHER, AnswerKind.MANNER)
+_TOLD_IN_MANY_WAYS = (
+    AnswerKind.REASON,
+    AnswerKind.CONTENT,
+    AnswerKind.WHETHER,
+    AnswerKind.MANNER,
+    AnswerKind.TERM,
+)
+LABELLED = (AnswerKind.TERM, AnswerKind.MANNER)
+"""The kinds whose answer may be the term that a sentence stands under."""
 
 _ASKING = lazy_compile(
     r"\bhow\s(?:many|much|long|old|far|tall|big|large|small|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
@@ -187,6 +207,14 @@ _KOREAN_IDLE = lazy_compile(
     r"(?=[?？.!\s]|$)|(?<!\S)(?:있|없|되|하|합|됩|했|됐|좋|괜찮)[가-힣]{0,4}(?=\s*[?？.!]*\s*$)"
 )
 """Auxiliary words of Korean questions: 할 수 있나요, 해야 하나요, 해도 되나요."""
+_KOREAN_COUNT = lazy_compile(
+    r"(?<!\S)며칠\S{0,3}|(?<!\S)(?:돈|값)[이은을]\s(?=얼마)|(?<!\S)(?:최소|최대)한?(?=\s(?:몇|며칠))"
+)
+"""What asks for a count or an amount, and that no answer repeats."""
+_KOREAN_CLAUSE = lazy_compile(
+    r"(?<=[가-힣])(?:으?려면|으면|하면|되면|으?려고|[아어여]서)(?=\s)|(?<!\S)[하되]려면(?=\s)"
+)
+"""The ending of the clause before: 뽑으면, 나르려면."""
 _COUNTED = lazy_compile(
     r"\bhow many\s(?P<en>[a-z-]+)"
     r"|몇\s*(?P<ko>[가-힣]{1,3}?)(?=이?(?:[가은는을를로에인의나까였었입]|라|면|부터|마다|씩|쯤|이내|이상|이하|예요|이에요|이야)|이\s|\s|\?|$)",
@@ -217,7 +245,7 @@ _SAME_UNIT = {
 }
 _FIGURE = (
     r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|[a-z]+(?:teen|ty|dred|sand|lion))"
-    r"|(?<![가-힣])(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무))"
+    r"|(?<![가-힣])(?:두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무))"
 )
 
 
@@ -240,7 +268,9 @@ def names_subject(question: str) -> bool:
 
 def _bare(question: str) -> str:
     """A question without the words that only ask."""
-    return _KOREAN_ENDING.sub(" ", _KOREAN_IDLE.sub(" ", _ASKING.sub(" ", question)))
+    for idle in (_ASKING, _KOREAN_COUNT, _KOREAN_IDLE, _KOREAN_ENDING, _KOREAN_CLAUSE):
+        question = idle.sub(" ", question)
+    return question
 
 
 def plain_word(word: str) -> str:

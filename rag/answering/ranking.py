@@ -21,7 +21,7 @@ from rag.answering.candidates import Candidate, is_whole_sentence, items_after, 
 from rag.answering.definitions import says_what
 from rag.answering.identity import Named, conflict, named
 from rag.answering.late_interaction import Matches, match
-from rag.answering.question import QuestionAnalysis, counts_unit, holds_kind, holds_measure
+from rag.answering.question import LABELLED, QuestionAnalysis, counts_unit, holds_kind, holds_measure
 from rag.text.keywords import STEM, keyword_tokens, same_stem
 from rag.text.patterns import lazy_compile
 from rag.types import Passage
@@ -226,6 +226,7 @@ def _features(
         added.append(sum(max(around[term] - own[term], 0.0) for term in weights))
         own = {term: max(around[term], own[term]) for term in weights}
     similarity = candidate.passage.similarity
+    told = f"{candidate.label} {candidate.text}" if question.kind in LABELLED else candidate.text
     return Features(
         coverage=coverage,
         named=named,
@@ -234,7 +235,7 @@ def _features(
         heading=added[2],
         similarity=0.0 if similarity is None else similarity - best,
         rank=1 / (1 + candidate.rank),
-        kind=holds_kind(question, candidate.text),
+        kind=holds_kind(question, told),
         unit=counts_unit(question, candidate.text),
         new=min(len(candidate.tokens - question.terms.keys() - head), ENOUGH_NEW) / ENOUGH_NEW,
         file=shares[candidate.file],

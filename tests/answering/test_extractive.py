@@ -181,6 +181,17 @@ def test_a_condition_tells_when_something_is_to_be_done(question: str, sentence:
             ["To change the password:", "1. Press the blue key.", "2. Enter the new one."],
         ),
         (
+            "Which option keeps the valve open?",
+            "Options of the valve\n\n-k, --keep-open\n\nThe valve is not closed after the flow ends.\n\n-q\n\n"
+            "Print nothing, be the valve open or closed.",
+            ["-k, --keep-open The valve is not closed after the flow ends."],
+        ),
+        (
+            "How many litres does the tank take?",
+            "The small tray may be left out. The tank takes 9 litres that way.",
+            ["The small tray may be left out. The tank takes 9 litres that way."],
+        ),
+        (
             "Which settings limit the flow?",
             "The following settings limit the flow:\n\nMAXFLOW limits the flow to 40 litres.",
             ["MAXFLOW limits the flow to 40 litres."],
@@ -308,6 +319,7 @@ def test_evidence_names_the_words_that_stand_nowhere() -> None:
         "receive",
     )
     assert assess("잠수함은 언제 개통되었나요?", passages).missing == ("잠수함",)
+    assert assess("잠수함을 타려면 최대 며칠 기다려야 하나요?", passages).missing == ("잠수함", "기다려")
     assert assess("When was the bridge opened to traffic?", passages).missing == ()
 
 
@@ -344,6 +356,7 @@ def test_a_figure_of_the_question_that_stands_nowhere_weakens_the_evidence() -> 
         ("How many lanes cross the river?", "How heavy is the bridge across the river?"),
         ("What is the ferry fare?", "What is the temperature on the ferry to Greyholm?"),
         ("대교의 길이는 얼마인가요?", "대교의 무게는 얼마인가요?"),
+        ("대교의 길이는 얼마인가요?", "대교 아래의 수심은 얼마인가요?"),
     ],
 )
 def test_an_amount_that_no_sentence_has_is_not_answered(question: str, asks_for_another: str) -> None:
