@@ -90,6 +90,8 @@ class Gaps:
         gap = [self.tokens[i] for i in range(start, end) if i not in self.apart]
         if all(t in PUNCTUATION or t in words.ARTICLES for t in gap):
             return True
+        if self._respective(gap):
+            return False
         if first:
             return self._leading(gap, end) or self._before_antecedent(gap, end)
         if len(gap) == 1 and gap[0] in words.BE_PAST and self.tokens[end] in words.ERGATIVES:
@@ -109,8 +111,9 @@ class Gaps:
     def may_end(self, start: int) -> bool:
         """Whether all from `start` on may be left out."""
         gap = [self.tokens[i] for i in range(start, len(self.tokens)) if i not in self.apart]
-        if all(t in PUNCTUATION for t in gap):
-            return True
+        marks = all(t in PUNCTUATION for t in gap)
+        if marks or self._respective(gap):
+            return marks
         while gap[0] in _CLOSING or (
             gap[0].endswith("ly") and gap[1:2] == ["because"]
         ):  # "mainly because of"
@@ -131,6 +134,11 @@ class Gaps:
         if gap[0] == "compared":  # to another figure; compared to another year, a change is none by itself
             return len(gap) > 2 and gap[2][0].isdigit() and not YEAR.fullmatch(gap[2])
         return self._added(gap, start) or self._phrase(gap, at_end=True)
+
+    def _respective(self, gap: Sequence[str]) -> bool:
+        """Whether a figure is left out of lists that "respectively" pairs: the others would pair otherwise."""
+        paired = "respectively" in self.tokens and "respectively" not in self.claim
+        return paired and any(token[0].isdigit() for token in gap)
 
     def _joined(self, gap: Sequence[str], start: int) -> bool:
         """A further clause or verb behind "and" or "but" at the end."""

@@ -28,6 +28,8 @@ _GUARD = lazy_compile(
 )
 _TELLING = lazy_compile(r"예정|계획|라고|다고|주장|따르면|의하면|한때|가능")
 """Guards that say how sure something is, and nothing of when and where it is so."""
+_RANK = lazy_compile(r"^(?:가장|처음|유일|첫|마지막)$|^최(?:초|고|대|소|다|장|연소|고령)")
+"""What something is the only or first one of depends on all that is said of it."""
 _CONDITION = lazy_compile(
     r"(?<![전화표측정반방국평단냉장도노벽겉양])면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과"
 )
@@ -140,7 +142,7 @@ def _is_told(claim: Sequence[Word]) -> bool:
 def _narrow(claim: Sequence[Word]) -> bool:
     """Whether the claim counts or denies, so that it depends on all that the sentence says beside it."""
     guards = (_GUARD.search(_REPORTS.sub("", w.text)) for w in claim)
-    return any(guards) or any(w.text in ("가장", "처음", "유일") or "%" in w.text for w in claim)
+    return any(guards) or any(_RANK.search(w.text) or "%" in w.text for w in claim)
 
 
 def _is_event(claim: Sequence[Word]) -> bool:
@@ -201,7 +203,13 @@ def _may_skip(
 def _is_predicate(rest: Sequence[Word]) -> bool:
     """Whether the rest of the claim is what its subject is: `대한제국의 무관이다`."""
     plain = all(w.role in ("", "of") and not re.search(r"\d", w.text) for w in rest[:-1])
-    return plain and rest[-1].text.endswith("이") and not _narrow([w for w in rest if w.role != "of"])
+    ranked = any(_RANK.search(w.text) for w in rest)
+    return (
+        plain
+        and rest[-1].text.endswith("이")
+        and not ranked
+        and not _narrow([w for w in rest if w.role != "of"])
+    )
 
 
 def _skips_clause(
@@ -215,6 +223,8 @@ def _skips_clause(
     shared = claim[at - 1].role in ("topic", "subject") and all(
         w.role in ("", "of", "topic", "subject") for w in claim[:at]
     )
+    if any(w.role == "topic" and not _MODIFYING.search(w.written) for w in gap):
+        return False  # somebody else did the rest
     rest = source[end : next((i + 1 for i in range(end, len(source)) if source[i].verb), len(source))]
     own = any(w.role in ("topic", "subject") and not _MODIFYING.search(w.written) for w in rest)
     return shared and not own and start <= 6

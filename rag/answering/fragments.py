@@ -88,6 +88,10 @@ _KO_ROLES = (
     (lazy_compile("어디로"), lazy_compile("으?로")),
 )
 _KO_TIME = lazy_compile(r"\d+\s?(?:년|월|일|시|분|세기)|오전|오후")
+_KO_DATE = lazy_compile(r"\d+년(?:\s?\d+월)?(?:\s?\d+일)?|\d+월(?:\s?\d+일)?")
+_KO_FIGURE = lazy_compile(r"(\d+(?:\.\d+)?)")
+_KO_COUNT = lazy_compile(r"(\d+(?:\.\d+)?)\s?([가-힣℃%]|$)")
+"""A figure with the first letter of what it counts."""
 _SUFFIX = lazy_compile(r"(?:ing|ed|es|s|d)$")
 
 
@@ -245,7 +249,7 @@ def _answers_korean(fragment: str, question: str, sentence: str) -> Basis | None
         return None
     text = _bare(piece)
     at = text.find(bare)
-    if bare[0].isdigit() and text[at - 1 : at].isdigit():
+    if bare[0].isdigit() and not _one_count(piece, bare):
         return None
     asked = [w for w in korean_words.words_of(question) if w.role != "mark"]
     telling = [w for w in asked if not _KO_ASKING.search(w.text + ("가" if w.role == "subject" else ""))]
@@ -258,6 +262,16 @@ def _answers_korean(fragment: str, question: str, sentence: str) -> Basis | None
         if held and shared and not guarded and _korean_role(text[at + len(bare) :], question)
         else None
     )
+
+
+def _one_count(piece: str, bare: str) -> bool:
+    """Whether no other figure of the piece counts the same thing as that of the fragment: `12가지 가운데 5가지`."""
+    counts = _KO_COUNT.findall(_KO_DATE.sub("", korean_words.figures(piece)))
+    figure = _KO_COUNT.match(bare) or _KO_FIGURE.match(bare)
+    own = figure[1] if figure is not None else ""
+    nouns = {noun for count, noun in counts if count == own}
+    dated = _KO_TIME.search(bare) is not None and not nouns
+    return dated or (len(nouns) == 1 and not any(noun in nouns for count, noun in counts if count != own))
 
 
 def _korean_role(behind: str, question: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rag.answering.entailment import coverage, same_polarity
-from rag.answering.fragments import SHORT
+from rag.answering.fragments import SHORT, answers
 from rag.answering.markers import Quote
 from rag.answering.reply import DraftSentence
 from rag.text.facts import FactText, facts, supported
@@ -20,7 +20,7 @@ from rag.types import Passage
 
 ATTACHED = 0.8
 """Share of a sentence's words that a sentence of the cited passage must hold to be quoted for it."""
-ASKED = 0.5
+ASKED = 0.3
 """Share of the question's words that a sentence must hold to be quoted for a fragment that cites nothing."""
 TELLING = 3
 """Distinct words that a sentence without any citation must have, unless it states a fact, to be quoted for: one or
@@ -85,16 +85,18 @@ def _best(text: str, passages: Sequence[tuple[int, Passage]], enough: float) -> 
 
 
 def _answering(fragment: str, question: str, passages: Sequence[tuple[int, Passage]]) -> Quote | None:
-    """The sentence that holds a fragment word for word and most of its question; None when it is no fragment."""
+    """The sentence that holds a fragment word for word and some of its question, best one where it answers it."""
     if not question or len(fragment.split()) >= SHORT:
         return None
     wanted = _squeezed(fragment).rstrip(".")
-    best: tuple[float, Quote] | None = None
+    best: tuple[tuple[bool, float], Quote] | None = None
     for number, candidate in _sentences(passages):
-        if wanted and wanted in _squeezed(candidate):
-            covered = coverage(question, candidate)
-            if covered >= ASKED and (best is None or covered > best[0]):
-                best = covered, Quote(candidate, number)
+        if not wanted or wanted not in _squeezed(candidate):
+            continue
+        covered = coverage(question, candidate)
+        fit = answers(fragment, question, candidate) is not None, covered
+        if covered >= ASKED and (best is None or fit > best[0]):
+            best = fit, Quote(candidate, number)
     return best[1] if best else None
 
 

@@ -139,6 +139,12 @@ def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
         ("The rooms are, as a rule, free.", "The rooms are, as a rule, in most cases, free."),
         ("He lost.", "He says the company won and lost."),
         (
+            "Costs of 2 million euros were met in 2018.",
+            "Costs of 1 and 2 million euros were met in 2018 and 2019, respectively.",
+        ),
+        ("새솔은 최초의 학회이다.", "새솔은 새를 연구하는 최초의 학회로, 1959년에 창립되었다."),
+        ("순은 일을 맡겼다.", "순이 임무를 수행하고 돌아오자, 요는 순을 등용하여 일을 맡겼다."),
+        (
             "The club, with a partner, was an owner.",
             "The club, with a partner, built a pier in 1990 and was an owner.",
         ),

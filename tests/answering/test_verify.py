@@ -296,6 +296,10 @@ def test_a_fragment_that_cites_nothing_is_looked_up_with_its_question() -> None:
     assert (right.sentences[0].support, right.sentences[0].reason) == (Support.VERIFIED, "repaired")
     assert [c.quote for c in right.citations] == ["The toll was abolished in 1954."]
     assert not checked("1954", "When was the bridge opened to traffic?").verified
+    counted = "다리는 12개 교각의 24개 상판 가운데 5개 상판이 낡았다."
+    shelf = Shelf({"교각.pdf": [counted]})
+    asked = "다리는 상판 가운데 몇 개 상판이 낡았나요?"
+    assert not check_draft(parse_reply("12"), [shelf.passage("교각.pdf", 1)], shelf, question=asked).verified
     unclear = checked("Ada Kerr", "Who drew the towers?")
     assert unclear.sentences[0].support is Support.UNSUPPORTED  # her page is not among the passages
 
