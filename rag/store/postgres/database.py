@@ -72,7 +72,7 @@ _PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z]\w*)|\?|%")
 _IDLE = 7
 """Idle connections that a reader keeps for its threads; with the one that looks for new generations, eight."""
 
-RESTART_SECONDS = 20.0
+RESTART_SECONDS = 60.0
 """How long a server that went away may take to come back."""
 
 
