@@ -40,7 +40,7 @@ COUNTS = {"answerable": 1.0, "unanswerable": 1.0, "left out": 0.4, "taken out": 
 in some of them another sentence answers, and their retrieval is that of an answerable question."""
 NAMES = Signals.__slots__
 MODELS = {
-    "WORDS": (WORDS, [n for n in NAMES if n not in ("met", "said")]),
+    "WORDS": (WORDS, [n for n in NAMES if n not in ("met", "said", "odds")]),
     "CLOSE": (CLOSE, [n for n in NAMES if n != "margin"]),
 }
 """Each model as it is in force, and its signals."""

@@ -1,18 +1,19 @@
 """How sure the passages are to hold the answer, as a score from 0 to 1.
 
 The score is a logistic function of a few signals, each of which looks for what was asked: the words of the question
-without those that only ask, the words of it that the title does not hold, the kind of value, and that it is the same
-model, year or month. Its constants come from the regression of `benchmarks/fit_evidence.py` over signals that were
-computed outside it, for half the questions of a set about English Wikipedia pages and for small collections of
-manuals, rules and minutes in both languages: answerable questions against questions without an answer, questions
-whose document was left out, and, counting less, questions whose answering sentences were taken out. The bias was then
-raised by a half, by eye, to decline fewer questions.
+without those that only ask, the words of it that the title does not hold, the kind of value, that it is the same
+model, year or month, and what a small trained network says that reads question and sentence together
+(`answer_head.py`). The constants but for the network's come from the regression of `benchmarks/fit_evidence.py` over
+signals that were computed outside it, for half the questions of a set about English Wikipedia pages and for small
+collections of manuals, rules and minutes in both languages: answerable questions against questions without an answer,
+questions whose document was left out, and, counting less, questions whose answering sentences were taken out. The
+network counts for half of what a regression gave it beside the other signals taken as one, and the bias was chosen by
+eye, to decline fewer questions.
 
-What one half means depends on the questions (`benchmarks/results/evidence.json`). Of those about another document 8
-to 14 % reach it. Of those about the right thing that ask what its document does not say, up to 12 % about
-encyclopedia articles do, and three to five in ten about manuals, rules and the sample documents. Questions in other
-words than the document's often fall short of it: four in five of those about a set of Korean rules. `rag calibrate`
-fits the threshold to an index.
+What one half means depends on the questions. Of those about encyclopedia articles that are not there 2 to 7 % reach
+it. Of those about the right thing that ask what its document does not say, 27 to 45 % do, about manuals, the sample
+documents and rules. Questions in other words than the document's can fall short of it: a third of those about a set
+of Korean rules. `rag calibrate` fits the threshold to an index.
 """
 
 from __future__ import annotations
@@ -69,6 +70,9 @@ class Signals:
     """Whether the best sentence is about another model, year or month than the question."""
     missing: float = 0.0
     """Share of the question's words that stand in no passage."""
+    odds: float = 0.0
+    """Log-odds of the likeliest sentence in front to answer, by the network that reads question and sentence together
+    (-6 to 6); `NO_ODDS` when it read none, or another language than the question's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +88,30 @@ WORDS = Model(
 )
 """For embeddings that give no vectors of tokens."""
 CLOSE = Model(
-    Signals(passage=1.1, own=2.2, met=11.9, said=7.9, measure=0.8, lacking=-5.1, other=-5.7, missing=-2.0),
-    bias=-8.4,
+    Signals(
+        passage=1.1,
+        own=2.2,
+        met=11.9,
+        said=7.9,
+        measure=0.8,
+        lacking=-5.1,
+        other=-5.7,
+        missing=-2.0,
+        odds=0.8,
+    ),
+    bias=-7.6,
 )
 """With late interaction."""
-CONFIDENCE = (0.44, 1.89, 0.33)
+CONFIDENCE = (0.11, 1.82, 1.49)
 """Weights of the score's log-odds and of the logarithm of the first sentence's chance, and the bias.
 
 Fitted to whether the first sentence is right: logistic regression on the sample, on half of the questions about
 Wikipedia pages in each language, and on small collections in both, each set weighted by the root of its size. Of the
-answers of a set that was left out, those with a confidence of 0.9 or more were right in 88, 93, 94, 91 and 100 of 100
-cases."""
+answers of a set that was left out, those with a confidence of 0.9 or more were right in 92 to 100 of 100 cases."""
+NO_ODDS = -1.0
+"""Log-odds that leave the score what it would be without them, with the bias that goes without."""
+MOST_ODDS = 6.0
+"""Log-odds beyond which the network is not more to be trusted: one in 400 is wrong."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
 _SEPARATORS = lazy_compile(r"[-_./\\]")
@@ -151,7 +168,7 @@ def assess(
         return Assessment(0.0, Signals(), tuple(question.split()))
     ranked = rank(analysed, found, passages, embed_tokens=embed_tokens)
     missing, share = _missing(analysed, passages)
-    signals = signals_of(analysed, found, passages, ranked[0], share)
+    signals = signals_of(analysed, found, passages, ranked, share)
     return Assessment(
         score(signals, WORDS if embed_tokens is None else CLOSE), signals, missing, tuple(ranked)
     )
@@ -168,10 +185,11 @@ def signals_of(
     question: QuestionAnalysis,
     found: Sequence[Candidate],
     passages: Sequence[Passage],
-    best: Ranked,
+    ranked: Sequence[Ranked],
     missing: float,
 ) -> Signals:
-    """The signals of a question and its passages; `found` are the passages' candidate sentences."""
+    """The signals of a question and its passages; `found` are the passages' sentences, `ranked` the same in order."""
+    best = ranked[0]
     weights = _specific(question, found, passages)
     texts = [frozenset(keyword_tokens(f"{passage.heading}\n{passage.text}")) for passage in passages]
     same = language_of(question.text) == language_of(best.candidate.passage.text)
@@ -188,6 +206,7 @@ def signals_of(
         ),
         other=best.features.other,
         missing=missing if same else 0.0,
+        odds=_odds(ranked) if same else NO_ODDS,
     )
 
 
@@ -244,6 +263,11 @@ def _said(question: QuestionAnalysis, best: Ranked) -> float:
             asked.setdefault(word, []).append(cosine)
     means = [math.fsum(found) / len(found) for found in (asked or every).values()]
     return math.fsum(means) / (len(means) or 1)
+
+
+def _odds(ranked: Sequence[Ranked]) -> float:
+    read = [float(r.matches.odds[0]) for r in ranked if r.matches is not None]
+    return min(max(*read, -MOST_ODDS), MOST_ODDS) if read else NO_ODDS
 
 
 def _named_above(best: Ranked) -> frozenset[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answering.answer_head import AnswerHead
 from rag.answering.candidates import Candidate
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Matches:
     """The weight of each, summing to 1: rarer among the sentences counts more. float32 [m]."""
     cosines: NDArray[np.float32]
     """Best cosine of each token in each sentence, float32 [sentences, m]."""
+    odds: NDArray[np.float32]
+    """Log-odds that each sentence answers, by the trained head; lowest for one not read. float32 [sentences]."""
 
     def scores(self) -> NDArray[np.float32]:
         """The weighted mean cosine of each sentence, float32 [sentences]."""
@@ -45,8 +48,10 @@ class Matches:
         return scores
 
 
-def match(question: str, sentences: Sequence[Candidate], embed: EmbedTokens) -> Matches:
-    """Compare the question with the sentences, each read in its passage."""
+def match(
+    question: str, sentences: Sequence[Candidate], embed: EmbedTokens, *, front: Sequence[Candidate] = ()
+) -> Matches:
+    """Compare the question with the sentences, each read in its passage; the trained head reads those in `front`."""
     passages = {c.rank: c.passage for c in sentences}
     heads = {rank: f"{p.header}\n" if p.header else "" for rank, p in passages.items()}
     read = dict(
@@ -57,19 +62,21 @@ def match(question: str, sentences: Sequence[Candidate], embed: EmbedTokens) -> 
     kept = [i for i, (start, end) in enumerate(asked.offsets) if _tells(question[start:end])]
     query = _unit(asked.states[kept] - centre)
     near = {rank: _unit(tokens.states - centre) @ query.T for rank, tokens in read.items()}
-    rows, held = [], []
+    rows, held, middle = [], [], []
     for c in sentences:
         tokens, begin = read[c.rank], len(heads[c.rank]) + c.start
         own = _within(tokens, begin, begin + len(c.text))
         rows.append(near[c.rank][own].max(0) if own else np.full(len(kept), 0.0, np.float32))
         held.append({tokens.ids[i] for i in own})
+        middle.append(tokens.middle[own if any(c is one for one in front) else []])
     counts = Counter(token for ids in held for token in ids)
     raw = [math.log(1 + len(held) / (counts[asked.ids[i]] + 0.5)) for i in kept]
     texts = tuple(question[asked.offsets[i][0] : asked.offsets[i][1]].strip() for i in kept)
     spans = [(word.end(), word[0]) for word in re.finditer(r"\S+", question)]
     words = tuple(next(word for end, word in spans if end >= asked.offsets[i][1]) for i in kept)
     weights = np.array(raw, np.float32) / (sum(raw) or 1.0)
-    return Matches(texts, words, weights, np.array(rows, np.float32).reshape(len(sentences), len(kept)))
+    cosines = np.array(rows, np.float32).reshape(len(sentences), len(kept))
+    return Matches(texts, words, weights, cosines, AnswerHead.load().log_odds(asked.middle, middle))
 
 
 def _within(tokens: TokenVectors, begin: int, end: int) -> list[int]:

@@ -154,7 +154,7 @@ def _closer(
     """The sentences in front with the late interaction of question and sentence."""
     read = {r.candidate.rank for r in head}
     known = [candidate for candidate in found if candidate.rank in read]
-    matches = match(question.text, known, embed_tokens)
+    matches = match(question.text, known, embed_tokens, front=[r.candidate for r in head])
     place = {id(candidate): i for i, candidate in enumerate(known)}
     scores = matches.scores()
     best = max(float(scores[place[id(r.candidate)]]) for r in head)
@@ -163,7 +163,8 @@ def _closer(
         row = replace(ranked.features, interaction=float(scores[at]) - best)
         pair = [at - 1, at] if at and known[at - 1].rank == ranked.candidate.rank else [at]
         cosines = matches.cosines
-        met = replace(matches, cosines=np.stack([cosines[pair].max(0), cosines[at]]))
+        own = np.stack([cosines[pair].max(0), cosines[at]])
+        met = replace(matches, cosines=own, odds=matches.odds[[at]])
         empty = _empty(ranked.candidate, row)
         yield Ranked(ranked.candidate, score(row, CLOSE) - empty, row, met)
 

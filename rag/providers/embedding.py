@@ -28,6 +28,8 @@ class TokenVectors:
     """Character span (start, end) of each token in the text; the space before a word belongs to it."""
     states: NDArray[np.float32]
     """Last hidden states, float32 [tokens, dimension]; not of unit length."""
+    middle: NDArray[np.float32]
+    """The states after two thirds of the layers, float32 [tokens, dimension]."""
 
 
 EmbedTokens = Callable[[Sequence[str], Kind], list[TokenVectors]]

@@ -365,6 +365,40 @@ def test_an_amount_that_no_sentence_has_is_not_answered(question: str, asks_for_
     assert evidence_score(question, passages) > evidence_score(asks_for_another, passages) + 0.3
 
 
+POOL = Shelf(
+    {
+        "pool.pdf": [
+            "The municipal pool opens at six in the morning. Children below the age of eight pay nothing. Bathing "
+            "caps can be borrowed at the till. The water is heated to 27 degrees."
+        ],
+        "도서관.pdf": [
+            "시립 도서관은 월요일에 쉰다. 한 사람이 책을 다섯 권까지 빌릴 수 있다. "
+            "늦게 돌려주면 하루에 100원을 낸다. 열람실에는 음료를 가지고 들어갈 수 없다."
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "other_words", "not_said"),
+    [
+        ("pool.pdf", "Do I need my own cap?", "How much is a season ticket?"),
+        ("pool.pdf", "How warm is the pool?", "Who built the pool?"),
+        ("도서관.pdf", "연체료는 얼마인가요?", "복사비는 얼마인가요?"),
+        ("도서관.pdf", "커피를 마셔도 되나요?", "관장은 누구인가요?"),
+    ],
+)
+def test_other_words_for_what_is_said_are_stronger_than_the_words_for_what_is_not(
+    file: str, other_words: str, not_said: str
+) -> None:
+    asked = (other_words, not_said)
+    said, unsaid = (
+        assess(q, [POOL.passage(file, 1)], embed_tokens=E5Embeddings().embed_tokens) for q in asked
+    )
+    assert said.signals.odds > max(0, unsaid.signals.odds)
+    assert said.score > unsaid.score < THRESHOLD
+
+
 @pytest.mark.slow
 def test_calibration_keeps_the_stated_rate_on_its_own_questions(
     index: Index, retriever: HybridRetriever

@@ -36,16 +36,16 @@ _FFN_PARTS = 4
 
 
 def build_model(weights: WeightsFile, *, unsigned: bool = False) -> bytes:
-    """The serialised encoder: input `embeddings` [1, tokens, hidden], at least 4 tokens; three outputs.
+    """The serialised encoder: input `embeddings` [1, tokens, hidden], at least 4 tokens; four outputs.
 
-    The first is the vector [1, hidden], the third the last hidden states [1, tokens, hidden]. The second,
-    [16, 16], holds PROBE_EXPECTED in every place if this processor multiplies unsigned with signed bytes
-    exactly. Kernels without dot-product instructions add pairs of products in 16 bits, which overflow; for
-    them `unsigned` stores the same weights as 0 to 255 around 128.
+    The first is the vector [1, hidden], the third the last hidden states [1, tokens, hidden], the fourth those after
+    two thirds of the layers. The second, [16, 16], holds PROBE_EXPECTED in every place if this processor multiplies
+    unsigned with signed bytes exactly. Kernels without dot-product instructions add pairs of products in 16 bits,
+    which overflow; for them `unsigned` stores the same weights as 0 to 255 around 128.
     """
     encoder = _Encoder(weights, unsigned)
-    vector, states = encoder.build()
-    outputs = [vector, encoder.probe(), states]
+    vector, states, middle = encoder.build()
+    outputs = [vector, encoder.probe(), states, middle]
     graph = encoder.graph
     given = helper.make_tensor_value_info(
         "embeddings", TensorProto.FLOAT, [1, "tokens", weights.shape.hidden]
@@ -90,15 +90,17 @@ class _Encoder:
         self.unsigned = unsigned
         self.graph = _Graph()
 
-    def build(self) -> tuple[str, str]:
-        """Add everything; returns the names of the vector and of the last hidden states."""
-        x = self._normalise("embeddings", "emb.ln")
+    def build(self) -> tuple[str, str, str]:
+        """Add everything; returns the names of the vector, of the last hidden states and of the middle ones."""
+        x = middle = self._normalise("embeddings", "emb.ln")
         for number in range(self.shape.layers):
             x = self._attention(x, f"l{number}")
             x = self._feed_forward(x, f"l{number}")
+            if 3 * (number + 1) == 2 * self.shape.layers:
+                middle = x
         axes = self.graph.constant("axes", np.array([1], np.int64))
         mean = self.graph.one("ReduceMean", [x, axes], keepdims=0)
-        return self.graph.one("LpNormalization", [mean], axis=-1, p=2), x
+        return self.graph.one("LpNormalization", [mean], axis=-1, p=2), x, middle
 
     def probe(self) -> str:
         """Add the product of the largest bytes; returns the name of the output."""

