@@ -28,15 +28,20 @@ two words stand somewhere in most passages."""
 PLAUSIBLE = 0.5
 """Share of a sentence's words that a sentence of the passages must hold to be worth reading beside it, also when it
 cites nothing: such a sentence is verified by its question alone."""
+FOUNDED = 0.3
+"""Share of a sentence's words that must stand around its quotes for a reader to be asked to judge it at all."""
 REPAIRS = 5
 """Sentences of the passages that are tried in place of what was cited."""
 _WORD = lazy_compile(r"\w+")
 
 
-def quotes_of(sentence: DraftSentence, passages: Sequence[Passage], question: str) -> Iterator[Quote]:
+def quotes_of(
+    sentence: DraftSentence, passages: Sequence[Passage], question: str, likely: Sequence[str] = ()
+) -> Iterator[Quote]:
     """The quotes of the sentence, and for each passage that it cites without words the sentence that says it.
 
-    A passage in which no sentence does is a quote without text.
+    A passage in which no sentence does is a quote without text. `likely` are sentences that are likely to answer the
+    question, the likeliest first.
     """
     yield from sentence.quotes
     quoted = {quote.passage for quote in sentence.quotes}
@@ -46,9 +51,11 @@ def quotes_of(sentence: DraftSentence, passages: Sequence[Passage], question: st
             yield _best(sentence.text, cited, ATTACHED) or Quote("", number)
     if not sentence.quotes and not sentence.passages:
         every = list(enumerate(passages, 1))
-        found = _answering(sentence.text, question, every)
+        found = _answering(sentence.text, question, every, likely)
         if found is None and _tells(sentence.text):
-            found = _best(sentence.text, every, PLAUSIBLE)
+            stated = bool(facts(sentence.text))
+            found = _best(sentence.text, every, FOUNDED if stated else PLAUSIBLE, denying=True)
+            found = found or _founding(sentence.text, every, likely)
         if found is not None:
             yield found
 
@@ -70,8 +77,13 @@ def _tells(text: str) -> bool:
     return len(words) >= TELLING or bool(facts(text))
 
 
-def _best(text: str, passages: Sequence[tuple[int, Passage]], enough: float) -> Quote | None:
-    """The sentence of the passages that says what `text` says, when one holds all its facts and words enough."""
+def _best(
+    text: str, passages: Sequence[tuple[int, Passage]], enough: float, *, denying: bool = False
+) -> Quote | None:
+    """The sentence of the passages that says what `text` says, when one holds all its facts and words enough.
+
+    One that denies what `text` does not deny is only taken with `denying`, to be read beside it.
+    """
     wanted = facts(text)
     best: tuple[float, Quote] | None = None
     for number, candidate in _sentences(passages):
@@ -79,25 +91,36 @@ def _best(text: str, passages: Sequence[tuple[int, Passage]], enough: float) -> 
         if covered < enough or (best is not None and covered <= best[0]):
             continue
         evidence = FactText(candidate)
-        if all(supported(fact, evidence) for fact in wanted) and same_polarity(text, candidate):
+        agrees = denying or same_polarity(text, candidate)
+        if agrees and all(supported(fact, evidence) for fact in wanted):
             best = covered, Quote(candidate, number)
     return best[1] if best else None
 
 
-def _answering(fragment: str, question: str, passages: Sequence[tuple[int, Passage]]) -> Quote | None:
-    """The sentence that holds a fragment word for word and some of its question, best one where it answers it."""
+def _answering(
+    fragment: str, question: str, passages: Sequence[tuple[int, Passage]], likely: Sequence[str]
+) -> Quote | None:
+    """The sentence that holds a fragment word for word and some of its question; best one where it answers it."""
     if not question or len(fragment.split()) >= SHORT:
         return None
     wanted = _squeezed(fragment).rstrip(".")
-    best: tuple[tuple[bool, float], Quote] | None = None
+    best: tuple[tuple[bool, int, float], Quote] | None = None
     for number, candidate in _sentences(passages):
         if not wanted or wanted not in _squeezed(candidate):
             continue
         covered = coverage(question, candidate)
-        fit = answers(fragment, question, candidate) is not None, covered
-        if covered >= ASKED and (best is None or fit > best[0]):
+        place = likely.index(candidate) if candidate in likely else len(likely)
+        fit = answers(fragment, question, candidate) is not None, -place, covered
+        if (covered >= ASKED or candidate in likely) and (best is None or fit > best[0]):
             best = fit, Quote(candidate, number)
     return best[1] if best else None
+
+
+def _founding(text: str, passages: Sequence[tuple[int, Passage]], likely: Sequence[str]) -> Quote | None:
+    """The likeliest sentence to answer that `text` may be founded in: some of its facts may stand around it."""
+    numbers = {candidate: number for number, candidate in _sentences(passages)}
+    near = (c for c in likely if c in numbers and coverage(text, c) >= FOUNDED)
+    return next((Quote(c, numbers[c]) for c in near), None)
 
 
 def _squeezed(text: str) -> str:

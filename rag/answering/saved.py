@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -234,7 +234,14 @@ def verify_saved_answer(answer: SavedAnswer, pages: PageSource, tables: Tables |
         _check(s, now, pages, outdated) for s, now in zip(answer.citations, looked_up, strict=True)
     )
     checked = check_draft(Draft(sentences), passages, pages, question=answer.question, tables=tables)
-    return Verification(answer, checks, checked)
+    open_then = {s.text for s in answer.sentences if s.support is not Support.VERIFIED}
+    kept = tuple(  # what was beside the question then is so still
+        replace(s, support=Support.WEAK, basis=None, reason="not_told_by_code")
+        if s.support is Support.VERIFIED and s.text in open_then
+        else s
+        for s in checked.sentences
+    )
+    return Verification(answer, checks, replace(checked, sentences=kept))
 
 
 def _passage(citation: SavedCitation) -> Passage:

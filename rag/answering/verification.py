@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from rag.answering.alignment import Basis
 from rag.answering.citations import PageSource, PageTexts, check_quote, located
 from rag.answering.entailment import QuotedContext, coverage, same_polarity
 from rag.answering.fragments import answers
-from rag.answering.quoting import PLAUSIBLE, nearest, quotes_of
+from rag.answering.quoting import FOUNDED, PLAUSIBLE, nearest, quotes_of
 from rag.answering.reply import Draft, DraftSentence
 from rag.answering.second_check import Checker, Pair, vetoed
 from rag.answering.table_check import TableVerdict, check, quoted_rows
@@ -34,11 +35,11 @@ LIKELY = 8
 """Sentences, of those ranked for the question, of which a verified sentence must quote one to answer it. The sentence
 with the answer was among them for all of 60 English and 59 of 60 Korean questions about articles, and for 51 of 57
 about the sample; the passages of a question have 20 to 45."""
+LIKELIEST = 3
+"""Sentences of which a sentence without a citation must be one to be verified: 59, 57 and 47 of the same."""
 FAR_NEARER = 0.3
 """Share of a sentence's words by which another sentence must hold more of it than the cited one to be cited instead:
 the words by which a claim and the sentence next to the right one usually differ."""
-FOUNDED = 0.3
-"""Share of a sentence's words that must stand around its quotes for a reader to be asked to judge it at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,15 @@ def check_draft(
     question: str = "",
     tables: Tables | None = None,
     checker: Checker | None = None,
+    likely: Sequence[Sequence[str]] = (),
 ) -> CheckedDraft:
     """Every quote looked up and every sentence judged.
 
     `passages` are those the answerer was given, in the order of their numbers; `pages` the index they come from;
     `language` is that of the citations' notes; `question` what the draft answers: a fragment is judged with it.
     With `tables`, the figures of a quoted table row are compared with their headers. `checker` is asked about the
-    sentences that rules leave open.
+    sentences that rules leave open. `likely`, when given, are for each part of the question the sentences of the
+    passages that are likeliest to answer it, the likeliest first: see `LIKELY` and `LIKELIEST`.
     """
     library = PageTexts(pages, language)
     numbered: dict[tuple[object, ...], Citation] = {}
@@ -82,7 +85,7 @@ def check_draft(
     kept = _without_repeats(draft.sentences)
     repaired = 0
     for sentence in kept:
-        context = _Context(sentence, passages, library, question, language, tables)
+        context = _Context(sentence, passages, library, question, language, tables, likely)
         verdict, citations = context.judged()
         if verdict.support is not Support.VERIFIED and verdict.reason not in (
             "speaks_to_the_model",
@@ -103,7 +106,8 @@ def check_draft(
         for verdict, citations in judged
     )
     notes = (*draft.notes, *([message("answer.repaired", language, count=repaired)] if repaired else []))
-    return CheckedDraft(sentences, tuple(numbered.values()), _joined(kept), notes)
+    checked = CheckedDraft(sentences, tuple(numbered.values()), _joined(kept), notes)
+    return _on_question(checked, _first(likely, LIKELY), language)
 
 
 def _approved(pairs: Mapping[int, Pair], checker: Checker | None, question: str) -> list[int]:
@@ -125,18 +129,14 @@ def _without_repeats(sentences: Sequence[DraftSentence]) -> list[DraftSentence]:
     return list(kept.values())
 
 
-def beside_question(
-    checked: CheckedDraft, likely: Sequence[str], *, language: Language = "en"
-) -> CheckedDraft:
+def _on_question(checked: CheckedDraft, likely: Sequence[str], language: Language) -> CheckedDraft:
     """The draft with nothing verified when no verified sentence quotes one of the sentences `likely` to answer.
 
     What a page says word for word is true, and yet no answer when it is about something else.
     """
-    quotes = {c.n: _squeezed(c.quote) for c in checked.citations}
-    wanted = [_squeezed(text) for text in likely]
     shown = [s for s in checked.sentences if s.support is Support.VERIFIED]
-    said = [quotes[n] for s in shown for n in s.citations if quotes[n]]
-    if not shown or any(text in quote or quote in text for quote in said for text in wanted):
+    quotes = [c.quote for c in checked.citations if any(c.n in s.citations for s in shown)]
+    if not shown or not likely or _among(quotes, likely):
         return checked
     sentences = tuple(
         replace(s, support=Support.WEAK, basis=None, reason="beside_question") if s in shown else s
@@ -144,6 +144,18 @@ def beside_question(
     )
     notes = (*checked.notes, message("answer.beside_question", language))
     return replace(checked, sentences=sentences, notes=notes)
+
+
+def _first(likely: Sequence[Sequence[str]], number: int) -> list[str]:
+    """The first sentences of each ranking, the first of all rankings first."""
+    fronts = zip_longest(*(ranking[:number] for ranking in likely))
+    return [text for front in fronts for text in front if text is not None]
+
+
+def _among(quotes: Sequence[str], sentences: Sequence[str]) -> bool:
+    """Whether one of the quotes is one of the sentences, or a part of it, or holds it."""
+    texts = [_squeezed(text) for text in sentences]
+    return any(text in quote or quote in text for quote in map(_squeezed, quotes) for text in texts if quote)
 
 
 def strict(checked: CheckedDraft, *, language: Language = "en") -> CheckedDraft:
@@ -180,11 +192,12 @@ class _Context:
     question: str
     language: Language
     tables: Tables | None
+    likely: Sequence[Sequence[str]]
 
     def judged(self) -> tuple[Sentence, list[Citation]]:
         """The verdict on the sentence as it was cited."""
         text = self.sentence.text
-        found = quotes_of(self.sentence, self.passages, self.question)
+        found = quotes_of(self.sentence, self.passages, self.question, _first(self.likely, LIKELY))
         citations = [check_quote(quote, self.passages, self.library) for quote in found]
         verified = [c for c in citations if c.verified]
         if not verified:
@@ -203,19 +216,29 @@ class _Context:
         if basis is None and verdict is not None and verdict.decides:
             return Sentence(text, (), Support.WEAK, reason="table_headers"), citations
         if basis is None:
-            return _unclear(text, context, self.question), citations
-        if not self.sentence.quotes and not self.sentence.passages:
-            if answers(text, self.question, context.cited_text) is None:
+            return self._unclear(context), citations
+        if self._uncited:
+            likely = _among([context.cited_text], _first(self.likely, LIKELIEST))
+            if not likely and answers(text, self.question, context.cited_text) is None:
                 return Sentence(text, (), Support.WEAK, reason="not_cited"), citations
             return Sentence(text, (), Support.VERIFIED, basis=basis, reason="repaired"), citations
         if not whole:
             return Sentence(text, (), Support.WEAK, reason="a_quote_not_found"), citations
         return Sentence(text, (), Support.VERIFIED, basis=basis, reason=basis), citations
 
+    @property
+    def _uncited(self) -> bool:
+        return not self.sentence.quotes and not self.sentence.passages
+
+    def _unclear(self, context: QuotedContext) -> Sentence:
+        """The verdict when no rule decides; a sentence that cites nothing must at least have all its facts."""
+        unclear = _unclear(self.sentence.text, context, self.question)
+        missing = self._uncited and unclear.unsupported_facts
+        return replace(unclear, support=Support.UNSUPPORTED) if missing else unclear
+
     def left_open(self, verdict: Sentence, citations: Sequence[Citation]) -> Pair | None:
         """The sentence with what it cites, when no rule decides; None when one does, or not all quotes were found."""
-        cited = self.sentence.quotes or self.sentence.passages
-        if verdict.reason != "not_told_by_code" or not cited or not all(c.verified for c in citations):
+        if verdict.reason != "not_told_by_code" or self._uncited or not all(c.verified for c in citations):
             return None
         quote = QuotedContext(citations, self.passages, self.library).cited_text
         return None if vetoed(self.sentence.text, quote, self.question) else (self.sentence.text, quote)
@@ -239,7 +262,7 @@ class _Context:
         When none does, the nearest sentence is put beside the claim to be read: next to quotes that were not found,
         and in place of a quote that says far less of the claim.
         """
-        if not self.sentence.quotes and not self.sentence.passages:
+        if self._uncited:
             return None
         candidates = nearest(self.sentence, self.passages)
         near = [check_quote(quote, self.passages, self.library) for quote in candidates]

@@ -333,9 +333,8 @@ class Steps:
                     question=state.standalone,
                     tables=state.snapshot,
                     checker=self._second_checker(state, config),
+                    likely=_likely(state) if self.generator is not None else (),
                 )
-            if self.generator is not None and (likely := _likely(state)):
-                state.proof = verification.beside_question(state.proof, likely, language=language)
             state.notes += [message("answer.document_outdated", language, file=f) for f in pages.outdated]
         return state
 
@@ -435,15 +434,16 @@ def _missing(state: QueryState) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for words in found for word in words))
 
 
-def _likely(state: QueryState) -> list[str]:
-    """The sentences that are likeliest to answer; none when one part of the question has no ranking to tell.
+def _likely(state: QueryState) -> list[list[str]]:
+    """For each part of the question its sentences, the likeliest to answer first; none when one part has no ranking.
 
     Nor when question and passages are in different languages, whose words cannot agree.
     """
     ranked = [part.assessment.ranked[: verification.LIKELY] for part in state.parts if part.assessment]
-    texts = [found.candidate.text for front in ranked for found in front]
+    texts = [[found.candidate.text for found in front] for front in ranked]
     asked = language_of(state.standalone)
-    return texts if len(ranked) == len(state.parts) and all(language_of(t) == asked for t in texts) else []
+    same = all(language_of(text) == asked for front in texts for text in front)
+    return texts if same and len(texts) == len(state.parts) else []
 
 
 def _renumbered(draft: Draft, part: Part, places: Mapping[int, int]) -> Draft:

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from rag.answering.reply import parse_reply
-from rag.answering.verification import CheckedDraft, beside_question, check_draft, strict
+from rag.answering.verification import CheckedDraft, check_draft, strict
 from rag.types import Page, Passage, QuoteStatus, Span, Status, Support
 from tests.answering.shelf import PAGES, Shelf
 
@@ -311,12 +311,15 @@ def test_a_sentence_that_cites_nothing_has_the_nearest_sentence_beside_it() -> N
 
 
 def test_what_is_beside_the_question_is_not_verified() -> None:
-    checked = checked_reply("The toll was abolished in 1954. [1]")
-    likely = "The toll was abolished in 1954."
-    assert beside_question(checked, [likely, "Eight lanes cross the river on two decks."]) is checked
-    beside = beside_question(checked, ["Eight lanes cross the river on two decks."])
-    assert [(s.support, s.reason) for s in beside.sentences] == [(Support.WEAK, "beside_question")]
-    assert len(beside.notes) == len(checked.notes) + 1
+    def checked(reply: str, *likely: str) -> tuple[Support, str]:
+        (sentence,) = check_draft(parse_reply(reply), PASSAGES, SHELF, likely=[likely]).sentences
+        return sentence.support, sentence.reason
+
+    toll, lanes = "The toll was abolished in 1954.", "Eight lanes cross the river on two decks."
+    assert checked(f"{toll} [1]", lanes, toll) == (Support.VERIFIED, "quoted")
+    assert checked(f"{toll} [1]", lanes) == (Support.WEAK, "beside_question")
+    assert checked(toll, lanes, toll) == (Support.VERIFIED, "repaired")  # it answers, though it cites nothing
+    assert checked(toll, lanes, lanes, lanes, toll) == (Support.WEAK, "not_cited")
 
 
 def test_a_sentence_is_not_said_twice() -> None:
