@@ -67,7 +67,7 @@ class Signals:
     """Whether an amount, a count or a time is asked for and the best sentence has none, or no passage names what is
     to be counted."""
     other: float = 0.0
-    """Whether the best sentence is about another model, year or month than the question."""
+    """Whether the best sentence is about another thing, model, year or month than the question."""
     missing: float = 0.0
     """Share of the question's words that stand in no passage."""
     odds: float = 0.0

@@ -1,4 +1,4 @@
-"""Whether a sentence is about the same model, year or month that the question names, or about another of its kind.
+"""Whether a sentence is about the same thing, model, year or month that the question names, or about another one.
 
 A manual of the MS-70 says much that a question about the MS-90 asks for, and last year's report answers this year's
 question word for word. A different one of the same kind speaks against a sentence; that none is named does not.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rag.text.language import without_particle
 from rag.text.patterns import lazy_compile
 from rag.text.quantities import dates
 
@@ -81,3 +82,27 @@ def _other(wanted: object, levels: Iterable[Iterable[object]]) -> bool:
         if found:
             return wanted not in found
     return False
+
+
+_TOPIC = lazy_compile(
+    r"[^가-힣A-Za-z]*(?P<topic>[가-힣A-Za-z0-9]+(?:\s[가-힣A-Za-z0-9]+){0,2}?)(?<![하되있없시받들나주오가보지리치키르에서로와과게])(?:은|는)\s"
+)
+_WORD = lazy_compile(r"[가-힣A-Za-z0-9]{2,}")
+
+
+def topic(sentence: str) -> frozenset[str]:
+    """The words of a Korean sentence's topic (독서실은 ...); none when it has none."""
+    found = _TOPIC.match(sentence)
+    words = found["topic"].split() if found else []
+    return frozenset(words) if words and len(words[-1]) > 1 else frozenset()
+
+
+def other_topic(question: str, topics: frozenset[str], own: frozenset[str], told: str) -> bool:
+    """Whether the question names one of the text's `topics`, but a sentence with the topic `own` is about another.
+
+    `told` is the sentence with its headings: when it names what the question names, it is about that.
+    """
+    if not own or any(word in question for word in own):
+        return False
+    asked = {without_particle(word) for word in _WORD.findall(question)} & topics
+    return bool(asked) and not any(word in told for word in asked)

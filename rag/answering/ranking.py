@@ -19,7 +19,7 @@ import numpy as np
 
 from rag.answering.candidates import Candidate, is_whole_sentence, items_after, opens_list
 from rag.answering.definitions import says_what
-from rag.answering.identity import Named, conflict, named
+from rag.answering.identity import Named, conflict, named, other_topic, topic
 from rag.answering.late_interaction import Matches, match
 from rag.answering.question import LABELLED, QuestionAnalysis, counts_unit, holds_kind, holds_measure
 from rag.text.keywords import STEM, keyword_tokens, same_stem
@@ -74,7 +74,7 @@ class Features:
     measure: float = 0.5
     """Whether it holds a value of the measure, or a count of the things, that is asked for."""
     other: float = 0.0
-    """Whether it is about another model, year or month than the question."""
+    """Whether it is about another thing, model, year or month than the question."""
     says: float = 0.0
     """Whether it says what the thing is or does, when that is asked."""
     interaction: float = 0.0
@@ -174,6 +174,8 @@ def features(
 ) -> list[Features]:
     """The features of each candidate, without `interaction`."""
     asked = named(question.text)
+    topics = [topic(candidate.text) for candidate in found]
+    known = frozenset(word for words in topics for word in words)
     weights = term_weights(question, found)
     heads = [keyword_tokens(f"{p.title} {p.heading} {p.header}") for p in passages]
     headings = [held(weights, frozenset(head)) for head in heads]
@@ -181,9 +183,16 @@ def features(
     shares = _file_shares(passages)
     return [
         _features(
-            question, c, weights, headings[c.rank], frozenset(heads[c.rank]), best, shares, _other(asked, c)
+            question,
+            c,
+            weights,
+            headings[c.rank],
+            frozenset(heads[c.rank]),
+            best,
+            shares,
+            max(_other(asked, c), float(other_topic(question.text, known, own, _told(c)))),
         )
-        for c in found
+        for c, own in zip(found, topics, strict=True)
     ]
 
 
@@ -195,6 +204,14 @@ def _other(asked: Named, candidate: Candidate) -> float:
     document = f"{passage.title} {_SEPARATORS.sub(' ', passage.file)} {passage.header}"
     near = f"{candidate.context} {candidate.text}"
     return conflict(asked, [_named(near), _named(passage.heading), _named(document)])
+
+
+def _told(candidate: Candidate) -> str:
+    """A sentence with what it stands under."""
+    p = candidate.passage
+    return (
+        f"{p.title} {_SEPARATORS.sub(' ', p.file)} {p.header} {p.heading} {candidate.label} {candidate.text}"
+    )
 
 
 _named = lru_cache(maxsize=4096)(named)

@@ -192,6 +192,12 @@ def test_a_condition_tells_when_something_is_to_be_done(question: str, sentence:
             ["The small tray may be left out. The tank takes 9 litres that way."],
         ),
         (
+            "도서실 이용료는 얼마인가요?",
+            "도서실은 오전 9시에 연다. 수영장은 정오에 열고 이용료는 9,000원이다. "
+            "도서실 회원은 해마다 2,000원을 낸다.",
+            ["도서실 회원은 해마다 2,000원을 낸다."],
+        ),
+        (
             "Which settings limit the flow?",
             "The following settings limit the flow:\n\nMAXFLOW limits the flow to 40 litres.",
             ["MAXFLOW limits the flow to 40 litres."],
