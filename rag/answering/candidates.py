@@ -28,6 +28,7 @@ _TITLE = lazy_compile(
 _ITEM = lazy_compile(
     r"[^\S\n]*(?:[-*•·●○▪■◦–—]\s|\(?\d{1,2}[.)]\s|[가-하][.)]\s|[①-⑳]\s?)[^\n]*\S", re.MULTILINE
 )
+_STEP = lazy_compile(r"\s*\(?(?P<number>\d{1,2})[.)]\s")
 _OPENS_LIST = lazy_compile(
     r"[:：]\s*$|^the following\s\w+s\b|\b(?:as follows|listed below)[.:]?\s*$|(?:다음|아래)(?:과|와)\s?같\S{1,6}\s*$",
     re.IGNORECASE,
@@ -156,3 +157,21 @@ def items_after(candidate: Candidate) -> list[str]:
         items.append(re.sub(r"^\s*[-*•·●○▪■◦–—]\s+", "", item[0]).strip())
         at = item.end()
     return items
+
+
+def steps_around(candidate: Candidate) -> list[str]:
+    """The numbered steps of which the candidate is one, from the first, after the line that opens them."""
+    text = candidate.passage.text
+    lines = [(m.start(), m[0].strip()) for m in re.finditer(r"[^\n]*\S[^\n]*", text)]
+    at = max((i for i, (start, _) in enumerate(lines) if start <= candidate.start), default=0)
+    numbers = [int(step["number"]) if (step := _STEP.match(line)) else 0 for _, line in lines]
+    if not numbers[at:] or not numbers[at]:
+        return []
+    first = at - numbers[at] + 1
+    if first < 0 or numbers[first : at + 1] != list(range(1, numbers[at] + 1)):
+        return []
+    last = at
+    while last + 1 < len(lines) and numbers[last + 1] == numbers[last] + 1:
+        last += 1
+    opening = first > 0 and opens_list(lines[first - 1][1])
+    return [line for _, line in lines[first - opening : last + 1]][:LISTED] if last > first else []

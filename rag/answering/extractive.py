@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rag.answering.addressed import addresses_model
-from rag.answering.candidates import Candidate, candidates, items_after
+from rag.answering.candidates import Candidate, candidates, items_after, steps_around
 from rag.answering.citations import PageSource
 from rag.answering.markers import Quote
-from rag.answering.question import LABELLED, QuestionAnalysis, analyse, holds_kind
+from rag.answering.question import LABELLED, AnswerKind, QuestionAnalysis, analyse, holds_kind
 from rag.answering.ranking import (
     IN_FRONT,
     Ranked,
@@ -120,8 +120,8 @@ def draft(
     several = MAX_SENTENCES if asks_for_several(question) and not defined else 1
     ranked = [one for one in ranked if not addresses_model(one.candidate.text)] or ranked
     chosen = choose(ranked, several if max_sentences is None else max_sentences)
-    labelled = analyse(question).kind in LABELLED
-    written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages, labelled)]
+    kind = analyse(question).kind
+    written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages, kind)]
     return Draft(tuple(written), declined=not chosen)
 
 
@@ -222,10 +222,18 @@ def _alike(a: Candidate, b: Candidate) -> bool:
     return len(a.tokens & b.tokens) >= SAME * len(a.tokens | b.tokens)
 
 
-def _sentences(candidate: Candidate, pages: PageSource | None, labelled: bool) -> Iterator[DraftSentence]:
-    """The candidate with what it leans on, or when `labelled` its term, as one quote, and the items of its list."""
+def _sentences(candidate: Candidate, pages: PageSource | None, kind: AnswerKind) -> Iterator[DraftSentence]:
+    """The candidate with what it leans on or explains, as one quote, and the items of its list.
+
+    When it is asked how something is done, one of several steps comes with the others.
+    """
+    if kind is AnswerKind.MANNER and (steps := steps_around(candidate)):
+        yield from (_quoting(step, candidate, None) for step in steps)
+        return
     page = _first_page(candidate, pages) if pages is not None else None
-    yield _quoting(_with_label(candidate) if labelled else _with_antecedent(candidate), candidate, page)
+    yield _quoting(
+        _with_label(candidate) if kind in LABELLED else _with_antecedent(candidate), candidate, page
+    )
     for item in items_after(candidate):
         yield _quoting(item, candidate, None)
 

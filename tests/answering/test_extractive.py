@@ -181,6 +181,12 @@ def test_a_condition_tells_when_something_is_to_be_done(question: str, sentence:
             ["To change the password:", "1. Press the blue key.", "2. Enter the new one."],
         ),
         (
+            "How do I drain the tank?",
+            "Draining the tank\n\n1. Close the inlet.\n\n2. Put a bucket under the tank and drain it.\n\n"
+            "3. Shut the tap.\n\nThe tank is made of steel.",
+            ["1. Close the inlet.", "2. Put a bucket under the tank and drain it.", "3. Shut the tap."],
+        ),
+        (
             "Which option keeps the valve open?",
             "Options of the valve\n\n-k, --keep-open\n\nThe valve is not closed after the flow ends.\n\n-q\n\n"
             "Print nothing, be the valve open or closed.",
