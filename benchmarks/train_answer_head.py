@@ -320,7 +320,7 @@ def main() -> None:
         head = train(known, shares | {"entailment": ENTAILMENT_SHARE}, given.steps, seed)
         for name, values in head.state_dict().items():
             stored[f"{number}.{name}"] = values.numpy().astype(np.float16)
-    np.savez_compressed(given.out, **stored)  # type: ignore[arg-type]
+    np.savez(given.out, **stored)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ answers of a set that was left out, those with a confidence of 0.9 or more were 
 NO_ODDS = -1.0
 """Log-odds that leave the score what it would be without them, with the bias that goes without."""
 MOST_ODDS = 6.0
-"""Log-odds beyond which the network is not more to be trusted: one in 400 is wrong."""
+"""Log-odds beyond which the network is not trusted more: it has given as much to wrong sentences."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
 _SEPARATORS = lazy_compile(r"[-_./\\]")
