@@ -88,6 +88,7 @@ def words_of(text: str) -> tuple[Word, ...]:
     text = figures(unicodedata.normalize("NFKC", text).replace("\n", " "))
     text = re.sub(r"\(([^()]*)\)", lambda m: f" ({m[1].replace(' ', '_')}) ", text)
     text = re.sub(r"(\()주\)", "", text)
+    text = re.sub(r"(?<=[’”\"'』」》〉]) (?=(?:[은는이가을를의와과]|에서?|으?로)\s)", "", text)
     text = re.sub(r"[‘’“”\"'『』「」《》〈〉]", "", text)
     raw = [piece.rstrip(".?!") for piece in text.replace(",", " , ").replace(";", " ; ").split()]
     words = [

@@ -15,6 +15,7 @@ from rag.answering.addressed import addresses_model
 from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.originals import CurrentPages
+from rag.answering.question import analyse, lacks_value
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.second_check import Checker, Pair, SecondChecker
 from rag.answering.table_answers import answer_from_tables
@@ -437,10 +438,14 @@ def _missing(state: QueryState) -> tuple[str, ...]:
 def _likely(state: QueryState) -> list[list[str]]:
     """For each part of the question its sentences, the likeliest to answer first; none when one part has no ranking.
 
-    Nor when question and passages are in different languages, whose words cannot agree.
+    Nor when question and passages are in different languages, whose words cannot agree. A sentence without a value
+    is not likely to answer a question for one.
     """
-    ranked = [part.assessment.ranked[: verification.LIKELY] for part in state.parts if part.assessment]
-    texts = [[found.candidate.text for found in front] for front in ranked]
+    texts = []
+    for part in state.parts:
+        if part.assessment is not None:
+            asked_for, every = analyse(part.question), [r.candidate.text for r in part.assessment.ranked]
+            texts.append([t for t in every if not lacks_value(asked_for, t)][: verification.LIKELY] or every)
     asked = language_of(state.standalone)
     same = all(language_of(text) == asked for front in texts for text in front)
     return texts if same and len(texts) == len(state.parts) else []
