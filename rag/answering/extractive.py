@@ -246,7 +246,8 @@ def _quoting(quote: str, candidate: Candidate, page: int | None) -> DraftSentenc
 def _with_label(candidate: Candidate) -> str:
     """The sentence, after the term that it explains when it stands right below it; else with what it leans on."""
     text, start, label = candidate.passage.text, candidate.start, candidate.label
-    begin = text.rfind(label, 0, start) if label else -1
+    named = label.startswith("-") or (label and " " not in label)  # a line of words is a heading
+    begin = text.rfind(label, 0, start) if named else -1
     if begin < 0 or text[begin + len(label) : start].strip():
         return _with_antecedent(candidate)
     return text[begin : start + len(candidate.text)]

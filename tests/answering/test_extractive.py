@@ -193,6 +193,11 @@ def test_a_condition_tells_when_something_is_to_be_done(question: str, sentence:
             ["-k, --keep-open The valve is not closed after the flow ends."],
         ),
         (
+            "How do I change the filter?",
+            "Filters and their care\n\nYou can change the filter without tools.",
+            ["You can change the filter without tools."],
+        ),
+        (
             "How many litres does the tank take?",
             "The small tray may be left out. The tank takes 9 litres that way.",
             ["The small tray may be left out. The tank takes 9 litres that way."],
