@@ -35,9 +35,6 @@ LIKELY = 8
 """Sentences, of those ranked for the question, of which a verified sentence must quote one to answer it. The sentence
 with the answer was among them for all of 60 English and 59 of 60 Korean questions about articles, and for 51 of 57
 about the sample; the passages of a question have 20 to 45."""
-LIKELIEST = 1
-"""Sentences of which a sentence without a citation must be one to be verified: 49, 52 and 36 of the same. With three,
-a small model's copy of a sentence about the same hall as the question passed."""
 FAR_NEARER = 0.3
 """Share of a sentence's words by which another sentence must hold more of it than the cited one to be cited instead:
 the words by which a claim and the sentence next to the right one usually differ."""
@@ -77,7 +74,7 @@ def check_draft(
     `language` is that of the citations' notes; `question` what the draft answers: a fragment is judged with it.
     With `tables`, the figures of a quoted table row are compared with their headers. `checker` is asked about the
     sentences that rules leave open. `likely`, when given, are for each part of the question the sentences of the
-    passages that are likeliest to answer it, the likeliest first: see `LIKELY` and `LIKELIEST`.
+    passages that are likeliest to answer it, the likeliest first: see `LIKELY`.
     """
     library = PageTexts(pages, language)
     numbered: dict[tuple[object, ...], Citation] = {}
@@ -219,8 +216,7 @@ class _Context:
         if basis is None:
             return self._unclear(context), citations
         if self._uncited:
-            likely = _among([context.cited_text], _first(self.likely, LIKELIEST))
-            if not likely and answers(text, self.question, context.cited_text) is None:
+            if answers(text, self.question, context.cited_text) is None:
                 return Sentence(text, (), Support.WEAK, reason="not_cited"), citations
             return Sentence(text, (), Support.VERIFIED, basis=basis, reason="repaired"), citations
         if not whole:
