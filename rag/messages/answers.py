@@ -9,7 +9,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "answer.searched_for": ("Searched for: {question}", "검색한 질문: {question}"),
     "answer.continuing": ("Continuing: {subject}", "이어서 묻는 내용: {subject}"),
     "answer.name_a_document": (
-        "{count} documents are indexed: name one to be told more about it.",
+        "{count} documents are indexed: name one to learn more about it.",
         "색인된 문서는 {count}개입니다. 문서 이름을 대면 더 자세히 알려 드립니다.",
     ),
     "answer.evidence": ("evidence: {level}", "근거: {level}"),
@@ -147,7 +147,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "구절 가운데 질문에 답하는 문장이 없습니다.",
     ),
     "answer.unfounded": (
-        "An answer was written, but nothing in it is founded on what it cites.",
+        "An answer was written, but nothing in it is supported by what it cites.",
         "답변은 나왔지만 인용한 내용에서 근거를 찾을 수 없습니다.",
     ),
     "answer.no_quote_verified": (
@@ -165,7 +165,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "answer.repaired": (
         "Citations corrected, because another sentence of the passages says it: {count}.",
-        "지문의 다른 문장에 그 내용이 있어 인용을 고친 문장: {count}개.",
+        "구절의 다른 문장에 그 내용이 있어 인용을 고친 문장: {count}개.",
     ),
     "answer.images": (
         "Pictures of pages shown to the model: {count}. What it says is checked against the words of the pages.",
@@ -184,7 +184,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "모델은 문서에 답이 없다고도 했습니다.",
     ),
     "answer.addressed_to_model": (
-        "A quoted sentence tells its reader or a model what to answer; it does not say what is so.",
+        "A quoted sentence tells its reader or a model what to answer; it is an instruction and not a statement.",
         "인용된 문장 가운데 사실이 아니라 독자나 모델에게 어떻게 답할지를 지시하는 문장이 있습니다.",
     ),
     "answer.document_outdated": (

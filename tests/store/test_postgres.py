@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rag.errors import (
     UsageError,
 )
 from rag.store import Filter, open_index
+from rag.store.postgres.connection import take_writer_lock
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
 from rag.text.keywords import query_terms
@@ -126,7 +128,7 @@ def test_another_tokeniser_is_noticed_and_fixed_without_reading_a_file(location:
     with open_index(location, notify=said.append) as index:
         assert index.spec.tokeniser == corpus.spec().tokeniser
     assert said == []
-    database = WritingDatabase(parse(location))
+    database = WritingDatabase(parse(location), partial(take_writer_lock, location=parse(location)))
     database.execute("UPDATE state SET spec = ?", (corpus.spec(tokeniser="older").to_json(),))
     database.execute("DELETE FROM chunk_keywords")
     database.close()

@@ -225,16 +225,12 @@ def limited(server: PostgresServer) -> Iterator[str]:
 
 
 def test_limits_of_a_role_end_nothing(server: PostgresServer, limited: str) -> None:
-    database = WritingDatabase(parse(server.url("x", user=limited, password=PASSWORD)))
-
-    def work() -> None:
-        sleep(0.8)
-        database.rows("SELECT pg_sleep(0.8)")
-
-    database.atomically(work)
-    for name in ("statement_timeout", "lock_timeout", "transaction_timeout", "idle_session_timeout"):
-        assert database.rows(f"SHOW {name}") == [("0",)]
-    database.close()
+    with connect(parse(server.url("x", user=limited, password=PASSWORD))) as connection:
+        with connection.transaction():
+            sleep(0.8)
+            connection.execute("SELECT pg_sleep(0.8)")
+        for name in ("statement_timeout", "lock_timeout", "transaction_timeout", "idle_session_timeout"):
+            assert connection.execute(f"SHOW {name}").fetchall() == [("0",)]
 
 
 def test_a_cancelled_statement_says_so(server: PostgresServer, location: str) -> None:

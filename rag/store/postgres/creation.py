@@ -27,7 +27,7 @@ from rag.store.postgres.connection import (
     take_writer_lock,
     use_schema,
 )
-from rag.store.postgres.database import WritingDatabase
+from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import LONGEST_NAME, Location
 from rag.store.rows import Database
 from rag.store.spec import IndexSpec, read_state, remove_all
@@ -280,7 +280,7 @@ def _readable(connection: Connection, location: Location) -> bool:
         ).fetchall()
     if not set(schema.TABLES) - schema.ADDED <= {row[0] for row in found}:
         return False
-    database = WritingDatabase(location)
+    database = ReadingDatabase(location)
     try:
         check(database, location)
         read_state(database)

@@ -239,12 +239,11 @@ class _Done(Generic[T]):
 
 
 class WritingDatabase(PostgresDatabase):
-    """A connection to write through: the writer's, which holds the writer's lock, or that of an embedding cache,
-    which needs none."""
+    """The connection of the one writer, which holds the writer's lock."""
 
     writable = True
 
-    def __init__(self, location: Location, take_lock: Callable[[Connection], None] | None = None) -> None:
+    def __init__(self, location: Location, take_lock: Callable[[Connection], None]) -> None:
         super().__init__(location)
         self._take_lock = take_lock
         self._lock = threading.RLock()
@@ -252,9 +251,8 @@ class WritingDatabase(PostgresDatabase):
         self._working: _State = []
         self._connection = connect(location)
         try:
-            if take_lock is not None:
-                take_lock(self._connection)
-                self.remember_state()
+            take_lock(self._connection)
+            self.remember_state()
         except BaseException:
             self._connection.close()
             raise
@@ -306,8 +304,8 @@ class WritingDatabase(PostgresDatabase):
         self._working = self._state()
 
     def _state(self) -> _State:
-        """What another writer would have changed; nothing without the lock, when others may write, too."""
-        return super().rows("SELECT instance, working FROM state") if self._take_lock is not None else []
+        """What another writer would have changed."""
+        return super().rows("SELECT instance, working FROM state")
 
     def _require_same_state(self) -> None:
         if self._state() != self._working:
@@ -320,8 +318,7 @@ class WritingDatabase(PostgresDatabase):
         """Connect again, with the lock."""
         self._connection.close()
         self._connection = reconnect(self.location)
-        if self._take_lock is not None:
-            self._take_lock(self._connection)
+        self._take_lock(self._connection)
 
     def _committed(self, number: str) -> bool:
         # After a crash the server gives a number again that was never written down.
