@@ -103,9 +103,11 @@ def _bca_tails(
     """The tail probabilities to read off the bootstrap instead (Efron and Tibshirani, equation 14.10)."""
     below = float(np.mean(drawn < value) + 0.5 * np.mean(drawn == value))
     left_out = _jackknife(statistic, n)
+    if not 0.0 < below < 1.0 or not left_out.size:
+        return tails
     spread = left_out.mean() - left_out
     scale = float(np.sum(spread**2)) ** 1.5
-    if not 0.0 < below < 1.0 or scale < 1e-12 or math.isnan(scale):
+    if scale < 1e-12 or math.isnan(scale):
         return tails
     normal = NormalDist()
     bias, acceleration = normal.inv_cdf(below), float(np.sum(spread**3)) / (6.0 * scale)

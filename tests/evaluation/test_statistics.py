@@ -112,6 +112,12 @@ def test_intervals_are_seeded_and_hold_their_value() -> None:
     assert corrected.high > plain.high
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_figure_that_needs_every_question_has_the_plain_interval() -> None:
+    auroc = Auroc(np.array([0.2, 0.9]), np.array([False, True]))
+    assert interval(auroc, 2, method="bca") == interval(auroc, 2, method="percentile")
+
+
 def test_all_right_is_not_certainly_right() -> None:
     figure = interval(Ratio.mean(np.ones(30)), 30)
     assert figure.value == figure.high == 1.0
