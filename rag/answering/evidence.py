@@ -194,6 +194,7 @@ def signals_of(
     texts = [frozenset(keyword_tokens(f"{passage.heading}\n{passage.text}")) for passage in passages]
     same = language_of(question.text) == language_of(best.candidate.passage.text)
     least = 0.0 if same else ACROSS_LANGUAGES
+    odds = _odds(ranked) if same else NO_ODDS
     return Signals(
         passage=max(least, *(_share(weights, tokens) for tokens in texts)),
         own=max(least, _own_share(weights, best)),
@@ -206,7 +207,7 @@ def signals_of(
         ),
         other=best.features.other,
         missing=missing if same else 0.0,
-        odds=_odds(ranked) if same else NO_ODDS,
+        odds=min(odds, NO_ODDS) if best.features.other else odds,  # the network takes one model for another
     )
 
 

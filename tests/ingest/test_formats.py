@@ -108,7 +108,7 @@ def test_html_is_read_as_a_browser_shows_it(tmp_path: Path) -> None:
         "and closes at five.",
         "Boat | Price",
         "Ferry | 12 pounds",
-        "Café",
+        "• Café",
     ]
     assert "hidden text left out" in reading.reason
     assert reading.title == "Harbour"
