@@ -20,9 +20,7 @@ CHAT = "openai:gpt-4o-mini"
 
 
 @pytest.mark.parametrize("seed", seeds(120))
-def test_asking_under_faults(
-    seed: int, made_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_asking_under_faults(seed: int, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
     rate = chance.choice([0.1, 0.3, 0.6])
 
@@ -38,7 +36,7 @@ def test_asking_under_faults(
     )
     with OpenAIServer(reply=right_reply, faults=fault) as server:
         settings = settings_for(server, model=CHAT, prices=prices, max_cost=cap, max_tokens=60)
-        settings = settings.model_copy(update={"index": str(made_index)})
+        settings = settings.model_copy(update={"index": str(index)})
         pipeline = Pipeline.open(settings=settings, command="test")
         said: list[str] = []
         for how in ("ask", "stream"):
