@@ -159,8 +159,8 @@ def _checked(
 ) -> Checked:
     numbers = tuple(dict.fromkeys(q.passage for q in quotes if q.passage is not None))
     draft = Draft((DraftSentence(" ".join(claim.sentence.split()), numbers, quotes),))
-    proof = check_draft(draft, passages, pages, question=claim.question, tables=tables, checker=checker)
-    return Checked(claim, proof.sentences[0], proof.citations)
+    checked = check_draft(draft, passages, pages, question=claim.question, tables=tables, checker=checker)
+    return Checked(claim, checked.sentences[0], checked.citations)
 
 
 def _quoted_passages(quotes: Sequence[ClaimQuote], pages: PageSource, search: Search) -> Iterator[Passage]:

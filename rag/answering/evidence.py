@@ -41,7 +41,7 @@ GATE = 0.02
 documents answer reaches it, also one in other words than theirs, and half of the others."""
 ACROSS_LANGUAGES = 0.3
 """What the shares of terms are taken to be at least when question and passage are in different languages, whose words
-cannot agree: enough for the gate, too little to answer without a model unless the passage stands out."""
+cannot agree: enough to go on, too little to answer without a model unless the passage stands out."""
 
 
 @dataclass(frozen=True, slots=True)

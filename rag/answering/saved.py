@@ -48,7 +48,7 @@ class SavedCitation:
 
 @dataclass(frozen=True, slots=True)
 class SavedSentence:
-    """A sentence and what the proof said of it."""
+    """A sentence and what the check said of it."""
 
     text: str
     citations: tuple[int, ...]
@@ -128,13 +128,13 @@ class Verification:
 
     answer: SavedAnswer
     checks: tuple[CitationCheck, ...]
-    proof: CheckedDraft
+    checked: CheckedDraft
     """The answer checked against the index as it is now."""
 
     @property
     def weakened(self) -> tuple[str, ...]:
         """Sentences that the saved answer calls verified, or derived, and that no longer are."""
-        pairs = zip(self.answer.sentences, self.proof.sentences, strict=True)
+        pairs = zip(self.answer.sentences, self.checked.sentences, strict=True)
         return tuple(
             old.text
             for old, now in pairs

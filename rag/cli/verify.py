@@ -75,7 +75,7 @@ def _form(file: str, found: Verification) -> dict[str, Any]:
             for check in found.checks
         ],
         "weakened": list(found.weakened),
-        "derived": [derived_form(one) for sentence in found.proof.sentences for one in sentence.derived],
+        "derived": [derived_form(one) for sentence in found.checked.sentences for one in sentence.derived],
     }
 
 
@@ -88,7 +88,7 @@ def _print(file: str, found: Verification, language: Language) -> None:
         click.echo(f"  [{check.saved.n}] {place}: {message(key, language, page=check.page)}")
         if not check.outcome.stands:
             click.echo(wrapped(f"“{one_line(check.saved.quote)}”", "      "))
-    for derived in (sentence.derived for sentence in found.proof.sentences if sentence.derived):
+    for derived in (sentence.derived for sentence in found.checked.sentences if sentence.derived):
         formulas = one_line("; ".join(one.formula for one in derived))
         click.echo(wrapped(message("command.verify_derived", language, formulas=formulas), "  "))
     for sentence in found.weakened:

@@ -67,11 +67,11 @@ class AnswerChain(Runnable[QueryInput, Any]):
             ask
             | RunnableLambda(steps.condense, name="condense")
             | RunnableLambda(steps.retrieve, name="retrieve")
-            | RunnableLambda(steps.gate, name="gate")
+            | RunnableLambda(steps.assess, name="assess")
         )
         self._finish: Runnable[QueryState, Answer] = (
             RunnableLambda(steps.parse, name="parse")
-            | RunnableLambda(steps.prove, name="prove")
+            | RunnableLambda(steps.verify, name="verify")
             | RunnableLambda(steps.decide, name="decide")
         )
         self._whole: Runnable[QueryInput, Answer] = (

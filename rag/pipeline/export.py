@@ -41,13 +41,13 @@ class Exporter:
         if not saved.answered:
             reason = (saved.reason,) if saved.reason else ()
             return Section(saved.question, (NotedParagraph(message("answer.declined", language)),), reason)
-        proof = verify_saved_answer(saved, CurrentPages(self.index), self.index).proof
-        citations = {citation.n: citation for citation in proof.citations}
+        checked = verify_saved_answer(saved, CurrentPages(self.index), self.index).checked
+        citations = {citation.n: citation for citation in checked.citations}
         paragraphs = [
             self._paragraph(
                 _with_verdict(sentence, language), [citations[n] for n in sentence.citations], language
             )
-            for sentence in proof.sentences
+            for sentence in checked.sentences
         ]
         return Section(saved.question, tuple(paragraphs))
 

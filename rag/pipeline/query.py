@@ -140,7 +140,7 @@ class QueryState:
     image_count: int = 0
     """Pictures of pages that the model is shown (`--vision`)."""
     draft: Draft | None = None
-    proof: CheckedDraft | None = None
+    checked: CheckedDraft | None = None
     notes: list[str] = field(default_factory=list)
     usage: UsageTotal = field(default_factory=UsageTotal)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rag.answering import extractive, overview, verification
-from rag.answering.addressed import addresses_model
 from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.originals import CurrentPages
@@ -19,10 +17,9 @@ from rag.answering.question import analyse, lacks_value
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.second_check import Checker, Pair, SecondChecker
 from rag.answering.table_answers import answer_from_tables
-from rag.answering.verification import CheckedDraft
 from rag.errors import BudgetReached, IndexMismatch, ProviderError
 from rag.messages import Language, message
-from rag.pipeline.forms import retrieval_steps_form
+from rag.pipeline.final_answer import final_answer
 from rag.pipeline.prompt import ModelLimits, prompt_for
 from rag.pipeline.query import Part, Query, QueryState
 from rag.pipeline.rewriting import by_rule, completed, is_elliptic, is_small_talk, parts_of
@@ -99,8 +96,8 @@ class Steps:
 
     def answer(self, query: Query) -> Answer:
         """All steps in turn, for an answerer that asks no model: LangChain's part would only take time."""
-        state = self.gate(self.retrieve(self.condense(query, {})))
-        return self.decide(self.prove(self.parse(self.generate(state, {})), {}))
+        state = self.assess(self.retrieve(self.condense(query, {})))
+        return self.decide(self.verify(self.parse(self.generate(state, {})), {}))
 
     def condense(self, query: Query, config: RunnableConfig) -> QueryState:
         """Make the question understandable without the chat."""
@@ -178,12 +175,12 @@ class Steps:
                 state.retrieval, question=state.standalone, passages=tuple(found.values())
             )
 
-    def gate(self, state: QueryState) -> QueryState:
+    def assess(self, state: QueryState) -> QueryState:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
         if state.declined or state.overview is not None:
             return state
-        with state.stage("gate"):
-            self._assess(state)
+        with state.stage("assess"):
+            self._score(state)
             if (
                 state.evidence < self.threshold
                 and state.standalone == state.query.question
@@ -206,7 +203,7 @@ class Steps:
             ]
         return state
 
-    def _assess(self, state: QueryState) -> None:
+    def _score(self, state: QueryState) -> None:
         """How sure the passages are to answer each part; the surest part decides whether anything is answered."""
         for part in state.parts:
             part.assessment = assess(part.question, part.passages, embed_tokens=self.embeddings.embed_tokens)
@@ -231,7 +228,7 @@ class Steps:
         before = state.standalone, state.parts, state.retrieval, state.evidence
         state.standalone = text
         self._search(state)
-        self._assess(state)
+        self._score(state)
         if state.evidence < self.threshold:
             state.standalone, state.parts, state.retrieval, state.evidence = before
 
@@ -320,13 +317,13 @@ class Steps:
         cells = {quote.cell for sentence in found.draft.sentences for quote in sentence.quotes}
         return found.draft if derived or len(cells) >= len(state.parts) else None
 
-    def prove(self, state: QueryState, config: RunnableConfig) -> QueryState:
+    def verify(self, state: QueryState, config: RunnableConfig) -> QueryState:
         """Look every quote up in the stored pages."""
         if state.draft is not None and not state.declined:
             given = state.packed.passages if state.packed is not None else state.passages
             pages, language = CurrentPages(state.snapshot), state.language
             with state.stage("verify"):
-                state.proof = verification.check_draft(
+                state.checked = verification.check_draft(
                     state.draft,
                     given,
                     pages,
@@ -356,77 +353,18 @@ class Steps:
 
     def decide(self, state: QueryState) -> Answer:
         """Answer with what was checked, or decline."""
-        proof = state.proof
+        checked = state.checked
         strict = self.settings.strict if state.query.strict is None else state.query.strict
         language = state.language
-        if proof is not None and not any(citation.verified for citation in proof.citations):
+        if checked is not None and not any(citation.verified for citation in checked.citations):
             state.declined = message("answer.no_quote_verified", language)
-        elif proof is not None and all(s.support is Support.UNSUPPORTED for s in proof.sentences):
+        elif checked is not None and all(s.support is Support.UNSUPPORTED for s in checked.sentences):
             state.declined = message("answer.unfounded", language)
-        elif proof is not None and strict and not proof.verified:
+        elif checked is not None and strict and not checked.verified:
             state.declined = message("answer.no_sentence_verified", language)
-        elif proof is not None and strict:
-            proof = verification.strict(proof, language=language)
-        return self._answer(state, None if state.declined else proof)
-
-    def _answer(self, state: QueryState, proof: CheckedDraft | None) -> Answer:
-        return Answer(
-            question=state.query.question,
-            answered=proof is not None,
-            text=proof.text if proof is not None else "",
-            sentences=proof.sentences if proof is not None else (),
-            citations=proof.citations if proof is not None else (),
-            passages=state.packed.passages if state.packed is not None else state.passages,
-            model=self.model,
-            prompt=state.template[0],
-            usage=state.usage.total,
-            seconds={**state.seconds, "total": time.perf_counter() - state.started},
-            evidence_score=state.evidence,
-            confidence=state.confidence if proof is not None else None,
-            reason=state.declined,
-            standalone_question=state.standalone if state.standalone != state.query.question else "",
-            notes=tuple(dict.fromkeys((*self._notes(state), *(proof.notes if proof is not None else ())))),
-            extra=self._extra(state, proof),
-        )
-
-    @staticmethod
-    def _extra(state: QueryState, shown: CheckedDraft | None) -> dict[str, Any]:
-        kept = {sentence.text for sentence in shown.sentences} if shown is not None else set()
-        checked = state.proof.sentences if state.proof is not None else ()
-        extra = {
-            "retrieval_steps": retrieval_steps_form(state.retrieval) if state.retrieval is not None else [],
-            "small_talk": is_small_talk(state.query.question),
-            "withheld": "\n".join(s.text for s in checked if s.text not in kept),  # for `rag eval`
-            "prompt_fingerprint": state.template[1],
-        }
-        return {name: value for name, value in extra.items() if value}
-
-    def _notes(self, state: QueryState) -> list[str]:
-        notes = list(state.notes)
-        if state.proof is not None and any(
-            addresses_model(c.quote) for c in state.proof.citations if c.verified
-        ):
-            notes.append(message("answer.addressed_to_model", state.language))
-        if state.packed is not None and state.packed.left_out:
-            used = len(state.packed.passages)
-            found = used + state.packed.left_out
-            notes.append(message("answer.fewer_passages", state.language, used=used, found=found))
-        if state.usage.estimated:
-            notes.append(message("answer.estimated", state.language))
-        totals = self.index.counts()
-        files = sum(count for status, count in totals.files.items() if not status.searchable)
-        pages = totals.pages - totals.searchable_pages
-        if files or pages:
-            key = (
-                "not_searchable"
-                if files and pages
-                else "files_not_searchable"
-                if files
-                else "pages_not_searchable"
-            )
-            every = {"all_files": sum(totals.files.values()), "all_pages": totals.pages}
-            notes.append(message(f"answer.{key}", state.language, files=files, pages=pages, **every))
-        return notes
+        elif checked is not None and strict:
+            checked = verification.strict(checked, language=language)
+        return final_answer(state, None if state.declined else checked, self.model)
 
 
 def _missing(state: QueryState) -> tuple[str, ...]:

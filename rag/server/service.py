@@ -37,7 +37,7 @@ MOST_CLAIMS = 500
 MOST_PASSAGES = 100
 MOST_DOCUMENTS = 500
 """Documents in one part of a list; further ones are asked for with an offset."""
-STEPS = ("condense", "retrieve", "gate", "generate", "parse", "prove", "decide")
+STEPS = ("condense", "retrieve", "assess", "generate", "parse", "verify", "decide")
 """The steps of a question, in order."""
 
 Report = Callable[[int, int, str], None]

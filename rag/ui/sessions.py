@@ -284,7 +284,7 @@ def _unpacked(content: bytes) -> bytes:
 def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
     saved_answer = saved.answer
     again = verify_saved_answer(saved_answer, pages, pages)
-    proof = again.proof
+    checked = again.checked
     answered = saved_answer.answered
     extra: dict[str, Any] = dict(saved_answer.fingerprints)
     if not saved_answer.answered and saved_answer.reason in texts("answer.small_talk").values():
@@ -292,9 +292,9 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
     answer = Answer(
         question=saved_answer.question,
         answered=answered,
-        text=proof.text if answered else "",
-        sentences=proof.sentences if answered else (),
-        citations=proof.citations if answered else (),
+        text=checked.text if answered else "",
+        sentences=checked.sentences if answered else (),
+        citations=checked.citations if answered else (),
         passages=tuple(p for near in saved.nearest if (p := _passage_at(near, pages)) is not None),
         model=saved_answer.model,
         prompt=saved_answer.prompt,

@@ -165,7 +165,7 @@ def test_what_stands_on_the_page_is_not_derived() -> None:
 
 
 def test_strict_withholds_a_derived_figure() -> None:
-    proof = strict(
+    checked = strict(
         check_draft(
             parse_reply(
                 f"Net sales rose by 3.5%. {SALES}\nMV Tern opened again on 28 October 2023. {CLOSED}"
@@ -174,8 +174,8 @@ def test_strict_withholds_a_derived_figure() -> None:
             SHELF,
         )
     )
-    assert [s.support for s in proof.sentences] == [Support.VERIFIED]
-    assert not any(sentence.derived for sentence in proof.sentences)
+    assert [s.support for s in checked.sentences] == [Support.VERIFIED]
+    assert not any(sentence.derived for sentence in checked.sentences)
 
 
 def test_every_output_shows_the_formula() -> None:
@@ -204,16 +204,16 @@ def test_a_missing_figure_is_named_in_the_text() -> None:
 
 
 def test_a_saved_answer_is_computed_again(tmp_path: Path) -> None:
-    proof = check_draft(parse_reply(f"Net sales rose by 1,108 million dollars. {SALES}"), PASSAGES, SHELF)
+    checked = check_draft(parse_reply(f"Net sales rose by 1,108 million dollars. {SALES}"), PASSAGES, SHELF)
     answer = Answer(
-        "By how much?", True, proof.text, proof.sentences, proof.citations, tuple(PASSAGES),
+        "By how much?", True, checked.text, checked.sentences, checked.citations, tuple(PASSAGES),
         "m", "few-shot", Usage(), {}, 0.9,
     )  # fmt: skip
     path = tmp_path / "answer.json"
     write_saved_answer(saved_answer_of(answer), path)
     again = verify_saved_answer(read_saved_answer(path), SHELF)
     assert again.holds
-    assert again.proof.sentences[0].derived == proof.sentences[0].derived
+    assert again.checked.sentences[0].derived == checked.sentences[0].derived
     path.write_text(path.read_text(encoding="utf-8").replace("1,108", "1,109"), encoding="utf-8")
     forged = verify_saved_answer(read_saved_answer(path), SHELF)
     assert not forged.holds

@@ -269,9 +269,9 @@ def test_a_further_sentence_comes_only_when_it_is_likely_to_answer_too() -> None
 
 def test_every_sentence_quotes_itself_and_is_verified() -> None:
     passages = passages_of(("bridge.pdf", 1), ("대교.pdf", 1))
-    proof = check_draft(answer("How much did it cost?", passages, max_sentences=3), passages, SHELF)
-    assert {sentence.support for sentence in proof.sentences} == {Support.VERIFIED}
-    assert [c.quote for c in proof.citations] == [s.text for s in proof.sentences]
+    checked = check_draft(answer("How much did it cost?", passages, max_sentences=3), passages, SHELF)
+    assert {sentence.support for sentence in checked.sentences} == {Support.VERIFIED}
+    assert [c.quote for c in checked.citations] == [s.text for s in checked.sentences]
 
 
 def test_what_a_document_repeats_is_quoted_from_where_it_says_it_first() -> None:
@@ -310,10 +310,10 @@ def test_sample_questions_are_answered_from_the_right_pages(index: Index, retrie
     pages = verified = 0
     for question in asked:
         passages = list(retriever.retrieve(question["question"]).passages)
-        proof = check_draft(answer(question["question"], passages), passages, index)
+        checked = check_draft(answer(question["question"], passages), passages, index)
         gold = {(e["file"], e["page"]) for e in question["evidence"]}
-        pages += any((c.file, c.page) in gold for c in proof.citations)
-        verified += all(s.support is Support.VERIFIED for s in proof.sentences)
+        pages += any((c.file, c.page) in gold for c in checked.citations)
+        verified += all(s.support is Support.VERIFIED for s in checked.sentences)
     assert verified == len(asked)
     assert pages >= 0.8 * len(asked)
 

@@ -32,13 +32,13 @@ REPLY = (
 def saved(tmp_path: Path) -> Path:
     shelf = Shelf()
     passages = (shelf.passage("bridge.pdf", 1, title="Harbour Bridge"), shelf.passage("대교.pdf", 1))
-    proof = check_draft(parse_reply(REPLY), passages, shelf)
+    checked = check_draft(parse_reply(REPLY), passages, shelf)
     answer = Answer(
         question="How much did it cost?",
         answered=True,
-        text=proof.text,
-        sentences=proof.sentences,
-        citations=proof.citations,
+        text=checked.text,
+        sentences=checked.sentences,
+        citations=checked.citations,
         passages=passages,
         model="openai:gpt-4o-mini",
         prompt="few-shot",

@@ -3,7 +3,7 @@
 SmolLM2-135M answers sixty questions about the sample documents. The check shares nothing with the code under test: it
 reads the printed answer as a user does, and looks every quote up in the text of the page with a normalisation of its
 own, in which nothing but letters, digits and their order is left. Most replies prove nothing and are declined; so the
-proof of each is printed besides, as if it had been answered.
+check of each is printed besides, as if it had been answered.
 """
 
 from __future__ import annotations
@@ -76,9 +76,11 @@ def answers(
             )
             assert isinstance(answer, Answer)
             if not answer.answered:
-                proof = check_draft(parse_reply("".join(map(str, words))), answer.passages, pipeline.index)
+                checked = check_draft(parse_reply("".join(map(str, words))), answer.passages, pipeline.index)
                 found.append((answer, {}))
-                answer = replace(answer, answered=True, sentences=proof.sentences, citations=proof.citations)
+                answer = replace(
+                    answer, answered=True, sentences=checked.sentences, citations=checked.citations
+                )
             pages = {
                 f"{c.file} {number}": page.text
                 for c in answer.citations

@@ -66,16 +66,16 @@ def test_the_corpus_is_wide() -> None:
 
 @attempts
 def test_nothing_unproven_is_shown_as_verified(attempt: dict[str, Any]) -> None:
-    proof, _ = obeyed(attempt)
-    for sentence in proof.sentences:
+    checked, _ = obeyed(attempt)
+    for sentence in checked.sentences:
         if any(lie in sentence.text for lie in attempt["lie"]):
             assert sentence.support is not Support.VERIFIED, sentence
 
 
 @attempts
 def test_every_verified_quote_stands_on_its_page(attempt: dict[str, Any]) -> None:
-    proof, everything = obeyed(attempt)
-    for citation in proof.citations:
+    checked, everything = obeyed(attempt)
+    for citation in checked.citations:
         if citation.verified:
             assert all(letters(part) in letters(everything) for part in citation.quote.split(" … "))
 
@@ -96,12 +96,12 @@ def test_a_hostile_passage_cannot_leave_its_fence(attempt: dict[str, Any]) -> No
 
 @attempts
 def test_nothing_is_active_when_the_answer_is_shown(attempt: dict[str, Any]) -> None:
-    proof, _ = obeyed(attempt)
+    checked, _ = obeyed(attempt)
     shown = [
-        proof.text,
+        checked.text,
         attempt["reply"],
         attempt["passage"],
-        *(citation.quote for citation in proof.citations),
+        *(citation.quote for citation in checked.citations),
     ]
     for text in shown:
         terminal = safe_text(text)
@@ -115,11 +115,11 @@ def test_nothing_is_active_when_the_answer_is_shown(attempt: dict[str, Any]) -> 
 @attempts
 def test_the_built_in_answerer_does_not_pass_orders_on_as_verified(attempt: dict[str, Any]) -> None:
     shelf, passages = shelf_of(attempt)
-    proof = check_draft(answer(attempt["question"], passages, max_sentences=3), passages, shelf)
+    checked = check_draft(answer(attempt["question"], passages, max_sentences=3), passages, shelf)
     if attempt["kind"] == "obeyed instruction":
-        ordered = [s for s in proof.sentences if any(lie in s.text for lie in attempt["lie"])]
+        ordered = [s for s in checked.sentences if any(lie in s.text for lie in attempt["lie"])]
         assert all(sentence.support is not Support.VERIFIED for sentence in ordered)
-    assert any(sentence.support is Support.VERIFIED for sentence in proof.sentences)
+    assert any(sentence.support is Support.VERIFIED for sentence in checked.sentences)
 
 
 def test_an_honest_reply_beside_a_hostile_document_is_verified() -> None:

@@ -151,7 +151,17 @@ def test_callbacks_reach_every_step(shared: Pipeline) -> None:
         def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
             self.names.append(kwargs["name"])
 
-    expected = ["pagequote", "read", "condense", "retrieve", "gate", "generate", "parse", "prove", "decide"]
+    expected = [
+        "pagequote",
+        "read",
+        "condense",
+        "retrieve",
+        "assess",
+        "generate",
+        "parse",
+        "verify",
+        "decide",
+    ]
     for ask in (shared.ask, lambda *a, **k: asyncio.run(shared.aask(*a, **k))):
         seen = Seen()
         ask(QUESTION, config={"callbacks": [seen]})
@@ -203,7 +213,9 @@ def test_langchains_callbacks_see_every_step(opened: Open) -> None:
             given = getattr(opened(server), how)(BRIDGE, config={"callbacks": [trace], "tags": ["mine"]})
             assert isinstance([*given][-1] if how == "stream" else given, Answer)
         assert trace.models == 1
-        assert {"condense", "retrieve", "gate", "parse", "prove", "decide", "pagequote"} <= set(trace.names)
+        assert {"condense", "retrieve", "assess", "parse", "verify", "decide", "pagequote"} <= set(
+            trace.names
+        )
         assert "mine" in trace.tags
         assert isinstance(trace.ended[-1], Answer)
 

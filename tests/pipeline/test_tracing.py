@@ -34,7 +34,7 @@ def test_a_question_is_a_trace_of_its_steps_and_calls(exporter: InMemorySpanExpo
     with OpenAIServer(reply="It was opened in 1931 [1].") as server:
         opened(server).ask(QUESTION)
     spans = {span.name: span for span in exporter.get_finished_spans()}
-    assert {"pagequote.question", "pagequote.condense", "pagequote.retrieve", "pagequote.gate",
+    assert {"pagequote.question", "pagequote.condense", "pagequote.retrieve", "pagequote.assess",
             "pagequote.generate", "pagequote.verify"} <= spans.keys()  # fmt: skip
     assert len({span.context.trace_id for span in spans.values() if span.context}) == 1
     chat = _attributes(spans["chat gpt-4o-mini"])
