@@ -57,9 +57,10 @@ class AnswerHead:
         tokens gets the lowest odds.
         """
         odds = np.full(len(sentences), -np.inf, np.float32)
-        for i, sentence in enumerate(sentences):
-            if len(sentence) and len(question):
-                odds[i] = np.mean([network.read(question, sentence[:LONGEST]) for network in self.networks])
+        read = [i for i, sentence in enumerate(sentences) if len(sentence)]
+        if read and len(question):
+            texts = [sentences[i][:LONGEST] for i in read]
+            odds[read] = np.mean([network.read(question, texts) for network in self.networks], 0)
         return odds
 
 
@@ -67,17 +68,24 @@ class AnswerHead:
 class _Network:
     weights: Mapping[str, Array]
 
-    def read(self, question: Array, sentence: Array) -> float:
-        q, s = self._enter("q", question), self._enter("s", sentence)
-        near = q @ s.T * (SHARPNESS / math.sqrt(q.shape[1]))
-        found = _softmax(near, 1) @ s
-        compared = _gelu(self._dense("cq", np.concatenate([q, found, q * found, np.abs(q - found)], 1)))
-        whole = np.broadcast_to((_softmax(self._dense("gate", q), 0) * q).sum(0), s.shape)
-        met = _softmax(near.T, 1) @ q
-        said = _gelu(self._dense("cs", np.concatenate([s, s * whole, met], 1)))
-        weighed = (_softmax(self._dense("w", compared), 0) * compared).sum(0)
-        judged = np.concatenate([weighed, compared.mean(0), said.max(0), said.mean(0)])
-        return float(self._dense("o2", _gelu(self._dense("o1", judged)))[0])
+    def read(self, question: Array, sentences: Sequence[Array]) -> Array:
+        """The log-odds of each sentence; what is done to every token is done for all sentences at once."""
+        ends = np.cumsum([len(sentence) for sentence in sentences])[:-1]
+        q = self._enter("q", question)
+        entered = np.split(self._enter("s", np.concatenate(sentences)), ends)
+        whole = (_softmax(self._dense("gate", q), 0) * q).sum(0)
+        finds, says = [], []
+        for s in entered:
+            near = q @ s.T * (SHARPNESS / math.sqrt(q.shape[1]))
+            found = _softmax(near, 1) @ s
+            finds.append(np.concatenate([q, found, q * found, np.abs(q - found)], 1))
+            says.append(np.concatenate([s, s * whole, _softmax(near.T, 1) @ q], 1))
+        compared = _gelu(self._dense("cq", np.concatenate(finds))).reshape(len(sentences), len(q), -1)
+        weighed = (_softmax(self._dense("w", compared), 1) * compared).sum(1)
+        said = np.split(_gelu(self._dense("cs", np.concatenate(says))), ends)
+        most, mean = np.stack([one.max(0) for one in said]), np.stack([one.mean(0) for one in said])
+        judged = np.concatenate([weighed, compared.mean(1), most, mean], 1)
+        return self._dense("o2", _gelu(self._dense("o1", judged)))[:, 0]
 
     def _enter(self, side: str, states: Array) -> Array:
         """The states in the network's own, whitened space."""
