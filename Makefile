@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV   ?= .venv
 RUN    ?=
-WORKERS ?= 2
+# Of the fast tests, many wait for a process or a server: three at a time keep two cores busy. The slow ones do not.
+WORKERS ?= 3
 BIN    := $(VENV)/bin
 # Tests start many processes: where a machine forbids compiled modules, each would compile all of them.
 export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 DEMO_INDEX := .build/demo-index
 RAG    := $(BIN)/rag
 
@@ -43,13 +44,13 @@ demo: $(VENV)/.base ## Index the sample documents and ask them three questions, 
 	@RAG="$(RAG)" $(RUN) sh scripts/demo.sh $(DEMO_INDEX)
 
 test: $(VENV)/.test ## Run the fast tests (no network, no key)
-	@$(RUN) $(PYTEST) -m "not slow" --durations 10
+	@$(RUN) $(PYTEST) -n $(WORKERS) -m "not slow" --durations 10
 
 test-offline: ## Run them and the demo where only loopback is reachable (Linux)
 	@$(MAKE) test demo RUN="$(PYTHON) scripts/offline.py"
 
 test-slow: $(VENV)/.slow ## Run the slow tests, with local models, servers and a browser
-	@$(PYTEST) -m slow --durations 20
+	@$(PYTEST) -n 2 -m slow --durations 20
 
 test-all: $(VENV)/.slow test test-slow ## Run every test
 

@@ -34,13 +34,17 @@ def _is_setting(name: str) -> bool:
     return name.startswith(("RAG_", "OPENAI_", "AZURE_OPENAI_")) and name != "RAG_CACHE_DIR"
 
 
+ONE_READER = {"RAG_WORKERS": "1"}
+"""Readers for a few files: each process takes half a second to start, and tests run side by side."""
+
+
 def clean_environment(**extra: str) -> dict[str, str]:
     """The environment without settings and keys of whoever runs the tests, for processes that tests start.
 
     The cache of the converted model stays where it is: to make it again takes seconds and shows nothing.
     """
     kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
-    return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | extra
+    return kept | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | ONE_READER | extra
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,6 +64,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in filter(_is_setting, list(os.environ)):
         monkeypatch.delenv(name)
+    for name, value in ONE_READER.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(autouse=True)

@@ -305,6 +305,7 @@ def test_a_table_row_is_read_with_its_header() -> None:
     assert "Films 4 £0.60" in [sentence.text for sentence in draft.sentences]
 
 
+@pytest.mark.slow
 def test_sample_questions_are_answered_from_the_right_pages(index: Index, retriever: HybridRetriever) -> None:
     asked = [q for q in QUESTIONS if q["answerable"] and q["kind"] in ("fact", "date", "name", "figure")]
     pages = verified = 0

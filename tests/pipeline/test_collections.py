@@ -44,6 +44,7 @@ def answered(pipeline: Pipeline, language: str) -> list[tuple[dict[str, Any], An
     return [(question, pipeline.ask(question["question"])) for question in asked(language)]
 
 
+@pytest.mark.slow
 def test_one_sentence_answers_from_the_right_file(answered: list[tuple[dict[str, Any], Answer]]) -> None:
     answers = [(question, answer) for question, answer in answered if question["answerable"]]
     right = sum(
@@ -55,6 +56,7 @@ def test_one_sentence_answers_from_the_right_file(answered: list[tuple[dict[str,
     assert sum(len(answer.sentences) > 1 for answer in shown) <= 0.1 * len(shown)
 
 
+@pytest.mark.slow
 def test_the_evidence_is_weaker_where_the_thing_asked_for_is_missing(
     answered: list[tuple[dict[str, Any], Answer]],
 ) -> None:
