@@ -65,9 +65,10 @@ def sentence_line(sentence: Sentence, language: Language) -> str:
 
 
 def citation_line(citation: Citation, language: Language) -> str:
-    """`[n] file, page`, what the check of the quote found, and the quote below it."""
+    """`[n] file, page`, what the check of the quote found, and the quote below it; no place when it was not found."""
     page = page_name(citation.file, citation.page, citation.page_label, language)
-    head = click.style(f"[{citation.n}] {one_line(citation.file)}, {page}", bold=True)
+    place = f" {one_line(citation.file)}, {page}" if citation.file else ""
+    head = click.style(f"[{citation.n}]{place}", bold=True)
     verdict = ("✓ " if citation.verified else "✗ ") + message(
         f"answer.quote_{citation.status.name.lower()}", language
     )

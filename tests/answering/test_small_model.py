@@ -37,7 +37,8 @@ COUNT = 60
 PROMPTS = ("zero-shot", "tests/answering/copying.yaml", "concise")
 """The small model declines most when it is told to; the second template lets it talk."""
 SENTENCE = re.compile(r"^([✓~✗=]) (.*)$")
-QUOTE = re.compile(r"^\[(\d+)\] (.+), (?:page (\d+)(?: \(printed as .+\))?|(\d+)쪽(?:\(.+\))?)  ([✓✗]) ")
+QUOTE = re.compile(r"^\[(\d+)\](?: (.+), (?:page (\d+)(?: \(printed as .+\))?|(\d+)쪽(?:\(.+\))?))?  ([✓✗]) ")
+"""The line above a quote; one that was not found has no place."""
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +133,8 @@ def read_output(
         assert match is not None
         words = re.search(r"“(.*)”", " ".join(line.strip() for line in lines[i + 1 : stop]))
         quotes[int(match[1])] = (
-            match[2],
-            int(match[3] or match[4]),
+            match[2] or "",
+            int(match[3] or match[4] or 0),
             match[5] == "✓",
             words[1] if words else "",
         )
