@@ -95,6 +95,8 @@ def test_a_locked_document_is_opened_with_its_password_on_a_phone(browser: Brows
         page = browser.page(address, viewport=PHONE)
         page.locator('[data-testid="stChatInput"] input[type=file]').set_input_files(str(locked))
         page.get_by_text(locked.name).first.wait_for()
+        # the file has arrived when it can be sent
+        page.locator('[data-testid="stChatInputSubmitButton"]:enabled').wait_for()
         page.locator('[data-testid="stChatInput"] textarea').press("Enter")
         word = page.get_by_label(re.compile("Password of"))
         word.wait_for()
