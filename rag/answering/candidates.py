@@ -19,6 +19,8 @@ _LABEL = lazy_compile(
     r"(?=.{2,40}$)(?![\d\W]+$)[^\s.!?,;:。]+(?:\s[^\s.!?,;:。]+){0,3}|-{1,2}\w[^.!?;:。\n]{0,60}"
 )
 """A line that may be a term of a list of definitions: at most four words without a stop, or options of a program."""
+_IDENTIFIER = lazy_compile(r"-{1,2}\w|\w+_\w")
+"""How an option or the name of a parameter begins, which no heading does."""
 _TERM = lazy_compile(r"(?P<term>[a-z][\w.-]{2,}|[A-Z][A-Z0-9_]{3,}|--?[\w-]+)\s(?=[A-Z][a-z]*\s)")
 """A term before the sentence that explains it: "HISTSIZE The maximum number of ..."."""
 _TITLE = lazy_compile(
@@ -82,8 +84,8 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
         labels = _labels(passage.text, spans)
         for i, text in enumerate(texts):
             key = (passage.file, passage.page, "".join(text.split()))
-            options = text.startswith("-") and text in labels[i + 1 : i + 2]  # told with what explains them
-            if key in seen or not tokens[i] or options:
+            named = text in labels[i + 1 : i + 2] and _IDENTIFIER.match(text)  # told with what explains it
+            if key in seen or not tokens[i] or named:
                 continue
             seen.add(key)
             above = _header(texts, i)

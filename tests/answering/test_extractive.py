@@ -295,6 +295,13 @@ def test_nothing_to_choose_from_declines() -> None:
     assert answer("When?", [empty]).declined
 
 
+def test_the_name_of_a_parameter_alone_answers_nothing() -> None:
+    entries = "pump_rest_time (integer)\n\nThe shortest pause between two runs. It is a minute unless set otherwise."
+    shelf = Shelf({"pumps.pdf": [entries]})
+    (sentence,) = answer("What does pump_rest_time default to?", [shelf.passage("pumps.pdf", 1)]).sentences
+    assert sentence.text.endswith(".")
+
+
 def test_a_table_row_is_read_with_its_header() -> None:
     table = "Kind of item Limit Overdue charge per day\nBooks 12 £0.25\nFilms 4 £0.60\nMaps 2 £1.10"
     shelf = Shelf(
