@@ -26,8 +26,7 @@ TELLING = 3
 """Distinct words that a sentence without any citation must have, unless it states a fact, to be quoted for: one or
 two words stand somewhere in most passages."""
 PLAUSIBLE = 0.5
-"""Share of a sentence's words that a sentence of the passages must hold to be worth reading beside it, also when it
-cites nothing: such a sentence is verified by its question alone."""
+"""Share of a sentence's words that a sentence of the passages must hold to be worth reading beside it."""
 FOUNDED = 0.3
 """Share of a sentence's words that must stand around its quotes for a reader to be asked to judge it at all."""
 REPAIRS = 5
