@@ -86,7 +86,7 @@ def _nothing_leaves_this_machine() -> Iterator[None]:
 def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The sample documents in an index, made by the real `rag ingest` once for all workers of a run.
 
-    For reading only; `shutil.copytree` gives a test one of its own to write. A model that is paid writes its usage
+    For reading only; `copy_index` gives a test one of its own to write. A model that is paid writes its usage
     log beside the documents, which other tests would then find: the run ends with an error when one did.
     """
     base = tmp_path_factory.getbasetemp()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -30,6 +29,7 @@ from rag.pipeline.forms import answer_form
 from rag.settings import load_settings
 from rag.types import Answer
 from tests.conftest import ROOT
+from tests.copies import copy_index
 
 pytestmark = pytest.mark.slow
 QUESTIONS = ROOT / "data" / "questions" / "sample.jsonl"
@@ -57,7 +57,7 @@ def answers(
     """Sixty answers, and the text of every page that they cite."""
     # the receipts of what the model was asked go into the index
     index = tmp_path_factory.mktemp("small-model") / "index"
-    shutil.copytree(sample_index, index)
+    copy_index(sample_index, index)
     # one thread: two that wait for each other are slower than one as soon as anything else runs
     flags = {
         "model": model,

@@ -12,13 +12,14 @@ from rag.answering.calibration import fit
 from rag.pipeline import Pipeline
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE
+from tests.copies import copy_index
 
 ENGLISH = "When did MV Tern hit the breakwater?"
 
 
 @pytest.fixture
 def index(sample_index: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(sample_index, workdir / "index")
+    copy_index(sample_index, workdir / "index")
     monkeypatch.setenv("RAG_INDEX", "index")
     return workdir / "index"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from rag.messages import message
 from tests.cli import contract
 from tests.cli.conftest import Run
 from tests.conftest import clean_environment
+from tests.copies import copy_index
 from tests.servers.openai_server import OpenAIServer
 
 ENGLISH = "When did MV Tern hit the breakwater?"
@@ -30,7 +30,7 @@ REPLY = f'MV Tern hit the breakwater on 19 October 2023. [1: "{QUOTE}"]'
 
 @pytest.fixture(autouse=True)
 def index(sample_index: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(sample_index, workdir / "index")
+    copy_index(sample_index, workdir / "index")
     monkeypatch.setenv("RAG_INDEX", "index")
     return workdir / "index"
 

@@ -15,6 +15,7 @@ from rag.answering.saved import CitationOutcome
 from rag.messages import catalogue, message
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE
+from tests.copies import copy_index
 
 ENGLISH = "When did MV Tern hit the breakwater?"
 KOREAN = "병가가 며칠 이상이면 진단서를 내야 하나요?"
@@ -24,7 +25,7 @@ MANUAL = "tarn-340-user-manual.pdf"
 
 @pytest.fixture
 def index(sample_index: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(sample_index, workdir / "index")
+    copy_index(sample_index, workdir / "index")
     monkeypatch.setenv("RAG_INDEX", "index")
     return workdir / "index"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,6 +11,7 @@ import docx
 import pytest
 
 from tests.cli.conftest import Run
+from tests.copies import copy_index
 
 QUESTION = "What is the sample volume of the Tarn 340?"
 KOREAN = "연차 휴가는 며칠인가요?"
@@ -33,7 +33,7 @@ def _footnotes(path: Path) -> list[str]:
 @pytest.fixture
 def asked(rag: Run, sample_index: Path, workdir: Path) -> Path:
     """A folder with an index of its own, and the answers of two questions as `--json` and `--save` write them."""
-    shutil.copytree(sample_index, workdir / ".rag")
+    copy_index(sample_index, workdir / ".rag")
     lines = [rag("ask", q, "--json", "--save", f"{n}.json").out
              for n, q in enumerate((QUESTION, KOREAN))]  # fmt: skip
     (workdir / "answers.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from rag.messages import message
 from tests.cli import contract
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE, clean_environment
+from tests.copies import copy_index
 from tests.servers.openai_server import HANG_SECONDS, Fault, OpenAIServer
 from tests.servers.toy_model import PICTURE_TOKENS
 
@@ -32,7 +32,7 @@ MODEL = "compatible:test-chat"
 @pytest.fixture
 def index(sample_index: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An index of the test's own: its usage log is written."""
-    shutil.copytree(sample_index, workdir / "index")
+    copy_index(sample_index, workdir / "index")
     monkeypatch.setenv("RAG_INDEX", "index")
     return workdir / "index"
 

@@ -16,6 +16,7 @@ import pytest
 from rag.messages import message
 from tests.cli.conftest import Run
 from tests.conftest import SAMPLE, clean_environment
+from tests.copies import copy_index
 from tests.servers.openai_server import Fault, OpenAIServer
 
 ENGLISH = "When did MV Tern hit the breakwater?"
@@ -104,7 +105,7 @@ class TestTerminal:
     ) -> None:
         reply = "MV Tern hit the breakwater on 19 October 2023, said the harbour master of Greyholm."
         index = workdir / "paid-index"
-        shutil.copytree(sample_index, index)
+        copy_index(sample_index, index)
         with OpenAIServer(reply=reply, faults=lambda _: Fault("cut")) as server:
             seen = self._on_a_terminal(
                 ["ask", "When did MV Tern hit the breakwater?", "--model", "compatible:m"], workdir, code=1,
@@ -140,7 +141,7 @@ class TestHostileIndex:
 
     @pytest.mark.parametrize("name", ["index.db", "vectors.faiss", "index.pkl", "last-answer.json"])
     def test_a_pickle_is_never_loaded(self, rag: Run, sample_index: Path, workdir: Path, name: str) -> None:
-        shutil.copytree(sample_index, workdir / "index")
+        copy_index(sample_index, workdir / "index")
         (workdir / "index" / name).write_bytes(self._bomb(workdir))
         asked = rag("ask", ENGLISH, "--index", "index")
         shown = rag("show", "1", "--index", "index")
@@ -154,7 +155,7 @@ class TestHostileIndex:
             assert asked.code == 0
 
     def test_a_tampered_database_is_a_sentence(self, rag: Run, sample_index: Path, workdir: Path) -> None:
-        shutil.copytree(sample_index, workdir / "index")
+        copy_index(sample_index, workdir / "index")
         database = sqlite3.connect(workdir / "index" / "index.db")
         database.execute("update pages set furniture = '{\"__class__\": 1}', status = 'nonsense'")
         database.commit()
@@ -166,7 +167,7 @@ class TestHostileIndex:
         assert done.out == ""
 
     def test_an_index_of_a_later_format_says_so(self, rag: Run, sample_index: Path, workdir: Path) -> None:
-        shutil.copytree(sample_index, workdir / "index")
+        copy_index(sample_index, workdir / "index")
         database = sqlite3.connect(workdir / "index" / "index.db")
         (version,) = database.execute("pragma user_version").fetchone()
         database.execute(f"pragma user_version = {version + 1}")
@@ -181,7 +182,7 @@ class TestHostileIndex:
 def test_the_demo_ends_with_two_verified_answers_and_one_declined(sample_index: Path, workdir: Path) -> None:
     """The script of `make demo`, on an index that is already up to date."""
     root = SAMPLE.parents[1]
-    shutil.copytree(sample_index, workdir / "index")
+    copy_index(sample_index, workdir / "index")
     rag = workdir / "rag"
     rag.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rag.cli "$@"\n', encoding="utf-8")
     rag.chmod(0o755)

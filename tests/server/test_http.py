@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from rag.pipeline.forms import answer_form
 from rag.server.http_server import MODEL, Requests, http_app
 from rag.server.service import Cancelled, DocumentService, Progress
 from rag.settings import load_settings
+from tests.copies import copy_index
 from tests.server.conftest import served
 from tests.servers.openai_server import OpenAIServer, Request
 
@@ -210,7 +210,7 @@ def test_a_request_that_takes_too_long_is_ended(service: DocumentService) -> Non
 
 def test_a_client_that_leaves_stops_the_model(sample_index: Path, tmp_path: Path) -> None:
     """The words of the model are read no further once the client of the stream has gone."""
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     reply = "The sample volume is 10 ml [1]. " * 200
     asking, ended = threading.Event(), threading.Event()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, clean_environment
+from tests.copies import copy_index
 
 FOLDERS = 100
 _TABLES = ("state", "embedding_models", "embeddings", "contents", "sources", "pages", "chunks", "page_tables")
@@ -75,7 +75,7 @@ def test_hostile_folders(sample_index: Path, tmp_path: Path) -> None:
     done: list[str] = []
     for seed in range(FOLDERS):
         pick = random.Random(seed)
-        folder = Path(shutil.copytree(sample_index, tmp_path / f"index{seed}"))
+        folder = copy_index(sample_index, tmp_path / f"index{seed}")
         done.append(_damaged(folder, pick) if seed % 3 == 0 else _tampered(folder / "index.db", pick))
     process = subprocess.run(
         [sys.executable, "-m", "tests.store.use_folders", *(str(tmp_path / f"index{n}") for n in range(FOLDERS))],

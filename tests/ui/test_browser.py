@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rag.messages import message
+from tests.copies import copy_index
 from tests.servers.openai_server import OpenAIServer
 from tests.ui.served import Browser, ask, check_accessible, drawn, last_answer, open_citation, visiting
 from tests.ui.test_pages import zeros_pdf
@@ -201,7 +201,7 @@ def _shows_its_page(page: Any, pdf: Path) -> None:
 def test_a_model_streams_and_a_reload_loses_nothing(
     browser: Browser, sample_index: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     with (
         OpenAIServer(reply=REPLY, key=None, chunk_delay=0.2) as model,
         visiting(
@@ -267,7 +267,7 @@ def test_ten_sessions_ask_while_an_ingest_runs(browser: Browser, sample_index: P
     from rag.pipeline import Pipeline
     from rag.store import open_index
 
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     more = tmp_path / "more"
     more.mkdir()
     for number in range(150):
@@ -388,7 +388,7 @@ def test_it_works_at_phone_width_with_the_keyboard_alone(
 ) -> None:
     from rag.pipeline import Pipeline
 
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     korean = [q["question"] for q in _questions() if q["answerable"] and q["language"] == "ko"]
     with Pipeline.open(sample_index, model="extractive") as pipeline:
         asked = [q for q in (PROFIT, *korean[:12]) if pipeline.ask(q).answered][:4]

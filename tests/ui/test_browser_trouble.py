@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pypdf import PdfWriter
 
 from rag.messages import message
 from tests.conftest import SAMPLE
+from tests.copies import copy_index
 from tests.servers.openai_server import Fault, OpenAIServer, Request
 from tests.ui.served import (
     ANSWERED,
@@ -40,7 +40,7 @@ def test_a_server_that_fails_leaves_the_question_to_be_asked_again(
     browser: Browser, sample_index: Path, tmp_path: Path
 ) -> None:
     """It hangs, then breaks, then answers: each time one press of "Try again"; then the answer in another way."""
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     faults = [Fault("hang"), Fault("500")]
 
     def fault(request: Request) -> Fault | None:
@@ -120,7 +120,7 @@ def test_a_locked_document_is_opened_with_its_password_on_a_phone(browser: Brows
 
 
 def test_a_restart_in_the_middle_loses_nothing(browser: Browser, sample_index: Path, tmp_path: Path) -> None:
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     port = free_port()
     let_go = threading.Event()
 
@@ -155,7 +155,7 @@ def test_a_restart_in_the_middle_loses_nothing(browser: Browser, sample_index: P
 def test_two_visitors_at_once_share_nothing_but_the_documents(
     browser: Browser, sample_index: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     asked = {"ann": QUESTION, "bo": "새터환승주차장 발전소는 언제 가동을 시작했나요?"}
     with visiting(browser, tmp_path, "--index", "index", RAG_MODEL="extractive") as address:
         pages = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from rag.types import Answer, Status
 from rag.ui.documents import IngestJob, IngestQueue, JobState
 from rag.ui.suggestions import answered_questions
 from rag.ui.workspace import UiOptions, Workspace
+from tests.copies import copy_index
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 NAME = "가람시립박물관-관람-및-대관-안내.pdf"
@@ -58,7 +58,7 @@ def test_uploads_are_ingested_and_a_damaged_one_is_named(tmp_path: Path) -> None
 
 
 def test_removing_what_was_not_uploaded_leaves_the_file(sample_index: Path, tmp_path: Path) -> None:
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     workspace = Workspace(UiOptions(flags={"index": str(tmp_path / "index")}))
     with open_index(tmp_path / "index") as other, other.writer(), pytest.raises(IndexLocked):
         workspace.remove([NAME])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from rag.ui.questions import Choices
 from rag.ui.session_store import SessionStore
 from rag.ui.sessions import FILE, INTERRUPTED, LARGEST, Session, new_id, read_session
 from rag.ui.workspace import UiOptions, Workspace
+from tests.copies import copy_index
 
 QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"
 OTHER = "Which shipyard is building the new hybrid ferry?"
@@ -144,7 +144,7 @@ def test_a_question_on_its_way_when_the_server_ends_is_found_again(
 
 
 def test_what_cites_a_removed_document_is_verified_again(sample_index: Path, tmp_path: Path) -> None:
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     flags = {"index": str(tmp_path / "index"), "model": "extractive"}
     workspace = Workspace(UiOptions(uploads=str(tmp_path / "uploads"), flags=flags))
     session = Session(new_id(), Choices.of(workspace.settings))

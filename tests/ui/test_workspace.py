@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -14,13 +13,14 @@ import pytest
 from rag.evaluation.question_sets import load_questions
 from rag.store import open_index
 from rag.ui.workspace import UiOptions, Workspace
+from tests.copies import copy_index
 
 QUESTION = "How much profit before tax did Harrow Sound Ferries make in 2023?"
 
 
 @pytest.fixture
 def workspace(sample_index: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(sample_index, tmp_path / "index")
+    copy_index(sample_index, tmp_path / "index")
     return Workspace(UiOptions(flags={"index": str(tmp_path / "index"), "model": "extractive"}))
 
 
