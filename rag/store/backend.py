@@ -13,7 +13,7 @@ from rag import index_location
 from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexReadOnly, UsageError
 from rag.store.folder import FolderBackend
 from rag.store.postgres.location import driver, is_postgres
-from rag.store.rows import Database
+from rag.store.rows import WritableDatabase
 from rag.store.snapshot import GenerationReader, Snapshot
 from rag.store.spec import IndexSpec, IndexState, has_unpublished
 from rag.store.writer import IndexWriter, Notify, Publisher
@@ -38,7 +38,7 @@ class Backend(Protocol):
 
     def write(
         self, *, wait: bool | float, on_wait: Notify | None
-    ) -> AbstractContextManager[tuple[Database, Publisher]]:
+    ) -> AbstractContextManager[tuple[WritableDatabase, Publisher]]:
         """The database for writing and what publishes it, under the lock of the one writer."""
 
     def faults(self) -> list[str]:

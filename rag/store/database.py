@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rag.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexMissing, IndexReadOnly
-from rag.store.rows import Database, Parameters, T, decodable
+from rag.store.rows import Parameters, T, WritableDatabase, decodable
 from rag.store.schema import MIGRATIONS, check_schema, migrate
 
 PAGE_SIZE = 8192
@@ -117,12 +117,11 @@ def _require_regular_file(path: Path, *, needed: bool) -> None:
         )
 
 
-class SqliteDatabase(Database):
-    """A connection to index.db."""
+class SqliteDatabase(WritableDatabase):
+    """A connection to index.db; one that was opened for reading refuses to write."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.path = path
-        self.writable = writable
         self._connection = connection
         self._lock = threading.RLock()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
@@ -139,7 +138,7 @@ class SqliteDatabase(Database):
             )
             connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
             _configure(connection, writable=True)
-            database = cls(connection, path, writable=True)
+            database = cls(connection, path)
             with database.transaction():
                 migrate(connection)
         return database
@@ -153,19 +152,17 @@ class SqliteDatabase(Database):
         for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), Path(f"{path}-journal")):
             _require_regular_file(name, needed=name == path)
         with readable_errors(path):
-            database = cls._open_writable(path) if writable else cls._open_for_reading(path)
+            if writable:
+                database = cls(_connect(path, "rw"), path)
+                _configure(database._connection, writable=True)
+            else:
+                database = cls._open_for_reading(path)
             try:
-                database._check(path)
+                database._check(migrated=writable)
             except BaseException:
                 database.close()
                 raise
         return database
-
-    @classmethod
-    def _open_writable(cls, path: Path) -> SqliteDatabase:
-        connection = _connect(path, "rw")
-        _configure(connection, writable=True)
-        return cls(connection, path, writable=True)
 
     @classmethod
     def _open_for_reading(cls, path: Path) -> SqliteDatabase:
@@ -173,7 +170,7 @@ class SqliteDatabase(Database):
         try:
             _configure(connection, writable=False)
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            return cls(connection, path, writable=False)
+            return cls(connection, path)
         except sqlite3.OperationalError as error:
             # In a folder that may not be written, or on a full disk, SQLite cannot make the shared-memory file that
             # WAL needs.
@@ -193,21 +190,22 @@ class SqliteDatabase(Database):
         else:
             connection = _connect(path, "ro&immutable=1")
         _configure(connection, writable=False)
-        database = cls(connection, path, writable=False)
+        database = cls(connection, path)
         database._copy = copy
         return database
 
-    def _check(self, path: Path) -> None:
+    def _check(self, *, migrated: bool) -> None:
+        """Raise unless this is a database of ours; `migrated`: bring one of an older format up to date."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version < 1:
             raise IndexDamaged("it is empty")
         if version > len(MIGRATIONS):
             raise IndexMismatch(
-                f"{path} was made by a newer pagequote (format {version}, this reads {len(MIGRATIONS)}): "
+                f"{self.path} was made by a newer pagequote (format {version}, this reads {len(MIGRATIONS)}): "
                 "upgrade pagequote, or run `rag ingest --rebuild PATH`."
             )
         check_schema(self._connection, version)
-        if self.writable and version < len(MIGRATIONS):  # an older one is read as it is
+        if migrated and version < len(MIGRATIONS):  # an older one is read as it is
             with self.transaction():
                 migrate(self._connection)
 
@@ -262,27 +260,21 @@ class SqliteDatabase(Database):
 
     # -- what differs between databases ------------------------------------------------------------------------
 
-    def one_of(self, column: str, name: str) -> str:
+    def one_of(self, column: str, name: str, kind: Literal["bigint", "text"] = "bigint") -> str:  # noqa: ARG002
         return f"{column} IN (SELECT value FROM json_each(:{name}))"
 
-    def numbers(self, values: Sequence[int]) -> object:
-        return json.dumps([int(value) for value in values])
+    def array(self, values: Sequence[int] | Sequence[str]) -> object:
+        return json.dumps(list(values), default=int)  # of NumPy's integers
 
     def matches_glob(self, column: str, name: str) -> str:
         # one list, not one condition for each: SQLite refuses an expression that is nested a thousand deep
         return f"EXISTS (SELECT 1 FROM json_each(:{name}) AS pattern WHERE {column} GLOB pattern.value)"
 
     def globs(self, patterns: Sequence[str]) -> object:
-        return self.texts(patterns)
-
-    def one_of_texts(self, column: str, name: str) -> str:
-        return f"{column} IN (SELECT value FROM json_each(:{name}))"
-
-    def texts(self, values: Sequence[str]) -> object:
-        return json.dumps(list(values))
+        return self.array(patterns)
 
     def has_field(self, key: str, values: str | None = None) -> str:
-        one = "" if values is None else f" AND {self.one_of_texts('casefold(m.value)', values)}"
+        one = "" if values is None else f" AND {self.one_of('casefold(m.value)', values)}"
         return f"EXISTS (SELECT 1 FROM json_each(s.metadata) AS m WHERE m.key = :{key}{one})"
 
     def page_list(self, name: str) -> str:

@@ -135,15 +135,15 @@ class Filter:
                 groups.append(database.matches_glob("s.file", prefix + name))
                 parameters[prefix + name] = database.globs(globs)
         if self.documents is not None:
-            groups.append(database.one_of_texts("s.file", f"{prefix}documents"))
-            parameters[f"{prefix}documents"] = database.texts(self.documents)
+            groups.append(database.one_of("s.file", f"{prefix}documents", "text"))
+            parameters[f"{prefix}documents"] = database.array(self.documents)
         if self.without:
-            groups.append(f"NOT {database.one_of_texts('s.file', f'{prefix}without')}")
-            parameters[f"{prefix}without"] = database.texts(self.without)
+            groups.append(f"NOT {database.one_of('s.file', f'{prefix}without', 'text')}")
+            parameters[f"{prefix}without"] = database.array(self.without)
         for number, (key, options) in enumerate(self.metadata):
             groups.append(database.has_field(f"{prefix}k{number}", f"{prefix}m{number}"))
             parameters[f"{prefix}k{number}"] = key
-            parameters[f"{prefix}m{number}"] = database.texts([option.casefold() for option in options])
+            parameters[f"{prefix}m{number}"] = database.array([option.casefold() for option in options])
         for number, other in enumerate(self.also):
             condition, values = other.source_condition(database, exact, f"{prefix}a{number}_")
             groups.append(f"({condition})")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,25 +50,14 @@ class Selection:
 
 
 class Database(Protocol):
-    """An open SQL database, safe to use from several threads.
+    """An open SQL database to read, safe to use from several threads.
 
     Statements take their values as `?` or as `:name`. Globs, lists of numbers and the like differ between
     databases; for those the methods at the end give the SQL.
     """
 
-    writable: bool
-
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-
-    def execute(self, sql: str, parameters: Parameters = ()) -> None:
-        """Run one statement."""
-
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row."""
-
-    def atomically(self, work: Callable[[], T]) -> T:
-        """Do `work` in one transaction: all of it happens, or nothing. It may be called a second time."""
 
     def has_table(self, table: str) -> bool:
         """Whether there is a table of this name that may be read: an older index lacks the newer ones."""
@@ -79,17 +68,11 @@ class Database(Protocol):
     def close(self) -> None:
         """Close files and connections."""
 
-    def one_of(self, column: str, name: str) -> str:
-        """SQL: the column is one of the numbers bound as `:name`."""
+    def one_of(self, column: str, name: str, kind: Literal["bigint", "text"] = "bigint") -> str:
+        """SQL: the column, which holds values of this kind, is one of those bound as `:name`."""
 
-    def numbers(self, values: Sequence[int]) -> object:
-        """Numbers as they are bound for `one_of`."""
-
-    def one_of_texts(self, column: str, name: str) -> str:
-        """SQL: the column is one of the texts bound as `:name`."""
-
-    def texts(self, values: Sequence[str]) -> object:
-        """Texts as they are bound for `one_of_texts` and `has_field`."""
+    def array(self, values: Sequence[int] | Sequence[str]) -> object:
+        """Values as they are bound for `one_of` and `has_field`."""
 
     def matches_glob(self, column: str, name: str) -> str:
         """SQL: the column matches one of the patterns bound as `:name`."""
@@ -105,6 +88,19 @@ class Database(Protocol):
 
     def page_list(self, name: str) -> str:
         """SQL: a table with the columns file and page from JSON `[[file, page], ...]` bound as `:name`."""
+
+
+class WritableDatabase(Database, Protocol):
+    """The database of the one writer."""
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run one statement."""
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each row."""
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """Do `work` in one transaction: all of it happens, or nothing. It may be called a second time."""
 
     def new_chunk_ids(self, count: int) -> int:
         """The first of `count` consecutive chunk ids that were never given before."""
@@ -188,13 +184,8 @@ def page_of(row: Sequence[Any]) -> Page:
     return Page(number, text, Status(status), reason, label, characters, ranges)
 
 
-def spans_json(spans: Iterable[Span]) -> str:
-    """Spans as `[[page, start, end], ...]`."""
-    return json.dumps([(s.page, s.start, s.end) for s in spans], separators=(",", ":"))
-
-
 def spans_of(text: str) -> tuple[Span, ...]:
-    """From the form of `spans_json`."""
+    """From `[[page, start, end], ...]`."""
     return tuple(Span(_number(page), _number(start), _number(end)) for page, start, end in _json(text))
 
 
@@ -223,8 +214,9 @@ def _check_pages(first: Any, last: Any, spans: Sequence[Span]) -> None:
 
 def chunk_row(identity: int, content: int, chunk: Chunk) -> tuple[Any, ...]:
     """id, content, ordinal, page, page_end, spans, text, header, heading, tokens."""
+    spans = json.dumps([(s.page, s.start, s.end) for s in chunk.spans], separators=(",", ":"))
     return (
-        identity, content, chunk.ordinal, chunk.page, chunk.page_end, spans_json(chunk.spans),
+        identity, content, chunk.ordinal, chunk.page, chunk.page_end, spans,
         storable(chunk.text), storable(chunk.header), storable(chunk.heading), chunk.tokens,
     )  # fmt: skip
 
@@ -325,7 +317,7 @@ def vectors_of_chunks(database: Database, chunk_ids: Sequence[int], dimension: i
         database.rows(
             "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding "
             f"WHERE {database.one_of('c.id', 'ids')}",
-            {"ids": database.numbers(chunk_ids)},
+            {"ids": database.array(chunk_ids)},
         )
     )
     vectors = np.empty((len(chunk_ids), dimension), dtype=np.float32)
@@ -344,7 +336,7 @@ def chunks_on_pages(database: Database, selection: Selection) -> NDArray[np.int6
     found = database.rows(
         f"SELECT id FROM chunks WHERE {database.one_of('content', 'ids')} "
         "AND page <= :last AND page_end >= :first",
-        {"ids": database.numbers(selection.contents.tolist()), "first": first, "last": last},
+        {"ids": database.array(selection.contents.tolist()), "first": first, "last": last},
     )
     return np.array(found, dtype=np.int64).reshape(-1)
 

@@ -180,7 +180,7 @@ class GenerationRows:
         found = self.database.rows(
             "SELECT s.content, s.file FROM sources s "
             f"WHERE {self.database.one_of('s.content', 'ids')} AND {rows.VISIBLE.format('s')}",
-            {"g": self.generation, "ids": self.database.numbers(contents)},
+            {"g": self.generation, "ids": self.database.array(contents)},
         )
         return dict(found)
 
@@ -190,21 +190,11 @@ class GenerationRows:
         """The chunks with these ids, in this order; ids that are not visible are left out."""
         found = self.database.rows(
             f"{rows.PASSAGE_QUERY}WHERE {self.database.one_of('c.id', 'ids')}",
-            {"g": self.generation, "ids": self.database.numbers(chunk_ids)},
+            {"g": self.generation, "ids": self.database.array(chunk_ids)},
         )
         with self.database.readable_errors():
             by_id = {row[0]: rows.passage_of(row) for row in found}
         return [by_id[chunk] for chunk in chunk_ids if chunk in by_id]
-
-    def neighbours(self, chunk_id: int, before: int = 1, after: int = 1) -> list[Passage]:
-        """The chunks up to `before` before and `after` after this one in its file, in order, with itself."""
-        found = self.database.rows(
-            rows.PASSAGE_QUERY + "JOIN chunks o ON o.id = :id AND o.content = c.content "
-            "WHERE c.ordinal BETWEEN o.ordinal - :before AND o.ordinal + :after ORDER BY c.ordinal",
-            {"g": self.generation, "id": int(chunk_id), "before": before, "after": after},
-        )
-        with self.database.readable_errors():
-            return [rows.passage_of(row) for row in found]
 
     def chunks_of_page(self, file: str, page: int) -> list[int]:
         """Ids of the chunks that touch a page, in reading order."""
@@ -235,7 +225,7 @@ class GenerationRows:
         found = self.database.rows(
             "SELECT c.id, s.file, c.page, c.page_end FROM chunks c JOIN sources s ON s.content = c.content "
             f"WHERE {self.database.one_of('c.id', 'ids')} AND {rows.VISIBLE.format('s')}",
-            {"g": self.generation, "ids": self.database.numbers(chunk_ids)},
+            {"g": self.generation, "ids": self.database.array(chunk_ids)},
         )
         return {chunk: (file, first, last) for chunk, file, first, last in found}
 
@@ -296,9 +286,9 @@ class GenerationRows:
         if not where.plain_names:
             return frozenset()
         found = self.database.rows(
-            f"SELECT s.file FROM sources s WHERE {self.database.one_of_texts('s.file', 'names')} "
+            f"SELECT s.file FROM sources s WHERE {self.database.one_of('s.file', 'names', 'text')} "
             f"AND {rows.VISIBLE.format('s')}",
-            {"names": self.database.texts(where.plain_names), "g": self.generation},
+            {"names": self.database.array(where.plain_names), "g": self.generation},
         )
         return frozenset(row[0] for row in found)
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from rag.errors import IndexDamaged, IndexMismatch
-from rag.store.rows import Database
+from rag.store.rows import Database, WritableDatabase
 
 FORMAT_VERSION = 1
 """Version of the database schema; raised with every migration in `rag.store.schema`."""
@@ -117,19 +117,18 @@ def has_removed(database: Database, bound: int) -> bool:
     return bool(database.rows(sql, (bound,))[0][0])
 
 
-def delete_removed(database: Database, bound: int) -> None:
+def delete_removed(database: WritableDatabase, bound: int) -> None:
     """Delete for good what was removed up to generation `bound`, inside the caller's transaction."""
     database.execute("DELETE FROM sources WHERE removed <= ?", (bound,))
     old = "(SELECT id FROM contents WHERE removed <= ?)"
     database.execute(f"DELETE FROM chunks WHERE content IN {old}", (bound,))
     database.execute(f"DELETE FROM pages WHERE content IN {old}", (bound,))
-    if database.has_table("page_tables"):
-        database.execute(f"DELETE FROM page_tables WHERE content IN {old}", (bound,))
+    database.execute(f"DELETE FROM page_tables WHERE content IN {old}", (bound,))
     database.execute("DELETE FROM contents WHERE removed <= ?", (bound,))
     database.execute("UPDATE state SET purged = ?", (bound,))
 
 
-def remove_all(database: Database, spec: IndexSpec) -> None:
+def remove_all(database: WritableDatabase, spec: IndexSpec) -> None:
     """Remove every row in the generation being written and record `spec`, inside the caller's transaction.
 
     With the same embeddings readers keep the published generation until the next publication. Vectors of two

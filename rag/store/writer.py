@@ -12,10 +12,10 @@ import numpy as np
 
 from rag.errors import IndexDamaged
 from rag.store import rows
-from rag.store.rows import Database
+from rag.store.rows import WritableDatabase
 from rag.store.snapshot import GenerationRows
 from rag.store.spec import IndexState, read_state
-from rag.types import Chunk, Document, DocumentRecord, Page, Status, Table
+from rag.types import Chunk, Document, DocumentRecord, Page, Status
 
 Notify = Callable[[str], None]
 PUBLISHING_SHARE = 0.05
@@ -42,7 +42,7 @@ class Publisher(Protocol):
 class EmbeddingCache:
     """Unit vectors by text, of one model: that of the index, unless a copy is being made. Nothing is ever removed."""
 
-    def __init__(self, database: Database, embedding_id: str, dimension: int) -> None:
+    def __init__(self, database: WritableDatabase, embedding_id: str, dimension: int) -> None:
         self._database = database
         self._dimension = dimension
         self.model = self._model_id(embedding_id)
@@ -107,7 +107,9 @@ class EmbeddingCache:
 class IndexWriter:
     """The one writer of an index; made by `Index.writer()`, which holds the lock."""
 
-    def __init__(self, database: Database, publisher: Publisher, on_publish: Callable[[], object]) -> None:
+    def __init__(
+        self, database: WritableDatabase, publisher: Publisher, on_publish: Callable[[], object]
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self._on_publish = on_publish
@@ -159,7 +161,10 @@ class IndexWriter:
         def work() -> None:
             self._cache.insert(digests, unit)
             content = self._insert_content(document.pages, document.chunks, digests)
-            self._insert_tables(content, document.tables)
+            self._database.execute_many(
+                "INSERT INTO page_tables (content, page, form) VALUES (?, ?, ?)",
+                ((content, t.page, rows.storable(rows.table_json(t))) for t in document.tables),
+            )
             self._replace_record(document.record, content)
 
         self._database.atomically(work)
@@ -268,14 +273,6 @@ class IndexWriter:
         )
         self._publisher.content_added(content, pages, numbered)
         return content
-
-    def _insert_tables(self, content: int, tables: Sequence[Table]) -> None:
-        if not self._database.has_table("page_tables"):
-            return
-        self._database.execute_many(
-            "INSERT INTO page_tables (content, page, form) VALUES (?, ?, ?)",
-            ((content, table.page, rows.storable(rows.table_json(table))) for table in tables),
-        )
 
     # -- publishing -----------------------------------------------------------------------------------------
 

@@ -40,7 +40,6 @@ def use_all(location: Path) -> None:
         index.document_statuses()
         index.pages("a.pdf")
         index.passages(range(5))
-        index.neighbours(1)
         index.search_dense(question("mooring"), 3)
         index.search_keywords(["mooring"], 3)
         index.search_pages(["mooring"], 3)

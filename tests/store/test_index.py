@@ -201,13 +201,6 @@ def test_a_transient_failure_keeps_the_earlier_version_and_a_permanent_one_drops
     assert entries == {"sea/harbour.pdf": (3, 3, 3), "scan.pdf": (2, 0, 0), "항구/부산.pdf": (0, 0, 0)}
 
 
-def test_neighbours_stop_at_the_ends_of_the_file(index: Index) -> None:
-    put(index, SEA, PORT)
-    assert [p.chunk_id for p in index.neighbours(2)] == [1, 2, 3]
-    assert [p.chunk_id for p in index.neighbours(3, before=1, after=5)] == [2, 3]
-    assert [p.chunk_id for p in index.neighbours(1, before=0, after=0)] == [1]
-
-
 def test_vectors_are_the_unit_embeddings_in_order(index: Index) -> None:
     put(index, SEA)
     wanted = vectors_of(SEA)

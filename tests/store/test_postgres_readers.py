@@ -22,15 +22,6 @@ from tests.store.postgres_support import put, schema_of
 pytestmark = pytest.mark.slow
 NUMBERS = itertools.count()
 
-FIRST_FUNCTION = """
-CREATE OR REPLACE FUNCTION {0}.keyword_entries(in_field smallint, terms text[])
-RETURNS TABLE (term text, id integer, times integer, documents bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = {0}, public
-AS 'SELECT t.term, t.id, t.times, t.documents FROM keyword_terms t
-    WHERE t.field = in_field AND t.term = ANY(terms) AND t.documents > 0 ORDER BY t.term, t.times'
-"""
-"""That of the first version, which looks for its table among the temporary ones of whoever asks."""
-
 TRAP = """
 CREATE FUNCTION pg_temp.all_words() RETURNS text LANGUAGE sql
   AS 'SELECT string_agg(term, '' '') FROM {0}.keyword_terms';
@@ -78,32 +69,6 @@ def caught(reader: str) -> bool:
 
 def test_nobody_can_put_a_table_in_the_place_of_the_words(reader: str) -> None:
     assert not caught(reader)
-
-
-def test_the_function_of_an_older_index_is_replaced_when_its_owner_writes(
-    postgres_server: PostgresServer, location: str, reader: str
-) -> None:
-    name = schema_of(location)
-    postgres_server.admin(FIRST_FUNCTION.format(name), database="index")
-    assert caught(reader)
-    with open_index(location) as index:
-        put(index)
-        assert len(index.search_keywords(["harbour"], 5)) == 1
-    assert not caught(reader)
-    postgres_server.admin(f"DROP FUNCTION {name}.keyword_entries", database="index")
-    with open_index(location) as index:
-        put(index)
-        assert len(index.search_keywords(["harbour"], 5)) == 1
-
-
-def test_the_function_is_left_alone_when_it_is_right(
-    postgres_server: PostgresServer, location: str, reader: str
-) -> None:
-    made = f"SELECT xmin FROM pg_proc WHERE pronamespace = CAST('{schema_of(location)}' AS regnamespace)"
-    before = postgres_server.admin(made, database="index")
-    with open_index(location) as index:
-        put(index)
-    assert postgres_server.admin(made, database="index") == before
 
 
 # -- the HNSW index -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from psycopg import errors
 
-from rag.errors import IndexDamaged, IndexReadOnly
+from rag.errors import IndexReadOnly
 from rag.store import rows
 from rag.store.keywords import KeywordField, tokeniser_id
 from rag.store.postgres import creation, search
@@ -94,7 +94,6 @@ class PostgresBackend:
         lock = partial(take_writer_lock, location=self._where, wait=wait, on_wait=on_wait)
         database = WritingDatabase(self._where, lock)
         try:
-            creation.renew(database)
             yield database, PostgresPublisher(database, read_state(database).spec.dimension, self.notify)
         finally:
             database.close()
@@ -192,28 +191,15 @@ class PostgresPublisher(Publisher):
         self, identity: int, pages: Sequence[Page], chunks: Sequence[tuple[int, Chunk]]
     ) -> None:
         """Make pages and chunks searchable."""
-        self._add_vectors(identity)
-        bodies = [(chunk, c.page, c.page_end, c.indexed_text) for chunk, c in chunks]
-        search.add_content(self.database, identity, pages, bodies)
-
-    def _add_vectors(self, content: int) -> None:
+        ids = [chunk for chunk, _ in chunks]
         # Read back, because a text that was embedded before keeps its earlier vector.
-        found = self.database.rows(
-            "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding WHERE c.content = ? "
-            "ORDER BY c.id",
-            (content,),
-        )
+        vectors = rows.vectors_of_chunks(self.database, ids, self.dimension)
         self.database.execute_many(
             "INSERT INTO vectors (chunk, content, embedding) VALUES (?, ?, ?)",
-            ((chunk, content, self._vector(blob)) for chunk, blob in found),
+            ((chunk, identity, vector) for chunk, vector in zip(ids, vectors, strict=True)),
         )
-
-    def _vector(self, blob: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        vector = np.frombuffer(blob, dtype="<f4")
-        with self.database.readable_errors():
-            if vector.size != self.dimension:
-                raise IndexDamaged("a stored embedding has another dimension than the index")
-        return vector
+        bodies = [(chunk, c.page, c.page_end, c.indexed_text) for chunk, c in chunks]
+        search.add_content(self.database, identity, pages, bodies)
 
     def publish(self, on_publish: Callable[[], object]) -> None:
         state = read_state(self.database)

@@ -56,9 +56,7 @@ def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> 
     use_schema(connection, location)
     try:
         tables = [schema.KEYWORDS.format(table=field.table) for field in schema.FIELDS.values()]
-        script = ";\n".join(
-            (schema.ROWS, schema.PAGE_TABLES, schema.VECTORS.format(dimension=spec.dimension), *tables)
-        )
+        script = ";\n".join((schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables))
         for statement in filter(str.strip, script.split(";\n")):
             connection.execute(statement.encode())
         connection.execute(schema.lookup(location.schema))
@@ -215,32 +213,11 @@ def ensure(location: Location, spec: IndexSpec, *, rebuild: bool, notify: Callab
 def check(database: Database, location: Location) -> None:
     """Raise IndexMismatch or IndexDamaged unless these are tables that this version can read."""
     found = database.rows("SELECT format FROM state")
-    version = found[0][0] if found else None
-    if version is not None and version > schema.FORMAT:
+    if found and found[0][0] != schema.FORMAT:
         raise IndexMismatch(
-            f"{location.shown} was made by a newer pagequote (format {version}, this reads {schema.FORMAT}): "
-            "upgrade pagequote, or run `rag ingest --rebuild PATH`."
+            f"{location.shown} was made by another version of pagequote (format {found[0][0]}, this reads "
+            f"{schema.FORMAT}): use that version, or run `rag ingest --rebuild PATH`, which keeps the embeddings."
         )
-
-
-def renew(database: WritingDatabase) -> None:
-    """Replace the function of an index that an earlier version made, if the user may: that one could be made to read
-    for a stranger (`schema.lookup`)."""
-    name = database.location.schema
-    current = database.rows(
-        "SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = :schema "
-        "AND p.proname = :name AND p.prosecdef AND p.prosrc = :body "
-        "AND p.proconfig = ARRAY['search_path=' || quote_ident(:schema) || ', pg_temp']",
-        {"schema": name, "name": schema.LOOKUP, "body": schema.lookup_body(name)},
-    )
-    owned = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('state')"
-    if not current and database.rows(owned) == [(True,)]:
-        with database.readable_errors(), database.connection() as connection:
-            connection.execute(schema.lookup(name))
-    if not database.has_table("page_tables") and database.rows(owned) == [(True,)]:
-        for statement in filter(str.strip, schema.PAGE_TABLES.split(";\n")):
-            database.execute(statement)
-        database.execute("UPDATE state SET format = ?", (schema.FORMAT,))
 
 
 # -- what is there ------------------------------------------------------------------------------------------
@@ -278,7 +255,7 @@ def _readable(connection: Connection, location: Location) -> bool:
         found = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s", (location.schema,)
         ).fetchall()
-    if not set(schema.TABLES) - schema.ADDED <= {row[0] for row in found}:
+    if not set(schema.TABLES) <= {row[0] for row in found}:
         return False
     database = ReadingDatabase(location)
     try:

@@ -13,21 +13,10 @@ from psycopg import sql
 from rag.store.keywords import KeywordField
 
 FORMAT = 2
-"""Version of these tables; an index made with a higher one is refused."""
+"""Version of these tables; an index of another one is refused."""
 
 MAX_DIMENSION = 16_000
 """The longest `vector` of pgvector."""
-
-PAGE_TABLES = """
-CREATE TABLE IF NOT EXISTS page_tables (
-    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    content BIGINT NOT NULL REFERENCES contents (id),
-    page INTEGER NOT NULL,
-    form TEXT COLLATE "C" NOT NULL
-);
-CREATE INDEX IF NOT EXISTS page_tables_page ON page_tables (content, page);
-"""
-"""Since format 2; a writer who owns an index of format 1 adds it."""
 
 ROWS = """
 CREATE TABLE state (
@@ -118,6 +107,13 @@ CREATE TABLE chunks (
     UNIQUE (content, ordinal)
 );
 CREATE INDEX chunks_page ON chunks (content, page, page_end);
+CREATE TABLE page_tables (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    content BIGINT NOT NULL REFERENCES contents (id),
+    page INTEGER NOT NULL,
+    form TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX page_tables_page ON page_tables (content, page);
 CREATE INDEX chunks_embedding ON chunks (embedding);
 CREATE TABLE keyword_terms (
     id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -192,39 +188,31 @@ LOOKUP = "keyword_entries"
 the table, which would list the words of all of them."""
 
 
-def lookup_body(schema: str) -> str:
-    """What the function does, with its table named in full: it runs with the rights of the owner, for anybody."""
-    return (
-        f"SELECT t.term, t.id, t.times, t.documents FROM {sql.Identifier(schema).as_string(None)}.keyword_terms t "
+def lookup(schema: str) -> sql.Composed:
+    """SQL that makes the function.
+
+    Its table is named in full, because it runs with the rights of the owner, for anybody. The schema of temporary
+    tables would be looked into first unless it is named: whoever may ask could put a table of their own in the place
+    of ours and have it read with the rights of the owner.
+    """
+    own = sql.Identifier(schema)
+    body = (
+        f"SELECT t.term, t.id, t.times, t.documents FROM {own.as_string(None)}.keyword_terms t "
         "WHERE t.field = in_field AND t.term = ANY(terms) AND t.documents > 0 ORDER BY t.term, t.times"
     )
-
-
-def lookup(schema: str) -> sql.Composed:
-    """SQL that makes the function, or replaces that of an earlier version.
-
-    The schema of temporary tables would be looked into first unless it is named: whoever may ask could put a table
-    of their own in the place of ours and have it read with the rights of the owner.
-    """
     return sql.SQL(
-        "CREATE OR REPLACE FUNCTION {schema}.{name}(in_field smallint, terms text[]) "
+        "CREATE FUNCTION {schema}.{name}(in_field smallint, terms text[]) "
         "RETURNS TABLE (term text, id integer, times integer, documents bigint) "
         "LANGUAGE sql STABLE SECURITY DEFINER SET search_path = {schema}, pg_temp AS {body}"
-    ).format(
-        schema=sql.Identifier(schema), name=sql.Identifier(LOOKUP), body=sql.Literal(lookup_body(schema))
-    )
+    ).format(schema=own, name=sql.Identifier(LOOKUP), body=sql.Literal(body))
 
 
 TABLES = (
     *("state", "embedding_models", "embeddings", "contents", "sources", "source_fields", "pages", "chunks"),
-    "page_tables",
-    *("keyword_terms", "keyword_lengths", "vectors"),
+    *("page_tables", "keyword_terms", "keyword_lengths", "vectors"),
     *("chunk_keywords", "page_keywords", "head_keywords"),
 )
 """Every table, in the order of their making."""
-
-ADDED = frozenset({"page_tables"})
-"""Tables that an index of an older format lacks."""
 
 STATE_COLUMNS = ("only_row", "format", "instance", "spec", "published", "working", "purged")
 """By these a table `state` is known to be that of an index, of this version or of another."""

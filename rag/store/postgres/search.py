@@ -18,7 +18,7 @@ from pgvector import SparseVector
 
 from rag.store.keywords import DIGITS as KEYWORD_DIGITS
 from rag.store.keywords import MAX_TERMS, page_head
-from rag.store.postgres.database import PostgresDatabase
+from rag.store.postgres.database import PostgresDatabase, WritingDatabase
 from rag.store.postgres.schema import FIELDS, VECTOR_INDEX, KeywordTable
 from rag.store.rows import Selection, Vectors
 from rag.store.vectors import DIGITS
@@ -190,7 +190,7 @@ Texts = Iterable[tuple[int, int, int, str]]
 # -- writing ------------------------------------------------------------------------------------------------
 
 
-def add_content(database: PostgresDatabase, content: int, pages: Sequence[Page], bodies: Texts) -> None:
+def add_content(database: WritingDatabase, content: int, pages: Sequence[Page], bodies: Texts) -> None:
     """Make a content searchable by keywords, inside the caller's transaction.
 
     bodies: of its chunks.
@@ -203,7 +203,7 @@ def add_content(database: PostgresDatabase, content: int, pages: Sequence[Page],
     _add(database, FIELDS["head"], content, heads)
 
 
-def _add(database: PostgresDatabase, field: KeywordTable, content: int, texts: Texts) -> None:
+def _add(database: WritingDatabase, field: KeywordTable, content: int, texts: Texts) -> None:
     documents = []
     for key, first, last, text in texts:
         tokens = indexed_tokens(text)
@@ -242,7 +242,7 @@ _LISTED = (
 
 
 def _count(
-    database: PostgresDatabase, field: KeywordTable, documents: Mapping[tuple[str, int], int]
+    database: WritingDatabase, field: KeywordTable, documents: Mapping[tuple[str, int], int]
 ) -> dict[tuple[str, int], int]:
     """Count documents for entries; those that are new are made. Returns the ids of all.
 
@@ -276,7 +276,7 @@ def _count(
     return ids
 
 
-def _count_lengths(database: PostgresDatabase, field: KeywordTable, sizes: Sequence[int]) -> None:
+def _count_lengths(database: WritingDatabase, field: KeywordTable, sizes: Sequence[int]) -> None:
     documents = Counter(map(norm_of, sizes))
     tokens: Counter[int] = Counter()
     for size in sizes:
@@ -289,7 +289,7 @@ def _count_lengths(database: PostgresDatabase, field: KeywordTable, sizes: Seque
     )
 
 
-def delete_removed(database: PostgresDatabase, bound: int) -> None:
+def delete_removed(database: WritingDatabase, bound: int) -> None:
     """Take out the contents that were removed by a generation, inside the caller's transaction."""
     for field in FIELDS.values():
         old = f"{field.table} d JOIN contents c ON c.id = d.content WHERE c.removed <= :bound"
@@ -312,7 +312,7 @@ def delete_removed(database: PostgresDatabase, bound: int) -> None:
     database.execute("DELETE FROM keyword_terms WHERE documents = 0")
 
 
-def delete_keywords(database: PostgresDatabase) -> None:
+def delete_keywords(database: WritingDatabase) -> None:
     """Take everything out, inside the caller's transaction."""
     for table in (*(field.table for field in FIELDS.values()), "keyword_terms", "keyword_lengths"):
         database.execute(f"DELETE FROM {table}")
