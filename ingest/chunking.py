@@ -16,7 +16,7 @@ from itertools import groupby, pairwise, zip_longest
 from ingest.clean.blocks import BlockKind, starts_item
 from ingest.clean.document import CleanDocument, CleanPage, TextBlock
 from ingest.clean.lines import LineJoiner
-from ingest.tables.labels import table_headers
+from ingest.tables.rows import table_headers
 from rag.text.sentences import is_finished, sentences
 from rag.text.tokens import estimate_tokens
 from rag.types import Chunk, Span, Table
@@ -105,7 +105,11 @@ class _PageUnits:
         for position, block in enumerate(blocks):
             above = blocks[position - 1].kind if position else None
             if block.kind is BlockKind.HEADING:
-                self._add_heading(block, follows_heading=above is BlockKind.HEADING)
+                goes_on = above is BlockKind.HEADING
+                words = self._text[block.start : block.end]
+                self.heading = f"{self.heading} {words}" if goes_on and len(self.heading) < 80 else words
+                cut = _CUT_AFTER_HEADING if goes_on else _CUT_AT_HEADING
+                self._units.append(_unit(self._page, block, self._text, self.heading, cut))
             elif block.kind is not BlockKind.ROW:
                 self._add_sentences(block)
             elif table := next((t for t in clean.tables if t.start <= block.start < t.end), None):
@@ -114,13 +118,10 @@ class _PageUnits:
                 first = above is not BlockKind.ROW
                 table_head = _table_head(blocks, position, self._text) if first else table_head
                 self._add(block, _CUT_AT_PARAGRAPH if first else _CUT_IN_TABLE, table_head)
-        self.units = _kept_with_heading(_whole_rows(self._units, clean.tables))
-
-    def _add_heading(self, block: TextBlock, *, follows_heading: bool) -> None:
-        words = self._text[block.start : block.end]
-        self.heading = f"{self.heading} {words}" if follows_heading and len(self.heading) < 80 else words
-        cut = _CUT_AFTER_HEADING if follows_heading else _CUT_AT_HEADING
-        self._units.append(_unit(self._page, block, self._text, self.heading, cut))
+        self.units = _whole_rows(self._units, clean.tables)
+        for place, (before, unit) in enumerate(pairwise(self.units), start=1):
+            if before.kind is BlockKind.HEADING:  # a cut would part it from what it announces
+                self.units[place] = replace(unit, cut=_CUT_AFTER_HEADING)
 
     def _add_sentences(self, block: TextBlock) -> None:
         if block.title:
@@ -176,14 +177,6 @@ def _whole_rows(units: list[Unit], tables: Sequence[Table]) -> list[Unit]:
             whole.append(unit)
         end = max(end, rows.get(span.start, -1))
     return whole
-
-
-def _kept_with_heading(units: list[Unit]) -> list[Unit]:
-    """A cut right after a heading would part it from what it announces."""
-    for position in range(1, len(units)):
-        if units[position - 1].kind is BlockKind.HEADING:
-            units[position] = replace(units[position], cut=_CUT_AFTER_HEADING)
-    return units
 
 
 def _table_head(blocks: Sequence[TextBlock], position: int, text: str) -> str:

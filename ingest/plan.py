@@ -173,14 +173,11 @@ def _vanished(
     """Files of the index below the given paths that are no longer on the disk, or are there under another name."""
     found = {f.file for f in files}
     here = {stored_path(f.path) for f in files}
+    roots = [stored_path(root) for root in discovery.roots]
     return [
         record
         for record in records
         if record.file not in found
-        and any(_is_below(record.path, stored_path(root)) for root in discovery.roots)
+        and any(record.path == root or record.path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
         and (record.path in here or not is_on_disk(record.path))
     ]
-
-
-def _is_below(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -48,11 +47,6 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
         return None
     message: dict[str, Any] = json.loads(body)
     return message
-
-
-def job_message(job: ReadJob, options: ReadOptions) -> dict[str, Any]:
-    """A job and its options as a frame. It holds passwords: it goes through a pipe and nowhere else."""
-    return {"job": asdict(job) | {"path": str(job.path)}, "options": asdict(options)}
 
 
 def reading_messages(reading: Reading) -> Iterator[dict[str, Any]]:

@@ -12,14 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ingest.discovery import Format
 from ingest.options import MIB, ReadOptions
 from ingest.reading import Reading, ReadJob
-from ingest.worker import job_message, reading_of, receive, send
+from ingest.worker import reading_of, receive, send
 from rag.types import Status
 
 _WATCH_EVERY = 0.1  # seconds
@@ -159,7 +159,11 @@ class ReaderProcess:
         process = self._running()
         assert process.stdin is not None
         try:
-            send(process.stdin, job_message(job, self._options))
+            # a job holds passwords: it goes through this pipe and nowhere else
+            send(
+                process.stdin,
+                {"job": asdict(job) | {"path": str(job.path)}, "options": asdict(self._options)},
+            )
             return self._collect(job, process)
         except (BrokenPipeError, OSError):
             self.close()

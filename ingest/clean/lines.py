@@ -18,7 +18,6 @@ from functools import cached_property
 from rag.text.normalise import INVISIBLE, SOFT_HYPHENS, count_visible, plain_form
 
 _BLANKS = re.compile(r"[^\S\n]+")
-_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 _INNER_SOFT_HYPHEN = re.compile(f"[{SOFT_HYPHENS}](?!\\s*$)")
 _GLYPH_NAMES = re.compile(r"(?:/[A-Za-z]{0,4}\d{1,6}){2,}|\(cid:\d+\)")
 _UNREADABLE = re.compile(r"[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]|[\U000f0000-\U0010ffff]")
@@ -46,11 +45,6 @@ def plain(text: str) -> str:
     elif not text.isprintable():
         text = INVISIBLE.sub("", _INNER_SOFT_HYPHEN.sub("", text))
     return _BLANKS.sub(" ", text).strip(" ")
-
-
-def unify_line_ends(text: str) -> str:
-    """Every kind of line end as a line feed."""
-    return _LINE_ENDS.sub("\n", text)
 
 
 def unreadable_share(text: str) -> float:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
-from ingest.clean.lines import plain, readable_count, unify_line_ends, unreadable_share
+from ingest.clean.lines import plain, readable_count, unreadable_share
 from ingest.options import ReadOptions
 from ingest.pdf.fonts import FontJudge
 from ingest.pdf.pages import FEW, PageStatistics, read_page
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 _PAGE_SECONDS = 10.0
 _ALL_SECONDS = 30.0
 _PATIENCE = 10
@@ -324,7 +325,7 @@ def _improve(page: RawPage, second: PypdfReader | None, tell: Tell, *, force: bo
         return
     tell("stage", 1)
     try:
-        text = unify_line_ends(second.text(page.number))
+        text = _LINE_ENDS.sub("\n", second.text(page.number))
     except NotReadable:
         return
     finally:

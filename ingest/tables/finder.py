@@ -13,9 +13,8 @@ from itertools import pairwise
 
 from ingest.pdf.characters import PlacedLine
 from ingest.raw import Line, LineKind, RawPage, RawTable
-from ingest.tables.columns import Column, columns_of, label_edge
 from ingest.tables.headers import header_paths, tiers
-from ingest.tables.labels import table_rows
+from ingest.tables.rows import Column, columns_of, label_edge, table_rows
 from ingest.tables.segments import Positions, VisualRow, row_of, visual_rows
 from rag.text.figures import unit_in
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ingest.raw import Line, RawCell, RawRow, RawTable
-from ingest.tables.labels import tidy
+from ingest.tables.rows import tidy
 from rag.text.figures import is_figure, is_period, unit_in
 
 _HEADER_ROWS = 3
@@ -84,7 +84,7 @@ def _rows(lines: Sequence[Line], rows: Sequence[tuple[str, ...]], labels: int) -
         yield RawRow([line], (*([group] if group else []), *path), cells, name)
 
 
-def named_rows(lines: Sequence[Line], title: str = "") -> list[RawTable]:
+def named_rows(lines: Sequence[Line]) -> list[RawTable]:
     """A table whose every line names its columns (`name: value; ...`), as CSV files are read; the first labels it."""
     if not lines:
         return []
@@ -97,4 +97,4 @@ def named_rows(lines: Sequence[Line], title: str = "") -> list[RawTable]:
         if cells:
             rows.append(RawRow([line], (label,) if label else (), cells))
     unit = next((unit for name in names if (unit := unit_in(name))), "")
-    return [RawTable(title, unit, [(name,) for name in columns], rows)] if columns and rows else []
+    return [RawTable("", unit, [(name,) for name in columns], rows)] if columns and rows else []

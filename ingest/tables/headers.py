@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
-from ingest.tables.columns import Column
+from ingest.tables.rows import Column
 from ingest.tables.segments import Segment, VisualRow
 from rag.text.figures import is_period, unit_in
 

@@ -136,9 +136,7 @@ def carry_out(plan: Plan, *, as_json: bool) -> int:
         folder = plan.out / variant.name if len(variants) > 1 else plan.out
         if len(variants) > 1:
             tell(f"{len(outcomes) + 1} of {len(variants)}: {variant.name}")
-        outcomes[variant.name] = _run_variant(
-            plan, settings, folder, shared, chunked="chunk_tokens" in plan.axes
-        )
+        outcomes[variant.name] = _run_variant(plan, settings, folder, shared)
         if outcomes[variant.name].budget:
             break
     return _conclude(plan, outcomes, as_json)
@@ -172,10 +170,8 @@ class _Shared:
         return self.found.setdefault(way, {})
 
 
-def _run_variant(
-    plan: Plan, settings: Settings, folder: Path, shared: _Shared, *, chunked: bool
-) -> EvaluationOutcome:
-    if chunked:
+def _run_variant(plan: Plan, settings: Settings, folder: Path, shared: _Shared) -> EvaluationOutcome:
+    if "chunk_tokens" in plan.axes:
         settings = changed(settings, {"index": _rechunked(plan, settings)})
     helped = asks_model(settings)
     if not plan.answers and not helped:

@@ -239,9 +239,9 @@ def _interrogative(text: str) -> str | None:
 _PAGE_CHARACTERS = 6000
 
 
-def model_writer(model: BaseChatModel, prompt: str = "make") -> Writer:
+def model_writer(model: BaseChatModel) -> Writer:
     """A writer that asks `model`; a question whose answer does not stand in its quote on the page is dropped."""
-    template = load_prompt(prompt, ("page", "language"))
+    template = load_prompt("make", ("page", "language"))
 
     def write(text: str) -> list[DraftQuestion]:
         language = "Korean" if language_of(text) == "ko" else "English"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,6 @@ def judge_run(
     model: BaseChatModel,
     *,
     prompt: str | Path = "judge",
-    progress: Callable[[int, int], None] | None = None,
 ) -> Judged:
     """Judge every answer that was given, and keep each judgement in the run's folder as it comes.
 
@@ -113,8 +112,6 @@ def judge_run(
                 file.write(json.dumps({"key": key, **asdict(judgement)}, ensure_ascii=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            if progress is not None:
-                progress(done + 1, len(waiting))
     return _summed(run.records, known, unread, budget)
 
 

@@ -182,21 +182,16 @@ class EvaluatedPipeline:
         pipeline: Pipeline,
         *,
         where: Sequence[str] = (),
-        prompt: str | None = None,
-        k: int | None = None,
         depth: int = 20,
         found: dict[str, list[Passage]] | None = None,
     ) -> None:
-        self._pipeline, self._where = pipeline, tuple(where)
-        self._prompt, self._k, self._depth = prompt, k, depth
+        self._pipeline, self._where, self._depth = pipeline, tuple(where), depth
         self._found = {} if found is None else found
         self._lock = threading.Lock()
 
     def ask(self, question: Question) -> Answer:
         """The answer of the pipeline. Raises what `Pipeline.ask` raises."""
-        return self._pipeline.ask(
-            question.question, where=self._conditions(question), prompt=self._prompt, k=self._k
-        )
+        return self._pipeline.ask(question.question, where=self._conditions(question))
 
     def search(self, question: Question) -> Sequence[Passage]:
         """The first `depth` passages."""
@@ -216,20 +211,18 @@ class EvaluatedPipeline:
         return Filter(without=tuple(question.leave_out)).and_also(given)
 
 
-def describe(
-    pipeline: Pipeline, *, prompt: str | None = None, k: int | None = None, where: Sequence[str] = ()
-) -> dict[str, Any]:
+def describe(pipeline: Pipeline, *, where: Sequence[str] = ()) -> dict[str, Any]:
     """Everything that the answers of a pipeline depend on, flat: what `run.json` keeps and a resume compares."""
     settings, index = pipeline.settings, pipeline.index
     template = None
     if pipeline.model != "extractive":
-        template = load_template(prompt or settings.prompt, settings.prompts_dir)
+        template = load_template(settings.prompt, settings.prompts_dir)
     given = {
         "model": pipeline.model,
         "model_fingerprint": model_fingerprint(pipeline.model, settings),
-        "prompt": None if template is None else prompt or settings.prompt,
+        "prompt": None if template is None else settings.prompt,
         "prompt_fingerprint": None if template is None else template.fingerprint,
-        "k": k or settings.k,
+        "k": settings.k,
         "temperature": settings.temperature,
         "max_tokens": settings.max_tokens,
         "context_tokens": settings.context_tokens,

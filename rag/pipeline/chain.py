@@ -223,8 +223,6 @@ def search_tool(
     search: Callable[..., list[Passage]],
     asearch: Callable[..., Awaitable[list[Passage]]],
     language: str,
-    name: str = "search_documents",
-    description: str = SEARCH,
 ) -> StructuredTool:
     """A tool that finds passages; `search` and `asearch` take a query and `where`."""
     numbers = _Numbers()
@@ -248,5 +246,5 @@ def search_tool(
         return shown(query, await asearch(query, where=where))
 
     return StructuredTool.from_function(
-        run, arun, name, description, args_schema=_Search, response_format="content_and_artifact"
+        run, arun, "search_documents", SEARCH, args_schema=_Search, response_format="content_and_artifact"
     )

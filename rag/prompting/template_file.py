@@ -128,13 +128,13 @@ class _Builder:
         return result
 
 
-def validate(source: YamlWithLines, model: type[Model], data: Any = None, *, at: Place = ()) -> Model:
-    """Check `data` (the whole file by default) against `model`; a TemplateError points at the first fault."""
+def validate(source: YamlWithLines, model: type[Model]) -> Model:
+    """Check the file against `model`; a TemplateError points at the first fault."""
     try:
-        return model.model_validate(source.data if data is None else data)
+        return model.model_validate(source.data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = (*at, *first["loc"])
+        place = first["loc"]
         raise source.error(_explain(first["type"], first["msg"], place, model), place) from None
 
 

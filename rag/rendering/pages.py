@@ -282,15 +282,6 @@ def render_page(
     return draw_page(path, page, quotes, cell=cell, scale=scale, passwords=passwords).png
 
 
-def quote_boxes(path: str | Path, page: int, quote: str, *, passwords: Sequence[str] = ()) -> list[Rect]:
-    """The rectangles, one a line, that the quote takes on the page; empty when it is not there.
-
-    Raises RagError as `render_page` does.
-    """
-    with _open(path, page, passwords) as opened:
-        return boxes_on(opened, [quote])
-
-
 def _corners(rect: Rect, convert: Any) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of a rectangle in pixels, whichever way the page is turned."""
     first = convert.to_bitmap(rect.left - _PADDING, rect.top + _PADDING)

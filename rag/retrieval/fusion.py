@@ -292,9 +292,7 @@ SAME = 0.985
 paragraphs on one subject below."""
 
 
-def without_near_duplicates(
-    order: Sequence[int], vectors: NDArray[np.float32], same: float = SAME
-) -> list[int]:
+def without_near_duplicates(order: Sequence[int], vectors: NDArray[np.float32]) -> list[int]:
     """`order` with every near-duplicate of an earlier item moved to the end, keeping the order otherwise.
 
     order: positions into `vectors`, best first. vectors: unit vectors, shape [n, d]. Nothing is dropped: whoever
@@ -303,6 +301,6 @@ def without_near_duplicates(
     kept: list[int] = []
     repeated: list[int] = []
     for position in order:
-        near = kept and float((vectors[kept] @ vectors[position]).max()) >= same
+        near = kept and float((vectors[kept] @ vectors[position]).max()) >= SAME
         (repeated if near else kept).append(position)
     return kept + repeated

@@ -39,10 +39,10 @@ def count_tokens(text: str, model: str = "") -> int:
     return len(encoding_for(model).encoding.encode_ordinary(text))
 
 
-def count_many(texts: Sequence[str], model: str = "", *, threads: int = 2) -> list[int]:
+def count_many(texts: Sequence[str], model: str = "") -> list[int]:
     """Tokens of each text, counted together (tiktoken works in threads, outside the interpreter's lock)."""
     encoding = encoding_for(model).encoding
-    return [len(ids) for ids in encoding.encode_ordinary_batch(list(texts), num_threads=threads)]
+    return [len(ids) for ids in encoding.encode_ordinary_batch(list(texts), num_threads=2)]
 
 
 @lru_cache(maxsize=64)

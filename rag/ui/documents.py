@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -163,7 +162,6 @@ class IngestJob:
     error: str = ""
     error_kind: str = ""
     """Name of the error's class."""
-    ended: float = 0.0
 
     @property
     def active(self) -> bool:
@@ -238,7 +236,7 @@ class IngestQueue:
             job = next((j for j in self._all if j.id == identity and j.active), None)
             if job is None:
                 return
-            job.state, job.ended = JobState.CANCELLED, time.time()
+            job.state = JobState.CANCELLED
             process = self._process if job is self._running else None
         if process is not None:
             _end(process)
@@ -261,7 +259,6 @@ class IngestQueue:
             except OSError as error:
                 job.state, job.error = JobState.FAILED, f"The ingest could not be started: {error}."
             finally:
-                job.ended = time.time()
                 self._running = None
 
     def _run(self, job: IngestJob) -> None:

@@ -13,7 +13,7 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
-from ingest.readers.number_formats import shown
+from ingest.readers.xlsx import shown
 from rag.types import Status
 from tests.ingest import office_files
 from tests.ingest.support import read_file

@@ -14,11 +14,16 @@ from reportlab.pdfgen.canvas import Canvas
 
 from ingest.pdf.characters import Frame
 from rag.errors import RagError
-from rag.rendering.pages import LARGEST, MarkedCell, Rect, cell_boxes, quote_boxes, render_page
+from rag.rendering.pages import LARGEST, MarkedCell, Rect, boxes_on, cell_boxes, render_page
 from tests.conftest import SAMPLE
 
 MANUAL = SAMPLE / "tarn-340-user-manual.pdf"
 QUOTE = "The result must lie between 19.0 and 21.0 NTU"
+
+
+def quote_boxes(path: Path, page: int, quote: str) -> list[Rect]:
+    with pdfium.PdfDocument(path) as document:
+        return boxes_on(document[page - 1], [quote])
 
 
 def picture(png: bytes) -> np.ndarray:
@@ -138,7 +143,8 @@ def test_a_page_behind_a_password(letter: Path, tmp_path: Path) -> None:
     writer.encrypt("opensesame")
     path = tmp_path / "locked.pdf"
     writer.write(path)
-    assert quote_boxes(path, 1, "signed contract", passwords=["wrong", "opensesame"])
+    opened = render_page(path, 1, ["signed contract"], passwords=["wrong", "opensesame"])
+    assert yellow(picture(opened)).any()
     with pytest.raises(RagError, match="none of the passwords"):
         render_page(path, 1, passwords=["wrong"])
     with pytest.raises(RagError, match=r"locked\.pdf.*password"):

@@ -130,13 +130,13 @@ def share_axis(text: str = "", high: float = 1.0) -> Axis:
     return Axis(0, count * step, [i * step for i in range(count + 1)], text, lambda v: f"{v:.0%}")
 
 
-def value_axis(values: Sequence[float], text: str = "", show: Callable[[float], str] = "{:g}".format) -> Axis:
+def value_axis(values: Sequence[float], text: str = "") -> Axis:
     """An axis from 0 that holds `values`, with ticks at round numbers."""
     top = max([*values, 1e-12])
     step = 10 ** math.floor(math.log10(top))
     step = next(s for s in (step / 5, step / 2, step, 2 * step) if top / s <= 6)
     count = math.ceil(top / step - 1e-9)
-    return Axis(0, count * step, [i * step for i in range(count + 1)], text, show)
+    return Axis(0, count * step, [i * step for i in range(count + 1)], text)
 
 
 def line_chart(series: Sequence[Series], x: Axis, y: Axis, title: str) -> Markup:
