@@ -196,9 +196,9 @@ class _Ingest(_IngestRun):
                 from ingest.engines.ray_cluster import import_ray
 
                 import_ray(self.settings)  # before a module that imports it does
-                from ingest.engines.ray_engine import RayEngine
+                from ingest.engines.ray_engine import run_on_ray
 
-                RayEngine(self.settings).run(work)
+                run_on_ray(self.settings, work)
             elif work.jobs:
                 self._read_and_embed(work)
         except (TooManyFailures, BudgetReached) as stop:

@@ -68,26 +68,18 @@ class _Call:
     money: Reservation | None = None
 
 
-class RayEngine:
-    """Reads and embeds on a Ray cluster."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def run(self, work: Work) -> None:
-        """Take every job to its end. Raises TooManyFailures, BudgetReached, EngineError, MissingExtra, UsageError."""
-        with connected(self._settings) as cluster:
-            wanted = self._settings.workers
-            if wanted is not None and cluster.workers < wanted:
-                work.reporter.note(
-                    f"The Ray cluster has room for {cluster.workers} workers, not for {wanted}."
-                )
-            run = _Run(self._settings, work, cluster)
-            try:
-                run.finish_all()
-            except (TooManyFailures, BudgetReached):
-                run.keep_what_is_paid()
-                raise
+def run_on_ray(settings: Settings, work: Work) -> None:
+    """Take every job to its end. Raises TooManyFailures, BudgetReached, EngineError, MissingExtra, UsageError."""
+    with connected(settings) as cluster:
+        wanted = settings.workers
+        if wanted is not None and cluster.workers < wanted:
+            work.reporter.note(f"The Ray cluster has room for {cluster.workers} workers, not for {wanted}.")
+        run = _Run(settings, work, cluster)
+        try:
+            run.finish_all()
+        except (TooManyFailures, BudgetReached):
+            run.keep_what_is_paid()
+            raise
 
 
 class _Run:
@@ -171,12 +163,11 @@ class _Run:
                     and self._jobs
                     and self._embedder.backlog < 4 * BLOCK * self._count
                 ):
-                    self._send_job(worker, self._jobs.popleft())
-
-    def _send_job(self, worker: _Hired, job: ReadJob) -> None:
-        read = worker.actor.read.options(concurrency_group="read")
-        self._calls[read.remote(job, self._work.recorder.size_of(job.file))] = _Call(worker, job=job)
-        worker.reading += 1
+                    job = self._jobs.popleft()
+                    read = worker.actor.read.options(concurrency_group="read")
+                    reference = read.remote(job, self._work.recorder.size_of(job.file))
+                    self._calls[reference] = _Call(worker, job=job)
+                    worker.reading += 1
 
     def _send_block(self, worker: _Hired) -> None:
         """A block of the waiting texts and the money for it. Raises BudgetReached when there is none for a text."""
@@ -228,7 +219,12 @@ class _Run:
             try:
                 self._take(reference)
             except RayTaskError as error:  # the worker lives
-                raise error.cause if isinstance(error.cause, EngineError) else _broken(error) from error
+                if isinstance(error.cause, EngineError):
+                    raise error.cause from error
+                raise EngineError(
+                    f"The Ray cluster cannot run pagequote ({said(error)}): install the same version on all its"
+                    " machines."
+                ) from error
             except RayError as error:
                 self._lost(worker, error)
 
@@ -299,9 +295,3 @@ class _Run:
             self._embedder.give_back(call.texts)
         self._work.reporter.note(f"A Ray worker was lost, and others take over its work ({said(error)}).")
         self._hire(rested=False)
-
-
-def _broken(error: RayError) -> EngineError:
-    return EngineError(
-        f"The Ray cluster cannot run pagequote ({said(error)}): install the same version on all its machines."
-    )

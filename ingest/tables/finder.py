@@ -280,7 +280,8 @@ def _header_start(
         over = any(left < segment.centre < columns[-1].x1 + 20 for segment in row.segments)
         if over and not (len(row.segments) == 1 and row.words > _PROSE_WORDS):
             begin = i
-        elif begin < first and not over and not any(_over(r, left) for r in rows[max(floor, i - 2) : i]):
+        higher = (r.segments for r in rows[max(floor, i - 2) : i] if len(r.segments) > 1)
+        if begin < first and not over and not any(s.centre > left for segments in higher for s in segments):
             break
     return begin
 
@@ -291,10 +292,6 @@ def _jumps(row: VisualRow, following: VisualRow, data: VisualRow) -> bool:
     return (
         row.middle <= following.middle and 0.5 * height < row.middle - data.middle < _HEADER_ROWS / 2 * height
     )
-
-
-def _over(row: VisualRow, left: float) -> bool:
-    return any(segment.centre > left for segment in row.segments) and len(row.segments) > 1
 
 
 def _divided(

@@ -89,8 +89,10 @@ def read_ratings(reply: str, count: int) -> dict[int, float] | None:
     JSON list of exactly `count` numbers.
     """
     text = _bare(reply)
+    found = (_RATING.match(line) for line in re.split(r"[\n;,]", text))
+    lines = [(int(match[1]), float(match[2])) for match in found if match]
     # one form can look like a little of the other, such as `[1]: 7`
-    pairs = max(_rated_lines(text), _rated_json(_json(text), count), key=len)
+    pairs = max(lines, _rated_json(_json(text), count), key=len)
     ratings: dict[int, float] = {}
     for number, rating in pairs:
         if 1 <= number <= count and 0 <= rating <= TOP_RATING:
@@ -149,11 +151,6 @@ def _shares_word(text: str, question: str) -> bool:
 
 
 # -- ratings ------------------------------------------------------------------------------------------------------
-
-
-def _rated_lines(text: str) -> list[tuple[int, float]]:
-    found = (_RATING.match(line) for line in re.split(r"[\n;,]", text))
-    return [(int(match[1]), float(match[2])) for match in found if match]
 
 
 def _rated_json(value: Any, count: int) -> list[tuple[int, float]]:

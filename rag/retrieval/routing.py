@@ -178,14 +178,12 @@ class Router:
             joined = ("".join(words[i : i + size]) for i in range(len(words) - size + 1))
             found.update(word for word in joined if word in self._by_word)
         for word in words:
-            found.update(stem for stem in _korean_stems(word) if stem in self._by_word)
+            if _HANGUL.search(
+                word
+            ):  # particles are glued to the name, so the name is a beginning of the word
+                stems = (word[:end] for end in range(2, len(word)))
+                found.update(stem for stem in stems if stem in self._by_word)
         return found
-
-
-def _korean_stems(word: str) -> Iterable[str]:
-    """Beginnings of a Korean word: particles are glued to the name, so the name is one of them."""
-    if _HANGUL.search(word):
-        yield from (word[:end] for end in range(2, len(word)))
 
 
 def _named(source: DocumentRecord) -> _Named:

@@ -79,14 +79,11 @@ class MatchIndex:
     def find(self, quote: str, *, near: int | None = None) -> QuoteMatch | None:
         """The first place of the quote, or the one that begins nearest to character `near`, or None."""
         if near is None:
-            return next(self._matches(quote), None)
-        return min(self._matches(quote), key=lambda match: abs(match.start - near), default=None)
+            return next(self.matches(quote), None)
+        return min(self.matches(quote), key=lambda match: abs(match.start - near), default=None)
 
-    def find_all(self, quote: str) -> list[QuoteMatch]:
+    def matches(self, quote: str) -> Iterator[QuoteMatch]:
         """Every place of the quote, in order."""
-        return list(self._matches(quote))
-
-    def _matches(self, quote: str) -> Iterator[QuoteMatch]:
         whole, trimmed, parts = _prepare(quote)
         found = False
         for pattern in (whole, trimmed):
@@ -130,11 +127,6 @@ class MatchIndex:
 def find_quote(quote: str, text: str, *, near: int | None = None) -> QuoteMatch | None:
     """Where the quote stands in the text, or None. For many quotes on one text keep a `MatchIndex`."""
     return MatchIndex(text).find(quote, near=near)
-
-
-def find_all(quote: str, text: str) -> list[QuoteMatch]:
-    """Every place where the quote stands in the text."""
-    return MatchIndex(text).find_all(quote)
 
 
 @lru_cache(maxsize=1024)

@@ -47,7 +47,7 @@ HEAPS = [
 @given(ODD, ODD)
 def test_nothing_fails(one: str, other: str) -> None:
     index = MatchIndex(one)
-    for match in index.find_all(other):
+    for match in index.matches(other):
         assert 0 <= match.start < match.end <= len(one)
     nearest = closest(other, index, at_least=0.0)
     assert nearest is None or 0 <= nearest.start < nearest.end <= len(one)

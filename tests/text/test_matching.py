@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.text.matching import MatchIndex, find_all, find_quote
+from rag.text.matching import MatchIndex, find_quote
 from rag.text.sentences import sentences
 from tests.text.mutations import alterations, bare, noise
 
@@ -123,7 +123,7 @@ def test_an_ellipsis_hides_no_negation_and_joins_no_scraps(quote: str, text: str
 
 def test_all_places_and_the_nearest() -> None:
     text = "Net sales rose. Costs fell. Net sales rose. Net sales rose again."
-    assert [match.start for match in find_all("net sales rose", text)] == [0, 28, 44]
+    assert [match.start for match in MatchIndex(text).matches("net sales rose")] == [0, 28, 44]
     near = find_quote("net sales rose", text, near=30)
     assert near is not None
     assert near.start == 28
@@ -145,7 +145,7 @@ def test_whole_lines_of_any_text_are_found(text: str, data: st.DataObject) -> No
     if not any(c.isalnum() for c in quote):
         return
     whole = MatchIndex(" ".join(words))
-    for match in whole.find_all(quote):
+    for match in whole.matches(quote):
         found = whole.text[match.start : match.end]
         # Whatever is found is the quote: the same letters and digits in the same order.
         for folded, other in ((found, quote), (quote, found)):

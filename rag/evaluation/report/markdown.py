@@ -135,15 +135,13 @@ def _flips(flips: Sequence[Flip], language: Language) -> list[str]:
         return ["", message("report.no_flips", language)]
     lines = ["", f"### {message('report.flips', language)} ({len(flips)})", ""]
     columns = _columns(("question", "before", "after"), language)
-    rows = [_flip_row(flip, language) for flip in flips[:_MOST_FLIPS]]
+    rows = []
+    for flip in flips[:_MOST_FLIPS]:
+        direction = message("report.flip_gained" if flip.gained else "report.flip_lost", language)
+        question = f"{plain(flip.after.question.question)} ({direction})"
+        rows.append([question, _answer(flip.before, language), _answer(flip.after, language)])
     head, rule, *body = table(columns, rows)
     return [*lines, head, rule.replace("---:", "---"), *body]
-
-
-def _flip_row(flip: Flip, language: Language) -> list[str]:
-    direction = message("report.flip_gained" if flip.gained else "report.flip_lost", language)
-    question = f"{plain(flip.after.question.question)} ({direction})"
-    return [question, _answer(flip.before, language), _answer(flip.after, language)]
 
 
 def _answer(record: Record, language: Language) -> str:

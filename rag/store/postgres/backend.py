@@ -217,7 +217,8 @@ class PostgresPublisher(Publisher):
             return
 
         def work() -> None:
-            search.delete_keywords(self.database)
+            for table in (*(field.table for field in FIELDS.values()), "keyword_terms", "keyword_lengths"):
+                self.database.execute(f"DELETE FROM {table}")
             for (content,) in self.database.rows("SELECT id FROM contents ORDER BY id"):
                 search.add_content(self.database, content, self._pages(content), self._bodies(content))
             spec = replace(state.spec, tokeniser=name)

@@ -312,12 +312,6 @@ def delete_removed(database: WritingDatabase, bound: int) -> None:
     database.execute("DELETE FROM keyword_terms WHERE documents = 0")
 
 
-def delete_keywords(database: WritingDatabase) -> None:
-    """Take everything out, inside the caller's transaction."""
-    for table in (*(field.table for field in FIELDS.values()), "keyword_terms", "keyword_lengths"):
-        database.execute(f"DELETE FROM {table}")
-
-
 # -- searching ----------------------------------------------------------------------------------------------
 
 
