@@ -213,7 +213,7 @@ def test_a_file_that_kills_its_workers_is_given_up(
     since: dict[int, float] = {}
     while process.poll() is None:
         for child in _workers(nodes):
-            if server.requests and any("ingest.worker" in title(p) for p in descendants(child)):
+            if server.requests and any("ingest.workers" in title(p) for p in descendants(child)):
                 busy_since = since.setdefault(child, time.monotonic())
                 if time.monotonic() - busy_since > 2:
                     kill(child)
