@@ -20,7 +20,7 @@ from rag.answering.ranking import (
 )
 from rag.answering.reply import Draft, DraftSentence
 from rag.answering.table_answers import answer_from_tables
-from rag.answering.table_questions import table_question_of
+from rag.answering.table_questions import Wanted, table_question_of
 from rag.answering.tables import Tables
 from rag.text.patterns import lazy_compile
 from rag.types import Passage
@@ -110,8 +110,11 @@ def draft(
     """`answer` from sentences of the passages that are ranked already."""
     if tables is not None and pages is not None:
         kept, prose = apart_from_tables([one.candidate for one in ranked], tables, pages)
-        if table_question_of(question) is None:
+        asked = table_question_of(question)
+        if asked is None:
             kept = prose or kept  # no row says why, how or what something means
+        elif asked.wanted is Wanted.ITEM:
+            kept = prose  # nor, without the others, that it is the largest
         cells = _cells(question, passages, kept, prose, tables, pages)
         if cells is not None:
             return cells
@@ -181,14 +184,13 @@ def _kind_of(candidate: Candidate, tables: Tables, pages: PageSource) -> str:
             assert page is not None
             if announces:
                 return "header"
-            if words not in "".join(page.text[table.start : table.end].split()):
-                continue
-            rows = ("".join(page.text[row.start : row.end].split()) for row in table.rows)
-            return (
-                "row"
-                if any(row in words or (words in row and len(words) > len(row) // 2) for row in rows)
-                else "header"
-            )
+            rows = ["".join(page.text[row.start : row.end].split()) for row in table.rows]
+            inside = sum(row in words for row in rows if row)
+            if words in "".join(page.text[table.start : table.end].split()):
+                part = any(words in row and len(words) > len(row) // 2 for row in rows)
+                return "row" if inside or part else "header"
+            if inside > 1 and "".join(page.text[table.start : table.rows[0].start].split()) in words:
+                return "row"  # with what stands above the table
     return "prose"
 
 

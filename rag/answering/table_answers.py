@@ -72,7 +72,7 @@ def answer_from_tables(
     if best is None or best.score < ENOUGH or best.precision < NAMED:
         return computed(found, None, asked.wanted, pages)  # the two things of a share may each be named well
     if asked.wanted is Wanted.PERIOD:
-        return largest_period(found, best, pages)
+        return largest_period(found, best, pages) or largest_item(found, pages)
     if not asked.measured and len(found.asked_of(best)) > 1:
         return None
     operation = _operation(found, best)

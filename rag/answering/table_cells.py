@@ -75,7 +75,7 @@ class AskedCells:
         if years and best.years:
             return [best]
         alike = [m for m in own if m.score >= best.score - ALIKE]
-        alike = [m for m in alike if self._names_word_for_word(m.column)] or alike
+        alike = [m for m in alike if self.names_word_for_word(m.column)] or alike
         alike.sort(key=lambda m: m.cell.start)
         return alike if len(alike) <= MOST_CELLS else [best]
 
@@ -98,7 +98,7 @@ class AskedCells:
         cells = {a: m for a, m in found.items() if not any(a < b for b in found)}
         return [cells[a] for a in sorted(cells, key=lambda a: min(map(order.index, a)))]
 
-    def _names_word_for_word(self, column: Sequence[str]) -> bool:
+    def names_word_for_word(self, column: Sequence[str]) -> bool:
         """Whether the question has a column's innermost header word for word, one with a number ("3분기", "Q3")."""
         header = column[-1].strip() if column else ""
         if not re.search(r"\d", header):

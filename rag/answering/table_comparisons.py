@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from decimal import Decimal
 
 from rag.answering.citations import PageSource
 from rag.answering.reply import Draft, DraftSentence
-from rag.answering.table_cells import AskedCells
+from rag.answering.table_cells import MOST_ROWS, AskedCells
 from rag.answering.table_questions import FRAME, TableQuestion
 from rag.answering.table_wording import (
     TableAnswer,
@@ -20,8 +21,8 @@ from rag.answering.table_wording import (
     told,
     value,
 )
-from rag.answering.tables import AROUND_WEIGHT, CONTEXT_WEIGHT, TOTAL, Match, Place
-from rag.text.figures import is_period, scale_of, value_of, years_in
+from rag.answering.tables import AROUND_WEIGHT, CONTEXT_WEIGHT, HEADER_BONUS, TOTAL, Match, Place, held
+from rag.text.figures import is_period, scale_of, unit_in, value_of, years_in
 from rag.text.keywords import keyword_tokens
 from rag.text.patterns import lazy_compile
 from rag.types import Cell, Row
@@ -40,6 +41,8 @@ LIST_NAMED = 0.75
 """The same, from which no sentence of the text is preferred to the list; nor when the question says "table"."""
 LEAST_ITEM = 0.6
 """Score of the largest or smallest row of a column of which the headers say little."""
+ABSENT = 0.4
+"""Share of what a question names that must stand nowhere around for the tables to be about something else."""
 RANK_COST = 0.3
 """What a passage costs the columns of its tables against those of the one before, in words of the question."""
 MOST_ITEMS = 12
@@ -49,7 +52,8 @@ ITEM_WORDS = frozenset(
     re.findall(
         r"\w+",
         "type component item segment region country currency category element kind class table financial listed "
-        "expensive contribute contributed",
+        "expensive contribute contributed name "
+        "longest shortest tallest heaviest lightest deepest widest narrowest cheapest",
     )
 )
 """Words for what rows are: they name none."""
@@ -58,6 +62,15 @@ _MAGNITUDE = lazy_compile(
     re.IGNORECASE,
 )
 """Words of a question or label with which a figure below 0 is the larger, the further below it is."""
+_ADDS_UP = lazy_compile(
+    r"\b(?:totals?|averages?|mean|median|overall|combined)\b|합계|총계|소계|^계$|전체|평균|중앙값",
+    re.IGNORECASE,
+)
+"""Labels of rows and columns that sum the others up, and so are none of them."""
+_BEHIND_FIGURE = lazy_compile(r"(?<=\d)\s?[^\W\d_]+$|%$")
+_STATED = lazy_compile(r"\((?:in )?[^\W\d]{1,4}(?:²|³|/h|/s)?\)\s*$|%", re.IGNORECASE)
+"""A unit in brackets behind a header: (kg), (km²)."""
+_SIGNS = lazy_compile(r"[$€£¥₩]")
 _NIL = lazy_compile(r"[$€£¥₩]?\s?[-–—]+")
 
 
@@ -97,47 +110,145 @@ def _chosen_periods(question: TableQuestion, series: Sequence[tuple[Match, Decim
 
 
 def largest_item(found: AskedCells, pages: PageSource) -> TableAnswer | None:
-    """The row with the largest or smallest value in the column that is named, or the column in a named row."""
+    """The row with the largest or smallest value in the column that is named, or the column in a named row.
+
+    Totals, averages and rows without a figure take no part; figures of different units are not compared.
+    """
     best = found.best
-    if best is not None and best.own - FRAME and best.precision >= ITEM_FITS:
+    if (
+        best is not None
+        and best.own - FRAME
+        and best.precision >= ITEM_FITS
+        and not _is_sum(best.place, best.row)
+    ):
+        compared = [m.row for m in found.rows(best)]
+        if len(compared) > 1:  # "Which had more sales, Canada or France?"
+            return _largest_row(found, best, compared, pages)
         under = _rows_under(best)
         return _largest_row(found, best, under, pages) if under else _largest_column(found, best, pages)
+    column = _named_column(found, pages)
+    return _largest_row(found, column[0], column[0].place.table.rows, pages, column[1]) if column else None
+
+
+def _named_column(found: AskedCells, pages: PageSource) -> tuple[Match, bool] | None:
+    """The first cell of the column that holds what the question measures, and whether its headers say so.
+
+    None when much of what the question names stands nowhere around: then no column is about what is asked.
+    """
+    terms = _item_terms(found.question)
+    here = found.around.union(
+        *(t for place in found.places for t in (*place.column_tokens, place.title_tokens))
+    )
+    if math.fsum(w for t, w in terms.items() if not held(t, here)) >= ABSENT * math.fsum(terms.values()) > 0:
+        return None
+    years = set(found.question.years)
     scored = [
-        (_held_by_column(found, place, column) - RANK_COST * place.passage, place, column)
+        (_held_by_column(found, place, column, pages), place, column)
         for place in found.places
-        for column in range(len(place.table.columns))
-        if not found.question.years
-        or not place.column_years[column]
-        or place.column_years[column] & set(found.question.years)
+        for column, own in enumerate(place.column_years)
+        if not years or not own or own & years
     ]
+    words = math.fsum(terms.values())
+    scored = [(share - RANK_COST * place.passage, place, column) for share, place, column in scored]
     if not scored:
         return None
-    held, place, column = max(scored, key=lambda item: item[0])
-    words = len(_item_terms(found.question))
-    share = min(1.0, (held + RANK_COST * place.passage) / words) if words else LEAST_ITEM
-    first = next(((row, cell) for row, cell, _ in _column(place, column)), None)
-    if first is None:
+    most, place, column = max(scored, key=lambda item: item[0])
+    cells = _column(place, column)
+    if not cells:
         return None
-    match = Match(place, *first, max(LEAST_ITEM, share), frozenset(), 1.0, share)
-    return _largest_row(found, match, place.table.rows, pages)
+    share = min(1.0, (most + RANK_COST * place.passage) / words) if words else LEAST_ITEM
+    rivals = [o for o, at, number in scored if at is place and number != column and o == most]
+    named = bool(place.column_tokens[column] & found.question.terms.keys()) and not rivals
+    match = Match(place, *cells[0][:2], max(LEAST_ITEM, share), frozenset(), 1.0, share)
+    return match, named and share >= LIST_NAMED
+
+
+def _held_by_column(found: AskedCells, place: Place, column: int, pages: PageSource) -> float:
+    """How many words of the question the headers of a column and what is around its table hold, weighed."""
+    page = pages.page(place.file, place.table.page)
+    first = min((row.start for row in place.table.rows), default=place.table.start)
+    # the header over the labels is stored as text alone
+    heads = (
+        frozenset(keyword_tokens(page.text[place.table.start : first])) if page is not None else frozenset()
+    )
+    heads = (heads - frozenset[str]().union(*place.column_tokens)) | place.title_tokens
+    total = frozenset(t for tokens in place.total_tokens.values() for t in tokens)
+    context = place.announced | total
+    terms = found.question.terms
+    asking = sum(HEADER_BONUS for t in terms if t in FRAME and held(t, place.column_tokens[column]))
+    return (
+        asking
+        + found.names_word_for_word(place.table.columns[column])
+        + sum(
+            weight
+            * max(
+                held(t, place.column_tokens[column]),
+                held(t, heads),
+                CONTEXT_WEIGHT * held(t, context),
+                AROUND_WEIGHT * held(t, found.around),
+            )
+            for t, weight in _item_terms(found.question).items()
+        )
+    )
 
 
 def _largest_row(
-    found: AskedCells, fitting: Match, rows: Sequence[Row], pages: PageSource
+    found: AskedCells, fitting: Match, rows: Sequence[Row], pages: PageSource, certain: bool = False
 ) -> TableAnswer | None:
-    """The largest or smallest of some rows, totals left out, in the column of the cell that fits the question."""
+    """The largest or smallest of some rows in the column of the cell that fits the question."""
     among = {row.start for row in rows}
-    values = [
-        (row, cell, amount)
-        for row, cell, amount in _column(fitting.place, fitting.cell.column)
-        if row.start in among and not TOTAL.search(row.label)
-    ]
-    if len(values) < 2:
+    place = fitting.place
+    values = [value for value in _column(place, fitting.cell.column) if value[0].start in among]
+    values = [v for v in values if not _ADDS_UP.search(v[0].label) and not _is_sum(place, v[0])]
+    matches = [(replace(fitting, row=row, cell=cell), amount) for row, cell, amount in values]
+    if len(matches) < 2 or not _comparable([m for m, _ in matches]):
         return None
-    pick = max if found.question.most else min
-    row, cell, _ = pick(values, key=lambda item: item[2])
-    match = replace(fitting, row=row, cell=cell)
-    return told(f"{full_name(match)}: {value(match)}", [match], match, pages)
+    chosen = _extremes(found.question, matches)
+    text = "; ".join(f"{full_name(match)}: {value(match)}" for match in chosen)
+    return replace(told(text, chosen, chosen[0], pages), certain=certain)
+
+
+def _extremes(question: TableQuestion, values: Sequence[tuple[Match, Decimal]]) -> list[Match]:
+    """The cells with the largest or smallest amount, several when they share it."""
+    pick = max if question.most else min
+    extreme = pick(amount for _, amount in values)
+    return [match for match, amount in values if amount == extreme][:MOST_ROWS]
+
+
+def _comparable(matches: Sequence[Match]) -> bool:
+    """Whether all figures are of one unit; a currency may stand at the first one alone."""
+    units = {_unit_of(match) for match in matches}
+    currencies = {c for match in matches for c in _SIGNS.findall(match.cell.text)}
+    return len(units) == 1 and len(currencies) <= 1
+
+
+def _unit_of(match: Match) -> str:
+    behind = _BEHIND_FIGURE.search(value(match))
+    stated = _STATED.search(match.row.label) or _STATED.search(match.column[-1] if match.column else "")
+    unit = unit_in(match.row.label) or (stated[0] if stated else "")
+    return f"{behind[0].strip().casefold() if behind else ''} {unit.casefold()}".strip()
+
+
+def _is_sum(place: Place, row: Row) -> bool:
+    """Whether a row without the word for it adds up all others, or those right above it, in each of its columns.
+
+    In one column two figures that add up to a third may be chance.
+    """
+    rows = [r for r in place.table.rows if not _ADDS_UP.search(r.label)]
+    at = next((i for i, r in enumerate(rows) if r is row), None)
+    if at is None or len(rows) < 3:
+        return False
+    spans = [[*rows[:at], *rows[at + 1 :]], *(rows[first:at] for first in range(at - 1))]
+    return any(len(span) * len(row.cells) > 3 and _adds_up(row, span) for span in spans)
+
+
+def _adds_up(total: Row, rows: Sequence[Row]) -> bool:
+    for cell in total.cells:
+        addends = [value_of(c.text) for r in rows for c in r.cells if c.column == cell.column]
+        known = [amount for amount in addends if amount is not None]
+        if len(known) < 2 or value_of(cell.text) != sum(known, Decimal(0)):
+            return False
+    return bool(total.cells)
 
 
 def _rows_under(match: Match) -> Sequence[Row]:
@@ -146,44 +257,41 @@ def _rows_under(match: Match) -> Sequence[Row]:
     return next((rows for total, rows in lists if total is match.row), ())
 
 
-def _item_terms(question: TableQuestion) -> list[str]:
-    return [t for t in question.terms if t not in FRAME and t not in ITEM_WORDS]
+def _item_terms(question: TableQuestion) -> dict[str, float]:
+    """What a question names, with its weights, beside the words that only ask."""
+    return {t: w for t, w in question.terms.items() if t not in FRAME and t not in ITEM_WORDS}
 
 
-def _held_by_column(found: AskedCells, place: Place, column: int) -> float:
-    """How many words of the question the headers of a column and what is around its table hold, weighed."""
-    total = frozenset(t for tokens in place.total_tokens.values() for t in tokens)
-    return sum(
-        max(
-            float(t in place.column_tokens[column] or t in place.title_tokens),
-            CONTEXT_WEIGHT * (t in place.announced or t in total),
-            AROUND_WEIGHT * (t in found.around),
-        )
-        for t in _item_terms(found.question)
-    )
-
-
-def _column(place: Place, column: int) -> Iterator[tuple[Row, Cell, Decimal]]:
+def _column(place: Place, column: int) -> list[tuple[Row, Cell, Decimal]]:
     """The cells of a column that are in a row with a label and hold a figure."""
-    for row in place.table.rows:
-        for cell in row.cells:
-            amount = value_of(cell.text) if cell.column == column and row.label else None
-            if amount is not None:
-                yield row, cell, amount
+    return [
+        (row, cell, amount)
+        for row in place.table.rows
+        for cell in row.cells
+        if cell.column == column and row.label and (amount := value_of(cell.text)) is not None
+    ]
 
 
 def _largest_column(found: AskedCells, best: Match, pages: PageSource) -> TableAnswer | None:
-    """The column with the largest or smallest value in a row, totals left out."""
+    """The column with the largest or smallest value in a row."""
     named = [
         (m, amount)
-        for m in found.in_row(best)
-        if m.column and not TOTAL.search(" ".join(m.column)) and (amount := value_of(m.cell.text)) is not None
+        for m in sorted(found.in_row(best), key=lambda m: m.cell.start)
+        if m.column
+        and not _ADDS_UP.search(" ".join(m.column))
+        and (amount := value_of(m.cell.text)) is not None
     ]
+    if len(named) > 2:
+        total = sum((amount for _, amount in named), Decimal(0))
+        named = [(m, amount) for m, amount in named if 2 * amount != total]  # a total without the word for it
     if len(named) < 2 or any(m.place.column_years[m.cell.column] for m, _ in named):
         return None
-    pick = max if found.question.most else min
-    chosen = pick(named, key=lambda item: item[1])[0]
-    return told(f"{column_name(chosen)} – {item_name(chosen)}: {value(chosen)}", [chosen], best, pages)
+    if not _comparable([m for m, _ in named]):
+        return None
+    chosen = _extremes(found.question, named)
+    text = "; ".join(f"{column_name(m)} – {item_name(m)}: {value(m)}" for m in chosen)
+    exact = best.precision >= ITEM_FITS and best.recall >= ITEM_FITS
+    return replace(told(text, chosen, best, pages), certain=exact)
 
 
 def periods(found: AskedCells, pages: PageSource) -> TableAnswer | None:
@@ -215,24 +323,24 @@ def _period_of(text: str, years: Sequence[str] | frozenset[str]) -> str:
 
 def items(found: AskedCells, pages: PageSource) -> TableAnswer | None:
     """The rows of the group or under the total that the question names, or all of the table whose title it names."""
-    terms = set(_item_terms(found.question))
+    terms = _item_terms(found.question).keys()
     best: tuple[float, Place, list[Row]] = (0.0, found.places[0], [])
     for place in found.places:
         for named, bonus, rows in _lists(place):
             share = len(terms & named) / max(1, len(terms))
-            held = share + (bonus * len(terms & named) / len(named) if named else 0.0)
-            if held > best[0] or not best[2]:
-                best = held, place, rows
-    held, place, rows = best
+            fits = share + (bonus * len(terms & named) / len(named) if named else 0.0)
+            if fits > best[0] or not best[2]:
+                best = fits, place, rows
+    fits, place, rows = best
     labels = list(dict.fromkeys(row.label for row in rows if row.label and not TOTAL.search(row.label)))
-    if (terms and held < ITEMS_NAMED) or not 2 <= len(labels) <= MOST_ITEMS:
+    if (terms and fits < ITEMS_NAMED) or not 2 <= len(labels) <= MOST_ITEMS:
         return None
-    score = held if terms else LIKELY
+    score = fits if terms else LIKELY
     matches = [
         Match(place, row, row.cells[0], score, frozenset(), 1.0, score) for row in rows if row.label in labels
     ]
     answer = told(", ".join(labels), matches, matches[0], pages, with_unit=False)
-    return replace(answer, certain=not terms or held >= LIST_NAMED or "table" in found.question.terms)
+    return replace(answer, certain=not terms or fits >= LIST_NAMED or "table" in found.question.terms)
 
 
 def _lists(place: Place) -> Iterator[tuple[frozenset[str], float, list[Row]]]:

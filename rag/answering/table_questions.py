@@ -35,12 +35,14 @@ class Wanted(StrEnum):
 
 
 _MOST = lazy_compile(
-    r"\b(?:highest|largest|greatest|biggest|most|higher|larger|greater|bigger|maximum|peak)\b"
-    r"|가장\s(?:많|높|크|큰)|더\s(?:많|높|크|큰)|최대|최고",
+    r"\b(?:highest|largest|greatest|biggest|higher|larger|greater|bigger|maximum|peak|longest|tallest|heaviest|deepest|widest)\b"
+    r"|(?<!\bat )\bmost\b(?!\s(?:of|recent\w*|likely|common\w*|important)\b)"
+    r"|(?:가장|제일|더)\s?(?:많|높|크|큰|컸|커|길|긴|넓|무겁|무거|비싸|비싼|깊)|최대|최고",
     re.IGNORECASE,
 )
 _LEAST = lazy_compile(
-    r"\b(?:lowest|smallest|least|lower|smaller|minimum|fewest)\b|가장\s(?:적|낮|작)|더\s(?:적|낮|작)|최소|최저",
+    r"\b(?:lowest|smallest|lower|smaller|minimum|fewest|shortest|lightest|narrowest|cheapest)\b|(?<!\bat )\bleast\b"
+    r"|(?:가장|제일|더)\s?(?:적|낮|작|짧|좁|가볍|가벼|싸|싼|저렴|얕)|최소|최저",
     re.IGNORECASE,
 )
 _ABOVE = lazy_compile(
@@ -52,7 +54,7 @@ _BELOW = lazy_compile(
     re.IGNORECASE,
 )
 _WHICH_PERIOD = lazy_compile(
-    r"\b(?:which|what)\s(?:\w+\s){0,3}?(?:years?|periods?|quarters?|dates|FYs?)(?:'s?)?\b|어느\s?(?:해|연도|년도|분기)|몇\s?년",
+    r"\b(?:which|what)\s(?:\w+\s){0,3}?(?:years?|periods?|quarters?|dates|FYs?)(?:'s?)?\b|어느\s?(?:해|연도|년도|분기|달)|몇\s?(?:년|분기|월)",
     re.IGNORECASE,
 )
 _SEVERAL_PERIODS = lazy_compile(r"\b(?:years|periods|quarters|dates|FYs)\b|[가-힣]", re.IGNORECASE)
@@ -109,11 +111,20 @@ _THRESHOLD = lazy_compile(
 )
 _WHICH_ITEM = lazy_compile(
     r"\W*(?:in\s|for\s)?which\b"
+    r"|\W*(?:who|where|(?:name|give|tell)\s(?:me\s)?(?:the|that))\b"
     r"|.*\b(?:which|what)\s(?:\w+\s){0,3}?(?:type|component|item|segment|region|country|countries|currency|category|element|kind"
     r"|class|product|division|source|market|unit|customer|area)\b"
+    r"|\W*what\s(?!(?:is|was|are|were|has|had|have|did|does|do|would|will|can|percent\w*|amount|total|number|kind|about)\b)"
+    r"(?:\w+\s){1,3}?(?:has|had|have|is|was|are|were|did|does|shows?|showed|sold|made)\b"
     r"|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)",
     re.IGNORECASE,
 )
+_WHICH_ITEM_KOREAN = lazy_compile(
+    r"(?=.*(?:가장|제일|더)\s?[가-힣])(?!.*(?:얼마|몇|왜|언제|어떻게))"
+    r".*(?:어디|어느|어떤|누구|무엇|뭐|(?:은|는|곳|것)(?:요|지|인가요?|입니까)?\s*[?？]?\s*$)"
+)
+_WHO_OR_WHERE = lazy_compile(r"\b(?:who|where)\b|누구|어디", re.IGNORECASE)
+"""What also asks for an item, beside a superlative."""
 _NUMERIC = lazy_compile(r"[\d.]+%?|(?:fy?|cy)\d\d(?:\d\d)?|q[1-4]")
 _RANGE = lazy_compile(
     r"\d{4}\s?[-–~]\s?(?:\d\d|\d{4})\b|\b(?:from|over|across|through|throughout|period)\b|부터|동안|기간",
@@ -159,6 +170,7 @@ _MEASURES = lazy_compile(
 _HANGUL = lazy_compile("[가-힣]")
 _KOREAN_FRAME = lazy_compile(
     r"\d+\s?년도?(?:에는|에서|에|의|과|와|은|는)?(?=[\s,?]|$)|(?<!\S)(?:비해서?|대비|각각|얼마나|더|모두)(?=\s)"
+    r"|(?<!\S)(?:가장|제일|더)\s?[가-힣]+|(?<!\S)(?:어디|어느|어떤|누구|무엇|뭐|곳[은는이])[가-힣]*"
     r"|(?<!\S)(?:올랐|오른|올라|내렸|내린|내려|늘었|늘어|줄었|줄어|커졌|작아졌|증가|감소|상승|하락|인상|인하)(?:했|하였|됐|되었)?[가-힣]*"
     r"(?=\s*[?？]?\s*$)"
 )
@@ -174,7 +186,7 @@ FRAME = frozenset(
         "included provide given much many compared comparison level come due mean nominal term state "
         "stated reporting far versus what which type kind largest highest lowest smallest larger "
         "higher lower smaller least exceed less fewer more most bigger biggest greater greatest maximum minimum "
-        "fy cy done taken incurred proportion constitution total overall listed respect fiscal",
+        "fewest fy cy done taken incurred proportion constitution total overall listed respect fiscal",
     )
 )
 """Words that ask rather than name: missing in a table's headers they say nothing against it."""
@@ -205,7 +217,8 @@ def table_question_of(text: str) -> TableQuestion | None:
     """What a question asks of a table; None for one that no cell answers."""
     years = years_in(text)
     wanted = _wanted(text)
-    if wanted not in (Wanted.PERIODS, Wanted.ITEMS) and _NO_CELL.search(text):
+    asking = _WHO_OR_WHERE.sub(" ", text) if wanted is Wanted.ITEM else text
+    if wanted not in (Wanted.PERIODS, Wanted.ITEMS) and _NO_CELL.search(asking):
         return None
     terms = _terms(text, years)
     ranges = (
@@ -215,6 +228,7 @@ def table_question_of(text: str) -> TableQuestion | None:
         first, last = sorted(map(int, years))
         years = tuple(str(year) for year in range(first, last + 1))
     several = bool(re.search(r"\brespective|\bboth\b|\band\b|각각|[와과]\s|및", text))
+    several = several or (wanted is Wanted.ITEM and " or " in text)
     above = True if _ABOVE.search(text) else False if _BELOW.search(text) else None
     threshold = _threshold(text) if above is not None else None
     if threshold is None:
@@ -236,7 +250,7 @@ def _wanted(text: str) -> Wanted:
         return Wanted.PERIODS if lists else Wanted.VALUE
     if _ITEMS.search(text) and not compares:
         return Wanted.ITEMS
-    if extreme and _WHICH_ITEM.match(text):
+    if extreme and (_WHICH_ITEM.match(text) or _WHICH_ITEM_KOREAN.match(text)):
         return Wanted.ITEM
     operations = (
         (_PERCENT_CHANGE, Wanted.PERCENT_CHANGE),

@@ -234,16 +234,16 @@ class _Scorer:
             precision = max(precision, self._precision(label_tokens(row.path[-2]), row.path[-2]))
         recall = self._recall(own, group, column, place, row, cell)
         score = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-        extra = sum(1 for t in terms if _held(t, column) or _held(t, group))
+        extra = sum(1 for t in terms if held(t, column) or held(t, group))
         inner = keyword_tokens(row.path[-2] if len(row.path) > 1 else "")
-        idle = sum(1 for t in inner if not _held(t, terms) and t not in STOP_WORDS)
+        idle = sum(1 for t in inner if not held(t, terms) and t not in STOP_WORDS)
         extra += sum(1 for t in terms if t in FRAME and t in label)
         score += HEADER_BONUS * min(extra, 4) - IDLE_COST * min(idle, 5) - RANK_COST * (place.passage - 1)
         if self._question.years:
             score -= MORE_YEARS_COST * len(cell_years(place, row, cell) - set(self._question.years))
         if _side(self._question.text) * _side(row.label) < 0:
             score *= OPPOSITE
-        named = frozenset(t for t in terms if _held(t, own))
+        named = frozenset(t for t in terms if held(t, own))
         return Match(place, row, cell, score, named, precision, recall)
 
     def _weight(self, token: str) -> float:
@@ -262,7 +262,7 @@ class _Scorer:
         said = terms.keys() | self._question.figures
         if _side(self._question.text) * _side(label) > 0:  # "ending goodwill" is "goodwill, end of the year"
             said = said | _SIDE_WORDS
-        named = sum(self._weight(t) * w * _held(t, said) for t, w in own.items())
+        named = sum(self._weight(t) * w * held(t, said) for t, w in own.items())
         return named / weight if weight else 0.0
 
     def _recall(
@@ -272,17 +272,17 @@ class _Scorer:
         context = place.title_tokens | place.announced | place.total_tokens.get(row.start, frozenset())
         needed = got = 0.0
         for term, asked in self._question.terms.items():
-            held = _held(term, own)
-            if term in FRAME and not held:
+            in_label = held(term, own)
+            if term in FRAME and not in_label:
                 continue
             weight = asked * self._weight(term)
             needed += weight
             got += weight * max(
-                held,
-                _held(term, group),
-                _held(term, column),
-                CONTEXT_WEIGHT * _held(term, context),
-                AROUND_WEIGHT * _held(term, self._around),
+                in_label,
+                held(term, group),
+                held(term, column),
+                CONTEXT_WEIGHT * held(term, context),
+                AROUND_WEIGHT * held(term, self._around),
             )
         if self._question.years and not cell_years(
             place, row, cell
@@ -298,7 +298,7 @@ class _Scorer:
         return got / needed if needed else 0.0
 
 
-def _held(token: str, tokens: Mapping[str, float] | Set[str]) -> float:
+def held(token: str, tokens: Mapping[str, float] | Set[str]) -> float:
     """1 when the token is among the tokens, less for another form of it, 0 when it is not."""
     if token in tokens:
         return 1.0

@@ -16,12 +16,17 @@ HEAD = "Results of the group (in thousands)\n"
 
 
 def table_page(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, head: str = HEAD, unit: str = "in thousands"
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    head: str = HEAD,
+    unit: str = "in thousands",
+    over_labels: str = "",
 ):
     """A page that holds a table, and the table as it is stored: rows of a label and the texts of the cells."""
     text = head
     first = len(text)
-    text += " ".join(columns) + "\n"
+    text += f"{over_labels} {' '.join(columns)}".strip() + "\n"
     stored = []
     for label, *values in rows:
         start = len(text)
