@@ -19,7 +19,7 @@ from rag.answering.alignment import Basis
 from rag.answering.citations import PageTexts
 from rag.answering.contradiction import contradiction
 from rag.answering.derivation import derive, without
-from rag.answering.fragments import answers
+from rag.answering.fragments import answers, is_fragment
 from rag.text.facts import Fact, FactText, facts, supported
 from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.language import language_of
@@ -227,6 +227,8 @@ def basis_of(claim: str, sentence: str, before: str = "", question: str = "") ->
     found: Basis | None
     if language_of(sentence) == "ko":
         found = alignment_korean.follows(claim, sentence)
+    elif question and is_fragment(claim) and _bare(claim) != _bare(sentence):
+        found = None  # a noun without its verb says nothing without its question
     else:
         found = alignment.follows(claim, sentence, before, question)
     return found or answers(claim, question, sentence)
