@@ -67,7 +67,7 @@ def follows(claim: str, sentence: str) -> Basis | None:
         return None
     if _bare(claim) == _bare(sentence):
         return "quoted"
-    if not wanted[-1].verb:
+    if not wanted[-1].verb or len(wanted) == 1:
         return None
     if _in_order(wanted, source, exact=True):
         return "quoted"

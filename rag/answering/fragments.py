@@ -7,10 +7,9 @@ many"). A sentence that denies, guesses or restricts where the question does not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
-from rag.answering import korean_words
+from rag.answering import fragments_korean
 from rag.answering import rewrites as words
 from rag.answering.alignment import Basis
 from rag.answering.english_words import DATED, PUNCTUATION, YEAR, Source, is_past, tokenize
@@ -79,7 +78,10 @@ _PLACING = words.word_set("in on at near to from into under over along beside be
 _EMPTY = words.CONNECTIVES | words.ADVERBS | words.PREPOSITIONS | words.word_set("of such however")
 _NAMING = words.word_set("called known named termed")
 _LINKING = (
-    words.ARTICLES | words.COPULAS | PUNCTUATION | words.word_set("as of 's called known named termed has have")
+    words.ARTICLES
+    | words.COPULAS
+    | PUNCTUATION
+    | words.word_set("as of 's called known named termed has have")
 )
 """Words between a noun and what is said of it."""
 _FIGURES = words.word_set(
@@ -96,24 +98,6 @@ _TIME = lazy_compile(
     r"@|[12]\d{3}|\d{1,2}(?:st|nd|rd|th)|january|february|march|april|may|june|july|august|september|october"
     r"|november|december|century|spring|summer|autumn|winter|monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 )
-_KO_ASKING = lazy_compile(
-    "(?:무엇|무슨|누구|누가|어디|언제|어느|어떤|얼마|왜|몇|뭐)|(?:인가요?|입니까|나요|습니까|은가요?|는가|까요?)$"
-)
-_KO_GUARDS = lazy_compile(r"않|못|없|제외|면\s|경우|다고|라고|약 |추정|예정")
-_PIECES = lazy_compile(r"(?<=[고며])[,\s]\s*|(?<=지만)[,\s]\s*|(?<=으나)[,\s]\s*|(?<=[가-힣]로),\s*")
-_KO_ROLES = (
-    (lazy_compile("누가|누구가|무엇이|어디가"), lazy_compile("[이가은는]")),
-    (lazy_compile("누구를|무엇을|어디를"), lazy_compile("[을를은는]")),
-    (lazy_compile("누구에게|어디에(?!서)"), lazy_compile("에")),
-    (lazy_compile("누구로부터|어디로부터|누구에게서"), lazy_compile("으?로부터|에게서")),
-    (lazy_compile("어디에서|어디서"), lazy_compile("에서")),
-    (lazy_compile("어디로"), lazy_compile("으?로")),
-)
-_KO_TIME = lazy_compile(r"\d+\s?(?:년|월|일|시|분|세기)|오전|오후")
-_KO_DATE = lazy_compile(r"\d+년(?:\s?\d+월)?(?:\s?\d+일)?|\d+월(?:\s?\d+일)?")
-_KO_FIGURE = lazy_compile(r"(\d+(?:\.\d+)?)")
-_KO_COUNT = lazy_compile(r"(\d+(?:\.\d+)?)\s?([가-힣℃%]|$)")
-"""A figure with the first letter of what it counts."""
 _SUFFIX = lazy_compile(r"(?:ing|ed|es|s|d)$")
 
 
@@ -122,7 +106,10 @@ def answers(fragment: str, question: str, sentence: str) -> Basis | None:
     if not question.strip() or not fragment.strip(" ."):
         return None
     if language_of(question) == "ko":
-        return _answers_korean(fragment, question, sentence)
+        if fragments_korean.answers(fragment, question, sentence):
+            return "quoted"
+        rest = fragments_korean.restated(fragment, question)
+        return "entailed" if rest and fragments_korean.answers(rest, question, sentence) else None
     if _answers_english(fragment, question, sentence):
         return "quoted"
     rest = _restated(fragment, question)
@@ -171,7 +158,7 @@ def _answers_english(fragment: str, question: str, sentence: str) -> bool:
         if (
             places
             and len(places) == len(found)
-            and _right_kind(said, fragment, asked, source.tokens, place)
+            and _right_kind(said, asked, source.tokens, place)
             and _near(asked, place, places, source)
             and not _guarded(source, source.clauses[place[0]], {*asked, *said})
             and _role(asked, place, places, source)
@@ -225,7 +212,7 @@ def _kind_noun(asked: Sequence[str]) -> range | None:
     if asked[0] not in ("which", "what") or len(asked) < 2 or asked[1] in words.FINITE | _DO:
         return None
     end = next((i for i, t in enumerate(asked) if i and (t in words.FINITE | _DO or is_past(t))), 2)
-    if end == 1 or asked[2:3] and asked[2] in words.ARTICLES:
+    if end == 1 or (asked[2:3] and asked[2] in words.ARTICLES):
         return None  # a verb: `what limits the output`
     at = end - 1 if end <= _LONGEST_KIND else 1
     first = at - 1 if at > 1 and asked[at - 1].isdigit() else at
@@ -290,7 +277,7 @@ def _near(asked: Sequence[str], place: tuple[int, int], places: Sequence[int], s
 
 
 def _contiguous(said: Sequence[str], source: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """The places where the fragment stands in the source, marks aside; a leading preposition or article may be its own."""
+    """Where the fragment stands in the source, marks aside; a leading preposition or article may be new."""
     spoken = [i for i, t in enumerate(source) if t not in PUNCTUATION]
     for drop in (0, 1):
         part = list(said[drop:])
@@ -305,7 +292,7 @@ def _contiguous(said: Sequence[str], source: Sequence[str]) -> Iterator[tuple[in
 
 
 def _right_kind(
-    said: Sequence[str], fragment: str, asked: Sequence[str], source: Sequence[str], place: tuple[int, int]
+    said: Sequence[str], asked: Sequence[str], source: Sequence[str], place: tuple[int, int]
 ) -> bool:
     """Whether the fragment is of the kind that the question asks for."""
     first = asked[0]
@@ -340,10 +327,9 @@ def _place(token: str, source: Sequence[str], taken: tuple[int, int]) -> int | N
         forms = {words.PARTICIPLES.get(other), words.BASES.get(token), words.BASES.get(other)}
         past = words.BASES.get(token, token)
         if (
-            other == token
+            other in (token, past)
             or (len(stem) >= 3 and _stem(other) == stem)
             or token in forms
-            or other == past
             or words.PARTICIPLES.get(other) == past
         ):
             return i
@@ -363,7 +349,9 @@ def _role(asked: Sequence[str], place: tuple[int, int], places: Sequence[int], s
     tokens, helped = source.tokens, bool({"did", "does", "do"} & {*asked})
     spoken = {"has", "have", "had"} & {*asked} if not helped else set()
     found = [p for p in places if is_past(tokens[p])]
-    found += [i for i, t in enumerate(tokens) if t in spoken and source.clauses[i] == source.clauses[place[0]]]
+    found += [
+        i for i, t in enumerate(tokens) if t in spoken and source.clauses[i] == source.clauses[place[0]]
+    ]
     verb = min(found, default=None)
     if helped or (verb is not None and _has_subject(asked)):
         return verb is not None and place[0] > verb
@@ -424,55 +412,3 @@ def _guarded(source: Source, clause: int, known: set[str]) -> bool:
         else {"when", "where"}
     )
     return bool(guards & inside - known)
-
-
-def _answers_korean(fragment: str, question: str, sentence: str) -> Basis | None:
-    bare = re.sub(r"(?:입니다|이다|이에요|예요)$", "", _bare(fragment).rstrip("."))
-    piece = next((p for p in _PIECES.split(sentence) if bare and bare in _bare(p)), None)
-    if piece is None or bare in _bare(question) or not _korean_kind(bare, question):
-        return None
-    text = _bare(piece)
-    at = text.find(bare)
-    if bare[0].isdigit() and not _one_count(piece, bare):
-        return None
-    asked = [w for w in korean_words.words_of(question) if w.role != "mark"]
-    telling = [w for w in asked if not _KO_ASKING.search(w.text + ("가" if w.role == "subject" else ""))]
-    held = [w for w in telling if w.text in text]
-    first = _bare(_PIECES.split(sentence)[0])
-    shared = all(w.role in ("topic", "", "of") and w.text in first for w in telling if w not in held)
-    guarded = _KO_GUARDS.search(piece) and not _KO_GUARDS.search(question)
-    return (
-        "quoted"
-        if held and shared and not guarded and _korean_role(text[at + len(bare) :], question)
-        else None
-    )
-
-
-def _one_count(piece: str, bare: str) -> bool:
-    """Whether no other figure of the piece counts the same thing as that of the fragment: `12가지 가운데 5가지`."""
-    counts = _KO_COUNT.findall(_KO_DATE.sub("", korean_words.figures(piece)))
-    figure = _KO_COUNT.match(bare) or _KO_FIGURE.match(bare)
-    own = figure[1] if figure is not None else ""
-    nouns = {noun for count, noun in counts if count == own}
-    dated = _KO_TIME.search(bare) is not None and not nouns
-    return dated or (len(nouns) == 1 and not any(noun in nouns for count, noun in counts if count != own))
-
-
-def _korean_role(behind: str, question: str) -> bool:
-    """Whether the particle behind the fragment is the one that the question word has."""
-    for asking, particles in _KO_ROLES:
-        if asking.search(question):
-            return bool(particles.match(behind))
-    return True
-
-
-def _bare(text: str) -> str:
-    return "".join(korean_words.figures(text).split())
-
-
-def _korean_kind(bare: str, question: str) -> bool:
-    if "언제" in question:
-        return bool(_KO_TIME.search(bare))
-    if re.search(r"몇|얼마", question):
-        return any(c.isdigit() for c in bare)
-    return True

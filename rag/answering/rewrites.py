@@ -116,17 +116,17 @@ PARTICIPLES = {
     "undertaken": "undertook", "fought": "fought", "caught": "caught", "understood": "understood",
 }  # fmt: skip
 """Irregular participles with the past tense that says the same in the active voice."""
-BASES = dict(
-    pair.split("/")
-    for pair in (
-        "become/became begin/began break/broke bring/brought build/built buy/bought catch/caught choose/chose"
-        " come/came deal/dealt do/did draw/drew drive/drove eat/ate fall/fell feel/felt fight/fought find/found"
-        " get/got give/gave go/went grow/grew hold/held keep/kept know/knew lay/laid lead/led leave/left lend/lent"
-        " lose/lost make/made mean/meant meet/met pay/paid rise/rose run/ran say/said see/saw sell/sold send/sent"
-        " sink/sank speak/spoke spend/spent stand/stood strike/struck sweep/swept take/took teach/taught"
-        " tell/told think/thought throw/threw wear/wore win/won write/wrote"
-    ).split()
-)
+BASES = {
+    "become": "became", "begin": "began", "break": "broke", "bring": "brought", "build": "built",
+    "buy": "bought", "catch": "caught", "choose": "chose", "come": "came", "deal": "dealt", "do": "did",
+    "draw": "drew", "drive": "drove", "eat": "ate", "fall": "fell", "feel": "felt", "fight": "fought",
+    "find": "found", "get": "got", "give": "gave", "go": "went", "grow": "grew", "hold": "held", "keep": "kept",
+    "know": "knew", "lay": "laid", "lead": "led", "leave": "left", "lend": "lent", "lose": "lost",
+    "make": "made", "mean": "meant", "meet": "met", "pay": "paid", "rise": "rose", "run": "ran", "say": "said",
+    "see": "saw", "sell": "sold", "send": "sent", "sink": "sank", "speak": "spoke", "spend": "spent",
+    "stand": "stood", "strike": "struck", "sweep": "swept", "take": "took", "teach": "taught", "tell": "told",
+    "think": "thought", "throw": "threw", "wear": "wore", "win": "won", "write": "wrote",
+}  # fmt: skip
 """Irregular verbs with their past tense."""
 NOT_PAST = word_set("need seed feed breed speed indeed hundred shed bed red embed exceed proceed succeed")
 

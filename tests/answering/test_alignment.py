@@ -201,6 +201,60 @@ def test_a_korean_fragment_needs_the_particle_of_its_question() -> None:
     assert basis_of("분광기", GIFT, question="누가 2021년 3월 새솔연구원에 기증하였습니까?") is None
 
 
+SERVED = "She served in the state senate from 1997 to 2004 and in the national senate from 2005 to 2008."
+FOUNDED = (
+    "The club was founded in Lisbon in March 1991 by Ana Sousa and lost its first match to a team from Porto."
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "question", "sentence", "basis"),
+    [
+        ("Ana Sousa", "Who founded the club?", FOUNDED, "quoted"),
+        ("The club was founded in Lisbon.", "Where was the club founded?", FOUNDED, "quoted"),
+        ("In March 1991.", "Where was the club founded?", FOUNDED, None),
+        ("The club was founded in Porto.", "Where was the club founded?", FOUNDED, None),
+        ("The club", "Who founded the club?", FOUNDED, None),
+        ("From 2005 to 2008.", "When did she serve in the state senate?", SERVED, None),
+        (
+            "해밀 극장",
+            "두 배우가 공연을 마친 극장은 어디인가?",
+            "두 배우는 남도시에 있는 해밀 극장에서 공연을 마쳤다.",
+            "quoted",
+        ),
+        (
+            "공연을 마친 극장은 해밀 극장입니다.",
+            "두 배우가 공연을 마친 극장은 어디인가?",
+            "두 배우는 남도시에 있는 해밀 극장에서 공연을 마쳤다.",
+            "entailed",
+        ),
+        (
+            "남도시",
+            "두 배우가 공연을 마친 극장은 어디인가?",
+            "두 배우는 남도시에 있는 해밀 극장에서 공연을 마쳤다.",
+            None,
+        ),
+        (
+            "시장",
+            "위원장을 임명한 사람은 누구인가?",
+            "시장이 위원장을 임명하자 의장은 회의를 열었다.",
+            "quoted",
+        ),
+        ("의장", "위원장을 임명한 사람은 누구인가?", "시장이 위원장을 임명하자 의장은 회의를 열었다.", None),
+        (
+            "열었다",
+            "위원장을 임명한 사람은 누구인가?",
+            "시장이 위원장을 임명하자 의장은 회의를 열었다.",
+            None,
+        ),
+    ],
+)
+def test_a_short_reply_must_have_the_part_that_is_asked_for(
+    reply: str, question: str, sentence: str, basis: str | None
+) -> None:
+    assert basis_of(reply, sentence, question=question) == basis
+
+
 @pytest.mark.parametrize(
     ("claim", "sentence", "kind"),
     [
