@@ -11,13 +11,12 @@ from ingest.progress import ProgressReporter
 from rag.errors import IndexMissing
 from rag.providers.registry import default_specs, embedding_model, new_meter
 from rag.settings import Settings
-from rag.store import IndexSpec, open_index
+from rag.store import Index, IndexSpec, open_index
 from rag.text.keywords import TOKENISER_ID
 from rag.types import Usage
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbeddingProvider
-    from rag.store import Index, IndexSpec
     from rag.usage.meter import Meter
 
 

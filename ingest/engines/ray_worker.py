@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ from rag.usage.meter import Meter, UsageTotal, counting_usage
 from rag.usage.prices import Prices
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rag.providers.embedding import EmbeddingProvider
 
 _OF_THE_MACHINE = (Status.UNREADABLE, Status.UNSUPPORTED)

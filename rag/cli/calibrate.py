@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.answering.calibration import calibrate, make_questions
+from rag.answering.calibration import Calibration, calibrate, make_questions
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, tell, track
@@ -14,8 +14,6 @@ from rag.pipeline import Pipeline
 from rag.pipeline.opening import save_calibration
 
 if TYPE_CHECKING:
-    from rag.answering.calibration import Calibration
-    from rag.pipeline import Pipeline
     from rag.settings import Settings
 
 

@@ -31,7 +31,6 @@ from rag.rendering.safe import safe_text
 from rag.text.language import language_for
 
 if TYPE_CHECKING:
-    from rag.pipeline import Pipeline
     from rag.settings import Settings
     from rag.types import Answer, Citation
 

@@ -12,7 +12,7 @@ import click
 from ingest.discovery import format_of
 from ingest.options import ReadOptions
 from ingest.reading import ReadJob, read
-from rag.answering.checking import check_cited, check_claim, claims_of, read_claims
+from rag.answering.checking import Checked, Claim, check_cited, check_claim, claims_of, read_claims
 from rag.cli.app import EXIT_DONE
 from rag.cli.options import CHECKING, examples, json_option, where_option, with_settings
 from rag.cli.output import print_json, tell
@@ -24,7 +24,6 @@ from rag.providers.specs import EXTRACTIVE
 from rag.text.language import language_for
 
 if TYPE_CHECKING:
-    from rag.answering.checking import Checked, Claim
     from rag.settings import Settings
 
 

@@ -14,13 +14,11 @@ from rag.cli.output import print_json, print_table, tell
 from rag.errors import RagError
 from rag.index_location import is_url
 from rag.messages import Language, choose_language, message
-from rag.usage.log import FILE_NAME, UsageLog
+from rag.usage.log import FILE_NAME, UsageEntry, UsageLog
 from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.usage.log import UsageEntry, UsageLog
-    from rag.usage.meter import UsageTotal
 
 _GROUPS: tuple[Literal["day", "model", "command"], ...] = ("day", "model", "command")
 

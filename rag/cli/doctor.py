@@ -6,7 +6,7 @@ import platform
 import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from pydantic import SecretStr
@@ -19,12 +19,8 @@ from rag.errors import IndexMissing, RagError
 from rag.pipeline.opening import load_calibration
 from rag.providers.registry import chat_model, default_specs, embedding_model
 from rag.rendering.safe import safe_text
-from rag.settings import variable_of
-from rag.store import open_index
-
-if TYPE_CHECKING:
-    from rag.settings import Settings
-    from rag.store import Index
+from rag.settings import Settings, variable_of
+from rag.store import Index, open_index
 
 _PACKAGES = (
     "pagequote",

@@ -16,7 +16,7 @@ from rag.cli.output import print_json, print_table, tell
 from rag.errors import UsageError
 from rag.evaluation.compare import compare
 from rag.evaluation.drafts import draft_questions, model_writer
-from rag.evaluation.judge import judge_run
+from rag.evaluation.judge import Agreement, Judged, judge_run
 from rag.evaluation.question_sets import write_questions
 from rag.evaluation.running import pages_of
 from rag.evaluation.runs import load_run, write_ragas
@@ -25,7 +25,6 @@ from rag.providers.registry import chat_model, default_specs
 from rag.store import open_index
 
 if TYPE_CHECKING:
-    from rag.evaluation.judge import Agreement, Judged
     from rag.settings import Settings
 
 

@@ -21,9 +21,9 @@ from rag.cli.output import tell, track
 from rag.errors import UsageError
 from rag.evaluation.compare import Verdict, compare, missed, requirements
 from rag.evaluation.metrics import METRICS
-from rag.evaluation.question_sets import load_questions
-from rag.evaluation.running import EvaluatedPipeline, describe, evaluate
-from rag.evaluation.runs import load_run
+from rag.evaluation.question_sets import Question, load_questions
+from rag.evaluation.running import EvaluatedPipeline, EvaluationOutcome, describe, evaluate
+from rag.evaluation.runs import Run, load_run
 from rag.evaluation.sweep import grid
 from rag.messages import choose_language, message
 from rag.pipeline import Pipeline
@@ -32,9 +32,6 @@ from rag.store import open_index
 from rag.text.paths import is_on_disk, path_of
 
 if TYPE_CHECKING:
-    from rag.evaluation.question_sets import Question
-    from rag.evaluation.running import EvaluationOutcome
-    from rag.evaluation.runs import Run
     from rag.settings import Settings
     from rag.types import Passage
     from rag.usage.meter import Meter

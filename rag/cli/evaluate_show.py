@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.output import print_json, print_table, tell
-from rag.evaluation.compare import Verdict
-from rag.evaluation.metrics import METRICS, given, summarise
+from rag.evaluation.compare import Comparison, Verdict
+from rag.evaluation.metrics import METRICS, Summary, given, summarise
 from rag.evaluation.report.formatting import interval_text, number, signed, smallest_visible_change
 from rag.evaluation.report.html import html_report, sweep_html
 from rag.evaluation.report.markdown import comparison_markdown, run_markdown, sweep_markdown
-from rag.evaluation.sweep import sweep_table
-from rag.messages import choose_language, message
+from rag.evaluation.sweep import Sweep, sweep_table
+from rag.messages import Language, choose_language, message
 from rag.rendering.safe import safe_text
 
 if TYPE_CHECKING:
-    from rag.evaluation.compare import Comparison
-    from rag.evaluation.metrics import Summary
     from rag.evaluation.runs import Run
-    from rag.evaluation.sweep import Sweep
-    from rag.messages import Language
     from rag.settings import Settings
 
 _MOST_FLIPS = 10

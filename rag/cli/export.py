@@ -21,11 +21,9 @@ from rag.evaluation.question_sets import load_questions
 from rag.pipeline import Pipeline
 from rag.pipeline.export import Exporter, saved_of_form
 from rag.pipeline.state import LAST_ANSWER, read_state_file
-from rag.rendering.footnotes import as_docx, as_markdown
+from rag.rendering.footnotes import Section, as_docx, as_markdown
 
 if TYPE_CHECKING:
-    from rag.pipeline.export import Exporter
-    from rag.rendering.footnotes import Section
     from rag.settings import Settings
 
 

@@ -9,11 +9,10 @@ import click
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import print_json, tell, track
-from rag.store import copy_index
+from rag.store import CopyReport, copy_index
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.store import CopyReport
 
 
 @click.group(epilog=examples("rag index copy .rag postgresql://localhost/library"))

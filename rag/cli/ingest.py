@@ -23,9 +23,6 @@ from rag.errors import UsageError
 from rag.messages import Language, message, translated
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-
-    from ingest.pipeline import IngestOptions
     from ingest.progress import FileResult, IngestProgress, IngestReport, ProgressCounts
     from rag.settings import Settings
 

@@ -29,7 +29,6 @@ from rag.text.keywords import STOP_WORDS
 from rag.text.language import language_for, without_particle
 
 if TYPE_CHECKING:
-    from rag.pipeline import Pipeline
     from rag.settings import Settings
     from rag.store import Filter
     from rag.types import Passage

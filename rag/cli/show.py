@@ -24,14 +24,13 @@ from rag.pipeline.forms import citation_form, citations_of
 from rag.pipeline.state import LAST_ANSWER, read_state_file, write_state_bytes
 from rag.rendering.pages import MarkedCell, render_page
 from rag.rendering.safe import safe_text
-from rag.store import open_index
+from rag.store import Index, open_index
 from rag.text.language import language_for
 from rag.text.matching import find_quote
 from rag.types import Cell, Citation, Page, QuoteStatus, Span
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-    from rag.store import Index
 
 _AROUND = 400
 """Characters of the page shown on either side of the quote."""

@@ -19,12 +19,10 @@ from rag.providers.registry import default_specs, embedding_model
 from rag.providers.specs import BUILTIN_EMBEDDINGS, EXTRACTIVE, parse_spec
 from rag.text.tokens import count_many, encoding_for
 from rag.types import Page, Status
-from rag.usage.prices import load_prices
+from rag.usage.prices import Price, load_prices
 
 if TYPE_CHECKING:
-    from ingest.reading import Reading
     from rag.settings import Settings
-    from rag.usage.prices import Price
 
 
 class _Counter(NamedTuple):

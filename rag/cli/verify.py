@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag.answering.originals import CurrentPages
-from rag.answering.saved import read_saved_answer, verify_saved_answer
+from rag.answering.saved import Verification, read_saved_answer, verify_saved_answer
 from rag.cli.app import EXIT_DONE, EXIT_FAILED
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import one_line, print_json, tell, wrapped
@@ -19,7 +19,6 @@ from rag.store import open_index
 from rag.text.language import language_for
 
 if TYPE_CHECKING:
-    from rag.answering.saved import Verification
     from rag.settings import Settings
 
 

@@ -18,7 +18,7 @@ from rag.evaluation.question_sets import Question
 from rag.evaluation.runs import Found, Record, Run, RunFolder, load_run, results_of
 from rag.prompting.catalogue import load_template
 from rag.providers.pacing import InterruptiblePool
-from rag.store import Filter
+from rag.store import Filter, Index
 from rag.store.filters import all_of
 from rag.types import Answer, Page, Passage
 from rag.usage.replies import forget_paid_work, recording_paid_work
@@ -26,7 +26,6 @@ from rag.usage.replies import forget_paid_work, recording_paid_work
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
     from rag.settings import Settings
-    from rag.store import Filter, Index
 
 
 AskFunction = Callable[[Question], Answer]

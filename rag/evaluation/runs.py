@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
@@ -22,9 +22,6 @@ from pydantic import TypeAdapter
 from rag.errors import RagError, UsageError
 from rag.evaluation.question_sets import Question, fingerprint
 from rag.types import Answer, Passage
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from rag.answering.context import neutralise
 from rag.answering.originals import original_of
@@ -29,7 +29,6 @@ from rag.rendering.pages import render_page
 
 if TYPE_CHECKING:
     from langchain_core.prompt_values import PromptValue
-    from langchain_core.runnables import Runnable, RunnableConfig
 
     from rag.providers.chat import GuardedChat
     from rag.settings import Settings

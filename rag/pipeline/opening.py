@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.answering.context import neutralise
 from rag.answering.evidence import GATE, THRESHOLD
-from rag.answering.second_check import EntailmentChecker
+from rag.answering.second_check import EntailmentChecker, SecondChecker
 from rag.errors import IndexMismatch, MissingCapability
 from rag.pipeline.state import read_state_file, write_state
 from rag.pipeline.steps import Steps
@@ -21,14 +21,10 @@ from rag.usage.meter import Meter
 
 if TYPE_CHECKING:
     from rag.answering.calibration import Calibration
-    from rag.answering.second_check import SecondChecker
     from rag.pipeline.generation import Generator
-    from rag.pipeline.steps import Steps
     from rag.providers.chat import GuardedChat
     from rag.providers.embedding import EmbeddingProvider
     from rag.retrieval.expansion import AssistedSearch
-    from rag.retrieval.hybrid import HybridSearch
-    from rag.store import Index
 
 
 _FILE = "calibration.json"

@@ -25,7 +25,7 @@ from rag.pipeline.query import Part, Query, QueryState
 from rag.pipeline.rewriting import by_rule, completed, is_elliptic, is_small_talk, parts_of
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
-from rag.retrieval.hybrid import Retrieval
+from rag.retrieval.hybrid import HybridSearch, Retrieval
 from rag.store import Filter, Index, Snapshot
 from rag.store.filters import as_filter
 from rag.text.keywords import has_search_terms
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from rag.pipeline.generation import Generator
     from rag.providers.embedding import EmbeddingProvider
     from rag.retrieval.expansion import AssistedSearch
-    from rag.retrieval.hybrid import HybridSearch
     from rag.settings import Settings
 
 SHORT = 4

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from rag.errors import MissingCapability, MissingExtra, ModelNotFound, ProviderError
@@ -22,7 +22,6 @@ from rag.providers.specs import ChatConnection, Embedded, EmbeddingConnection, S
 from rag.settings import Settings
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
     from langchain_core.messages.ai import UsageMetadata
 
 _SAFE = {"use_safetensors": True}

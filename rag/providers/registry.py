@@ -17,6 +17,8 @@ from rag.providers.specs import (
     BUILTIN_EMBEDDINGS,
     EXTRACTIVE,
     PROVIDERS,
+    ChatConnection,
+    EmbeddingConnection,
     Spec,
     capabilities,
     parse_spec,
@@ -31,7 +33,6 @@ from rag.usage.replies import FILE_NAME, ReplyCache
 if TYPE_CHECKING:
     from rag.providers.chat import GuardedChat
     from rag.providers.embedding import EmbeddingProvider
-    from rag.providers.specs import ChatConnection, EmbeddingConnection
 
 DEFAULT_OPENAI = ("openai:gpt-4o-mini", "openai:text-embedding-3-small")
 

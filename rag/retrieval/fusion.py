@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from rag.retrieval.glossary import Glossary
-from rag.store import Filter
+from rag.store import Filter, Snapshot
 from rag.text.keywords import searched_terms
 from rag.text.patterns import lazy_compile
 from rag.types import Passage
@@ -24,8 +24,6 @@ from rag.types import Passage
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from rag.store import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

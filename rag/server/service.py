@@ -16,17 +16,15 @@ from rag.answering.checking import check_cited, claims_from, claims_of
 from rag.answering.originals import original_of
 from rag.errors import ProviderError, RagError, UsageError
 from rag.pipeline.forms import Form, checked_form, search_form, status_form
-from rag.pipeline.query import as_query
+from rag.pipeline.query import History, as_query
 from rag.rendering.pages import render_page
 from rag.text.matching import find_quote
-from rag.types import Support
+from rag.types import Answer, Page, Support
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
-    from rag.pipeline.query import History
     from rag.store import Snapshot
     from rag.store.filters import Where
-    from rag.types import Answer, Page
 
 LONGEST_QUESTION = 8_000
 """Characters of a question or query: longer ones are texts, not questions."""

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
@@ -20,8 +20,6 @@ from rag.types import Answer
 from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from rag.pipeline import Pipeline
 
 History = tuple[tuple[str, str], ...]

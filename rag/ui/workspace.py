@@ -41,7 +41,6 @@ from rag.usage.meter import UsageTotal
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-    from rag.pipeline import Pipeline
     from rag.prompting.template import Template
     from rag.types import Answer
 

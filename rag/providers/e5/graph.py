@@ -22,13 +22,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rag.providers.e5.weights import INT8_MAX as _INT8_MAX
 from rag.providers.e5.weights import PROBE_DEPTH as _PROBE_DEPTH
+from rag.providers.e5.weights import ModelShape, WeightsFile
 
 if TYPE_CHECKING:
     import numpy as np
     import onnx
     from numpy.typing import NDArray
-
-    from rag.providers.e5.weights import ModelShape, WeightsFile
 
 _MICROSOFT = "com.microsoft"
 _UNSIGNED_ZERO = 128
