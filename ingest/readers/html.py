@@ -32,6 +32,8 @@ _UNSEEN = frozenset({
     "script", "style", "template", "noscript", "svg", "math", "object", "head", "select", "iframe",
     "noembed", "noframes", "audio", "video", "canvas", "datalist", "meter", "progress",
 })  # fmt: skip
+_LONGEST_TERM = 100
+"""Characters of the terms of a definition list that go in front of their description; longer ones are paragraphs."""
 _PREFORMATTED = frozenset({"pre", "listing", "plaintext", "xmp", "textarea"})
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([A-Za-z0-9_\-]+)", re.IGNORECASE)
 _EMPTY_ELEMENT = re.compile(r"<([A-Za-z][\w:-]*)((?:\s[^<>]*)?)/>")
@@ -85,6 +87,8 @@ class _HtmlReader:
         self._open: list[_Open] = []
         self._text: list[str] = []
         self._mark, self._bullet = LineKind.PARAGRAPH, ""
+        self._terms: list[str] = []
+        """Terms of a definition list whose description was not read yet."""
         self._tables: list[_Table] = [_Table()]
         """The tables around what is being read; the first stands for none."""
 
@@ -106,16 +110,19 @@ class _HtmlReader:
             node = None if node is None or not self._open else node.next
         self._end_row()
         self._end_line()
+        self._end_terms()
 
     def _enter(self, node: Any) -> None:
         tag = node.tag
         outer = self._open[-1] if self._open else _Open("", ElementLook(), False)
         look = self._look(outer.look, {**_by_attributes(node), **self._sheets.declarations(node)})
-        self._open.append(_Open(tag, look, outer.preformatted or tag in _PREFORMATTED))
         if tag == "br":
             self._text.append("\n" if self._tables[-1].cells is None else " ")
         if tag in _BLOCKS or tag in _HEADINGS:
             self._end_line()
+        self._open.append(_Open(tag, look, outer.preformatted or tag in _PREFORMATTED))
+        if tag in ("dl", "table"):
+            self._end_terms()
         if tag in _HEADINGS:
             self._mark = LineKind.HEADING
         elif tag == "li":
@@ -139,7 +146,7 @@ class _HtmlReader:
         return self._looks[key][1]
 
     def _leave(self) -> None:
-        tag = self._open.pop().tag
+        tag = self._open[-1].tag
         if tag == "table":
             self._end_row()
             self._tables.pop()
@@ -151,6 +158,7 @@ class _HtmlReader:
             self._end_line()
         if tag == "li":
             self._bullet = ""
+        self._open.pop()
 
     def _take(self, text: str) -> None:
         inside = self._open[-1] if self._open else _Open("", ElementLook(), False)
@@ -182,12 +190,33 @@ class _HtmlReader:
         if self._tables[-1].cells is not None:  # a paragraph inside a cell
             self._text.append(" ")
             return
-        for part in "".join(self._text).split("\n"):
-            if part.strip():
-                words = part if self._mark is LineKind.HEADING else self._bullet + part.strip()
-                self.found.lines.append(marked(self._mark, words))
-                self._bullet = ""
+        parts = [part for part in "".join(self._text).split("\n") if part.strip()]
+        if any(element.tag == "dt" for element in self._open):
+            self._terms += [part.strip() for part in parts]
+            parts = []
+        for part in parts:
+            if self._mark is LineKind.HEADING:
+                self._end_terms()
+                words = part
+            else:
+                words = self._described(self._bullet + part.strip())
+            self.found.lines.append(marked(self._mark, words))
+            self._bullet = ""
         self._text, self._mark = [], LineKind.PARAGRAPH
+
+    def _described(self, words: str) -> str:
+        """The first line of a description, with the terms before it: each would say little by itself."""
+        term = ", ".join(self._terms)
+        if not self._bullet and 0 < len(term) <= _LONGEST_TERM and not term.endswith(("?", ".", "!")):
+            self._terms = []
+            return f"{term}{'' if term.endswith(':') else ':'} {words}"
+        self._end_terms()
+        return words
+
+    def _end_terms(self) -> None:
+        """Terms without a description are lines of their own."""
+        self.found.lines += [marked(LineKind.PARAGRAPH, term) for term in self._terms]
+        self._terms = []
 
 
 @dataclass(slots=True)
