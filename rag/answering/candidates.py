@@ -23,6 +23,10 @@ _IDENTIFIER = lazy_compile(r"-{1,2}\w|\w+_\w")
 """How an option or the name of a parameter begins, which no heading does."""
 _TERM = lazy_compile(r"(?P<term>[a-z][\w.-]{2,}|[A-Z][A-Z0-9_]{3,}|--?[\w-]+)\s(?=[A-Z][a-z]*\s)")
 """A term before the sentence that explains it: "HISTSIZE The maximum number of ..."."""
+_DEFINED = lazy_compile(
+    r"(?P<term>-{1,2}\w[^:\n]{0,90}|(?:[^\s.!?,;:。]|\.\b){2,}(?:\s[^\s.!?,;:。]+){0,4}):\s"
+)
+"""A term before its description, as in "-B, --backup: When saving a file, ..."."""
 _TITLE = lazy_compile(
     r"#(?!\d).*|(?:\d+(?:\.\d+){2,}\.?\s[^\n.!?。]{1,60}|\d+\.\d+\.?\s[A-Z][^\n\d.!?。]{1,60})(?<!다)"
 )
@@ -59,6 +63,8 @@ class Candidate:
     """Where the sentence begins in its passage's text."""
     label: str = ""
     """The term that its paragraph explains, as in a list of definitions; "" when there is none."""
+    explained: int = 0
+    """Where the paragraph that explains the term begins."""
 
     @property
     def file(self) -> str:
@@ -81,7 +87,7 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
         spans = sentences(passage.text)
         texts = [passage.text[start:end] for start, end in spans]
         tokens = [frozenset(keyword_tokens(text)) for text in texts]
-        labels = _labels(passage.text, spans)
+        labels, openings = _labels(passage.text, spans)
         for i, text in enumerate(texts):
             key = (passage.file, passage.page, "".join(text.split()))
             named = text in labels[i + 1 : i + 2] and _IDENTIFIER.match(text)  # told with what explains it
@@ -90,24 +96,31 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
             seen.add(key)
             above = _header(texts, i)
             before = tokens[above] if above >= 0 else frozenset()
-            before |= frozenset(keyword_tokens(labels[i]))
+            if labels[i]:
+                before |= frozenset(keyword_tokens(labels[i])) | (
+                    tokens[openings[i]] if openings[i] < i else frozenset()
+                )
             after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
             context = texts[above] if above >= 0 else ""
-            yield Candidate(rank, passage, text, tokens[i], before, after, context, spans[i][0], labels[i])
+            place = spans[i][0], labels[i], spans[openings[i]][0]
+            yield Candidate(rank, passage, text, tokens[i], before, after, context, *place)
 
 
-def _labels(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
-    """For each sentence the term that its paragraph explains: on the line above, or before the first word."""
+def _labels(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[str], list[int]]:
+    """For each sentence the term that its paragraph explains, on the line above or before the first word, and the
+    index of the paragraph's first sentence."""
     labels: list[str] = []
-    label, ended = "", 0
-    for start, end in spans:
+    openings: list[int] = []
+    label, opening, ended = "", 0, 0
+    for i, (start, end) in enumerate(spans):
         if start == 0 or "\n\n" in text[ended:start]:
             above = text[:start].rstrip().rpartition("\n\n")[2].strip()
-            term = _TERM.match(text, start, end)
-            label = term["term"] if term else above if _LABEL.fullmatch(above) else ""
+            term = _TERM.match(text, start, end) or _DEFINED.match(text, start, end)
+            label, opening = term["term"] if term else above if _LABEL.fullmatch(above) else "", i
         labels.append(label)
+        openings.append(opening)
         ended = end
-    return labels
+    return labels, openings
 
 
 def _says_nothing(candidate: Candidate) -> bool:

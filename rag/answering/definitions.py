@@ -56,6 +56,16 @@ _VERB = (
 )
 
 
+_IDENTIFIER = lazy_compile(r"(?<![\w.-])(?:--?\w[\w-]*|[A-Za-z]\w*(?:[._][A-Za-z]\w*)+)")
+_PLACEHOLDER = lazy_compile(r"\s*[\[<({=|,].*$", re.DOTALL)
+
+
+def identifiers(text: str) -> frozenset[str]:
+    """The options of programs and the names with dots or low lines in a text (-B, --backup, gc.auto); capital
+    letters are told from small ones in options."""
+    return frozenset(name if name.startswith("-") else name.casefold() for name in _IDENTIFIER.findall(text))
+
+
 def asked_thing(question: str) -> str:
     """The thing of which a question asks what it is or does; "" for any other question."""
     for asks in (*_ASKS_USE, *_ASKS_WHAT):
@@ -69,7 +79,12 @@ def says_what(thing: str, sentence: str, label: str) -> bool:
     """Whether a sentence says what the thing is or does. `label` is the term that the sentence stands under."""
     if not thing:
         return False
-    return label.casefold() == thing.casefold() or any(saying.search(sentence) for saying in _saying(thing))
+    if thing.startswith("-"):
+        head, colon, _ = sentence.partition(": ")
+        return thing in identifiers(f"{label} {head}" if colon else label)
+    name, term = thing.casefold(), _PLACEHOLDER.sub("", label).casefold()
+    described = bool(term) and f" {name}".endswith(f" {term}")  # `git stash pop`, under `pop [--index]`
+    return described or any(saying.search(sentence) for saying in _saying(thing))
 
 
 @lru_cache(maxsize=64)

@@ -194,7 +194,10 @@ def signals_of(
     texts = [frozenset(keyword_tokens(f"{passage.heading}\n{passage.text}")) for passage in passages]
     same = language_of(question.text) == language_of(best.candidate.passage.text)
     least = 0.0 if same else ACROSS_LANGUAGES
-    odds = _odds(ranked) if same else NO_ODDS
+    lacking = lacks_value(question, best.candidate.text) or _counts_another_thing(question, passages)
+    odds = _odds(question, ranked) if same else NO_ODDS
+    if best.features.other:  # the network takes one model for another
+        odds = min(odds, NO_ODDS)
     return Signals(
         passage=max(least, *(_share(weights, tokens) for tokens in texts)),
         own=max(least, _own_share(weights, best)),
@@ -202,12 +205,10 @@ def signals_of(
         said=_said(question, best),
         margin=_margin(passages),
         measure=best.features.measure,
-        lacking=float(
-            lacks_value(question, best.candidate.text) or _counts_another_thing(question, passages)
-        ),
+        lacking=float(lacking),
         other=best.features.other,
         missing=missing if same else 0.0,
-        odds=min(odds, NO_ODDS) if best.features.other else odds,  # the network takes one model for another
+        odds=odds,
     )
 
 
@@ -266,8 +267,12 @@ def _said(question: QuestionAnalysis, best: Ranked) -> float:
     return math.fsum(means) / (len(means) or 1)
 
 
-def _odds(ranked: Sequence[Ranked]) -> float:
-    read = [float(r.matches.odds[0]) for r in ranked if r.matches is not None]
+def _odds(question: QuestionAnalysis, ranked: Sequence[Ranked]) -> float:
+    """Those of the likeliest sentence that has the amount, count or time asked for: the network does not miss it."""
+    able = (
+        r.matches for r in ranked if r.matches is not None and not lacks_value(question, r.candidate.text)
+    )
+    read = [float(matches.odds[0]) for matches in able]
     return min(max(*read, -MOST_ODDS), MOST_ODDS) if read else NO_ODDS
 
 

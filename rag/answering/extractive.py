@@ -57,6 +57,12 @@ _LEANS = lazy_compile(
     re.IGNORECASE,
 )
 """Words with which a sentence begins that says nothing without the one before it."""
+_OF_TERM = lazy_compile(
+    r"(?:the |its )?(?:default|initial|allowed|valid|possible|maximum|minimum)\b|the values?\b"
+    r"|(?:기본|초기|최대|최소|허용)\s?값",
+    re.IGNORECASE,
+)
+"""How a sentence begins that tells a value of the term that its paragraph explains."""
 _DEPENDS = lazy_compile(
     r"\b(?:this|that) way\b|\bin (?:this|that|such a) (?:case|mode|event)\b|[이그] 경우|이런 경우|[이그]렇게 하면",
     re.IGNORECASE,
@@ -258,12 +264,15 @@ def _with_label(candidate: Candidate) -> str:
 def _with_antecedent(candidate: Candidate) -> str:
     """The sentence, after the one before it when it leans on that and that is no heading."""
     text, start, before = candidate.passage.text, candidate.start, candidate.context
+    end = start + len(candidate.text)
+    if candidate.label and _OF_TERM.match(candidate.text) and end - candidate.explained <= LEANS_ON:
+        return text[candidate.explained : end]
     leans = _LEANS.match(candidate.text) or _DEPENDS.search(candidate.text)
     if not before or not leans or len(before) > LEANS_ON or not _ends(before):
         return candidate.text
     begin = text.rfind(before, 0, start)
     near = begin >= 0 and not text[begin + len(before) : start].strip()
-    return text[begin : start + len(candidate.text)] if near else candidate.text
+    return text[begin:end] if near else candidate.text
 
 
 def _ends(sentence: str) -> bool:

@@ -191,7 +191,9 @@ _ASKING = lazy_compile(
     r"|loud|thick|well|exactly)\b|\b(?:what|which)\s(?:(?:is|was|were|are)\sthe\s)?(?:kinds?|types?|sorts?)\sof\b"
     r"|\b(?:what|which)\s(?:happens|happened)\b|\b(?:am|are|is)\s(?:i|we|you)\s(?:allowed|able)\sto\b"
     r"|\b(?:do\s(?:i|we|you)\s)?(?:have|need|want|like)\sto\b|\bmay\b(?!\s\d)"
-    r"|^(?:please\s)?(?:tell me|show me|explain|describe|name|list)\b",
+    r"|^(?:please\s)?(?:tell me|show me|explain|describe|name|list)\b"
+    r"|\b(?:which|what)\s(?:command[- ]line\s)?(?:option|flag|switch|parameter|setting|shortcut)s?\b"
+    r"|(?:어떤|어느|무슨)\s(?:옵션|설정|단축키)(?=[을를이가은는으에\s])",
     re.IGNORECASE,
 )
 """Words that ask and that an answer does not repeat."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.answering.candidates import Candidate, is_whole_sentence, items_after, opens_list
-from rag.answering.definitions import says_what
+from rag.answering.definitions import identifiers, says_what
 from rag.answering.identity import Named, conflict, named, other_topic, topic
 from rag.answering.late_interaction import Matches, match
 from rag.answering.question import LABELLED, QuestionAnalysis, counts_unit, holds_kind, holds_measure
@@ -74,7 +74,7 @@ class Features:
     measure: float = 0.5
     """Whether it holds a value of the measure, or a count of the things, that is asked for."""
     other: float = 0.0
-    """Whether it is about another thing, model, year or month than the question."""
+    """Whether it is about another thing, model, option, year or month than the question."""
     says: float = 0.0
     """Whether it says what the thing is or does, when that is asked."""
     interaction: float = 0.0
@@ -173,7 +173,7 @@ def features(
     question: QuestionAnalysis, found: Sequence[Candidate], passages: Sequence[Passage]
 ) -> list[Features]:
     """The features of each candidate, without `interaction`."""
-    asked = named(question.text)
+    asked, identified = named(question.text), identifiers(question.text)
     topics = [topic(candidate.text) for candidate in found]
     known = frozenset(word for words in topics for word in words)
     weights = term_weights(question, found)
@@ -190,7 +190,11 @@ def features(
             frozenset(heads[c.rank]),
             best,
             shares,
-            max(_other(asked, c), float(other_topic(question.text, known, own, _told(c)))),
+            max(
+                _other(asked, c),
+                float(other_topic(question.text, known, own, _told(c))),
+                float(not identified <= identifiers(f"{c.label} {c.text}")),
+            ),
         )
         for c, own in zip(found, topics, strict=True)
     ]
@@ -235,7 +239,8 @@ def _features(
     shares: dict[str, float],
     other: float,
 ) -> Features:
-    says = says_what(question.thing, candidate.text, candidate.label)
+    opens = candidate.start == candidate.explained
+    says = says_what(question.thing, candidate.text, candidate.label if opens else "")
     own = weights if says else held(weights, candidate.tokens)
     coverage = sum(own.values())
     named = sum(min(own[term], heading[term]) for term in weights)

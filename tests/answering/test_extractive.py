@@ -132,6 +132,38 @@ def test_what_a_thing_is_or_does_is_told_by_the_sentence_about_it(question: str,
     assert quoted in sentence.text
 
 
+DEFINITIONS = (
+    "-b, --bundle: Sew the pages together. It cannot be undone with -B in one call.\n\n"
+    "-B, --blank: Leave the last page white.\n\n"
+    "-w number, --wait=number: Rest between pages. The number must be greater than 0. The default value"
+    " is 8.\n\n"
+    "--no-wait: Sew the next page at once.\n\n"
+    "간격: 두 쪽 사이에 쉬는 시간을 정한다. 단위는 분이다. 기본값은 3이다."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "quoted"),
+    [
+        ("What does the option -B do?", "-B, --blank: Leave the last page white."),
+        ("What does -b do?", "-b, --bundle: Sew the pages together."),
+        ("What does --blank do?", "-B, --blank: Leave the last page white."),
+        (
+            "What is the default of --wait?",
+            "-w number, --wait=number: Rest between pages. The number must be greater than 0. The default"
+            " value is 8.",
+        ),
+        (
+            "간격의 기본값은 얼마인가요?",
+            "간격: 두 쪽 사이에 쉬는 시간을 정한다. 단위는 분이다. 기본값은 3이다.",
+        ),
+    ],
+)
+def test_a_term_is_answered_from_its_own_description(question: str, quoted: str) -> None:
+    (sentence,) = answer(question, [Shelf({"a.html": [DEFINITIONS]}).passage("a.html", 1)]).sentences
+    assert sentence.text == quoted
+
+
 def test_a_word_for_a_kind_of_thing_may_be_part_of_its_name() -> None:
     shelf = Shelf(
         {"a.pdf": ["A fuel system is a tank with its pipes. A file system is a tree of named records."]}
