@@ -164,12 +164,12 @@ SEARCH = (
 _WHERE = "Only these documents, such as {'folder': 'reports', 'period': '2023'}; leave out for all."
 
 
-class _Question(BaseModel):
+class _AskArguments(BaseModel):
     question: str = Field(description="One question, in full.")
     where: dict[str, str | list[str]] | list[str] | str | None = Field(None, description=_WHERE)
 
 
-class _Search(BaseModel):
+class _SearchArguments(BaseModel):
     query: str = Field(description="What to look for.")
     where: dict[str, str | list[str]] | list[str] | str | None = Field(None, description=_WHERE)
 
@@ -215,7 +215,7 @@ def answer_tool(
         return shown(await aask(question, where=where, config=config))
 
     return StructuredTool.from_function(
-        run, arun, name, description, args_schema=_Question, response_format="content_and_artifact"
+        run, arun, name, description, args_schema=_AskArguments, response_format="content_and_artifact"
     )
 
 
@@ -246,5 +246,10 @@ def search_tool(
         return shown(query, await asearch(query, where=where))
 
     return StructuredTool.from_function(
-        run, arun, "search_documents", SEARCH, args_schema=_Search, response_format="content_and_artifact"
+        run,
+        arun,
+        "search_documents",
+        SEARCH,
+        args_schema=_SearchArguments,
+        response_format="content_and_artifact",
     )

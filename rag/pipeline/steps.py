@@ -19,9 +19,8 @@ from rag.answering.second_check import Checker, Pair, SecondChecker
 from rag.answering.table_answers import answer_from_tables
 from rag.errors import BudgetReached, IndexMismatch, ProviderError
 from rag.messages import Language, message
-from rag.pipeline.final_answer import final_answer
 from rag.pipeline.prompt import ModelLimits, prompt_for
-from rag.pipeline.query import Part, Query, QueryState
+from rag.pipeline.query import Part, Query, QueryState, final_answer
 from rag.pipeline.rewriting import by_rule, completed, is_elliptic, is_small_talk, parts_of
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
