@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rag.answering.candidates import candidates
 from rag.answering.late_interaction import match
 from rag.answering.question import analyse
-from rag.answering.ranking import CLOSE, WORDS, Features, features
+from rag.answering.ranking import CLOSE, MOST_ODDS, WORDS, Features, features
 from rag.evaluation.question_sets import Question, load_questions
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.retriever import HybridRetriever
@@ -36,7 +36,10 @@ STEPS, RATE = 250, 0.03
 """Steps of Adam and their size; the loss is convex but for the ties of gold sentences."""
 K = 8
 NAMES = Features.__slots__
-MODELS = {"WORDS": (WORDS, [n for n in NAMES if n != "interaction"]), "CLOSE": (CLOSE, list(NAMES))}
+MODELS = {
+    "WORDS": (WORDS, [n for n in NAMES if n not in ("interaction", "odds")]),
+    "CLOSE": (CLOSE, list(NAMES)),
+}
 
 Array = NDArray[np.float64]
 
@@ -80,9 +83,13 @@ def case_of(asked: Asked, embedder: E5Embeddings, weight: float) -> Case:
     """The candidates and features of a question."""
     found = candidates(asked.passages)
     analysed = analyse(asked.question.question)
-    close = match(analysed.text, found, lambda texts, kind: embedder.embed_tokens(texts, kind=kind)).scores()
+    matches = match(
+        analysed.text, found, lambda texts, kind: embedder.embed_tokens(texts, kind=kind), front=found
+    )
+    close = matches.scores()
     rows = np.array([[getattr(row, n) for n in NAMES] for row in features(analysed, found, asked.passages)])
     rows[:, NAMES.index("interaction")] = close - close.max()
+    rows[:, NAMES.index("odds")] = np.clip(matches.odds, -MOST_ODDS, MOST_ODDS)
     gold = {(unicodedata.normalize("NFC", e.file), e.page) for e in asked.question.evidence}
     pages = np.array([any((c.file, span.page) in gold for span in c.passage.spans) for c in found])
     holds = np.array([holds_answer(asked.question, c.text) for c in found])

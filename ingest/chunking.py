@@ -24,6 +24,7 @@ from rag.types import Chunk, Span, Table
 _SPLIT_WORD = re.compile(r"\S+")
 _TABLE_HEAD_LINES = 3
 _LONGEST_HEAD = 300
+_LONGEST_TERM = 60
 
 # What a cut before a unit costs, in the units of the squared share by which a chunk misses the target size.
 _CUT_AT_HEADING = 0.0
@@ -120,7 +121,8 @@ class _PageUnits:
                 self._add(block, _CUT_AT_PARAGRAPH if first else _CUT_IN_TABLE, table_head)
         self.units = _whole_rows(self._units, clean.tables)
         for place, (before, unit) in enumerate(pairwise(self.units), start=1):
-            if before.kind is BlockKind.HEADING:  # a cut would part it from what it announces
+            # a cut would part a heading or term from what it announces
+            if before.kind is BlockKind.HEADING or _is_term(before, unit, self._text):
                 self.units[place] = replace(unit, cut=_CUT_AFTER_HEADING)
 
     def _add_sentences(self, block: TextBlock) -> None:
@@ -177,6 +179,16 @@ def _whole_rows(units: list[Unit], tables: Sequence[Table]) -> list[Unit]:
             whole.append(unit)
         end = max(end, rows.get(span.start, -1))
     return whole
+
+
+def _is_term(unit: Unit, following: Unit, text: str) -> bool:
+    """Whether a unit is a line of a few words without a stop, and a sentence in a paragraph of its own follows."""
+    if unit.kind is not BlockKind.PARAGRAPH or following.kind is not BlockKind.PARAGRAPH:
+        return False
+    if following.cut != _CUT_AT_PARAGRAPH or unit.cut != _CUT_AT_PARAGRAPH:
+        return False
+    line, sentence = (text[one.spans[0].start : one.spans[-1].end] for one in (unit, following))
+    return len(line) <= _LONGEST_TERM and line[-1:].isalnum() and sentence.endswith((".", "。"))
 
 
 def _table_head(blocks: Sequence[TextBlock], position: int, text: str) -> str:

@@ -12,7 +12,15 @@ from rag.text.sentences import sentences
 from rag.types import Passage
 
 _FIGURE = lazy_compile(r"\d")
-_ASKS = lazy_compile(r"[?？][\s\"'”’)\]]*$")
+_ASKS = lazy_compile(
+    r"[?？][\s\"'”’)\]]*$|^(?:what|who|when|where|why|how|which)\s(?:\w+\s){0,8}[\w()’'-]+$", re.IGNORECASE
+)
+"""A question, or a heading in its words: "What is in the box"."""
+_YES_NO = lazy_compile(
+    r"(?:yes|no|not at all|of course|예|네|아니요|아뇨|아니오|그렇습니다|아닙니다|물론입니다)[.!,。]?",
+    re.IGNORECASE,
+)
+"""A short answer that the next sentence explains."""
 _PARTS = lazy_compile(r" [›>/|] |\n")
 """Between the headings of several levels."""
 _LABEL = lazy_compile(
@@ -36,10 +44,13 @@ _ITEM = lazy_compile(
 )
 _STEP = lazy_compile(r"\s*\(?(?P<number>\d{1,2})[.)]\s")
 _OPENS_LIST = lazy_compile(
-    r"[:：]\s*$|^the following\s\w+s\b|\b(?:as follows|listed below)[.:]?\s*$|(?:다음|아래)(?:과|와)\s?같\S{1,6}\s*$",
+    r"[:：]\s*$|(?:명령어?|실행하기)[은는를]?\s*$|\b(?:command|run|type|enter)\s*$|^the following\s\w+s\b"
+    r"|\b(?:as follows|listed below)[.:]?\s*$|(?:다음|아래)(?:과|와)\s?같\S{1,6}\s*$",
     re.IGNORECASE,
 )
 """What tells a sentence that says that its answer comes next."""
+_COMMAND = lazy_compile(r"\s*\n\s*(?P<line>(?=[a-z./~$#:\"'\\-])[^\n]{2,120}(?<![.!?。:]))(?:\n|$)")
+"""A line below a sentence that announces it, as a command or a setting is written."""
 LISTED = 12
 """Items of a list that are shown at most."""
 _STOPPED = lazy_compile(r"[.!?。][\"'”’)\]]*$")
@@ -65,6 +76,8 @@ class Candidate:
     """The term that its paragraph explains, as in a list of definitions; "" when there is none."""
     explained: int = 0
     """Where the paragraph that explains the term begins."""
+    entry: frozenset[str] = frozenset()
+    """Tokens of all that stands before it under the same term, or in its paragraph when there is none."""
 
     @property
     def file(self) -> str:
@@ -84,11 +97,19 @@ def candidates(passages: Sequence[Passage]) -> list[Candidate]:
 def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
     seen: set[tuple[str, int, str]] = set()
     for rank, passage in enumerate(passages):
-        spans = sentences(passage.text)
+        spans = _with_reasons(passage.text, sentences(passage.text))
         texts = [passage.text[start:end] for start, end in spans]
         tokens = [frozenset(keyword_tokens(text)) for text in texts]
         labels, openings = _labels(passage.text, spans)
+        entry: frozenset[str] = frozenset()
+        asked: frozenset[str] = frozenset()
         for i, text in enumerate(texts):
+            begins = i == 0 or "\n\n" in passage.text[spans[i - 1][1] : spans[i][0]]
+            if i == 0 or labels[i] != labels[i - 1] or (begins and not labels[i]):
+                entry = frozenset(keyword_tokens(labels[i]))
+            told, entry = entry, entry | tokens[i]
+            if begins and _ASKS.search(text):
+                asked = tokens[i]
             key = (passage.file, passage.page, "".join(text.split()))
             named = text in labels[i + 1 : i + 2] and _IDENTIFIER.match(text)  # told with what explains it
             if key in seen or not tokens[i] or named:
@@ -100,10 +121,25 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
                 before |= frozenset(keyword_tokens(labels[i])) | (
                     tokens[openings[i]] if openings[i] < i else frozenset()
                 )
+            before |= asked
             after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
             context = texts[above] if above >= 0 else ""
-            place = spans[i][0], labels[i], spans[openings[i]][0]
+            place = spans[i][0], labels[i], spans[openings[i]][0], told
             yield Candidate(rank, passage, text, tokens[i], before, after, context, *place)
+
+
+def _with_reasons(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The sentences with "No." and the like made one with what explains it."""
+    whole: list[tuple[int, int]] = []
+    for start, end in spans:
+        short = (
+            whole and _YES_NO.fullmatch(text[slice(*whole[-1])]) and "\n\n" not in text[whole[-1][1] : start]
+        )
+        if short:
+            whole[-1] = (whole[-1][0], end)
+        else:
+            whole.append((start, end))
+    return whole
 
 
 def _labels(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[str], list[int]]:
@@ -159,7 +195,7 @@ def opens_list(text: str) -> bool:
 
 
 def items_after(candidate: Candidate) -> list[str]:
-    """The items of the list that the candidate opens; none when it does not say that something follows."""
+    """The items of the list, or the command, that the candidate announces; none when it announces nothing."""
     if not opens_list(candidate.text):
         return []
     at = candidate.start + len(candidate.text)
@@ -171,7 +207,8 @@ def items_after(candidate: Candidate) -> list[str]:
             break
         items.append(re.sub(r"^\s*[-*•·●○▪■◦–—]\s+", "", item[0]).strip())
         at = item.end()
-    return items
+    command = _COMMAND.match(candidate.passage.text, at) if not items else None
+    return [command["line"].strip()] if command else items
 
 
 def steps_around(candidate: Candidate) -> list[str]:

@@ -23,9 +23,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.answering.candidates import Candidate, candidates
+from rag.answering.candidates import Candidate, candidates, is_whole_sentence
+from rag.answering.paraphrases import Alike
 from rag.answering.question import QuestionAnalysis, analyse, lacks_value, plain_word
-from rag.answering.ranking import IN_FRONT, Ranked, held, rank, term_weights
+from rag.answering.ranking import IN_FRONT, MOST_ODDS, NO_ODDS, Ranked, held, leading, rank, term_weights
 from rag.text.keywords import has_search_terms, keyword_tokens, query_terms
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
@@ -64,8 +65,8 @@ class Signals:
     measure: float = 0.0
     """Whether the best sentence has a value of the measure asked for (1) or not (0); 0.5 when none is asked for."""
     lacking: float = 0.0
-    """Whether an amount, a count or a time is asked for and the best sentence has none, or no passage names what is
-    to be counted."""
+    """Whether an amount, a count, a time or a maker is asked for and the best sentence has none, or no passage names
+    what is to be counted."""
     other: float = 0.0
     """Whether the best sentence is about another thing, model, year or month than the question."""
     missing: float = 0.0
@@ -108,10 +109,12 @@ CONFIDENCE = (0.11, 1.82, 1.49)
 Fitted to whether the first sentence is right: logistic regression on the sample, on half of the questions about
 Wikipedia pages in each language, and on small collections in both, each set weighted by the root of its size. Of the
 answers of a set that was left out, those with a confidence of 0.9 or more were right in 92 to 100 of 100 cases."""
-NO_ODDS = -1.0
-"""Log-odds that leave the score what it would be without them, with the bias that goes without."""
-MOST_ODDS = 6.0
-"""Log-odds beyond which the network is not trusted more: it has given as much to wrong sentences."""
+WITHOUT_VALUE = 0.3
+"""What the score is multiplied with when the value that is asked for (an amount, a count, a time, a maker) is lacking
+in the best sentence: too little to answer without a model, however much it says about the thing."""
+BESIDE = 3.0
+"""Log-odds by which the likeliest sentence counts more than the best one at most, when that is a whole sentence: what
+another sentence says does not make the one that is shown answer."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
 _SEPARATORS = lazy_compile(r"[-_./\\]")
@@ -175,10 +178,10 @@ def assess(
 
 
 def score(signals: Signals, model: Model) -> float:
-    """The logistic function of the weighted signals."""
+    """The logistic function of the weighted signals, less when the value that is asked for is lacking."""
     names = Signals.__slots__
     total = sum(float(getattr(signals, name)) * float(getattr(model.weights, name)) for name in names)
-    return 1 / (1 + math.exp(-total - model.bias))
+    return (WITHOUT_VALUE if signals.lacking else 1) / (1 + math.exp(-total - model.bias))
 
 
 def signals_of(
@@ -199,8 +202,8 @@ def signals_of(
     if best.features.other:  # the network takes one model for another
         odds = min(odds, NO_ODDS)
     return Signals(
-        passage=max(least, *(_share(weights, tokens) for tokens in texts)),
-        own=max(least, _own_share(weights, best)),
+        passage=max(least, *(_share(weights, tokens, question.alike) for tokens in texts)),
+        own=max(least, _own_share(question, weights, best)),
         met=_met(best),
         said=_said(question, best),
         margin=_margin(passages),
@@ -222,15 +225,15 @@ def _specific(
     return {term: weight for term, weight in term_weights(question, found).items() if term not in titles}
 
 
-def _share(weights: dict[str, float], tokens: frozenset[str]) -> float:
+def _share(weights: dict[str, float], tokens: frozenset[str], alike: Alike) -> float:
     total = sum(weights.values())
-    return sum(held(weights, tokens).values()) / total if total else 1.0
+    return sum(held(weights, tokens, alike).values()) / total if total else 1.0
 
 
-def _own_share(weights: dict[str, float], best: Ranked) -> float:
+def _own_share(question: QuestionAnalysis, weights: dict[str, float], best: Ranked) -> float:
     heading = frozenset(keyword_tokens(best.candidate.passage.heading))
     own = {term: weight for term, weight in weights.items() if term not in heading}
-    return _share(own, best.candidate.tokens | best.candidate.before)
+    return _share(own, best.candidate.tokens | leading(question, best.candidate), question.alike)
 
 
 def _met(best: Ranked) -> float:
@@ -268,12 +271,14 @@ def _said(question: QuestionAnalysis, best: Ranked) -> float:
 
 
 def _odds(question: QuestionAnalysis, ranked: Sequence[Ranked]) -> float:
-    """Those of the likeliest sentence that has the amount, count or time asked for: the network does not miss it."""
-    able = (
-        r.matches for r in ranked if r.matches is not None and not lacks_value(question, r.candidate.text)
-    )
-    read = [float(matches.odds[0]) for matches in able]
-    return min(max(*read, -MOST_ODDS), MOST_ODDS) if read else NO_ODDS
+    """Those of the likeliest sentence that has the amount, count or time asked for, not much above the best one's."""
+    read = [(r, float(r.matches.odds[0])) for r in ranked if r.matches is not None]
+    able = [odds for r, odds in read if not lacks_value(question, r.candidate.text)]
+    if not able:
+        return NO_ODDS
+    best, own = read[0]
+    most = own + BESIDE if best is ranked[0] and is_whole_sentence(best.candidate.text) else MOST_ODDS
+    return max(min(max(able), most, MOST_ODDS), -MOST_ODDS)
 
 
 def _named_above(best: Ranked) -> frozenset[str]:
@@ -301,7 +306,7 @@ def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[t
     for word in question.text.split():
         terms = {t: w for t, w in query_terms(word).items() if t in question.terms and _matters(t)}
         count += bool(terms)
-        if terms and _share(terms, everything) < _FOUND:
+        if terms and _share(terms, everything, question.alike) < _FOUND:
             missing[word] = plain_word(word)
     return tuple(dict.fromkeys(filter(None, missing.values()))), len(missing) / max(count, 1)
 

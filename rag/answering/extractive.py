@@ -206,7 +206,7 @@ def _share(
     """Share (0 to 1) of the question's terms among the tokens; 0 for a text without the kind of thing asked for."""
     if text is not None and (not holds_kind(question, text) or not _FIGURE.search(text)):
         return 0.0
-    return sum(held(term_weights(question, found), tokens).values())
+    return sum(held(term_weights(question, found), tokens, question.alike).values())
 
 
 def choose(ranked: Sequence[Ranked], count: int) -> list[Candidate]:

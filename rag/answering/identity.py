@@ -19,6 +19,15 @@ _CODE = lazy_compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,6})[- ]?(\d{1,5})([A-Za-z]?)(
 _YEAR = lazy_compile(r"(?<![\d,.])((?:19|20)\d\d)(?![\d,]|\.\d)")
 
 
+_COMPARED = lazy_compile(
+    r"\([^()]*?(?:19|20)\d\d\s?:[^()]*\)"
+    r"|\b(?:than|compared (?:with|to)|against|since)\s(?:in\s|the year\s)?(?:19|20)\d\d(?!\d)"
+    r"|(?:19|20)\d\d년?(?:보다|\s?대비|에 비해|과 비교|\s이후)",
+    re.IGNORECASE,
+)
+"""A year that another is compared with: "(2023: 96)", "less than in 2023", "the first since 2019"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """What a text names that has others of its kind."""
@@ -28,6 +37,8 @@ class Named:
     years: frozenset[str] = frozenset()
     months: frozenset[str] = frozenset()
     """As YYYY-MM, or --MM without a year."""
+    compared: frozenset[str] = frozenset()
+    """Of the years those that another one is only compared with."""
 
     def __bool__(self) -> bool:
         return bool(self.models or self.years)
@@ -46,6 +57,7 @@ def named(text: str) -> Named:
         frozenset(m for m in models if m[0] not in _WORDS),
         years,
         frozenset(month for month in months if re.search(r"-\d\d$", month)),
+        years - frozenset(_YEAR.findall(_COMPARED.sub(" ", text))),
     )
 
 
@@ -66,9 +78,14 @@ def conflict(asked: Named, levels: Sequence[Named]) -> float:
     """
     return float(
         any(_other_model(model, levels) for model in asked.models)
-        or any(_other(year, (level.years for level in levels)) for year in asked.years)
+        or any(_other(year, (_years(level, year) for level in levels)) for year in asked.years)
         or any(_other(month, (level.months for level in levels)) for month in asked.months)
     )
+
+
+def _years(level: Named, wanted: str) -> frozenset[str]:
+    """The years that a level is about: the one wanted, also when it is there for comparison only."""
+    return level.years if wanted in level.years else level.years - level.compared
 
 
 def _other_model(model: tuple[str, str], levels: Sequence[Named]) -> bool:

@@ -46,7 +46,7 @@ def _measure(name: str, asks: str, value: str) -> Measure:
 _SPAN = "seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|decades?|centur(?:y|ies)"
 _SPAN_KO = "초|분|시간|일|박|주|개월|달|년|세기"
 _DAYS_KO = "하루|이틀|사흘|나흘|닷새|엿새|열흘|보름|일주일|한 주"
-_LONG = _units(_SPAN, _SPAN_KO) + f"|{_DAYS_KO}|\\b(?:from|since|until)\\b.*\\d"
+_LONG = _units(_SPAN, _SPAN_KO) + f"|{_DAYS_KO}|\\b(?:from|since|until)\\s(?:\\S+\\s){{0,3}}\\d"
 _LENGTHS = _units(
     "km|m|cm|mm|nm|µm|miles?|yards?|feet|foot|ft|inch(?:es)?|in|kilomet\\w+|centimet\\w+|millimet\\w+|met(?:re|er)s?",
     "킬로미터|센티미터|밀리미터|미터|리",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rag.answering.asked_forms import asks_default, asks_maker, forms_of_term, names_maker, states_default
 from rag.answering.definitions import asked_thing
 from rag.answering.measures import Measure, asked_measure, without_amounts
+from rag.answering.paraphrases import Alike, alike
 from rag.text.keywords import has_search_terms, query_terms
 from rag.text.language import is_particle, without_particle
 from rag.text.patterns import lazy_compile
@@ -46,6 +48,10 @@ class QuestionAnalysis:
     """The measure that it asks for."""
     thing: str = ""
     """The thing of which it asks what it is or does."""
+    alike: Alike = field(default_factory=dict)
+    """Other words for its terms."""
+    default: bool = False
+    """Whether it asks what holds when nothing is set."""
 
 
 _MONTHS = (
@@ -158,7 +164,7 @@ _HOLDS = {
         re.IGNORECASE,
     ),
     AnswerKind.NUMBER: lazy_compile(
-        r"\d(?:[\d,.]*\d)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
+        r"(?<![A-Za-z_])\d(?:[\d,.]*\d)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty"
         r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|dozen|once|twice|third"
         r"|quarter)s?\b"
         r"|하루|이틀|사흘|나흘|닷새|엿새|열흘|보름|절반|(?:[한두세네]|다섯|여섯|일곱|여덟|아홉|열|[일이삼사오육칠팔구십백천만억수]+)\s?"
@@ -191,6 +197,8 @@ _ASKING = lazy_compile(
     r"|loud|thick|well|exactly)\b|\b(?:what|which)\s(?:(?:is|was|were|are)\sthe\s)?(?:kinds?|types?|sorts?)\sof\b"
     r"|\b(?:what|which)\s(?:happens|happened)\b|\b(?:am|are|is)\s(?:i|we|you)\s(?:allowed|able)\sto\b"
     r"|\b(?:do\s(?:i|we|you)\s)?(?:have|need|want|like)\sto\b|\bmay\b(?!\s\d)"
+    r"|\bunless (?:i|you|we) (?:say|set|specify|choose|change|give)\b.*$|\bby default\b"
+    r"|\b(?:if|when) (?:i|you|we) (?:say|set|specify|choose|change|give) (?:nothing|no \w+)"
     r"|^(?:please\s)?(?:tell me|show me|explain|describe|name|list)\b"
     r"|\b(?:which|what)\s(?:command[- ]line\s)?(?:option|flag|switch|parameter|setting|shortcut)s?\b"
     r"|(?:어떤|어느|무슨)\s(?:옵션|설정|단축키)(?=[을를이가은는으에\s])",
@@ -258,7 +266,14 @@ def analyse(question: str) -> QuestionAnalysis:
     unit = (counted["en"] or counted["ko"]) if counted else ""
     thing = asked_thing(question)
     return QuestionAnalysis(
-        question, asked_terms(thing or question), kind, unit.lower(), asked_measure(question), thing
+        question,
+        asked_terms(thing or question),
+        kind,
+        unit.lower(),
+        asked_measure(question),
+        thing,
+        alike=alike(question),
+        default=asks_default(question),
     )
 
 
@@ -311,10 +326,13 @@ def counts_unit(question: QuestionAnalysis, sentence: str) -> float:
 def holds_measure(question: QuestionAnalysis, sentence: str) -> float:
     """1 if the sentence has a value of the measure or a count of the things asked for, 0 if it has none.
 
-    One half when the question asks for neither, and for a bare figure, whose unit a table's header may give; a
+    For a question about a default, one quarter when it does not say that it is one. Else
+    one half when the question asks for neither, and for a bare figure, whose unit a table's header may give; a
     quarter for a count when there is another figure, since counts are written in many ways ("six-time winner"), but
     for figures that measure something else ("how many players" is not told by "up to 10 hours").
     """
+    if question.default:
+        return 1.0 if states_default(sentence) else 0.25
     if question.measure is not None:
         return 1.0 if question.measure.value.search(sentence) else 0.5 * bool(_BARE_FIGURE.search(sentence))
     if not question.unit:
@@ -327,9 +345,11 @@ def holds_measure(question: QuestionAnalysis, sentence: str) -> float:
 
 
 def lacks_value(question: QuestionAnalysis, sentence: str) -> bool:
-    """Whether the question asks for an amount, a count or a time, and the sentence has none that could be it."""
+    """Whether the question asks for an amount, a count, a time or who made it, and the sentence has none of it."""
     if not holds_measure(question, sentence):
         return True
+    if asks_maker(question.text):
+        return not names_maker(sentence)
     return question.kind in (AnswerKind.DATE, AnswerKind.NUMBER) and not holds_kind(question, sentence)
 
 
@@ -341,6 +361,11 @@ def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     """
     if question.kind is AnswerKind.OTHER:
         return 0.5
+    if question.kind is AnswerKind.TERM:
+        forms = forms_of_term(question.text) or [_HOLDS[question.kind]]
+        asked = question.text.casefold()
+        found = (m[0].casefold() for form in forms for m in form.finditer(sentence))
+        return 1.0 if any(name not in asked for name in found) else 0.25
     if question.kind in _TOLD_IN_MANY_WAYS:
         return 1.0 if _HOLDS[question.kind].search(sentence) else 0.25
     if (

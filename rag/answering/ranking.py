@@ -13,16 +13,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answering.asked_forms import states_default
 from rag.answering.candidates import Candidate, is_whole_sentence, items_after, opens_list
 from rag.answering.definitions import identifiers, says_what
 from rag.answering.identity import Named, conflict, named, other_topic, topic
 from rag.answering.late_interaction import Matches, match
+from rag.answering.paraphrases import Alike
 from rag.answering.question import LABELLED, QuestionAnalysis, counts_unit, holds_kind, holds_measure
 from rag.text.keywords import STEM, keyword_tokens, same_stem
+from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
@@ -35,10 +39,14 @@ READ = 2
 """Passages that are read again at most, those of the likeliest sentences: each costs as much as embedding one."""
 STEM_WEIGHT = 0.7
 """What another form of a word counts for, against 1 for the same word."""
+ALIKE_WEIGHT = 0.6
+"""What another word for it counts for."""
 ECHO = 20.0
 """Log-odds taken from a line that only repeats the question: more than all else can give."""
 OPENING = 3.0
 """Log-odds taken from a sentence that opens a list which is not there: about what the right kind of answer gives."""
+AHEAD = 1.0
+"""Log-odds by which the sentence that states a default is put before the one that describes the setting."""
 IN_FRONT = 12
 """Sentences whose tokens are compared: the gold answer is among so many in 98 of 100 cases."""
 ENOUGH_NEW = 6
@@ -79,6 +87,8 @@ class Features:
     """Whether it says what the thing is or does, when that is asked."""
     interaction: float = 0.0
     """How closely its words meet those of the question, in context, less that of the best sentence in front."""
+    odds: float = 0.0
+    """Log-odds that it answers, by the network that reads it with the question (-6 to 6); 0 when none read it."""
 
 
 WORDS = Features(
@@ -114,8 +124,14 @@ CLOSE = Features(
     other=-2.4,
     says=3.0,
     interaction=17.8,
+    odds=0.3,
 )
-"""Weights among the sentences in front, when their tokens are compared too."""
+"""Weights among the sentences in front, when their tokens are compared too. That of the network's odds was chosen by
+eye: it decides between sentences that are nearly equal otherwise."""
+NO_ODDS = -1.0
+"""Log-odds of what the network cannot judge. It was trained on whole sentences: those of other lines are no lower."""
+MOST_ODDS = 6.0
+"""Log-odds beyond which the network is not trusted more: it has given as much to wrong sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +161,21 @@ def rank(
     read = set(list(dict.fromkeys(r.candidate.rank for r in front))[:READ])
     head = [r for r in front if r.candidate.rank in read]
     behind = [r for r in front if r.candidate.rank not in read] + ranked[IN_FRONT:]
-    return _sorted(_closer(question, head, found, embed_tokens)) + behind
+    closer = _sorted(_closer(question, head, found, embed_tokens))
+    return (_default_first(closer) if question.default else closer) + behind
+
+
+def _default_first(ranked: list[Ranked]) -> list[Ranked]:
+    """The sentence that states the default in front, when it stands under the same term as the best one."""
+    best = ranked[0]
+    if states_default(best.candidate.text):
+        return ranked
+    for other in ranked[1:]:
+        c = other.candidate
+        same = c.rank == best.candidate.rank and c.label == best.candidate.label
+        if same and best.candidate.tokens <= c.entry and states_default(c.text):
+            return [replace(other, score=best.score + AHEAD), *(r for r in ranked if r is not other)]
+    return ranked
 
 
 def _closer(
@@ -158,9 +188,13 @@ def _closer(
     place = {id(candidate): i for i, candidate in enumerate(known)}
     scores = matches.scores()
     best = max(float(scores[place[id(r.candidate)]]) for r in head)
+    language = language_of(question.text)
     for ranked in head:
         at = place[id(ranked.candidate)]
-        row = replace(ranked.features, interaction=float(scores[at]) - best)
+        same = language == language_of(ranked.candidate.passage.text)
+        least = -MOST_ODDS if is_whole_sentence(ranked.candidate.text) else NO_ODDS
+        odds = min(max(float(matches.odds[at]), least), MOST_ODDS) if same else 0.0
+        row = replace(ranked.features, interaction=float(scores[at]) - best, odds=odds)
         pair = [at - 1, at] if at and known[at - 1].rank == ranked.candidate.rank else [at]
         cosines = matches.cosines
         own = np.stack([cosines[pair].max(0), cosines[at]])
@@ -172,13 +206,13 @@ def _closer(
 def features(
     question: QuestionAnalysis, found: Sequence[Candidate], passages: Sequence[Passage]
 ) -> list[Features]:
-    """The features of each candidate, without `interaction`."""
+    """The features of each candidate, without `interaction` and `odds`."""
     asked, identified = named(question.text), identifiers(question.text)
     topics = [topic(candidate.text) for candidate in found]
     known = frozenset(word for words in topics for word in words)
     weights = term_weights(question, found)
     heads = [keyword_tokens(f"{p.title} {p.heading} {p.header}") for p in passages]
-    headings = [held(weights, frozenset(head)) for head in heads]
+    headings = [held(weights, frozenset(head), question.alike) for head in heads]
     best = max((p.similarity for p in passages if p.similarity is not None), default=0.0)
     shares = _file_shares(passages)
     return [
@@ -241,11 +275,15 @@ def _features(
 ) -> Features:
     opens = candidate.start == candidate.explained
     says = says_what(question.thing, candidate.text, candidate.label if opens else "")
-    own = weights if says else held(weights, candidate.tokens)
+    own = weights if says else held(weights, candidate.tokens, question.alike)
     coverage = sum(own.values())
     named = sum(min(own[term], heading[term]) for term in weights)
     added = []
-    for around in (held(weights, candidate.before), held(weights, candidate.after), heading):
+    for around in (
+        held(weights, leading(question, candidate), question.alike),
+        held(weights, candidate.after, question.alike),
+        heading,
+    ):
         added.append(sum(max(around[term] - own[term], 0.0) for term in weights))
         own = {term: max(around[term], own[term]) for term in weights}
     similarity = candidate.passage.similarity
@@ -268,17 +306,35 @@ def _features(
     )
 
 
-def held(weights: dict[str, float], tokens: frozenset[str]) -> dict[str, float]:
-    """For each term the part of its weight that the tokens hold."""
+def leading(question: QuestionAnalysis, candidate: Candidate) -> frozenset[str]:
+    """Tokens of what a candidate is read with: the sentence before it; for a default all that its entry says before.
+
+    "The default is 15." is said at the end of what explains a setting, and names nothing by itself.
+    """
+    return candidate.before | candidate.entry if question.default else candidate.before
+
+
+def held(
+    weights: dict[str, float], tokens: frozenset[str], alike: Alike = MappingProxyType({})
+) -> dict[str, float]:
+    """For each term the part of its weight that the tokens hold; `alike` has other words for the terms."""
     forms: dict[str, list[str]] = {}
     for token in tokens:
         forms.setdefault(token[:STEM], []).append(token)
     return {
         term: weight
         if term in tokens
-        else weight * STEM_WEIGHT * any(same_stem(term, token) for token in forms.get(term[:STEM], ()))
+        else weight
+        * max(
+            STEM_WEIGHT * any(same_stem(term, token) for token in forms.get(term[:STEM], ())),
+            ALIKE_WEIGHT * any(word in tokens or _inflected(word, forms) for word in alike.get(term, ())),
+        )
         for term, weight in weights.items()
     }
+
+
+def _inflected(word: str, forms: dict[str, list[str]]) -> bool:
+    return any(same_stem(word, token) for token in forms.get(word[:STEM], ()))
 
 
 def _file_shares(passages: Sequence[Passage]) -> dict[str, float]:

@@ -233,7 +233,7 @@ _KOREAN = lazy_compile(
 )
 """Asks, or ends with its topic, as short questions do: 대표의 이름은?"""
 _KO_AND = lazy_compile(
-    rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶)(?=[^?？]*{_KO_WH})"
+    rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶|않|못|말)(?=[^?？]*{_KO_WH})"
 )
 _RANGE = lazy_compile(r"\b(?:between|from)\b[^?]{0,30}$", re.IGNORECASE)
 """Before two years that are the ends of a period."""

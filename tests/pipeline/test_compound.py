@@ -66,6 +66,7 @@ def test_a_question_that_holds_several_is_taken_apart(question: str, parts: tupl
         "대련을 신청한 관장은 무슨 도장을 운영 중이었습니까?",
         "삭망월과 태양년의 날짜 차이를 없애기 위해 사용된 방법은?",
         "2월까지 사단은 어디에 머물렀는가?",
+        "어떤 펌프가 돌지 않게 하려면 어떤 단추를 누르나요?",
     ],
 )
 def test_one_question_stays_one(question: str) -> None:

@@ -1,0 +1,180 @@
+"""Answers of a form: defaults, makers, names of files and keys, and values that no sentence has."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answering.evidence import THRESHOLD, assess
+from rag.answering.extractive import answer
+from rag.answering.identity import conflict, named
+from rag.answering.question import analyse, lacks_value
+from rag.providers.e5 import E5Embeddings
+from tests.answering.shelf import Shelf
+
+PUMPS = Shelf(
+    {
+        "pumps.md": [
+            "rest_time minutes\n\nThe pump pauses for rest_time minutes between two runs. With rest_time 20 it runs"
+            " three times an hour. The default is 15, the most is 90.\n\n"
+            "The pump keeps a log of its runs. The settings of the pump are kept in /etc/pumpd.conf. The drain pump"
+            " is sold separately.\n\nBelts\n\nKeep spare belts dry. A spare belt costs 9 pounds."
+        ],
+        "펌프.md": [
+            "휴지 시간을 정하면 펌프가 그만큼 쉰다. 휴지 시간의 기본값은 15분이다. 펌프 설정은 자주 바꾸지 않는 것이 "
+            "좋다. 펌프 설정은 /etc/pumpd.conf 파일에 저장된다. 배수 펌프는 따로 판매한다."
+            "\n\n덮개\n\n덮개는 물로 씻는다. 덮개 값은 9,000원이다."
+        ],
+    }
+)
+
+
+def first_of(question: str) -> str:
+    file = "펌프.md" if question[0] >= "가" else "pumps.md"
+    (sentence,) = answer(
+        question, [PUMPS.passage(file, 1)], embed_tokens=E5Embeddings().embed_tokens
+    ).sentences
+    return sentence.text
+
+
+@pytest.mark.parametrize(
+    ("question", "quoted"),
+    [
+        ("What does rest_time default to?", "The default is 15"),
+        ("How many minutes does the pump pause if I set nothing?", "The default is 15"),
+        ("How does rest_time work?", "The pump pauses for rest_time minutes"),
+        ("Which file holds the settings of the pump?", "/etc/pumpd.conf"),
+        ("휴지 시간은 기본적으로 얼마인가요?", "15분"),
+        ("펌프 설정은 어느 파일에 있나요?", "/etc/pumpd.conf"),
+    ],
+)
+def test_the_sentence_with_what_is_asked_for_answers(question: str, quoted: str) -> None:
+    assert quoted in first_of(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "lacking"),
+    [
+        ("Who wrote pumpd?", "Unless pumpd is told otherwise, it writes its number (PID) to a file.", True),
+        ("Who wrote pumpd?", "The program was written by Ada Kerr.", False),
+        ("Who invented the belt?", "Kerr first invented the belt in 1871.", False),
+        ("Who built the pool?", "The municipal pool opens at six in the morning.", True),
+        ("Who can open the gate?", "Only the warden opens the gate.", False),
+        ("거름망은 누가 만들었나요?", "거름망을 꺼내어 물로 씻는다.", True),
+        ("거름망은 누가 만들었나요?", "거름망은 윤가람이 고안하였다.", False),
+        ("문은 누가 잠그나요?", "문은 당직자가 잠근다.", False),
+    ],
+)
+def test_who_made_a_thing_is_told_by_a_sentence_with_a_maker(
+    question: str, sentence: str, lacking: bool
+) -> None:
+    assert lacks_value(analyse(question), sentence) is lacking
+
+
+@pytest.mark.parametrize(
+    ("question", "answered"),
+    [
+        ("How much is the drain pump?", False),
+        ("배수 펌프는 얼마예요?", False),
+        ("How much is a spare belt?", True),
+        ("덮개 값은 얼마예요?", True),
+    ],
+)
+def test_a_sentence_without_the_amount_asked_for_does_not_answer(question: str, answered: bool) -> None:
+    file = "펌프.md" if question[0] >= "가" else "pumps.md"
+    found = assess(question, [PUMPS.passage(file, 1)], embed_tokens=E5Embeddings().embed_tokens)
+    assert (found.score >= THRESHOLD) is answered
+
+
+def test_a_short_no_is_told_with_its_reason_and_answers_the_question_above_it() -> None:
+    faq = (
+        "9.2 Do I have to drain the tank before I change the belt?\n\nNo. The belt can be changed at any time.\n\n"
+        "9.3 Do I have to keep old belts?\n\nYes. The maker takes them back, with the tank or without."
+    )
+    passage = Shelf({"faq.md": [faq]}).passage("faq.md", 1)
+    (sentence,) = answer("Must the tank be empty when I put in a new belt?", [passage]).sentences
+    assert sentence.text == "No. The belt can be changed at any time."
+
+
+def test_a_heading_that_asks_without_a_question_mark_is_no_answer() -> None:
+    text = "What is in the box\n\nThe box holds the pump, two belts and a hose.\n\nThe pump is made of steel."
+    (sentence,) = answer("What comes in the box?", [Shelf({"a.md": [text]}).passage("a.md", 1)]).sentences
+    assert sentence.text == "The box holds the pump, two belts and a hose."
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "shown"),
+    [
+        (
+            "How do I empty the tank?",
+            "The tank is made of steel.\n\nTo empty the tank, use the following command:\n\npumpctl drain --all\n\n"
+            "The tank is then dry.",
+            ["To empty the tank, use the following command:", "pumpctl drain --all"],
+        ),
+        (
+            "탱크를 비우려면 어떤 명령을 쓰나요?",
+            "탱크는 강철로 만든다.\n\n탱크를 비우려면 실행할 명령은\n\npumpctl drain --all\n\n그러면 탱크가 마른다.",
+            ["탱크를 비우려면 실행할 명령은", "pumpctl drain --all"],
+        ),
+    ],
+)
+def test_a_command_is_shown_with_the_sentence_that_announces_it(
+    question: str, text: str, shown: list[str]
+) -> None:
+    sentences = answer(question, [Shelf({"a.md": [text]}).passage("a.md", 1)]).sentences
+    assert [sentence.text for sentence in sentences] == shown
+
+
+RULES = Shelf(
+    {
+        "club.md": [
+            "The cost of a berth is 40 pounds a month. Only the warden may authorise a mooring at night. Old nets are"
+            " discarded in the red bin. The lamp on the pier is disabled with the blue key."
+        ],
+        "모임.md": [
+            "승강기는 밤에 세운다. 낡은 그물은 붉은 통에 버린다. 명단에서 이름을 삭제하려면 간사에게 말한다. "
+            "비밀번호는 아홉 자로 한다."
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "quoted"),
+    [
+        ("What is the price of a berth?", "40 pounds"),
+        ("Who signs off a mooring at night?", "authorise"),
+        ("How do I get rid of old nets?", "red bin"),
+        ("How can I turn off the lamp?", "blue key"),
+        ("엘리베이터는 언제 세우나요?", "밤에"),
+        ("명단에서 이름을 지우려면 어떻게 하나요?", "삭제"),
+        ("암호는 몇 자인가요?", "아홉"),
+    ],
+)
+def test_other_words_for_the_same_are_found_and_not_missing(question: str, quoted: str) -> None:
+    passage = RULES.passage("모임.md" if question[0] >= "가" else "club.md", 1)
+    assert quoted in answer(question, [passage]).sentences[0].text
+    assert assess(question, [passage]).missing == ()
+
+
+def test_words_that_only_look_alike_are_missing() -> None:
+    passage = RULES.passage("club.md", 1)
+    assert assess("What is the weight of a berth?", [passage]).missing == ("weight",)
+    assert assess("How do I turn the boat?", [passage]).missing == ("turn", "boat")
+
+
+@pytest.mark.parametrize(
+    ("year", "sentence", "other"),
+    [
+        (2024, "The fee for the audit was 104 pounds (2023: 96 pounds).", 0.0),
+        (2023, "The fee for the audit was 104 pounds (2023: 96 pounds).", 0.0),
+        (2024, "Fuel cost a million less than in 2023.", 0.0),
+        (2024, "연료비는 2023년보다 백만 원 적었다.", 0.0),
+        (2024, "The fee for the audit of 2023 was 96 pounds.", 1.0),
+        (2022, "Fuel cost a million less than in 2023.", 1.0),
+    ],
+)
+def test_a_year_for_comparison_is_not_what_a_sentence_is_about(
+    year: int, sentence: str, other: float
+) -> None:
+    levels = [named(sentence), named(""), named("Annual report 2024")]
+    assert conflict(named(f"What was the fee in {year}?"), levels) == other
