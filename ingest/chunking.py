@@ -84,7 +84,7 @@ def _units(document: CleanDocument, limit: int) -> Iterator[Unit]:
             waiting = replace(waiting, spans=spans, tokens=tokens)
         cut = _PageUnits(page, heading, limit)
         units, heading = cut.units, cut.heading
-        if waiting is not None and units:
+        if waiting is not None:
             yield waiting
             waiting = None
         if units and following is not None and _runs_over(units[-1], clean, following):
