@@ -21,8 +21,10 @@ from rag.answering.ranking import (
 from rag.answering.reply import Draft, DraftSentence
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.table_questions import Wanted, table_question_of
-from rag.answering.tables import Tables
+from rag.answering.tables import Tables, places_of
+from rag.text.figures import years_in
 from rag.text.patterns import lazy_compile
+from rag.text.quantities import dates
 from rag.types import Passage
 
 if TYPE_CHECKING:
@@ -36,7 +38,11 @@ _CHANGES = lazy_compile(
     r"\b(?:increas|decreas|declin|reduc)\w+|\b(?:grew|rose|fell|dropped)\b|증가|감소|늘었|줄었|올랐|내렸",
     re.IGNORECASE,
 )
-_FIGURE = lazy_compile(r"\d")
+_MARK = lazy_compile(
+    r"^\s*\(\w{1,2}\)\s|\b(?:notes?|items?|sections?|levels?|part)\s\d+|주석\s?\d+", re.IGNORECASE
+)
+_BRACKETS = lazy_compile(r"\([^()]*\)")
+_YEAR = lazy_compile(r"(?<!\d)(?:19|20)\d\d(?![\d,])")
 _CAPTION = lazy_compile(
     r"\b(?:tables?|follow\w*|below)\b.*[::]$|(?:다음|아래|표).*[::]$", re.IGNORECASE | re.DOTALL
 )
@@ -121,9 +127,16 @@ def draft(
             kept = prose or kept  # no row says why, how or what something means
         elif asked.wanted is Wanted.ITEM:
             kept = prose  # nor, without the others, that it is the largest
+        amount = asked is not None and asked.asks_amount and bool(places_of(passages, tables))
+        years = asked.years if asked is not None else ()
+        if amount:
+            prose = [one for one in prose if states_figure(one.text, years)]
         cells = _cells(question, passages, kept, prose, tables, pages)
         if cells is not None:
             return cells
+        if amount:
+            least = ranked[0].score - WITHIN if ranked else 0.0
+            ranked = [r for r in ranked if r.score >= least and states_figure(r.candidate.text, years)]
         ranked = [one for one in ranked if one.candidate in kept]
     defined = bool(ranked) and ranked[0].features.says > 0
     several = MAX_SENTENCES if asks_for_several(question) and not defined else 1
@@ -132,6 +145,16 @@ def draft(
     kind = analyse(question).kind
     written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages, kind)]
     return Draft(tuple(written), declined=not chosen)
+
+
+def states_figure(text: str, years: Sequence[str] = ()) -> bool:
+    """Whether a text has a number beside dates and note marks, and names none but other years than the given ones."""
+    text = _MARK.sub(" ", text)
+    if years and years_in(_BRACKETS.sub(" ", text)) and not set(years_in(text)) & set(years):
+        return False
+    for date in reversed(dates(text)):
+        text = f"{text[: date.start]} {text[date.end :]}"
+    return any(map(str.isdecimal, _YEAR.sub(" ", text)))
 
 
 def asks_for_several(question: str) -> bool:
@@ -204,7 +227,7 @@ def _share(
     question: QuestionAnalysis, tokens: frozenset[str], found: Sequence[Candidate], text: str | None = None
 ) -> float:
     """Share (0 to 1) of the question's terms among the tokens; 0 for a text without the kind of thing asked for."""
-    if text is not None and (not holds_kind(question, text) or not _FIGURE.search(text)):
+    if text is not None and (not holds_kind(question, text) or not states_figure(text)):
         return 0.0
     return sum(held(term_weights(question, found), tokens, question.alike).values())
 

@@ -71,6 +71,8 @@ _BEHIND_FIGURE = lazy_compile(r"(?<=\d)\s?[^\W\d_]+$|%$")
 _STATED = lazy_compile(r"\((?:in )?[^\W\d]{1,4}(?:²|³|/h|/s)?\)\s*$|%", re.IGNORECASE)
 """A unit in brackets behind a header: (kg), (km²)."""
 _SIGNS = lazy_compile(r"[$€£¥₩]")
+_SIZE = lazy_compile(r"\b(?:changes?|movements?|fluctuations?)\b|변동|변화", re.IGNORECASE)
+"""What is the larger the further from 0 it is."""
 _NIL = lazy_compile(r"[$€£¥₩]?\s?[-–—]+")
 
 
@@ -119,7 +121,10 @@ def largest_item(found: AskedCells, pages: PageSource) -> TableAnswer | None:
         best is not None
         and best.own - FRAME
         and best.precision >= ITEM_FITS
-        and not _is_sum(best.place, best.row)
+        and not (
+            _is_sum(best.place, best.row)
+            and best.place.in_column(best.cell) & _item_terms(found.question).keys()
+        )
     ):
         compared = [m.row for m in found.rows(best)]
         if len(compared) > 1:  # "Which had more sales, Canada or France?"
@@ -160,7 +165,7 @@ def _named_column(found: AskedCells, pages: PageSource) -> tuple[Match, bool] | 
     rivals = [o for o, at, number in scored if at is place and number != column and o == most]
     named = bool(place.column_tokens[column] & found.question.terms.keys()) and not rivals
     match = Match(place, *cells[0][:2], max(LEAST_ITEM, share), frozenset(), 1.0, share)
-    return match, named and share >= LIST_NAMED
+    return match, named and (share >= LIST_NAMED or not words)
 
 
 def _held_by_column(found: AskedCells, place: Place, column: int, pages: PageSource) -> float:
@@ -210,9 +215,12 @@ def _largest_row(
 
 def _extremes(question: TableQuestion, values: Sequence[tuple[Match, Decimal]]) -> list[Match]:
     """The cells with the largest or smallest amount, several when they share it."""
-    pick = max if question.most else min
-    extreme = pick(amount for _, amount in values)
-    return [match for match, amount in values if amount == extreme][:MOST_ROWS]
+    below = all(v <= 0 for _, v in values) and bool(
+        _MAGNITUDE.search(f"{question.text} {values[0][0].row.label}")
+    )
+    sizes = [(m, abs(v) if below or _SIZE.search(question.text) else v) for m, v in values]
+    extreme = (max if question.most else min)(size for _, size in sizes)
+    return [match for match, size in sizes if size == extreme][:MOST_ROWS]
 
 
 def _comparable(matches: Sequence[Match]) -> bool:

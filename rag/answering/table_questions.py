@@ -98,7 +98,8 @@ _NO_CELL = lazy_compile(
     r"\bwhy\b|\bwhom?\b|\bwhere\b|\bhow\s(?:is|are|does|do|did|was|were|has|have|can|will|would|should)\b(?!\s(?:many|much))"
     r"|\b(?:compris\w+|consists?|composed|represent(?:s|ed)?\b(?!\sby\b)|refers?|mean(?:s)?\b(?=\?)|define[sd]?|definition|describ\w+"
     r"|explain\w*|reasons?|purpose|basis (?:for|of|is)|assumptions? (?:is|are|used)|caused?|attributed to"
-    r"|(?:mainly|primarily|largely|was|were|is|are) due to|led to|driven|reflects?|relate[sd]? to|includes?"
+    r"|(?:mainly|primarily|largely|was|were|is|are) due to|due to(?=\s*\?)"
+    r"|led to|driven|reflects?|relate[sd]? to|includes?"
     r"|included in|excluded? from"
     r"|result(?:s|ed|ing)? (?:from|of)|accordance|factors?|drove)\b"
     r"|왜|누구|어디|어떻게|이유|원인|방법|목적|근거|뜻하|의미",
@@ -116,7 +117,8 @@ _WHICH_ITEM = lazy_compile(
     r"|class|product|division|source|market|unit|customer|area)\b"
     r"|\W*what\s(?!(?:is|was|are|were|has|had|have|did|does|do|would|will|can|percent\w*|amount|total|number|kind|about)\b)"
     r"(?:\w+\s){1,3}?(?:has|had|have|is|was|are|were|did|does|shows?|showed|sold|made)\b"
-    r"|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)",
+    r"|\W*what\b.*\b(?:is|was|has|had|were|are)\s(?:the\s)?(?:\w+\s)?(?:largest|highest|smallest|lowest)\b"
+    r"|\W*what\s(?:is|was)\sthe\s(?:most|least)\s\w+\s\w+",
     re.IGNORECASE,
 )
 _WHICH_ITEM_KOREAN = lazy_compile(
@@ -167,6 +169,12 @@ _MEASURES = lazy_compile(
     r"|price|average|cost|balance|sum|figure|respective\w*)\b|얼마|몇|금액|수치|비율|[율률]은",
     re.IGNORECASE,
 )
+_AMOUNT = lazy_compile(
+    r"\W*(?:in \d{4}, )?(?:how (?:much|many)\b|what (?:is|was|are|were) the (?:[\w'’-]+ ){0,4}?"
+    r"(?:amounts?|values?|numbers?|totals?|balances?|percentages?)\b)|.*(?:얼마|금액은|수치는)",
+    re.IGNORECASE,
+)
+"""How a question begins that nothing but a figure answers."""
 _HANGUL = lazy_compile("[가-힣]")
 _KOREAN_FRAME = lazy_compile(
     r"\d+\s?년도?(?:에는|에서|에|의|과|와|은|는)?(?=[\s,?]|$)|(?<!\S)(?:비해서?|대비|각각|얼마나|더|모두)(?=\s)"
@@ -211,6 +219,11 @@ class TableQuestion:
     threshold: Decimal | None = None
     measured: bool = True
     """Whether it says that it asks for a figure: by a period, a measure or an operation."""
+
+    @property
+    def asks_amount(self) -> bool:
+        """Whether nothing but a figure can answer it."""
+        return self.wanted is Wanted.VALUE and _AMOUNT.match(self.text) is not None
 
 
 def table_question_of(text: str) -> TableQuestion | None:

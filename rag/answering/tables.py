@@ -48,7 +48,7 @@ TOTAL = lazy_compile(r"\btotals?\b|합계|총계|소계|^계$", re.IGNORECASE)
 CHANGE_WORDS = frozenset({"change", "increase", "decrease", "growth", "variance", "증감", "변동"})
 _ACRONYM = lazy_compile(r"\(([A-Z][A-Z&]{1,7})\)|\((?:the )?[\"“]([^\"“”()]+)[\"”]\)")
 """A name that a label gives in brackets beside the full one: `Loan-to-value (LTV) ratio`, `Apple Inc. (“Apple”)`."""
-_ASIDE = lazy_compile(r"\([^)]*\)")
+_ASIDE = lazy_compile(r"\((?:[^()]|\([^()]*\))*\)")
 _OPENING = lazy_compile(r"\b(?:beginning|opening|start of)\b|기초", re.IGNORECASE)
 _CLOSING = lazy_compile(r"\b(?:ending|closing|end of)\b|기말", re.IGNORECASE)
 _SIDE_WORDS = frozenset({"beginning", "opening", "start", "end", "ending", "closing", "year", "period"})

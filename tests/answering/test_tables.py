@@ -329,3 +329,51 @@ def test_a_header_row_is_never_an_answer() -> None:
         "Which auditor signed in 2017?",
     ):
         assert all(sentence.text != "2019 2018 2017" for sentence in ask(ENGLISH, question).sentences)
+
+
+SWAPS = "In 2019 the group entered into swaps whose carrying amount is told in Note 38."
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "prose", "question", "told"),
+    [
+        (
+            HEAD,
+            (("Carrying amount of swaps (non-current (liabilities)/assets)", "(494)", "1,663"),),
+            SWAPS,
+            "What is the carrying amount of the swaps in 2019?",
+            ["(494)"],
+        ),
+        (
+            HEAD,
+            (("Revenue", "482", "402"),),
+            "No tankers were sold in the year 2018.",
+            "How many tankers were sold in the year 2019?",
+            [],
+        ),
+        (
+            "요약 손익계산서\n",
+            (("매출액", "1,234", "1,100"),),
+            "2019년에 부산 창고의 임차료는 주석 7에서 설명한다.",
+            "2019년 부산 창고의 임차료는 얼마인가요?",
+            [],
+        ),
+    ],
+    ids=["no figure", "another year", "Korean"],
+)
+def test_a_sentence_without_the_figure_is_not_told_instead(
+    head: str, rows: Sequence[Sequence[str]], prose: str, question: str, told: list[str]
+) -> None:
+    page, table = table_page(("2019", "2018"), rows, head=head)
+    checked = ask(TableShelf(Page(1, f"{page.text}\n\n{prose}"), table), question)
+    assert values(checked) == told
+    assert prose not in [sentence.text for sentence in checked.sentences]
+
+
+def test_a_sentence_with_the_figure_is_told() -> None:
+    page, table = table_page(("2019", "2018"), (("Revenue", "482", "402"),))
+    prose = "In 2019 the group sold 31 tankers (2018: 28)."
+    checked = ask(
+        TableShelf(Page(1, f"{page.text}\n\n{prose}"), table), "How many tankers were sold in 2018?"
+    )
+    assert [sentence.text for sentence in checked.sentences] == [prose]
