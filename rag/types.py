@@ -304,6 +304,14 @@ class Usage:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NearSentence:
+    """The likeliest sentence of a passage: shown with a declined question, and not taken for its answer."""
+
+    passage: Passage
+    text: str
+
+
 EVIDENCE_LEVELS = (0.5, 0.9)
 """Confidence, or the evidence score where there is none, from which the evidence is called medium and high."""
 
@@ -337,6 +345,8 @@ class Answer:
     """From 0 to 1: how sure the built-in answerer is that its sentence answers; None of a model's answer."""
     reason: str = ""
     """Why it was declined, when it was."""
+    nearest: tuple[NearSentence, ...] = ()
+    """What came nearest, when it was declined: a sentence of a passage each, the likeliest first."""
     standalone_question: str = ""
     """The question that was searched for, when the chat history changed it."""
     notes: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ from rag.answering.tables import Tables, places_of
 from rag.text.figures import years_in
 from rag.text.patterns import lazy_compile
 from rag.text.quantities import dates
-from rag.types import Passage
+from rag.types import NearSentence, Passage
 
 if TYPE_CHECKING:
     from rag.providers.embedding import EmbedTokens
@@ -47,6 +47,8 @@ _CAPTION = lazy_compile(
     r"\b(?:tables?|follow\w*|below)\b.*[::]$|(?:다음|아래|표).*[::]$", re.IGNORECASE | re.DOTALL
 )
 _LEADERS = lazy_compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
+NEAREST = 3
+"""Sentences that are shown with a declined question."""
 SAME = 0.8
 """Share of common words (Jaccard) from which two sentences say the same."""
 MAX_SENTENCES = 3
@@ -251,6 +253,16 @@ def choose(ranked: Sequence[Ranked], count: int) -> list[Candidate]:
 
 def _alike(a: Candidate, b: Candidate) -> bool:
     return len(a.tokens & b.tokens) >= SAME * len(a.tokens | b.tokens)
+
+
+def nearest(ranked: Sequence[Ranked], passages: Sequence[Passage]) -> tuple[NearSentence, ...]:
+    """The likeliest sentences of different passages; the passages themselves where none were ranked."""
+    found = [NearSentence(one.candidate.passage, _with_antecedent(one.candidate)) for one in ranked]
+    found += [NearSentence(passage, passage.text) for passage in passages]
+    by_passage: dict[int, NearSentence] = {}
+    for near in found:
+        by_passage.setdefault(near.passage.chunk_id, near)
+    return tuple(by_passage.values())[:NEAREST]
 
 
 def _sentences(candidate: Candidate, pages: PageSource | None, kind: AnswerKind) -> Iterator[DraftSentence]:

@@ -12,13 +12,13 @@ from rag.messages import Language, message, place_name
 from rag.pipeline.rewriting import carried_over
 from rag.rendering.footnotes import verdict as support_verdict
 from rag.rendering.safe import safe_text
-from rag.types import Answer, Citation, Passage, Sentence, Support
+from rag.types import Answer, Citation, NearSentence, Passage, Sentence, Support
 
 _ENDS = " .,;:!?。"
 _MARKS = {Support.VERIFIED: ("✓", "green"), Support.WEAK: ("~", "yellow"), Support.UNSUPPORTED: ("✗", "red")}
 _DERIVED = ("=", "cyan")
-_NEAREST = 3
-"""Passages that are shown with a declined question."""
+_NEAR = 240
+"""Characters that are shown at most of a sentence that came near."""
 
 
 def answer_text(answer: Answer, language: Language, *, verbose: bool = False) -> str:
@@ -37,9 +37,8 @@ def answer_text(answer: Answer, language: Language, *, verbose: bool = False) ->
     else:
         lines = [click.style(message("answer.declined", language), bold=True)]
         lines += [safe_text(answer.reason)] if answer.reason else []
-        lines += ["", message("answer.nearest", language)] if answer.passages else []
-        nearest = enumerate(answer.passages[:_NEAREST], start=1)
-        lines += [passage_line(rank, passage, language) for rank, passage in nearest]
+        lines += ["", message("answer.nearest", language)] if answer.nearest else []
+        lines += [_near_lines(rank, near, language) for rank, near in enumerate(answer.nearest, start=1)]
     notes = list(answer.notes)
     if answer.standalone_question:
         notes.insert(0, searched_note(answer, language))
@@ -123,6 +122,15 @@ def footer(answer: Answer, language: Language, *, verbose: bool = False) -> str:
         parts.append(", ".join(spent))
     parts.append(message("answer.seconds", language, seconds=answer.seconds.get("total", 0.0)))
     return " · ".join(parts)
+
+
+def _near_lines(rank: int, near: NearSentence, language: Language) -> str:
+    """A sentence that came near, below its page."""
+    passage = near.passage
+    page = page_name(passage.file, passage.page, passage.page_label, language)
+    words = one_line(near.text)
+    shown = words if len(words) <= _NEAR else f"{words[:_NEAR]}…"
+    return f"  {rank}. {one_line(passage.file)}, {page}\n{wrapped(shown, '     ')}"
 
 
 def passage_line(rank: int, passage: Passage, language: Language) -> str:

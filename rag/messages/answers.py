@@ -5,7 +5,7 @@
 MESSAGES: dict[str, tuple[str, str]] = {
     # the answer
     "answer.declined": ("These documents do not hold the answer.", "이 문서들에는 답이 없습니다."),
-    "answer.nearest": ("The nearest passages:", "가장 가까운 구절:"),
+    "answer.nearest": ("What comes nearest:", "가장 가까운 문장:"),
     "answer.searched_for": ("Searched for: {question}", "검색한 질문: {question}"),
     "answer.continuing": ("Continuing: {subject}", "이어서 묻는 내용: {subject}"),
     "answer.name_a_document": (

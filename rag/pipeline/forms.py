@@ -149,6 +149,10 @@ def answer_form(answer: Answer, identity: str | None = None) -> Form:
         "sentences": [sentence_form(s) for s in answer.sentences],
         "citations": [citation_form(c) for c in answer.citations],
         "passages": [passage_form(rank, p) for rank, p in enumerate(answer.passages, start=1)],
+        "nearest": [
+            {"file": near.passage.file, "page": near.passage.page, "sentence": near.text}
+            for near in answer.nearest
+        ],
         "model": answer.model,
         "prompt": answer.prompt,
         "usage": usage_form(answer.usage),

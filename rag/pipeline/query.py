@@ -16,7 +16,7 @@ from rag.pipeline.forms import retrieval_steps_form
 from rag.pipeline.rewriting import is_small_talk
 from rag.store.filters import Filter, Where, conditions_of
 from rag.tracing import span
-from rag.types import Answer, Passage
+from rag.types import Answer, NearSentence, Passage
 from rag.usage.meter import UsageTotal, counting_usage
 
 if TYPE_CHECKING:
@@ -171,8 +171,10 @@ class QueryState:
 # -- the answer -------------------------------------------------------------------------------------------
 
 
-def final_answer(state: QueryState, shown: CheckedDraft | None, model: str) -> Answer:
-    """The answer of `model` in which `shown` is shown; declined when that is None."""
+def final_answer(
+    state: QueryState, shown: CheckedDraft | None, model: str, nearest: tuple[NearSentence, ...]
+) -> Answer:
+    """The answer of `model` in which `shown` is shown; declined when that is None, with what came nearest."""
     return Answer(
         question=state.query.question,
         answered=shown is not None,
@@ -187,6 +189,7 @@ def final_answer(state: QueryState, shown: CheckedDraft | None, model: str) -> A
         evidence_score=state.evidence,
         confidence=state.confidence if shown is not None else None,
         reason=state.declined,
+        nearest=nearest,
         standalone_question=state.standalone if state.standalone != state.query.question else "",
         notes=tuple(dict.fromkeys((*_notes(state), *(shown.notes if shown is not None else ())))),
         extra=_extra(state, shown),

@@ -14,6 +14,7 @@ from rag.answering.context import cited_by_number
 from rag.answering.evidence import assess
 from rag.answering.originals import CurrentPages
 from rag.answering.question import analyse, lacks_value
+from rag.answering.ranking import Ranked
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.second_check import Checker, Pair, SecondChecker
 from rag.answering.table_answers import answer_from_tables
@@ -362,7 +363,13 @@ class Steps:
             state.declined = message("answer.no_sentence_verified", language)
         elif checked is not None and strict:
             checked = verification.strict(checked, language=language)
-        return final_answer(state, None if state.declined else checked, self.model)
+        near = extractive.nearest(_ranked(state), state.passages) if state.declined else ()
+        return final_answer(state, None if state.declined else checked, self.model, near)
+
+
+def _ranked(state: QueryState) -> list[Ranked]:
+    """The sentences of all parts of the question, those of each part the likeliest to answer first."""
+    return [one for part in state.parts if part.assessment is not None for one in part.assessment.ranked]
 
 
 def _missing(state: QueryState) -> tuple[str, ...]:

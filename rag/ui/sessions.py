@@ -24,14 +24,13 @@ from rag.answering.saved import SavedAnswer, saved_answer_of, verify_saved_answe
 from rag.errors import UsageError
 from rag.messages import texts
 from rag.store import Snapshot
-from rag.types import Answer, Passage, Span, Usage
+from rag.types import Answer, NearSentence, Passage, Span, Usage
 from rag.ui.questions import Choices, History, RunningQuestion
 
 FORMAT: Final = "pagequote-session/1"
 LARGEST = 8 * 1024 * 1024
 """Bytes of a session file that is read."""
 FILE = "session.json"
-_NEAREST = 3
 INTERRUPTED = "Interrupted"
 """`Exchange.failed` of a question that was on its way when the server ended."""
 
@@ -41,12 +40,13 @@ Start = Callable[[str, Choices, History, Callable[[], None]], RunningQuestion]
 
 @dataclass(frozen=True, slots=True)
 class NearPassage:
-    """Where a passage is, for showing what was nearest."""
+    """Where a passage is and its sentence that came nearest."""
 
     file: str
     page: int
     page_end: int
     spans: tuple[Span, ...]
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,11 @@ class Exchange:
             dict(answer.seconds),
             answer.notes,
             answer.standalone_question,
-            tuple(NearPassage(p.file, p.page, p.page_end, p.spans) for p in answer.passages[:_NEAREST]),
+            tuple(
+                NearPassage(p.file, p.page, p.page_end, p.spans, near.text)
+                for near in answer.nearest
+                for p in [near.passage]
+            ),
             self.failed,
             self.where,
             self.rating,
@@ -289,13 +293,15 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
     extra: dict[str, Any] = dict(saved_answer.fingerprints)
     if not saved_answer.answered and saved_answer.reason in texts("answer.small_talk").values():
         extra["small_talk"] = True  # our own words only: a file may claim any others
+    nearest = tuple(there for near in saved.nearest if (there := _there(near, pages)) is not None)
     answer = Answer(
         question=saved_answer.question,
         answered=answered,
         text=checked.text if answered else "",
         sentences=checked.sentences if answered else (),
         citations=checked.citations if answered else (),
-        passages=tuple(p for near in saved.nearest if (p := _passage_at(near, pages)) is not None),
+        passages=tuple(near.passage for near in nearest),
+        nearest=nearest,
         model=saved_answer.model,
         prompt=saved_answer.prompt,
         usage=saved.usage,
@@ -314,12 +320,16 @@ def _reopened(saved: SavedExchange, pages: CurrentPages) -> Exchange:
     )
 
 
-def _passage_at(near: NearPassage, pages: CurrentPages) -> Passage | None:
-    """The passage with the words that stand there today."""
+def _there(near: NearPassage, pages: CurrentPages) -> NearSentence | None:
+    """The passage with the words that stand there today, and the sentence if it is one of them."""
     words = []
     for span in near.spans:
         page = pages.page(near.file, span.page)
         if page is None or not 0 <= span.start < span.end <= len(page.text):
             return None
         words.append(page.text[span.start : span.end])
-    return Passage(0, near.file, near.page, near.page_end, "\n".join(words), near.spans) if words else None
+    if not words:
+        return None
+    passage = Passage(0, near.file, near.page, near.page_end, "\n".join(words), near.spans)
+    holds = near.sentence and "".join(near.sentence.split()) in "".join(passage.text.split())
+    return NearSentence(passage, near.sentence if holds else passage.text)

@@ -48,6 +48,12 @@ class Usage(TypedDict):
     cost_usd: float | None
 
 
+class Near(TypedDict):
+    file: str
+    page: int
+    sentence: str
+
+
 class Answer(TypedDict):
     question: str
     status: Literal["answered", "abstained"]
@@ -55,6 +61,7 @@ class Answer(TypedDict):
     sentences: list[Sentence]
     citations: list[Citation]
     passages: list[Passage]
+    nearest: list[Near]
     model: str
     prompt: str
     usage: Usage

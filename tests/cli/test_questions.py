@@ -106,8 +106,12 @@ class TestAsk:
         assert form["answer"] == ""
         assert form["citations"] == []
         assert form["passages"], "the nearest passages are given all the same"
+        pages = {(passage["file"], passage["page"]) for passage in form["passages"]}
+        assert 1 <= len(form["nearest"]) <= 3
+        assert {(near["file"], near["page"]) for near in form["nearest"]} <= pages
         shown = rag("ask", UNANSWERABLE)
         assert shown.code == 4
+        assert " ".join(form["nearest"][0]["sentence"].split())[:40] in " ".join(shown.out.split())
         assert "These documents do not hold the answer." in shown.out
 
     def test_text_speaks_the_language_of_the_question(self, rag: Run) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from rag.errors import RagError
 from rag.pipeline.rewriting import carried_over
 from rag.providers.specs import EXTRACTIVE
-from rag.types import Passage
+from rag.types import NearSentence
 from rag.ui import markup
 from rag.ui.markup import element, label
 from rag.ui.pages import CitedPage
@@ -51,7 +51,7 @@ def _answered(visit: Visit, number: int, given: Exchange) -> None:
         st.html(markup.answer(answer, language, number) + markup.citations(answer, language, number))
     else:
         st.html(markup.declined(answer, language))
-        _nearest(visit, number, answer.passages)
+        _nearest(visit, number, answer.nearest)
     notes = [markup.note(one) for one in answer.notes]
     if subject := carried_over(answer.question, answer.standalone_question):
         notes.append(markup.note(visit.text("answer.continuing", subject=subject)))
@@ -89,13 +89,13 @@ def _failed(visit: Visit, number: int, given: Exchange) -> None:
         _versions(visit, number, given)
 
 
-def _nearest(visit: Visit, number: int, passages: tuple[Passage, ...]) -> None:
-    """The passages that came nearest, below a declined answer."""
-    if not passages:
+def _nearest(visit: Visit, number: int, nearest: tuple[NearSentence, ...]) -> None:
+    """The sentences that came nearest, below a declined answer."""
+    if not nearest:
         return
     cards = []
-    for rank, passage in enumerate(passages[:3], start=1):
-        words = " ".join(passage.text.split())
+    for rank, near in enumerate(nearest, start=1):
+        passage, words = near.passage, " ".join(near.text.split())
         snippet = words if len(words) <= _SNIPPET else f"{words[:_SNIPPET]}…"
         place = markup.place(passage, visit.language)
         name = markup.text(f"{place} · {passage.file.rpartition('/')[2]}")
