@@ -79,7 +79,7 @@ def make_plan(
                 plan.unchanged.append(record)
             else:
                 plan.rejected.append(rejected)
-        elif record is not None and _same_stat(found, record):
+        elif record is not None and _is_untouched(found, record):
             _known(
                 plan, KnownFile(found, record.content_hash), record, _read_again(record, options, pages_of)
             )
@@ -161,7 +161,7 @@ def _hash(found: FoundFile) -> str | None:
     return digest.hexdigest()
 
 
-def _same_stat(found: FoundFile, record: DocumentRecord) -> bool:
+def _is_untouched(found: FoundFile, record: DocumentRecord) -> bool:
     """Whether the file need not be hashed: nobody touched it where it was last read."""
     here = (stored_path(found.path), found.size, found.mtime_ns)
     return bool(record.content_hash) and here == (record.path, record.size, record.mtime_ns)

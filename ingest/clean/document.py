@@ -128,13 +128,10 @@ def _page_number(text: str) -> int | None:
     if not match:
         return None
     digits = match[1]
-    return int(digits) if digits.isdigit() else _roman(digits.lower())
-
-
-def _roman(numeral: str) -> int:
-    values = [_ROMAN[letter] for letter in numeral]
-    following = [*values[1:], 0]
-    return sum(-v if v < n else v for v, n in zip(values, following, strict=True))
+    if digits.isdigit():
+        return int(digits)
+    values = [_ROMAN[letter] for letter in digits.lower()]
+    return sum(-v if v < n else v for v, n in zip(values, [*values[1:], 0], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +198,10 @@ def _write(
     places: dict[int, tuple[int, int]] = {}
     length = 0
     for block in [*heads, *blocks, *feet]:
-        text = _join_lines(block, joiner, words_kept=words_kept)
+        text = ""
+        for line in block.lines:
+            text = joiner.join(text, line.text, words_kept=words_kept) if text else line.text
+        text = text.rstrip(SOFT_HYPHENS)
         if not text:
             continue
         if parts:
@@ -239,13 +239,6 @@ def _header_and_footer_blocks(page: RawPage, headers_footers: set[int]) -> tuple
     head_blocks = [Block(BlockKind.HEADER_FOOTER, [line]) for line in heads]
     foot_blocks = [Block(BlockKind.HEADER_FOOTER, [line], gap=place == 0) for place, line in enumerate(feet)]
     return head_blocks, foot_blocks
-
-
-def _join_lines(block: Block, joiner: LineJoiner, *, words_kept: bool) -> str:
-    text = ""
-    for line in block.lines:
-        text = joiner.join(text, line.text, words_kept=words_kept) if text else line.text
-    return text.rstrip(SOFT_HYPHENS) if len(block.lines) else text
 
 
 Range = tuple[int, int]

@@ -127,17 +127,14 @@ class SpacingModel:
         before, after = _classes(left), _classes(right)
         if before[-1:] == after[:1] == "a":
             return math.inf  # Latin words break with a hyphen or not at all
+        # how much likelier two words of these lengths are than one of both
+        lengths = self._length(len(left)) + self._length(len(right)) - self._length(len(left) + len(right))
         return (
-            self._length_odds(len(left), len(right))
+            _LENGTH_WEIGHT * (lengths + _LENGTH_BIAS)
             + _log_odds(self._ends, self._goes_on, _tails(before), _CLOSERS)
             + _log_odds(self._begins, self._inside, _heads(after), _OPENERS)
             - _LOGIT_SPACES
         )
-
-    def _length_odds(self, left: int, right: int) -> float:
-        """How much likelier two words of these lengths are than one of both."""
-        odds = self._length(left) + self._length(right) - self._length(left + right)
-        return _LENGTH_WEIGHT * (odds + _LENGTH_BIAS)
 
     def _length(self, length: int) -> float:
         expected = _LENGTH_SMOOTHING * _LENGTHS[min(length, len(_LENGTHS) - 1)]

@@ -55,7 +55,12 @@ class HtmlText:
 
 def read_html(text: str, *, keep_hidden: bool = False) -> HtmlText:
     """The visible lines of an HTML text. `keep_hidden` reads the others, too. Raises ValueError."""
-    tree = LexborHTMLParser(_as_html(text))
+    if text.lstrip("\ufeff \t\r\n").startswith("<?xml"):
+        # in XHTML `<script/>` has no content, in HTML it would take in the rest of the page
+        text = _EMPTY_ELEMENT.sub(
+            lambda m: m[0] if m[1].lower() in _VOID else f"<{m[1]}{m[2]}></{m[1]}>", text
+        )
+    tree = LexborHTMLParser(text)
     reader = _HtmlReader(StyleSheets(tree), keep_hidden)
     root = tree.root
     if root is not None:
@@ -292,13 +297,6 @@ def _by_attributes(node: Any) -> dict[str, str]:
         if attributes.get(name) and node.tag == {"color": "font", "text": "body"}[name]:
             found["color"] = str(attributes[name])
     return found
-
-
-def _as_html(text: str) -> str:
-    """XHTML as HTML: `<script/>` has no content there, here it would take in the rest of the page."""
-    if not text.lstrip("\ufeff \t\r\n").startswith("<?xml"):
-        return text
-    return _EMPTY_ELEMENT.sub(lambda m: m[0] if m[1].lower() in _VOID else f"<{m[1]}{m[2]}></{m[1]}>", text)
 
 
 def declared_charset(data: bytes) -> str | None:

@@ -226,7 +226,8 @@ def _table(
     body = list(rows[first:last])
     if not _aligned(body, columns):
         return None
-    left = _label_end(body, columns)
+    ends = [row.segments[0].x1 for row in body if row.segments[0].x1 < columns[0].x0]
+    left = max(ends, default=columns[0].low)  # where the labels end: what is right of it is over the columns
     begin = _header_start(rows, floor, first, columns, left, width)
     heads, groups = _divided(rows[begin:first], body, columns, left)
     heads = tiers(heads)
@@ -253,12 +254,6 @@ def _aligned(body: Sequence[VisualRow], columns: Sequence[Column]) -> bool:
     if len(columns) >= 2 and (full or len(body) == 1):
         return True
     return len(columns) == 1 and columns[0].count >= 2
-
-
-def _label_end(body: Sequence[VisualRow], columns: Sequence[Column]) -> float:
-    """x in points where the labels end: what stands right of it is over the columns."""
-    ends = [row.segments[0].x1 for row in body if row.segments[0].x1 < columns[0].x0]
-    return max(ends, default=columns[0].low)
 
 
 def _header_start(

@@ -91,18 +91,14 @@ def command(
             keys = Passwords.load(password, passwords).for_file(citation.file)
             picture = draw_page(index, citation, None if png is None else Path(png), keys)
         if as_json:
-            _print_form(index, citation, picture)
+            shown = index.page(citation.file, citation.page)
+            text, drawn = None if shown is None else shown.text, None if picture is None else str(picture)
+            print_json({"citation": citation_form(citation), "text": text, "png": drawn})
         else:
             _print(index, citation, picture, language_for(citation.quote, settings.language))
     if picture is not None and open_picture:
         click.launch(str(picture))
     return EXIT_DONE if citation.verified else EXIT_FAILED
-
-
-def _print_form(index: Index, citation: Citation, picture: Path | None) -> None:
-    page = index.page(citation.file, citation.page)
-    text, png = None if page is None else page.text, None if picture is None else str(picture)
-    print_json({"citation": citation_form(citation), "text": text, "png": png})
 
 
 def _print(index: Index, citation: Citation, picture: Path | None, language: Language) -> None:
