@@ -46,7 +46,7 @@ class CheckedDraft:
 
     sentences: tuple[Sentence, ...]
     citations: tuple[Citation, ...]
-    """Numbered from 1 in the order in which the sentences cite them."""
+    """Numbered from 1 in the order in which the sentences cite them; cells of one row share a number."""
     text: str
     """The sentences as one text, line breaks as the answerer made them, without citation numbers."""
     notes: tuple[str, ...] = ()
@@ -163,20 +163,23 @@ def strict(checked: CheckedDraft, *, language: Language = "en") -> CheckedDraft:
     if not withheld:
         return checked
     order = {n: i for i, n in enumerate(dict.fromkeys(n for s in kept for n in s.citations), 1)}
-    by_number = {c.n: c for c in checked.citations}
+    cited = sorted((c for c in checked.citations if c.n in order), key=lambda c: order[c.n])
     return CheckedDraft(
         tuple(replace(s, citations=tuple(order[n] for n in s.citations)) for s in kept),
-        tuple(replace(by_number[n], n=i) for n, i in order.items()),
+        tuple(replace(c, n=order[c.n]) for c in cited),
         " ".join(s.text for s in kept),
         (*checked.notes, message("answer.withheld", language, withheld=withheld, all=len(checked.sentences))),
     )
 
 
 def _numbered(citation: Citation, numbered: dict[tuple[object, ...], Citation]) -> Citation:
-    """The citation with its number; the same words at the same place keep theirs."""
-    key = (citation.file, citation.spans, citation.status, " ".join(citation.quote.split()), citation.cell)
+    """The citation with its number; the same words at the same place keep theirs, also for other cells of a row."""
+    quote = (citation.file, citation.spans, citation.status, " ".join(citation.quote.split()))
+    key = (*quote, citation.page_label, citation.cell)
     if key not in numbered:
-        numbered[key] = replace(citation, n=len(numbered) + 1)
+        same = (c.n for (*of, label, _), c in numbered.items() if (*of, label) == key[:-1])
+        number = max((c.n for c in numbered.values()), default=0) + 1
+        numbered[key] = replace(citation, n=next(same, number))
     return numbered[key]
 
 

@@ -21,6 +21,7 @@ from rag.errors import UsageError
 from rag.pipeline import Pipeline
 from rag.pipeline.forms import checked_form
 from rag.providers.specs import EXTRACTIVE
+from rag.rendering.footnotes import distinct
 from rag.text.language import language_for
 
 if TYPE_CHECKING:
@@ -77,5 +78,5 @@ def _show(checked: Checked, settings: Settings, as_json: bool) -> None:
         return
     language = language_for(checked.claim.sentence, settings.language)
     click.echo(sentence_line(checked.sentence, language))
-    for citation in checked.citations:
+    for citation in distinct(checked.citations):
         click.echo(citation_line(citation, language))

@@ -10,6 +10,7 @@ import click
 from rag.cli.output import columns, one_line, wrapped
 from rag.messages import Language, message, place_name
 from rag.pipeline.rewriting import carried_over
+from rag.rendering.footnotes import distinct
 from rag.rendering.footnotes import verdict as support_verdict
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, NearSentence, Passage, Sentence, Support
@@ -33,7 +34,7 @@ def answer_text(answer: Answer, language: Language, *, verbose: bool = False) ->
         lines = [] if answer.verified else [warning]
         lines += [sentence_line(sentence, language) for sentence in answer.sentences]
         lines += [""] if answer.citations else []
-        lines += [citation_line(citation, language) for citation in answer.citations]
+        lines += [citation_line(citation, language) for citation in distinct(answer.citations)]
     else:
         lines = [click.style(message("answer.declined", language), bold=True)]
         lines += [safe_text(answer.reason)] if answer.reason else []

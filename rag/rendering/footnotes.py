@@ -56,6 +56,11 @@ def footnote(citation: Citation, language: Language, escape: Escape = inert) -> 
     return f"{escape(citation.file)}, {page}: “{escape(citation.quote)}”"
 
 
+def distinct(citations: Sequence[Citation]) -> list[Citation]:
+    """One citation for each number: those of several cells of one row have the same quote."""
+    return list({citation.n: citation for citation in reversed(citations)}.values())[::-1]
+
+
 def answer_lines(answer: Answer, language: Language) -> tuple[list[str], list[str]]:
     """The answer for a chat: its sentences, each not verified one with the reason, and the footnotes `[n] ...`."""
     if not answer.answered:
@@ -66,7 +71,7 @@ def answer_lines(answer: Answer, language: Language) -> tuple[list[str], list[st
         numbers = "".join(f"[{n}]" for n in sentence.citations)
         reason = "" if sentence.support is Support.VERIFIED else f"({verdict(sentence, language)})"
         lines.append(" ".join(part for part in (inert(sentence.text), numbers, reason) if part))
-    return lines, [f"[{c.n}] {footnote(c, language)}" for c in answer.citations]
+    return lines, [f"[{c.n}] {footnote(c, language)}" for c in distinct(answer.citations)]
 
 
 @dataclass(frozen=True, slots=True)

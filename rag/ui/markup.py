@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from rag.answering.markers import HOLE, lift_markers
 from rag.messages import Language, message, place_name
 from rag.providers.specs import EXTRACTIVE
+from rag.rendering.footnotes import distinct
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, Sentence, Support, Usage
 from rag.ui.pages import PICTURE, CitedPage
@@ -100,7 +101,7 @@ def answer(given: Answer, language: Language, number: int = -1) -> str:
     `number` is that of the exchange in its session: the numbers of the quotes are links then.
     """
     warning = element("p", message("answer.nothing_verified", language), class_="pq-warning", role="note")
-    cited = {citation.n: citation for citation in given.citations} if number >= 0 else {}
+    cited = {citation.n: citation for citation in distinct(given.citations)} if number >= 0 else {}
     refs = {n: _reference(citation, language, f"{number}.{n}") for n, citation in cited.items()}
     body = []
     for is_table, group in groupby(given.sentences, key=lambda one: _is_table(one.text)):
@@ -194,7 +195,7 @@ def answer_markdown(given: Answer, language: Language) -> str:
     quotes = [
         f"[{c.n}] {c.file}, {place_name(c.file, c.page, c.page_label, language)}: “{' '.join(c.quote.split())}”"
         f" ({status_words(c, language)})"
-        for c in given.citations
+        for c in distinct(given.citations)
     ]
     return "\n".join([*lines, "", *(f"- {quote}" for quote in quotes)]).strip() or given.reason
 
@@ -218,7 +219,7 @@ def place(given: Citation | Passage, language: Language) -> str:
 def citations(given: Answer, language: Language, number: int) -> str:
     """The quotes of an answer as links to their pages."""
     links = []
-    for citation in given.citations:
+    for citation in distinct(given.citations):
         mark = "✓" if citation.verified else "✗"
         where = place(citation, language)
         kind = "pq-chip" if citation.verified else "pq-chip pq-unsupported"

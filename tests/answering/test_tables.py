@@ -8,7 +8,8 @@ import pytest
 
 from rag.answering.extractive import answer
 from rag.answering.reply import parse_reply
-from rag.answering.verification import CheckedDraft, check_draft
+from rag.answering.verification import CheckedDraft, check_draft, strict
+from rag.rendering.footnotes import distinct
 from rag.types import Cell, Page, Row, Sentence, Support, Table
 from tests.answering.shelf import Shelf
 
@@ -207,6 +208,16 @@ def test_a_figure_has_the_unit_that_its_headers_give_it() -> None:
         "Earnings per share, 2019: 2.41",
         "Revenue, 2019: 482 (in thousands)",
     ]
+
+
+def test_cells_of_one_row_share_a_number_and_those_of_two_do_not() -> None:
+    one = ask(ENGLISH, "What was the gross profit in 2019 and 2018, respectively?")
+    two = ask(ENGLISH, "What were the respective revenue and gross profit in 2018?")
+    assert (one.sentences[0].citations, values(one)) == ((1,), ["281,985", "221,600"])
+    assert [citation.n for citation in one.citations] == [1, 1]
+    assert two.sentences[0].citations == (1, 2)
+    assert [citation.n for citation in distinct(one.citations)] == [1]
+    assert [citation.n for citation in strict(one, language="en").citations] == [1, 1]
 
 
 def test_a_citation_names_the_headers_of_its_cell() -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from rag.answering.originals import original_of
 from rag.errors import RagError
+from rag.rendering.footnotes import distinct
 from rag.store import Snapshot
 from rag.types import Citation
 from rag.ui import markup
@@ -82,7 +83,7 @@ def _head(visit: Visit, page: OpenPage, index: Snapshot) -> None:
             st.rerun()
     exchanges = visit.session.exchanges
     if 0 <= page.exchange < len(exchanges):
-        citations = exchanges[page.exchange].answer.citations
+        citations = distinct(exchanges[page.exchange].answer.citations)
         links = [_chip(visit, page, citation) for citation in citations]
         st.html(element("nav", *links, class_="pq-chips", aria_label=visit.text("page.citations")))
 
