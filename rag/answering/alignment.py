@@ -9,6 +9,7 @@ do not: a wrong "yes" costs more than a reader's glance at the quote.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,9 +19,18 @@ from rag.answering import rewrites as words
 from rag.answering.alignment_gaps import Gaps
 from rag.answering.coordination import SUBJECT_WORDS
 from rag.answering.english_words import PUNCTUATION, Source, adjuncts, is_past, tokenize
+from rag.text.patterns import lazy_compile
 
 Basis = Literal["quoted", "entailed"]
 
+_TITLE = lazy_compile(
+    r"\b(?P<told>(?:[A-Z][a-z]+ )?(?:[a-z][a-z-]+ ){1,3})"
+    r"(?P<name>[A-Z][\w.'-]+ [A-Z][\w'-]+)"
+)
+"""What a person is called before a name of two words."""
+_FUNCTION_WORDS = (
+    words.ARTICLES | words.PREPOSITIONS | words.RELATIVES | words.word_set("of that and or but as not than")
+)
 _PRESENT = words.word_set("has have can may must will should does do")
 _LONGEST_ITEM = 8
 """Words within which the "and" of a list must follow one of its commas."""
@@ -37,7 +47,18 @@ def follows(claim: str, sentence: str, before: str = "", question: str = "") -> 
     `before` is the sentence before it on the page, whose subject an "it" of the sentence takes up; `question` what
     the claim answers, whose subject an "it" of the claim takes up.
     """
-    return aligned(tuple(tokenize(claim)), tuple(tokenize(sentence)), before, question)
+    wanted = tuple(tokenize(claim))
+    found = aligned(wanted, tuple(tokenize(sentence)), before, question)
+    bare = _TITLE.sub(_untitled, sentence)
+    return found or (aligned(wanted, tuple(tokenize(bare)), before, question) if bare != sentence else None)
+
+
+def _untitled(match: re.Match[str]) -> str:
+    """A name without what is told of its bearer before it: `cartoonist Matt Groening`, `Matt Groening`."""
+    kept = _FUNCTION_WORDS | words.GUARDS | words.COPULAS
+    told = match["told"].split()
+    last = max((i for i, t in enumerate(told) if t in kept or is_past(t)), default=-1)
+    return " ".join([*told[: last + 1], match["name"]])
 
 
 def aligned(wanted: tuple[str, ...], source: tuple[str, ...], before: str, question: str) -> Basis | None:
@@ -222,7 +243,10 @@ def _fronted(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if tokens and tokens[0] in words.SUBORDINATORS | words.PREPOSITIONS and "," in tokens:
         at = tokens.index(",")
         end = next((i for i in range(at + 1, len(tokens)) if tokens[i] in (",", ";")), len(tokens))
-        yield (*tokens[at + 1 : end], *tokens[:at], *tokens[end:])
+        moved = tokens[at + 1 : end]
+        # behind a second verb it would belong to that one alone, and be left out with it
+        if any(is_past(t) for t in moved) or not {"and", "but"} & {*moved}:
+            yield (*moved, *tokens[:at], *tokens[end:])
     if tokens and tokens[0] in words.PREPOSITIONS and not PUNCTUATION & set(tokens[: 2 * _LONGEST_FRONT]):
         end = next((i for i, t in enumerate(tokens) if t in PUNCTUATION), len(tokens))
         for at in range(2, min(_LONGEST_FRONT, end - 2) + 1):

@@ -14,6 +14,20 @@ _APART = words.word_set(
 )
 """Words with which a unit behind a comma adds something that the sentence is true without."""
 _IN_CASES = words.word_set("theory principle case cases circumstances")
+_NO_RANK = (
+    "modest",
+    "honest",
+    "forest",
+    "interest",
+    "request",
+    "protest",
+    "harvest",
+    "quest",
+    "arrest",
+    "west",
+    "contest",
+)
+"""Ends of words in "est" that rank nothing."""
 _LIMITING = words.word_set("least most part only some") | _IN_CASES
 _HEDGED_ASIDE = 4
 """Words and commas from which a unit that begins with a hedge says more than it: `, mostly nitrogen and helium,`."""
@@ -33,6 +47,10 @@ _CONNECTING = frozenset(
         "in turn",
         "in fact",
         "of course",
+        "as a consequence",
+        "by contrast",
+        "in contrast",
+        "in particular",
     )
 )
 """Phrases that only join a sentence to the one before."""
@@ -52,6 +70,8 @@ _LONGEST_AMOUNT = 2
 """Words of a figure with its unit, and words behind "of" that may be the first of a pair."""
 _LONGEST_MEMBER = 4
 """Words of a member of a pair that is left out: longer ones are seldom mere noun phrases."""
+_LONGEST_PLACE = 4
+"""Words of a place, and of the one that it lies in."""
 _LONGEST_NOUN = 8
 """Words before a relative clause in which the article of its noun is looked for."""
 
@@ -71,18 +91,19 @@ class Gaps:
             if token[0].isdigit() and not YEAR.fullmatch(token) and before not in words.LABELS
         ]
         narrow = words.SUPERLATIVES | words.NEGATIONS | words.QUANTITIES | words.HEDGES | {"%"}
-        superlative = any(t.endswith("est") and len(t) > 5 for t in claim)
+        superlative = any(t.endswith("est") and len(t) > 5 and not t.endswith(_NO_RANK) for t in claim)
         happened = any(
             is_past(token) and before not in words.ARTICLES  # "a defined benefit plan" tells nothing
             for before, token in zip(labels, claim, strict=False)
         )
         self.happened = happened
-        self.loose = happened and not figures and not superlative and not narrow & set(claim)
+        told = {t for i, t in enumerate(claim) if t != "up" or claim[i + 1 : i + 2] == ("to",)}  # "teamed up"
+        self.loose = happened and not figures and not superlative and not narrow & told
         """Whether the claim reports something that happened, which stays true without its where and when."""
-        self.plain = not figures and not superlative and not (narrow | words.COLLECTIVES) & set(claim)
+        self.plain = not figures and not superlative and not (narrow | words.COLLECTIVES) & told
         """Whether the claim counts, measures and ranks nothing, so that one member of a pair may do for both."""
         undated = narrow - words.APPROXIMATORS
-        self.dated = happened and not superlative and not undated & set(claim) and "times" not in claim
+        self.dated = happened and not superlative and not undated & told and "times" not in claim
         """The same of a claim that may hold figures: it stays true without its date."""
 
     def may_skip(self, start: int, end: int, *, first: bool) -> bool:
@@ -124,7 +145,7 @@ class Gaps:
         if gap[0] in ("(", "—", "–"):
             return not (words.CONDITIONS | words.NEGATIONS) & set(gap[:-1])
         if gap[0] == ",":
-            return self._further(gap[1:], opening)
+            return self._further(gap[1:], opening) or self._wider_place(gap[1:], start)
         if gap[0] in (":", "because", "although", "though", "whereas", "while"):
             return True
         if gap[0] in ("and", "but"):
@@ -147,12 +168,15 @@ class Gaps:
         said = [t for t in gap[1:] if t not in words.ADVERBS and t not in PUNCTUATION]
         if said and is_past(said[0]):  # another thing that the subject did
             return not (words.CONDITIONS - {"where", "than"}) & set(gap)
+        if words.COLLECTIVES & {*self.tokens[max(start - _LONGEST_MEMBER, 0) : start]} and gap[0] == "and":
+            return False  # "a merger of a and b" is none of a
         own = (
             {"only"}
             if said[:1] == ["only"] and any(is_past(t) or t in words.COPULAS for t in said)
             else set()
         )
-        return not words.CONDITIONS & {*gap, *self.claim} - own - {"than"}
+        when = {"when", "where"} if gap[0] == "but" and not {"when", "where"} & {*gap} else set()
+        return not words.CONDITIONS & {*gap, *self.claim} - own - {"than"} - when
 
     def _purpose(self, gap: Sequence[str], start: int) -> bool:
         """What something is or was done for: `to launch a network` behind a noun."""
@@ -169,7 +193,11 @@ class Gaps:
         """What the claim is true without: how something was done, which of its kind, whom a rank comes after."""
         if words.NEGATIONS & {*gap, *self.claim} or words.CONDITIONS & {*gap}:
             return False
-        if gap[0] == "by" and len(gap) > 1 and gap[1].endswith("ing"):
+        if (gap[0] == "by" and len(gap) > 1 and gap[1].endswith("ing")) or (
+            self.happened and gap[:2] == ["based", "on"]
+        ):
+            return True
+        if gap[:3] == ["in", "addition", "to"]:
             return True
         if gap[:2] == ["such", "as"] or gap[0] == "including":  # what its kind is told by
             return not words.QUANTITIES & {*self.claim}
@@ -178,7 +206,7 @@ class Gaps:
         if gap[0] in ("after", "behind"):
             return any(_RANK.fullmatch(token) for token in self.claim)
         phrase = self.tokens[max(start - _LONGEST_NOUN, 0) : start]
-        breaks = [i for i, t in enumerate(phrase) if t in words.COPULAS or is_past(t)]
+        breaks = [i for i, t in enumerate(phrase) if t in words.COPULAS or (is_past(t) and "-" not in t)]
         noun = phrase[breaks[-1] + 1 :] if breaks else phrase
         told = gap[0] in ("that", "which", "who") or is_past(gap[0]) or gap[0] in _TELLING
         return told and bool({"a", "an"} & {*noun})
@@ -197,6 +225,8 @@ class Gaps:
         adds = opening[1:] if head.endswith("ly") else opening
         participle = bool(adds) and (is_past(adds[0]) or adds[0].endswith("ing"))
         free = not words.CONDITIONS & set(gap) and not _LIMITING & set(opening)
+        if head in ("then", "either") or (head == "without" and opening[1:2] and opening[1].endswith("ing")):
+            return not words.CONDITIONS & {*gap}  # what comes after, or does not happen beside
         if opening[1:2] == ["of"] and opening[2:3] in (["which"], ["whom"], ["them"], ["these"]):
             return True
         if free and (participle or head in _APART or self._rest_of_list(gap)):
@@ -205,6 +235,17 @@ class Gaps:
             "ing"
         )
         return known or bool({"which", "whom"} & set(opening)) or self._phrase(gap)
+
+    def _wider_place(self, gap: Sequence[str], start: int) -> bool:
+        """What a place lies in: `, Oregon` behind `in Salem`."""
+        if not 0 < len(gap) <= _LONGEST_PLACE or (
+            words.GUARDS | words.PREPOSITIONS | _CLAUSAL | PUNCTUATION
+        ) & {*gap}:
+            return False
+        before = self.tokens[max(start - _LONGEST_PLACE, 0) : start]
+        placed = {"in", "at", "near"} & {*before} and not ("," in before or "and" in before)
+        named = all(t.isalpha() and not is_past(t) and not t.endswith("ing") for t in gap)
+        return bool(placed) and named and not {"and", "or"} & {*gap}
 
     def _rest_of_list(self, gap: Sequence[str]) -> bool:
         """Whether `b, and c` is left of a list of which the claim names the first members."""
@@ -236,7 +277,7 @@ class Gaps:
         clause = gap[-1] == "but" and not {*gap[-2:-1]} & (words.NEGATIONS | words.QUANTITIES | words.COPULAS)
         if (gap[-1] == "and" and subject) or clause:
             return not (_CLAUSAL - words.COPULAS - ENDING | words.HEDGES) & set(gap)
-        dated = self.dated and said[0] in _LEFT_OUT and time_end(said, 1) == len(said)
+        dated = self.dated and said[0] in _LEFT_OUT | {"that"} and time_end(said, 1) == len(said) > 1
         return dated or (gap[-1] == "," and self._leading_unit(gap, said))
 
     def _leading_unit(self, gap: Sequence[str], said: Sequence[str]) -> bool:

@@ -19,11 +19,11 @@ Basis = Literal["quoted", "entailed"]
 _LONGEST = 70
 """Words beyond which a sentence is not aligned."""
 _TIMES = lazy_compile(
-    r"^(?:오늘|어제|이날|최근|즉시|곧|곧바로|이미|직접)$|[\d#.]+(?:년|월|일|시|분|세기|년대|개월)|오전|오후|당시|올해|지난해|작년|전년|이듬해|주말|평일"
+    r"^(?:오늘|어제|이날|최근|즉시|곧|곧바로|이미|직접)$|[\d#.]+(?:년|월|일|시|분|초|세기|년대|개월)|오전|오후|당시|전날|다음날|이튿날|연말|연초|올해|지난해|작년|전년|이듬해|주말|평일"
 )
 _GUARD = lazy_compile(
     r"(?:(?<![전화표측정반방국평단냉장도노벽겉양])면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
-    r"|전부|일부|약|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
+    r"|(?<![가-힣])전부|일부|약|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
     r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
 )
 _TELLING = lazy_compile(r"예정|계획|라고|다고|주장|따르면|의하면|한때|가능")
@@ -34,10 +34,14 @@ _CONDITION = lazy_compile(
     r"(?<![전화표측정반방국평단냉장도노벽겉양])면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여|이상|이하|미만|초과"
 )
 _MODIFYING = lazy_compile(
-    r"(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
+    r"^(?:사|오|가|나오|보|쓰|다니|지나|흐르|열리|속하|불리|쓰이|이끄|만드|다루)는$|(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
 )
 """Endings of the verb of a clause that modifies the noun behind it; some nouns end so, too, and stand alone."""
 _AFTERWARDS = word_set("뒤 후 다음 직후 이래")
+_AFTER = word_set("뒤인 후인 전인 직후인")
+_LINKED = lazy_compile(r"(?:하여|해|되어|돼)$")
+"""Ends of a verb that tells how the one behind it was done."""
+_REPORTED = lazy_compile(r"^(?:전해|알려|밝혀|나타|드러)")
 _AT_ONCE = lazy_compile(r"(?:[가-힣]자|면서|더니)$")
 _MANNER = lazy_compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으로$|(?:통해|통하여|따라|맞아|걸쳐|함께)$")
 """What ends a phrase of how, with whom or on what occasion something was done."""
@@ -129,7 +133,8 @@ def _final(source: Sequence[Word]) -> Word | None:
 def _is_loose(claim: Sequence[Word]) -> bool:
     """Whether the claim reports something that happened, without figures or degrees that depend on where and when."""
     figures = any(re.search(r"\d", w.text) and not _TIMES.search(w.text) for w in claim)
-    return claim[-1].tense == "past" and not figures and not _narrow(claim)
+    going = claim[-1].text == "있" and len(claim) > 1 and claim[-2].role == "connective"  # 높아지고 있다
+    return (claim[-1].tense == "past" or going) and not figures and not _narrow(claim)
 
 
 def _is_told(claim: Sequence[Word]) -> bool:
@@ -175,7 +180,7 @@ def _may_skip(
         return _may_skip(source, inner[-1] + 1, end, claim, at, loose)
     last = gap[-1]
     opens = at == 0 or claim[at - 1].role not in ("", "of", "with") or bool(_TIMES.search(claim[at - 1].text))
-    past, told = claim[-1].tense == "past", _is_told(claim)
+    past = claim[-1].tense == "past"
     own_topic = any(w.role == "topic" and not _MODIFYING.search(f"{w.text}는") for w in gap)
     then = last.text == "때" and len(gap) > 1 and bool(re.search(r"[았었했됐였]$", gap[-2].text))
     if past and opens and (then or last.text in _AFTERWARDS or _AT_ONCE.search(last.text)):
@@ -184,19 +189,53 @@ def _may_skip(
         return False
     if (_REASON.search(source[end - 1].text) or (past and _MANNER.search(last.written))) and not own_topic:
         return opens
-    if (
-        last.text.endswith("인")
-        and (loose or told or (claim[-1].tense and at == 0))
-        and not any(re.search(r"\d{2}", w.text) for w in gap)
-    ):
+    return _skips_modifier(gap, claim, at, loose=loose, own_topic=own_topic, opens=opens) or _skips_place(
+        gap, claim, loose=loose
+    )
+
+
+def _skips_modifier(
+    gap: Sequence[Word], claim: Sequence[Word], at: int, *, loose: bool, own_topic: bool, opens: bool
+) -> bool:
+    """What is told of the noun or the verb behind it: an apposition, a modifying clause, examples, a way."""
+    last, told = gap[-1], _is_told(claim)
+    counts = any(re.search(r"\d{2}", w.text) and not _TIMES.search(w.text) for w in gap)
+    if last.text.endswith("인") and not counts and (loose or told or (claim[-1].tense and at == 0)):
         return True
+    if own_topic:
+        return False
     clause = any(w.role for w in gap[:-1]) or last.written.endswith("던")
-    if _MODIFYING.search(last.written) and len(gap) > 1 and clause and not own_topic:
-        return loose or told or _is_predicate(claim[at:])
+    if _MODIFYING.search(last.written) and len(gap) > 1 and clause:
+        aim = last.text == "위한" and _is_event(claim)  # what it is for
+        return loose or told or aim or _is_predicate(claim[at:])
+    if last.text == "등" and not last.role:  # examples before what they are examples of
+        return not any(w.role in ("subject", "predicate", "connective") for w in gap)
+    if last.text == "결과" and not last.role:  # where a report that stays one comes from
+        return at == 0 and any(_REPORTED.search(w.text) for w in claim)
+    done = _LINKED.search(last.written) and any(w.role or _TIMES.search(w.text) for w in gap[:-1])
+    return bool(done) and opens and _tells_done(claim)
+
+
+def _skips_place(gap: Sequence[Word], claim: Sequence[Word], *, loose: bool) -> bool:
+    """Where and when something happened, and by when it is planned."""
+    told, event = _is_told(claim), _is_event(claim)
     placed = all(w.role in ("toward", "in", "at", "") for w in gap)
-    timed = all(_TIMES.search(w.text) for w in gap)
-    return (placed and last.role in ("in", "at") and (loose or told or _is_event(claim))) or (
-        timed and (told or _is_event(claim))
+    timed = all(_TIMES.search(w.text) or w.text in _AFTER for w in gap)
+    if gap[-1].role in ("until", "since"):
+        return timed and (told or (event and gap[-1].role == "since"))
+    return (placed and gap[-1].role in ("in", "at") and (loose or told or event)) or (
+        timed and (told or event)
+    )
+
+
+def _tells_done(claim: Sequence[Word]) -> bool:
+    """Whether the claim tells what was done or is planned, and not what one may or must do."""
+    planned = bool(re.search(r"^(?:예정|계획|방침)이$", claim[-1].text))
+    allowed = any(re.search(r"^수$|야$", w.text) for w in claim)
+    return (
+        (planned or claim[-1].tense == "past")
+        and not allowed
+        and not _narrow([w for w in claim if not _TELLING.search(w.text) and w.role != "until"])
     )
 
 

@@ -52,11 +52,12 @@ CONNECTIVES = word_set(
 ADVERBS = word_set(
     "also subsequently later soon promptly quickly officially currently thereby thus however then now too famously"
     " eventually finally immediately formally publicly personally gradually again still already simultaneously"
-    " successfully"
+    " successfully previously originally initially"
 )
 """Adverbs that a sentence may lose without becoming false."""
 MANNER = word_set(
     "promptly quickly officially formally publicly personally gradually simultaneously successfully"
+    " previously originally initially"
 )
 """Those of them that tell how something is done: a rule may depend on it, a report of what was done does not."""
 PREPOSITIONS = word_set(

@@ -160,10 +160,36 @@ def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
         ("서류를 낸 신청자가 지원금을 받았다.", "서류를 기한 안에 낸 신청자가 지원금을 받았다."),
         ("경찰을 시위대가 해산시켰다.", "경찰이 시위대를 해산시켰다."),
         ("용의자가 창고에 불을 질렀다.", "수사관은 용의자가 창고에 불을 질렀다고 밝혔다."),
+        (
+            "The standby takes over.",
+            "In the event of a failure, the standby takes over and notifies the office.",
+        ),
+        ("It began with a merger of Arden.", "It began with a merger of Arden and Brook."),
+        (
+            "사업자는 점검 결과를 보고하여야 한다.",
+            "허가를 받아 시설을 설치한 사업자는 점검 결과를 보고하여야 한다.",
+        ),
+        ("시는 시설을 설치할 수 있다.", "시는 주민의 동의를 구하여 시설을 설치할 수 있다."),
     ],
 )
 def test_one_change_of_meaning_is_not_accepted(claim: str, sentence: str) -> None:
     assert basis_of(claim, sentence) is None
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("The statue was made by Ana Sousa.", "The statue was made by sculptor Ana Sousa in Porto."),
+        ("The modest choir performed.", "The modest choir performed in Lisbon, a city of hills."),
+        ("They met in Salem.", "They met in Salem, Oregon."),
+        ("He teamed up with a friend.", "That year, he teamed up with a friend at the club."),
+        ("시는 축제를 열었다.", "시는 지난해 물가가 오른 점을 고려하여 축제를 열었다."),
+        ("시는 사업비 16억원을 확보했다.", "시는 공원 정비를 위한 사업비 16억원을 확보했다."),
+        ("개막식에 많은 손님이 참석했다.", "개막식에 시장을 비롯한 단체장 등 많은 손님이 참석했다."),
+    ],
+)
+def test_what_only_adds_may_be_left_out(claim: str, sentence: str) -> None:
+    assert basis_of(claim, sentence) is not None
 
 
 def test_a_pronoun_stands_for_the_subject_of_the_sentence_before() -> None:
