@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import streamlit as st
 from rag.errors import RagError, UsageError
 from rag.evaluation.compare import Comparison, Flip, MetricChange, Verdict, compare
 from rag.evaluation.metrics import METRICS, Metric, Summary, summarise
+from rag.evaluation.report.formatting import difference_interval, interval_text, number, signed
 from rag.evaluation.report.html import html_report
 from rag.evaluation.runs import MANIFEST, RECORDS, Record, Run, load_run
-from rag.evaluation.statistics import Interval
 from rag.messages import Language
 from rag.ui import markup
 from rag.ui.markup import label
@@ -52,7 +51,12 @@ def _single(visit: Visit, folder: RunHistory, names: list[str]) -> None:
         return
     st.caption(visit.text("page.run_questions", count=len(run.records)))
     rows = [
-        [_metric_name(METRICS[key]), _value(METRICS[key], f.value), _interval(METRICS[key], f), f"{f.n:,}"]
+        [
+            _metric_name(METRICS[key]),
+            number(METRICS[key], f.value),
+            interval_text(METRICS[key], f),
+            f"{f.n:,}",
+        ]
         for key, f in summary.figures.items()
     ]
     head = [visit.text("page.metric"), visit.text("page.value"), visit.text("page.interval"), "n"]
@@ -114,14 +118,18 @@ def _changes(visit: Visit, comparison: Comparison) -> None:
 def _change(visit: Visit, change: MetricChange) -> list[str]:
     key, kind = _VERDICTS[change.verdict]
     metric = change.metric
-    difference = _value(metric, change.difference.value, signed=True)
+    difference = signed(metric, change.difference.value)
     return [
         _metric_name(metric),
-        _value(metric, change.before.value),
-        _value(metric, change.after.value),
-        f"{difference}<br><small>{_interval(metric, change.difference, signed=True)}</small>",
+        number(metric, change.before.value),
+        number(metric, change.after.value),
+        f"{difference}<br><small>{difference_interval(metric, change.difference)}</small>",
         markup.badge(visit.text(key), kind),
     ]
+
+
+def _metric_name(metric: Metric) -> str:
+    return markup.element("code", markup.text(metric.name))
 
 
 def _flips(visit: Visit, comparison: Comparison) -> None:
@@ -171,32 +179,6 @@ def _report(visit: Visit, folder: RunHistory, name: str, earlier: str | None) ->
         icon=":material/download:",
         on_click="ignore",
     )
-
-
-# -- figures ------------------------------------------------------------------------------------------------------
-
-
-def _metric_name(metric: Metric) -> str:
-    return markup.element("code", markup.text(metric.name))
-
-
-def _value(metric: Metric, value: float, *, signed: bool = False) -> str:
-    """A figure in the metric's unit; a share as percent."""
-    if math.isnan(value):
-        return "–"
-    sign = "+" if signed else ""
-    forms = {
-        "share": f"{100 * value:{sign}.1f} %",
-        "usd": f"{value:{sign}.4f} $",
-        "tokens": f"{value:{sign},.0f}",
-    }
-    return forms.get(metric.unit, f"{value:{sign}.2f} s")
-
-
-def _interval(metric: Metric, figure: Interval, *, signed: bool = False) -> str:
-    if math.isnan(figure.low) or math.isnan(figure.high):
-        return ""
-    return f"{_value(metric, figure.low, signed=signed)} … {_value(metric, figure.high, signed=signed)}"
 
 
 # -- the folder of runs -------------------------------------------------------------------------------------------
