@@ -273,7 +273,11 @@ def _said(question: QuestionAnalysis, best: Ranked) -> float:
 def _odds(question: QuestionAnalysis, ranked: Sequence[Ranked]) -> float:
     """Those of the likeliest sentence that has the amount, count or time asked for, not much above the best one's."""
     read = [(r, float(r.matches.odds[0])) for r in ranked if r.matches is not None]
-    able = [odds for r, odds in read if not lacks_value(question, r.candidate.text)]
+    able = [
+        odds if is_whole_sentence(r.candidate.text) else max(odds, NO_ODDS)  # it was taught with sentences
+        for r, odds in read
+        if not lacks_value(question, r.candidate.text)
+    ]
     if not able:
         return NO_ODDS
     best, own = read[0]

@@ -227,7 +227,7 @@ def features(
             max(
                 _other(asked, c),
                 float(other_topic(question.text, known, own, _told(c))),
-                float(not identified <= identifiers(f"{c.label} {c.text}")),
+                float(not identified <= (identifiers(c.label) or identifiers(c.text))),
             ),
         )
         for c, own in zip(found, topics, strict=True)
