@@ -20,7 +20,7 @@ from rag.cli.cost import usage_logged
 from rag.cli.options import examples, json_option, with_settings
 from rag.cli.output import LINE_EVERY, command_language, one_line, print_json, tell
 from rag.errors import UsageError
-from rag.messages import Language, message, translated
+from rag.messages import Language, message, price_text, translated
 
 if TYPE_CHECKING:
     from ingest.progress import FileResult, IngestProgress, IngestReport, ProgressCounts
@@ -134,10 +134,8 @@ def _progress_line(counts: ProgressCounts, language: Language) -> str:
         hours, minute = divmod(minutes, 60)
         clock = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
         parts.append(message("ingest.left", language, clock=clock))
-    if counts.cost_usd is None:
-        parts.append(message("ingest.price_unknown", language))
-    elif counts.cost_usd:
-        parts.append(f"${counts.cost_usd:.4f}")
+    if counts.cost_usd is None or counts.cost_usd:
+        parts.append(price_text(counts.cost_usd, language))
     return " · ".join(parts)
 
 
@@ -260,8 +258,7 @@ def _embedded(report: IngestReport, language: Language) -> str:
     cost = report.usage.cost_usd
     if cost is None or cost or report.dry_run:
         parts.append(message("ingest.tokens", language, count=report.usage.input_tokens))
-        free = "ingest.price_unknown" if cost is None else "ingest.free"
-        parts.append(f"${cost:.4f}" if cost else message(free, language))
+        parts.append(message("ingest.free", language) if cost == 0 else price_text(cost, language))
     return ", ".join(parts)
 
 

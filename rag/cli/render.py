@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import click
 
 from rag.cli.output import columns, one_line, wrapped
-from rag.messages import Language, message, place_name
+from rag.messages import Language, message, place_name, usage_text
 from rag.pipeline.rewriting import carried_over
 from rag.rendering.footnotes import distinct
 from rag.rendering.footnotes import verdict as support_verdict
@@ -115,12 +115,10 @@ def footer(answer: Answer, language: Language, *, verbose: bool = False) -> str:
     parts = [answer.model, message("answer.evidence", language, level=level + score)]
     usage = answer.usage
     if usage.calls or usage.cached_calls:
-        spent = [message("answer.tokens", language, input=usage.input_tokens, output=usage.output_tokens)]
-        known = usage.cost_usd is not None
-        spent.append(f"${usage.cost_usd:.4f}" if known else message("answer.price_unknown", language))
+        spent = usage_text(usage, language)
         if usage.cached_calls:
-            spent.append(message("answer.cached", language, count=usage.cached_calls))
-        parts.append(", ".join(spent))
+            spent += f", {message('answer.cached', language, count=usage.cached_calls)}"
+        parts.append(spent)
     parts.append(message("answer.seconds", language, seconds=answer.seconds.get("total", 0.0)))
     return " · ".join(parts)
 

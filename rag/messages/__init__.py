@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Literal
 
+from rag.types import Usage
+
 Language = Literal["en", "ko"]
 LANGUAGES: dict[Language, str] = {"en": "English", "ko": "한국어"}
 """The languages with their own names."""
@@ -50,6 +52,17 @@ def place_name(file: str, page: int, label: str, language: Language, plain: str 
     if label and label != str(page) and plain == "answer.page":
         return message("answer.page_printed", language, page=page, label=label)
     return message(plain, language, page=page)
+
+
+def price_text(cost: float | None, language: Language) -> str:
+    """US dollars; an unknown price is said to be unknown."""
+    return message("answer.price_unknown", language) if cost is None else f"${cost:.4f}"
+
+
+def usage_text(usage: Usage, language: Language) -> str:
+    """Tokens that were billed, and their price."""
+    tokens = message("answer.tokens", language, input=usage.input_tokens, output=usage.output_tokens)
+    return f"{tokens}, {price_text(usage.cost_usd, language)}"
 
 
 def choose_language(setting: str, *detected: str | None) -> Language:

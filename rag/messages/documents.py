@@ -31,7 +31,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "ingest.to_embed": ("{count:,} to embed", "임베딩할 것 {count:,}개"),
     "ingest.cached": ("{count:,} from the cache", "캐시 {count:,}개"),
     "ingest.tokens": ("{count:,} tokens", "토큰 {count:,}개"),
-    "ingest.price_unknown": ("price unknown", "가격 정보 없음"),
     "ingest.free": ("free", "무료"),
     "ingest.renamed": ("Renamed: {old} is now {new}.", "이름 바뀜: {old} → {new}."),
     "ingest.removed": (

@@ -2,7 +2,6 @@
 
 MESSAGES: dict[str, tuple[str, str]] = {
     # documents
-    "page.documents_title": ("Documents", "문서"),
     "page.upload_here": (
         "Upload documents, at most {size} MB each ({kinds})",
         "문서 업로드, 파일당 최대 {size} MB({kinds})",
@@ -154,7 +153,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.role_human": ("User", "사용자"),
     "page.role_ai": ("Assistant (worked example)", "어시스턴트(예시)"),
     "page.cost": ("Cost", "비용"),
-    "page.cost_session": ("This session", "현재 대화"),
     "page.cost_server": ("Since the page was started", "서버 시작 이후"),
     "page.cost_cap": ("Cap", "상한"),
     "page.cost_cap_note": (
@@ -170,7 +168,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.unpriced": ("{count:,} calls without a known price", "가격 정보가 없는 호출 {count:,}건"),
     "page.in_force": ("Settings in force", "적용된 설정"),
     "page.setting": ("Setting", "설정"),
-    "page.value": ("Value", "값"),
     "page.origin": ("From", "출처"),
     "page.hidden": ("set (hidden)", "설정됨(숨김)"),
     "page.unset": ("not set", "설정 안 됨"),
@@ -183,17 +180,9 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "page.summary": ("One run", "단일 실행"),
     "page.comparison": ("Two runs compared", "두 실행 비교"),
     "page.choose_two": ("Choose two different runs.", "서로 다른 두 실행을 선택하세요."),
-    "page.run": ("Run", "실행"),
     "page.run_before": ("Earlier run", "이전 실행"),
     "page.run_after": ("Later run", "이후 실행"),
     "page.run_questions": ("Questions: {count:,}", "질문 {count:,}개"),
-    "page.run_settings": ("Settings", "설정"),
-    "page.metric": ("Metric", "지표"),
-    "page.interval": ("95 % interval", "95 % 신뢰구간"),
-    "page.before": ("Before", "이전"),
-    "page.after": ("After", "이후"),
-    "page.difference": ("Difference", "차이"),
-    "page.verdict": ("Verdict", "판정"),
     "page.verdict_better": ("better", "개선"),
     "page.verdict_worse": ("worse", "악화"),
     "page.verdict_mixed": ("better and worse", "개선과 악화가 섞임"),
@@ -203,15 +192,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "두 실행에 공통된 질문 {count:,}개를 비교했습니다.",
     ),
     "page.changed_settings": ("Settings that differ", "달라진 설정"),
-    "page.all_metrics": ("Every metric", "전체 지표"),
     "page.flips": ("Questions that flipped ({count:,})", "결과가 바뀐 질문({count:,}개)"),
     "page.no_flips": ("No question became right or wrong.", "결과가 바뀐 질문이 없습니다."),
-    "page.gained": ("now right", "정답으로 바뀜"),
-    "page.lost": ("now wrong", "오답으로 바뀜"),
     "page.right_answer": ("Right answer: {answer}", "정답: {answer}"),
     "page.no_answer": ("The documents do not hold the answer.", "문서에 답이 없습니다."),
     "page.answer_declined": ("Declined. {reason}", "답변 거절. {reason}"),
-    "page.answer_failed": ("Failed: {error}", "실패: {error}"),
     "page.searched_only": ("Searched only.", "검색만 실행했습니다."),
     "page.report": ("Download the report (HTML)", "보고서 다운로드(HTML)"),
 }

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import UsageError
-from rag.messages import Language, message
+from rag.messages import Language, message, usage_text
 from rag.prompting.catalogue import load_template
 from rag.providers.calls import prompt_tokens
 from rag.providers.pacing import InterruptiblePool
@@ -225,9 +225,7 @@ def model_step_note(model_step: ModelStep, language: Language) -> str:
     usage = model_step.usage
     parts = []
     if usage.calls:
-        parts.append(message("answer.tokens", language, input=usage.input_tokens, output=usage.output_tokens))
-        known = usage.cost_usd is not None
-        parts.append(f"${usage.cost_usd:.4f}" if known else message("answer.price_unknown", language))
+        parts.append(usage_text(usage, language))
     if usage.cached_calls:
         parts.append(message("answer.cached", language, count=usage.cached_calls))
     parts.append(message("answer.seconds", language, seconds=model_step.seconds))

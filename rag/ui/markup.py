@@ -13,11 +13,11 @@ from itertools import groupby
 from markdown_it import MarkdownIt
 
 from rag.answering.markers import HOLE, lift_markers
-from rag.messages import Language, message, place_name
+from rag.messages import Language, message, place_name, usage_text
 from rag.providers.specs import EXTRACTIVE
 from rag.rendering.footnotes import distinct
 from rag.rendering.safe import safe_text
-from rag.types import Answer, Citation, Passage, Sentence, Support, Usage
+from rag.types import Answer, Citation, Passage, Sentence, Support
 from rag.ui.pages import PICTURE, CitedPage
 
 MARKS = {Support.VERIFIED: "✓", Support.WEAK: "~", Support.UNSUPPORTED: "✗"}
@@ -316,17 +316,6 @@ def footer(given: Answer, language: Language, searched: str = "") -> str:
         )
     )
     if given.usage.calls or given.usage.cached_calls:
-        parts += [usage(given.usage, language)]
+        parts.append(usage_text(given.usage, language))
     parts.append(message("answer.seconds", language, seconds=given.seconds.get("total", 0.0)))
     return note(" · ".join([*parts, *([searched] if searched else [])]))
-
-
-def usage(given: Usage, language: Language) -> str:
-    """Tokens and price in words."""
-    tokens = message("answer.tokens", language, input=given.input_tokens, output=given.output_tokens)
-    return f"{tokens}, {price(given.cost_usd, language)}"
-
-
-def price(cost: float | None, language: Language) -> str:
-    """US dollars; an unknown price is said to be unknown."""
-    return message("answer.price_unknown", language) if cost is None else f"${cost:.4f}"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.messages import LANGUAGES, Language, message
+from rag.messages import LANGUAGES, Language, message, price_text
 from rag.types import Answer, Citation, Derived, QuoteStatus, Sentence, Span, Support, Usage
 from rag.ui import markup
 from rag.ui.pages import CitedPage
@@ -197,8 +197,8 @@ def test_the_footer_shows_the_level_of_the_evidence(language: Language, score: f
 
 
 def test_an_unknown_price_is_not_zero() -> None:
-    assert markup.price(None, "en") == "price unknown"
-    assert markup.price(0.0, "en") == "$0.0000"
+    assert price_text(None, "en") == "price unknown"
+    assert price_text(0.0, "en") == "$0.0000"
 
 
 def test_marks_are_cut_to_the_page_and_do_not_overlap() -> None:

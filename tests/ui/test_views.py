@@ -57,7 +57,7 @@ def _draw(view: str, workspace: Workspace, session: Session, language: Language)
 @pytest.mark.parametrize(
     ("view", "title"),
     [
-        ("documents", "page.documents_title"),
+        ("documents", "page.documents"),
         ("settings", "page.settings_title"),
         ("runs", "page.evaluation_title"),
     ],

@@ -30,7 +30,7 @@ _BADGES = {JobState.RUNNING: "weak", JobState.DONE: "verified", JobState.FAILED:
 
 def show(visit: Visit) -> None:
     """Draw the page."""
-    st.title(visit.text("page.documents_title"))
+    st.title(visit.text("page.documents"))
     _upload(visit)
     _folder(visit)
     _work(visit)

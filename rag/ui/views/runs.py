@@ -43,7 +43,7 @@ def show(visit: Visit) -> None:
 
 
 def _single(visit: Visit, folder: RunHistory, names: list[str]) -> None:
-    name = str(st.selectbox(visit.text("page.run"), names, key="run", format_func=label))
+    name = str(st.selectbox(visit.text("report.run"), names, key="run", format_func=label))
     try:
         run, summary = folder.run(name), folder.summary(name)
     except RagError as error:
@@ -59,11 +59,11 @@ def _single(visit: Visit, folder: RunHistory, names: list[str]) -> None:
         ]
         for key, f in summary.figures.items()
     ]
-    head = [visit.text("page.metric"), visit.text("page.value"), visit.text("page.interval"), "n"]
+    head = [visit.text("report.metric"), visit.text("report.value"), visit.text("report.interval"), "n"]
     st.html(markup.table(head, rows, numbers=(1, 2, 3)))
-    with st.expander(visit.text("page.run_settings"), icon=":material/tune:"):
+    with st.expander(visit.text("page.settings"), icon=":material/tune:"):
         pairs = [[markup.text(str(k)), markup.text(str(v))] for k, v in run.settings.items()]
-        st.html(markup.table([visit.text("page.setting"), visit.text("page.value")], pairs))
+        st.html(markup.table([visit.text("page.setting"), visit.text("report.value")], pairs))
     _report(visit, folder, name, None)
 
 
@@ -96,22 +96,24 @@ def _compared(visit: Visit, folder: RunHistory, names: list[str]) -> None:
 
 def _verdict(visit: Visit, comparison: Comparison) -> None:
     key, kind = _VERDICTS[comparison.verdict]
-    words = markup.element("strong", visit.text("page.verdict"), ": ")
+    words = markup.element("strong", visit.text("report.verdict"), ": ")
     st.html(markup.element("p", words, markup.badge(visit.text(key), kind), class_="pq-verdict"))
     lines = [visit.text("page.compared", count=comparison.questions), *comparison.notes]
     st.html("".join(markup.note(line) for line in lines))
     if comparison.settings:
         rows = [[markup.text(str(v)) for v in (k, *pair)] for k, pair in comparison.settings.items()]
         with st.expander(visit.text("page.changed_settings"), icon=":material/tune:"):
-            st.html(markup.table([visit.text(f"page.{k}") for k in ("setting", "before", "after")], rows))
+            st.html(
+                markup.table([visit.text(k) for k in ("page.setting", "report.before", "report.after")], rows)
+            )
 
 
 def _changes(visit: Visit, comparison: Comparison) -> None:
-    head = [visit.text(f"page.{k}") for k in ("metric", "before", "after", "difference", "verdict")]
+    head = [visit.text(f"report.{k}") for k in ("metric", "before", "after", "difference", "verdict")]
     first = [change for change in comparison.changes if change.metric.headline]
     rest = [change for change in comparison.changes if not change.metric.headline]
     st.html(markup.table(head, [_change(visit, c) for c in first], numbers=(1, 2, 3)))
-    with st.expander(visit.text("page.all_metrics"), icon=":material/table_rows:"):
+    with st.expander(visit.text("report.metrics"), icon=":material/table_rows:"):
         st.html(markup.table(head, [_change(visit, c) for c in rest], numbers=(1, 2, 3)))
 
 
@@ -141,13 +143,15 @@ def _flips(visit: Visit, comparison: Comparison) -> None:
 
 
 def _flip(visit: Visit, flip: Flip) -> None:
-    mark, word = ("✓", visit.text("page.gained")) if flip.gained else ("✗", visit.text("page.lost"))
+    mark, word = (
+        ("✓", visit.text("report.flip_gained")) if flip.gained else ("✗", visit.text("report.flip_lost"))
+    )
     asked = flip.after.question
     with st.expander(f"{mark} {word} · {label(asked.question)}"):
         gold = ", ".join(asked.answers) if asked.answerable else visit.text("page.no_answer")
         st.html(markup.note(visit.text("page.right_answer", answer=gold)))
         sides = [
-            markup.element("div", markup.element("h4", visit.text(f"page.{key}")), _given(visit, record))
+            markup.element("div", markup.element("h4", visit.text(f"report.{key}")), _given(visit, record))
             for key, record in (("before", flip.before), ("after", flip.after))
         ]
         st.html(markup.element("div", *sides, class_="pq-pair"))
@@ -156,7 +160,7 @@ def _flip(visit: Visit, flip: Flip) -> None:
 def _given(visit: Visit, record: Record) -> str:
     """What a run answered, or why it did not."""
     if record.failed:
-        return markup.note(visit.text("page.answer_failed", error=record.error))
+        return markup.note(visit.text("report.failed", error=record.error))
     if record.answer is None:
         return markup.note(visit.text("page.searched_only"))
     if record.answer.extra.get("small_talk"):

@@ -9,6 +9,7 @@ import streamlit as st
 from pydantic import SecretStr
 
 from rag.errors import RagError
+from rag.messages import price_text
 from rag.providers.specs import EXTRACTIVE
 from rag.store import Filter
 from rag.ui import markup
@@ -133,8 +134,8 @@ def _preview(visit: Visit) -> None:
 def _cost(visit: Visit) -> None:
     here, meter = visit.session.usage, visit.workspace.meter
     columns = st.columns(3)
-    columns[0].metric(visit.text("page.cost_session"), markup.price(here.cost_usd, visit.language))
-    columns[1].metric(visit.text("page.cost_server"), markup.price(meter.usage.cost_usd, visit.language))
+    columns[0].metric(visit.text("page.this_session"), price_text(here.cost_usd, visit.language))
+    columns[1].metric(visit.text("page.cost_server"), price_text(meter.usage.cost_usd, visit.language))
     columns[2].metric(visit.text("page.cost_cap"), f"${meter.cap:g}")
     st.caption(visit.text("page.cost_cap_note"))
     lines = visit.workspace.usage_by_model()
@@ -165,4 +166,6 @@ def _in_force(visit: Visit) -> None:
             value = settings.shown_index if name == "index" else value  # an address may hold a password
             shown = visit.text("page.unset") if value is None else str(value)
         rows.append([markup.text(name), markup.text(shown), markup.text(settings.origin(name))])
-    st.html(markup.table([visit.text(f"page.{name}") for name in ("setting", "value", "origin")], rows))
+    st.html(
+        markup.table([visit.text(name) for name in ("page.setting", "report.value", "page.origin")], rows)
+    )
