@@ -200,8 +200,11 @@ def _same(claimed: str, given: str, exact: bool) -> bool:
 
 
 def variants(claim: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The sentence, with its passive made active, and with a leading clause moved to its end."""
+    """The sentence, with its passive made active, with a leading clause moved to its end, and `the Ford plant` for
+    `Ford's plant`."""
     found = [claim, *_fronted(claim)]
+    if "'s" in claim:
+        found.append(tuple(t for t in claim if t != "'s"))
     found += [active for one in list(found) for active in _active(one)]
     return list(dict.fromkeys(found))
 

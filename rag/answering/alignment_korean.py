@@ -219,7 +219,11 @@ def _skips_modifier(
 def _skips_place(gap: Sequence[Word], claim: Sequence[Word], *, loose: bool) -> bool:
     """Where and when something happened, and by when it is planned."""
     told, event = _is_told(claim), _is_event(claim)
-    placed = all(w.role in ("toward", "in", "at", "") for w in gap)
+    placed = all(w.role in ("toward", "in", "at", "") for w in gap) or (
+        len(gap) > 2  # `새로 열린 회의에서`
+        and bool(_MODIFYING.search(gap[-2].written))
+        and not any(w.role in ("topic", "predicate", "connective") for w in gap)
+    )
     timed = all(_TIMES.search(w.text) or w.text in _AFTER for w in gap)
     if gap[-1].role in ("until", "since"):
         return timed and (told or (event and gap[-1].role == "since"))

@@ -103,7 +103,7 @@ PAST = word_set(
     " gave got grew held hit hurt kept knew laid led left lent lost made meant met paid put ran read rose said sank"
     " saw sent set shot slept sold spent spoke spread stood struck swept taught thought threw took told went won"
     " wore wrote"
-    " sprang arose died closed"
+    " sprang arose died closed sang swam rang drank hid bit tore flew fled woke froze shook bore swore"
 )
 PARTICIPLES = {
     "written": "wrote", "taken": "took", "given": "gave", "begun": "began", "drawn": "drew", "chosen": "chose",

@@ -183,6 +183,11 @@ def test_one_change_of_meaning_is_not_accepted(claim: str, sentence: str) -> Non
         ("The modest choir performed.", "The modest choir performed in Lisbon, a city of hills."),
         ("They met in Salem.", "They met in Salem, Oregon."),
         ("He teamed up with a friend.", "That year, he teamed up with a friend at the club."),
+        (
+            "The Ford announcement came in May.",
+            "Ford's announcement came in May, followed by a decision in June.",
+        ),
+        ("시는 결과를 공개했다.", "시는 주민들이 모인 회관에서 결과를 공개했다."),
         ("시는 축제를 열었다.", "시는 지난해 물가가 오른 점을 고려하여 축제를 열었다."),
         ("시는 사업비 16억원을 확보했다.", "시는 공원 정비를 위한 사업비 16억원을 확보했다."),
         ("개막식에 많은 손님이 참석했다.", "개막식에 시장을 비롯한 단체장 등 많은 손님이 참석했다."),
