@@ -10,7 +10,7 @@ import click
 from rag.cli.output import columns, one_line, wrapped
 from rag.messages import Language, message, place_name, usage_text
 from rag.pipeline.rewriting import carried_over
-from rag.rendering.footnotes import distinct
+from rag.rendering.footnotes import distinct, quote_status
 from rag.rendering.footnotes import verdict as support_verdict
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, NearSentence, Passage, Sentence, Support
@@ -69,11 +69,7 @@ def citation_line(citation: Citation, language: Language) -> str:
     page = page_name(citation.file, citation.page, citation.page_label, language)
     place = f" {one_line(citation.file)}, {page}" if citation.file else ""
     head = click.style(f"[{citation.n}]{place}", bold=True)
-    verdict = ("✓ " if citation.verified else "✗ ") + message(
-        f"answer.quote_{citation.status.name.lower()}", language
-    )
-    if citation.ocr:
-        verdict += f" ({message('answer.ocr', language)})"
+    verdict = ("✓ " if citation.verified else "✗ ") + quote_status(citation, language)
     lines = [f"{head}  {click.style(verdict, fg='green' if citation.verified else 'red')}"]
     lines.append(wrapped(f"“{one_line(citation.quote)}”", "    "))
     if citation.note:

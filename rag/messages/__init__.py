@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from rag.types import Usage
+if TYPE_CHECKING:
+    from rag.types import Usage
 
 Language = Literal["en", "ko"]
 LANGUAGES: dict[Language, str] = {"en": "English", "ko": "한국어"}

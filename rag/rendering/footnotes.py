@@ -46,12 +46,17 @@ def verdict(sentence: Sentence, language: Language, escape: Escape = inert) -> s
     return reason
 
 
+def quote_status(citation: Citation, language: Language) -> str:
+    """What the check of a quote found."""
+    found = message(f"answer.quote_{citation.status.name.lower()}", language)
+    return f"{found} ({message('answer.ocr', language)})" if citation.ocr else found
+
+
 def footnote(citation: Citation, language: Language, escape: Escape = inert) -> str:
     """`file, page: “quote”`, and what the check found when it is not that the quote is on the page."""
     if not citation.verified:
-        found = message(f"answer.quote_{citation.status.name.lower()}", language)
         place = f"{escape(citation.file)}, " if citation.file else ""
-        return f"{place}“{escape(citation.quote)}” ({found})"
+        return f"{place}“{escape(citation.quote)}” ({quote_status(citation, language)})"
     page = escape(place_name(citation.file, citation.page, citation.page_label, language))
     return f"{escape(citation.file)}, {page}: “{escape(citation.quote)}”"
 

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from rag.answering.markers import HOLE, lift_markers
 from rag.messages import Language, message, place_name, usage_text
 from rag.providers.specs import EXTRACTIVE
-from rag.rendering.footnotes import distinct
+from rag.rendering.footnotes import distinct, quote_status
 from rag.rendering.safe import safe_text
 from rag.types import Answer, Citation, Passage, Sentence, Support
 from rag.ui.pages import PICTURE, CitedPage
@@ -194,7 +194,7 @@ def answer_markdown(given: Answer, language: Language) -> str:
     ]
     quotes = [
         f"[{c.n}] {c.file}, {place_name(c.file, c.page, c.page_label, language)}: “{' '.join(c.quote.split())}”"
-        f" ({status_words(c, language)})"
+        f" ({quote_status(c, language)})"
         for c in distinct(given.citations)
     ]
     return "\n".join([*lines, "", *(f"- {quote}" for quote in quotes)]).strip() or given.reason
@@ -224,24 +224,18 @@ def citations(given: Answer, language: Language, number: int) -> str:
         where = place(citation, language)
         kind = "pq-chip" if citation.verified else "pq-chip pq-unsupported"
         words = text(f"[{citation.n}] {where} {mark} {short(citation.file)}")
-        name = f"[{citation.n}] {where} {mark} {citation.file}: {status_words(citation, language)}"
+        name = f"[{citation.n}] {where} {mark} {citation.file}: {quote_status(citation, language)}"
         links.append(
             link(CitedPage.of_citation(citation), words, f"{number}.{citation.n}", class_=kind, name=name)
         )
     return element("nav", *links, class_="pq-chips", aria_label=message("page.citations", language))
 
 
-def status_words(citation: Citation, language: Language) -> str:
-    """What the check of a quote found."""
-    words = message(f"answer.quote_{citation.status.name.lower()}", language)
-    return f"{words} ({message('answer.ocr', language)})" if citation.ocr else words
-
-
 def quote(citation: Citation, language: Language) -> str:
     """A quote with the verdict on it; of an altered one, what differs."""
     mark = "✓" if citation.verified else "✗"
     kind = "verified" if citation.verified else "unsupported"
-    verdict = element("span", f"{mark} {status_words(citation, language)}", class_=f"pq-badge pq-{kind}")
+    verdict = element("span", f"{mark} {quote_status(citation, language)}", class_=f"pq-badge pq-{kind}")
     words = difference(citation) if citation.difference else text(citation.quote)
     note = element("p", text(citation.note), class_="pq-note") if citation.note else ""
     return element("blockquote", words, class_="pq-quote") + element("p", verdict) + note
