@@ -74,6 +74,19 @@ _TERM_FORMS = (
 """What is asked for by its name, and the form of such names."""
 
 
+_DESCRIBES = lazy_compile(
+    r"\b(?:defin|specif|determin|control|describ|indicat|configur|set|tell)\w*\s(?:the\s\w+\s)?"
+    r"(?:where|when|how\s(?:many|much|long|often|far))\b"
+    r"|(?:어디|언제|얼마나|며칠|몇)[^.]*(?:는지|을지|할지)[를을]?\s?(?:정|지정|결정|설정|설명)",
+    re.IGNORECASE,
+)
+
+
+def only_describes(sentence: str) -> bool:
+    """Whether a sentence says that something tells where, when or how much, and not where, when or how much."""
+    return bool(_DESCRIBES.search(sentence))
+
+
 def asks_default(question: str) -> bool:
     """Whether a question asks what holds when nothing is set."""
     return bool(_ASKS_DEFAULT.search(question))

@@ -51,6 +51,8 @@ _OPENS_LIST = lazy_compile(
 """What tells a sentence that says that its answer comes next."""
 _COMMAND = lazy_compile(r"\s*\n\s*(?P<line>(?=[a-z./~$#:\"'\\-])[^\n]{2,120}(?<![.!?。:]))(?:\n|$)")
 """A line below a sentence that announces it, as a command or a setting is written."""
+ANSWERS_WITHIN = 3
+"""Sentences after a question in which it is answered."""
 LISTED = 12
 """Items of a list that are shown at most."""
 _STOPPED = lazy_compile(r"[.!?。][\"'”’)\]]*$")
@@ -102,14 +104,14 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
         tokens = [frozenset(keyword_tokens(text)) for text in texts]
         labels, openings = _labels(passage.text, spans)
         entry: frozenset[str] = frozenset()
-        asked: frozenset[str] = frozenset()
+        question, asked = 0, frozenset[str]()
         for i, text in enumerate(texts):
             begins = i == 0 or "\n\n" in passage.text[spans[i - 1][1] : spans[i][0]]
             if i == 0 or labels[i] != labels[i - 1] or (begins and not labels[i]):
                 entry = frozenset(keyword_tokens(labels[i]))
             told, entry = entry, entry | tokens[i]
             if begins and _ASKS.search(text):
-                asked = tokens[i]
+                question, asked = i, tokens[i]
             key = (passage.file, passage.page, "".join(text.split()))
             named = text in labels[i + 1 : i + 2] and _IDENTIFIER.match(text)  # told with what explains it
             if key in seen or not tokens[i] or named:
@@ -121,7 +123,7 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
                 before |= frozenset(keyword_tokens(labels[i])) | (
                     tokens[openings[i]] if openings[i] < i else frozenset()
                 )
-            before |= asked
+            before |= asked if i - question <= ANSWERS_WITHIN else frozenset()
             after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
             context = texts[above] if above >= 0 else ""
             place = spans[i][0], labels[i], spans[openings[i]][0], told

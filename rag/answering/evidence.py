@@ -26,7 +26,17 @@ from typing import TYPE_CHECKING
 from rag.answering.candidates import Candidate, candidates, is_whole_sentence
 from rag.answering.paraphrases import Alike
 from rag.answering.question import QuestionAnalysis, analyse, lacks_value, plain_word
-from rag.answering.ranking import IN_FRONT, MOST_ODDS, NO_ODDS, Ranked, held, leading, rank, term_weights
+from rag.answering.ranking import (
+    ALIKE_WEIGHT,
+    IN_FRONT,
+    MOST_ODDS,
+    NO_ODDS,
+    Ranked,
+    held,
+    leading,
+    rank,
+    term_weights,
+)
 from rag.text.keywords import has_search_terms, keyword_tokens, query_terms
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
@@ -310,7 +320,8 @@ def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[t
     for word in question.text.split():
         terms = {t: w for t, w in query_terms(word).items() if t in question.terms and _matters(t)}
         count += bool(terms)
-        if terms and _share(terms, everything, question.alike) < _FOUND:
+        least = _FOUND * (ALIKE_WEIGHT if terms.keys() & question.alike.keys() else 1)
+        if terms and _share(terms, everything, question.alike) < least:
             missing[word] = plain_word(word)
     return tuple(dict.fromkeys(filter(None, missing.values()))), len(missing) / max(count, 1)
 

@@ -104,6 +104,7 @@ def _other(wanted: object, levels: Iterable[Iterable[object]]) -> bool:
 _TOPIC = lazy_compile(
     r"[^가-힣A-Za-z]*(?P<topic>[가-힣A-Za-z0-9]+(?:\s[가-힣A-Za-z0-9]+){0,2}?)(?<![하되있없시받들나주오가보지리치키르에서로와과게])(?:은|는)\s"
 )
+_SUBJECT = lazy_compile(r"(?<![가-힣A-Za-z0-9])([가-힣A-Za-z0-9]{2,})(?:이|가)(?=\s)")
 _WORD = lazy_compile(r"[가-힣A-Za-z0-9]{2,}")
 
 
@@ -112,6 +113,11 @@ def topic(sentence: str) -> frozenset[str]:
     found = _TOPIC.match(sentence)
     words = found["topic"].split() if found else []
     return frozenset(words) if words and len(words[-1]) > 1 else frozenset()
+
+
+def subjects(sentence: str) -> frozenset[str]:
+    """The nouns of a Korean sentence with the particle of a subject (셔틀버스가 오간다)."""
+    return frozenset(_SUBJECT.findall(sentence))
 
 
 def other_topic(question: str, topics: frozenset[str], own: frozenset[str], told: str) -> bool:

@@ -1,18 +1,20 @@
 """Other words for the words of a question: people get rid of what a manual deletes, and turn off what it disables.
 
-The groups of words are in `paraphrases.yaml`.
+The groups of words are in `paraphrases.yaml`. The other forms of a Korean verb belong to it as well: 나눌 is found as
+나누고, 나눈다 and 나눠, which as pairs of letters have nothing in common with it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from rag.text.keywords import STEM, keyword_tokens
 from rag.text.nesting import safe_load
+from rag.text.patterns import lazy_compile
 
 Alike = Mapping[str, frozenset[str]]
 """Tokens of a question, and for each the tokens of other words for the same."""
@@ -37,7 +39,42 @@ def alike(question: str) -> Alike:
             others = frozenset(_telling(word) for word in group.words if not asked.startswith(word[:STEM]))
             for token in keyword_tokens(asked):
                 result[token] = result.get(token, frozenset()) | others
+    for token, others in _verb_forms(question):
+        result[token] = result.get(token, frozenset()) | others
     return result
+
+
+_VERB = lazy_compile(
+    r"(?<![가-힣])(?P<stem>[가-힣]{2,4}?)(?:는|려면|려고|면|고|지|기|게|도록|던|시면|나요|는지|ㅂ니까)?(?![가-힣])"
+    r"|(?<![가-힣])(?P<linked>[가-힣]{2,4}?)(?:서|야|도|요|라)(?![가-힣])"
+)
+_FIRST, _VOWELS, _TAILS = ord("가"), 588, 28
+_CONTRACTED = {13: 14, 20: 6, 8: 9, 11: 10, 18: 4, 0: 0}
+"""Vowels at the end of a stem (ㅜ, ㅣ, ㅗ, ㅚ, ㅡ, ㅏ) and what they become before 어, numbered as in Unicode."""
+_STEM_TAILS = (0, 4, 8, 17)
+"""Consonants that endings add to a stem: none, ㄴ, ㄹ, ㅂ."""
+_LINKED_TAILS = (0, 20)
+"""Those that they add to its contraction: none, ㅆ."""
+_PARTICLES = "을를은이가의에로과와도만"
+"""Syllables that a noun ends with more often than a verb."""
+
+
+def _verb_forms(question: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """The last two letters of what may be a verb, as the question writes them, and as other endings would."""
+    for match in _VERB.finditer(question):
+        written = (match["stem"] or match["linked"])[-2:]
+        if written[1] in _PARTICLES:
+            continue
+        lead, rest = divmod(ord(written[1]) - _FIRST, _VOWELS)
+        vowel, tail = divmod(rest, _TAILS)
+        linked = {after: before for before, after in _CONTRACTED.items() if after}
+        if vowel in linked and vowel != 4 and tail in _LINKED_TAILS:
+            vowel, tail = linked[vowel], 0
+        if vowel in _CONTRACTED and tail in _STEM_TAILS:
+            begin = _FIRST + lead * _VOWELS
+            syllables = [begin + vowel * _TAILS + t for t in _STEM_TAILS]
+            syllables += [begin + _CONTRACTED[vowel] * _TAILS + t for t in _LINKED_TAILS]
+            yield written, frozenset(written[0] + chr(s) for s in syllables) - {written}
 
 
 def _telling(word: str) -> str:

@@ -217,6 +217,12 @@ _KOREAN_IDLE = lazy_compile(
     r"(?=[?？.!\s]|$)|(?<!\S)(?:있|없|되|하|합|됩|했|됐|좋|괜찮)[가-힣]{0,4}(?=\s*[?？.!]*\s*$)"
 )
 """Auxiliary words of Korean questions: 할 수 있나요, 해야 하나요, 해도 되나요."""
+_KOREAN_VERB = lazy_compile(
+    r"(?:많|높|낮|좋|같|놓|받|넣|찾|읽|먹|입|앉|짧|얇|넓|좁|젊|늙|작|남|죽|믿|싶)(?:은|을|는|고|지|게|아|어|이|기|으면)"
+    r"|[뜨두치가오보쓰사내타자하되끄켜나주](?:면|려면|려고)|[가-힣]{1,3}(?:으면|려면|려고|면서|아서|어서)"
+    r"|[개명번권대장](?:의|이)"
+)
+"""Verbs and counters that a reader is not told as missing words."""
 _KOREAN_COUNT = lazy_compile(
     r"(?<!\S)며칠\S{0,3}|(?<!\S)(?:돈|값)[이은을]\s(?=얼마)|(?<!\S)(?:최소|최대)한?(?=\s(?:몇|며칠))"
 )
@@ -295,6 +301,10 @@ def plain_word(word: str) -> str:
     bare = word.strip("?!.,'\"“”‘’()[]？！")
     if not _HANGUL.search(bare):
         return bare
+    if _KOREAN_VERB.fullmatch(bare):
+        return ""
+    if len(bare) == 2 and bare[1] in "을를의로":
+        return bare[0]
     noun = without_particle(bare)
     if noun != bare and not noun.endswith(("하", "되", "시키")):
         return noun

@@ -18,13 +18,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.answering.asked_forms import states_default
+from rag.answering.asked_forms import only_describes, states_default
 from rag.answering.candidates import Candidate, is_whole_sentence, items_after, opens_list
 from rag.answering.definitions import identifiers, says_what
-from rag.answering.identity import Named, conflict, named, other_topic, topic
+from rag.answering.identity import Named, conflict, named, other_topic, subjects, topic
 from rag.answering.late_interaction import Matches, match
 from rag.answering.paraphrases import Alike
-from rag.answering.question import LABELLED, QuestionAnalysis, counts_unit, holds_kind, holds_measure
+from rag.answering.question import (
+    LABELLED,
+    AnswerKind,
+    QuestionAnalysis,
+    counts_unit,
+    holds_kind,
+    holds_measure,
+)
 from rag.text.keywords import STEM, keyword_tokens, same_stem
 from rag.text.language import language_of
 from rag.text.patterns import lazy_compile
@@ -44,7 +51,10 @@ ALIKE_WEIGHT = 0.6
 ECHO = 20.0
 """Log-odds taken from a line that only repeats the question: more than all else can give."""
 OPENING = 3.0
-"""Log-odds taken from a sentence that opens a list which is not there: about what the right kind of answer gives."""
+"""Log-odds taken from a sentence that opens a list which is not there, or only says what a setting is for: about what
+the right kind of answer gives."""
+VALUES = (AnswerKind.PLACE, AnswerKind.DATE, AnswerKind.NUMBER)
+"""The kinds whose answer is a value."""
 AHEAD = 1.0
 """Log-odds by which the sentence that states a default is put before the one that describes the setting."""
 IN_FRONT = 12
@@ -154,7 +164,9 @@ def rank(
 ) -> list[Ranked]:
     """The candidates, best first. `embed_tokens` refines the order of those in front."""
     rows = features(question, found, passages)
-    ranked = _sorted(Ranked(c, score(f, WORDS) - _empty(c, f), f) for c, f in zip(found, rows, strict=True))
+    ranked = _sorted(
+        Ranked(c, score(f, WORDS) - _empty(question, c, f), f) for c, f in zip(found, rows, strict=True)
+    )
     if embed_tokens is None or not ranked:
         return ranked
     front = ranked[:IN_FRONT]
@@ -199,7 +211,7 @@ def _closer(
         cosines = matches.cosines
         own = np.stack([cosines[pair].max(0), cosines[at]])
         met = replace(matches, cosines=own, odds=matches.odds[[at]])
-        empty = _empty(ranked.candidate, row)
+        empty = _empty(question, ranked.candidate, row)
         yield Ranked(ranked.candidate, score(row, CLOSE) - empty, row, met)
 
 
@@ -209,7 +221,7 @@ def features(
     """The features of each candidate, without `interaction` and `odds`."""
     asked, identified = named(question.text), identifiers(question.text)
     topics = [topic(candidate.text) for candidate in found]
-    known = frozenset(word for words in topics for word in words)
+    known = frozenset(word for words in topics for word in words).union(*(subjects(c.text) for c in found))
     weights = term_weights(question, found)
     heads = [keyword_tokens(f"{p.title} {p.heading} {p.header}") for p in passages]
     headings = [held(weights, frozenset(head), question.alike) for head in heads]
@@ -350,11 +362,13 @@ def score(row: Features, weights: Features) -> float:
     return sum(float(getattr(row, name)) * float(getattr(weights, name)) for name in Features.__slots__)
 
 
-def _empty(candidate: Candidate, row: Features) -> float:
+def _empty(question: QuestionAnalysis, candidate: Candidate, row: Features) -> float:
     """What is taken from a line that answers nothing by itself.
 
     One that is no whole sentence and only says what the question says is a heading elsewhere on the page.
     """
+    if question.kind in VALUES and only_describes(candidate.text):
+        return OPENING
     opens = opens_list(candidate.text)
     if opens and items_after(candidate):
         return 0.0

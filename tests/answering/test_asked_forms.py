@@ -16,8 +16,9 @@ PUMPS = Shelf(
         "pumps.md": [
             "rest_time minutes\n\nThe pump pauses for rest_time minutes between two runs. With rest_time 20 it runs"
             " three times an hour. The default is 15, the most is 90.\n\n"
-            "The pump keeps a log of its runs. The settings of the pump are kept in /etc/pumpd.conf. The drain pump"
-            " is sold separately.\n\nBelts\n\nKeep spare belts dry. A spare belt costs 9 pounds."
+            "The settings of the pump are kept in /etc/pumpd.conf. The drain pump"
+            " is sold separately.\n\nlog_place\n\nThis defines where the pump keeps its log. By"
+            " default the log is in /var/log/pumpd.\n\nBelts\n\nKeep spare belts dry. A spare belt costs 9 pounds."
         ],
         "펌프.md": [
             "휴지 시간을 정하면 펌프가 그만큼 쉰다. 휴지 시간의 기본값은 15분이다. 펌프 설정은 자주 바꾸지 않는 것이 "
@@ -44,6 +45,7 @@ def first_of(question: str) -> str:
         ("How does rest_time work?", "The pump pauses for rest_time minutes"),
         ("Which file holds the settings of the pump?", "/etc/pumpd.conf"),
         ("휴지 시간은 기본적으로 얼마인가요?", "15분"),
+        ("Where does the pump keep its log?", "/var/log/pumpd"),
         ("펌프 설정은 어느 파일에 있나요?", "/etc/pumpd.conf"),
     ],
 )
@@ -178,3 +180,36 @@ def test_a_year_for_comparison_is_not_what_a_sentence_is_about(
 ) -> None:
     levels = [named(sentence), named(""), named("Annual report 2024")]
     assert conflict(named(f"What was the fee in {year}?"), levels) == other
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("거둔 사과를 나눌 때 무엇을 보나요?", "사과는 크기를 보고 나눈다. 배는 빛깔을 보고 담근다."),
+        ("그물을 바꾸는 사람은 누구인가요?", "그물은 당번이 바꿔 둔다. 노는 당번이 말린다."),
+        ("돛을 올릴 때 무엇을 먼저 하나요?", "돛은 매듭을 먼저 풀고 올려야 한다. 닻은 나중에 내린다."),
+    ],
+)
+def test_a_korean_verb_is_found_in_its_other_forms(question: str, text: str) -> None:
+    passage = Shelf({"a.md": [text]}).passage("a.md", 1)
+    assert answer(question, [passage]).sentences[0].text == text.partition(". ")[0] + "."
+    assert not {"나눌", "바꾸", "올릴"} & set(assess(question, [passage]).missing)
+
+
+def test_missing_words_are_told_without_particles_and_no_verbs_among_them() -> None:
+    passage = RULES.passage("모임.md", 1)
+    missing = assess("많은 물을 넣으면 등대의 창고가 잠기나요?", [passage]).missing
+    assert {"물", "등대", "창고"} <= set(missing)
+    assert not {"많은", "물을", "넣으면"} & set(missing)
+
+
+def test_a_thing_that_the_text_knows_is_not_the_one_another_sentence_is_about() -> None:
+    text = "주차장은 버스를 세울 수 있으며 요금은 3,000원이다. 셔틀버스가 하루 네 번 오간다. 셔틀버스는 역 앞에 선다."
+    passage = Shelf({"a.md": [text]}).passage("a.md", 1)
+
+    def others(question: str) -> set[str]:
+        ranked = assess(question, [passage]).ranked
+        return {r.candidate.text.split()[0] for r in ranked if r.features.other}
+
+    assert others("셔틀버스 요금은 얼마인가요?") == {"주차장은"}
+    assert others("주차장 요금은 얼마인가요?") == {"셔틀버스는"}
