@@ -67,10 +67,10 @@ class Watch(NoProgress):
         self.first: float | None = None
         self.steps: list[tuple[float, int]] = []
 
-    def advanced(self, tally: ProgressCounts) -> None:
-        if self.first is None and tally.size_read:
+    def advanced(self, counts: ProgressCounts) -> None:
+        if self.first is None and counts.size_read:
             self.first = time.monotonic()
-        self.steps.append((time.monotonic(), tally.chunks_done))
+        self.steps.append((time.monotonic(), counts.chunks_done))
 
 
 def write_documents(folder: Path, files: int) -> None:

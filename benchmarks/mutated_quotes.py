@@ -177,7 +177,7 @@ def passages_for(index: Index, file: str, page: Page, chance: random.Random) -> 
 
 
 def run(
-    index: Index, count: int, chance: random.Random, tally: Counter[tuple[str, str]]
+    index: Index, count: int, chance: random.Random, counts: Counter[tuple[str, str]]
 ) -> list[dict[str, str]]:
     """Prove `count` mutated quotes; returns the ones that went wrong."""
     wrong = []
@@ -207,7 +207,7 @@ def run(
         made += 1
         citation = check_quote(Quote(text, cited), passages, PageTexts(index))
         verdict = judge(kind, citation, file, page, index, quote)
-        tally[kind, verdict] += 1
+        counts[kind, verdict] += 1
         if verdict != "right":
             wrong.append({"kind": kind, "verdict": verdict, "quote": text, "file": file, "was": quote})
     return wrong
@@ -246,14 +246,16 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="print so many that went wrong")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    tally: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         indexes = arguments.indexes or [sample_index(Path(folder))]
         for i, location in enumerate(indexes):
             with open_index(location) as index:
-                wrong += run(index, arguments.count // len(indexes), random.Random(arguments.seed + i), tally)
-    result = summary(tally)
+                wrong += run(
+                    index, arguments.count // len(indexes), random.Random(arguments.seed + i), counts
+                )
+    result = summary(counts)
     print(json.dumps(result, indent=2, ensure_ascii=False))
     for line in wrong[: arguments.show]:
         print(json.dumps(line, ensure_ascii=False))
@@ -275,20 +277,20 @@ def sample_index(folder: Path) -> str:
     return str(folder / "index")
 
 
-def summary(tally: Counter[tuple[str, str]]) -> dict[str, Any]:
+def summary(counts: Counter[tuple[str, str]]) -> dict[str, Any]:
     """Shares: altered caught, true accepted, page right; and each kind by itself."""
-    kinds = {kind: sum(n for (k, _), n in tally.items() if k == kind) for kind, _ in tally}
+    kinds = {kind: sum(n for (k, _), n in counts.items() if k == kind) for kind, _ in counts}
     altered = sum(kinds.get(kind, 0) for kind in ALTERED)
     true = sum(kinds.get(kind, 0) for kind in TRUE)
-    accepted = true - sum(tally[kind, "rejected"] for kind in TRUE)
-    elsewhere = sum(tally[kind, "wrong page"] for kind in TRUE)
+    accepted = true - sum(counts[kind, "rejected"] for kind in TRUE)
+    elsewhere = sum(counts[kind, "wrong page"] for kind in TRUE)
     return {
         "quotes": altered + true,
-        "altered_caught": round(1 - sum(tally[kind, "accepted"] for kind in ALTERED) / max(altered, 1), 4),
+        "altered_caught": round(1 - sum(counts[kind, "accepted"] for kind in ALTERED) / max(altered, 1), 4),
         "true_accepted": round(accepted / max(true, 1), 4),
         "page_right": round(1 - elsewhere / max(accepted, 1), 4),
         "by_kind": {
-            kind: {verdict: n for (k, verdict), n in sorted(tally.items()) if k == kind}
+            kind: {verdict: n for (k, verdict), n in sorted(counts.items()) if k == kind}
             for kind in sorted(kinds)
         },
     }

@@ -153,8 +153,8 @@ class IngestJob:
     passwords: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Patterns of file names with the password to try on them; never written down."""
     state: JobState = JobState.WAITING
-    tally: Mapping[str, Any] = field(default_factory=dict)
-    """The last `ingest.progress.Tally` that was reported, by field."""
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    """The last `ingest.progress.ProgressCounts` that was reported, by field."""
     files: list[tuple[str, str, str]] = field(default_factory=list)
     """(file, status, reason) of what is finished."""
     notes: list[str] = field(default_factory=list)
@@ -170,7 +170,7 @@ class IngestJob:
     @property
     def fraction(self) -> float:
         """From 0 to 1: how much is done."""
-        return min(max(float(self.tally.get("fraction") or 0.0), 0.0), 1.0)
+        return min(max(float(self.counts.get("fraction") or 0.0), 0.0), 1.0)
 
 
 class IngestQueue:
@@ -296,8 +296,8 @@ def _read_event(job: IngestJob, line: str) -> None:
         event = json.loads(line)
     except ValueError:
         return
-    if "tally" in event:
-        job.tally = event["tally"]
+    if "counts" in event:
+        job.counts = event["counts"]
     elif "file" in event:
         job.files.append((event["file"], event["status"], event["reason"]))
     elif "note" in event:

@@ -42,25 +42,25 @@ class EventWriter:
         self._last = 0.0
         self._writing = threading.Lock()
 
-    def started(self, tally: ProgressCounts) -> None:
+    def started(self, counts: ProgressCounts) -> None:
         """The plan is made."""
-        self._progress(tally)
+        self._progress(counts)
 
-    def advanced(self, tally: ProgressCounts) -> None:
+    def advanced(self, counts: ProgressCounts) -> None:
         """Pages were read or chunks embedded."""
         if time.monotonic() - self._last >= _EVERY:
-            self._progress(tally)
+            self._progress(counts)
 
-    def finished(self, result: FileResult, tally: ProgressCounts) -> None:
+    def finished(self, result: FileResult, counts: ProgressCounts) -> None:
         """A file is done, well or not."""
         self.write({"file": result.file, "status": result.status.value, "reason": result.reason})
-        self._progress(tally)
+        self._progress(counts)
 
     def note(self, message: str) -> None:
         """One sentence for the visitor."""
         self.write({"note": message})
 
-    def _progress(self, tally: ProgressCounts) -> None:
+    def _progress(self, counts: ProgressCounts) -> None:
         self._last = time.monotonic()
         names = (
             "files",
@@ -72,7 +72,7 @@ class EventWriter:
             "fraction",
             "seconds_left",
         )
-        self.write({"tally": {name: getattr(tally, name) for name in names}})
+        self.write({"counts": {name: getattr(counts, name) for name in names}})
 
     def write(self, event: dict[str, Any]) -> None:
         """One line, at once."""

@@ -134,7 +134,7 @@ class RunningQuestion:
         return kind, max(round(until - time.time()), 0)
 
     def _run(self) -> None:
-        tally = UsageTotal()
+        total = UsageTotal()
 
         def paused(error: BaseException, seconds: float) -> None:
             self._paused = (type(error).__name__, time.time() + seconds)
@@ -142,7 +142,7 @@ class RunningQuestion:
         try:
             with (
                 self._lend(self.choices.flags()) as pipeline,
-                counting_usage(tally),
+                counting_usage(total),
                 telling_pauses(paused),
             ):
                 self._read(pipeline)
@@ -154,7 +154,7 @@ class RunningQuestion:
             self.error = f"Unexpected {type(error).__name__}: the log of the server says more."
             self.error_kind = self.error_kind or "Unexpected"
         finally:
-            self._log_usage(tally)
+            self._log_usage(total)
             self._done.set()
             self._then()
 

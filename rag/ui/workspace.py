@@ -214,9 +214,9 @@ class Workspace:
     ) -> RunningQuestion:
         """Start answering a question."""
 
-        def log_usage(tally: UsageTotal) -> None:
+        def log_usage(total: UsageTotal) -> None:
             with suppress(RagError, OSError):  # a read-only index: the answer is worth more than the log
-                self._usage_log.record("ui", tally)
+                self._usage_log.record("ui", total)
 
         return RunningQuestion(question, choices, history, self.pool.lend, log_usage, then)
 

@@ -41,15 +41,15 @@ class Asker:
         from rag.evaluation.question_sets import Question
 
         assert isinstance(asked, Question)
-        tally = UsageTotal()
-        with counting_usage(tally):
+        spent = UsageTotal()
+        with counting_usage(spent):
             self.embedder.embeddings.embed_query(asked.question)
             self._count()
             texts = []
             for said in ("Rewrite", "Answer", "Answer"):
                 texts.append(self.chat.invoke(f"{said}: {asked.question}", temperature=0.7).text)
                 self._count()
-        total: Usage = tally.total
+        total: Usage = spent.total
         return Answer(**{**_fields(answer(" ".join(texts))), "usage": total})
 
     def _count(self) -> None:

@@ -89,7 +89,7 @@ def test_a_cancelled_job_ends_and_keeps_what_is_finished(tmp_path: Path) -> None
     job = jobs.submit("sample", [str(SAMPLE)])
     waiting = jobs.submit("again", [str(SAMPLE / "wexcombe-volunteer-faq.md")])
     jobs.cancel(waiting.id)
-    _until(lambda: job.tally.get("files"))
+    _until(lambda: job.counts.get("files"))
     jobs.cancel(job.id)
     _until(lambda: jobs._process is None and jobs._running is None)
     assert (job.state, waiting.state) == (JobState.CANCELLED, JobState.CANCELLED)

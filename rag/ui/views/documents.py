@@ -122,11 +122,11 @@ def progress(visit: Visit, job: IngestJob) -> None:
 
 
 def _far(visit: Visit, job: IngestJob) -> str:
-    tally = job.tally
-    if not tally:
+    counts = job.counts
+    if not counts:
         return visit.text("page.planning")
-    words = visit.text("page.progress", **tally)
-    left = tally.get("seconds_left")
+    words = visit.text("page.progress", **counts)
+    left = counts.get("seconds_left")
     if left is None or left < 1:
         return words
     return f"{words}, {visit.text('page.seconds_left', seconds=round(left))}"
