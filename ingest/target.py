@@ -110,7 +110,7 @@ class IngestTarget:
 
     @cached_property
     def meter(self) -> Meter:
-        """The bill of this run."""
+        """What this run spends, and its cap."""
         return new_meter(self.settings)
 
     def usage(self) -> Usage:

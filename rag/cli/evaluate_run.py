@@ -177,7 +177,7 @@ def _run_variant(plan: Plan, settings: Settings, folder: Path, shared: _Shared) 
     opened = Pipeline.open(settings=settings, notify=tell, command="eval", meter=shared.meter, follow=False)
     with opened as pipeline:
         found = shared.found_by(settings)
-        asker = EvaluatedPipeline(pipeline, where=plan.where, depth=plan.depth, found=found)
+        evaluated = EvaluatedPipeline(pipeline, where=plan.where, depth=plan.depth, found=found)
         described = {**describe(pipeline, where=plan.where), "depth": plan.depth}
         if not plan.answers:
             model = {} if helped else {"model": None, "model_fingerprint": None}
@@ -189,8 +189,8 @@ def _run_variant(plan: Plan, settings: Settings, folder: Path, shared: _Shared) 
             return evaluate(
                 plan.questions,
                 folder,
-                ask=asker.ask if plan.answers else None,
-                search=asker.search,
+                ask=evaluated.ask if plan.answers else None,
+                search=evaluated.search,
                 settings={name: value for name, value in described.items() if value is not None},
                 workers=plan.jobs,
                 progress=progress,

@@ -2,9 +2,9 @@
 
     questions = load_questions("questions.jsonl")
     with Pipeline.open(".rag", model="extractive") as pipeline:
-        asker = EvaluatedPipeline(pipeline)
+        evaluated = EvaluatedPipeline(pipeline)
         settings = describe(pipeline)
-        outcome = evaluate(questions, "runs/monday", ask=asker.ask, search=asker.search, settings=settings)
+        outcome = evaluate(questions, "runs/monday", ask=evaluated.ask, search=evaluated.search, settings=settings)
     summarise(outcome.run.records).figures["page_hit@5"]  # its value, interval and number of questions
     compare(load_run("runs/monday"), outcome.run).verdict
 

@@ -87,11 +87,11 @@ class Generator:
         question = state.query.question
         template = load_template(CONDENSE, self.settings.prompts_dir)
         prompt = Prompt(template, question, self.settings, self.reader, {})
-        asker, answerer = ("질문", "답변") if prompt.language == "ko" else ("Question", "Answer")
+        question_label, answer_label = ("질문", "답변") if prompt.language == "ko" else ("Question", "Answer")
         chat = []
         for asked, answered in state.query.history[-_TURNS:]:
-            chat.append(f"{asker}: {' '.join(asked.split())}")
-            chat.append(f"{answerer}: {' '.join(answered.split())[:_ANSWER_CHARACTERS]}")
+            chat.append(f"{question_label}: {' '.join(asked.split())}")
+            chat.append(f"{answer_label}: {' '.join(answered.split())[:_ANSWER_CHARACTERS]}")
         values = prompt.values(history=neutralise("\n".join(chat)))
         reply = self._chain(prompt).invoke(values, config).text
         lines = [line.strip() for line in reply.splitlines() if line.strip()]

@@ -61,7 +61,7 @@ class Expansion:
 class Expander:
     """Asks a chat model to expand questions in the given ways, one call each."""
 
-    asker: PromptedModel
+    prompted: PromptedModel
     ways: Sequence[Way]
     language: str = "auto"
     """Language of the notes, as the setting gives it; `auto` is that of the question."""
@@ -77,9 +77,9 @@ class Expander:
         model_steps: list[ModelStep] = []
 
         def ask(way: Way) -> tuple[str, ModelStep]:
-            return measured(way, self.asker.model.spec, lambda: self.asker.ask(way, question))
+            return measured(way, self.prompted.model.spec, lambda: self.prompted.ask(way, question))
 
-        replies = self.asker.at_once(ask, self.ways)
+        replies = self.prompted.at_once(ask, self.ways)
         for way, (reply, model_step) in zip(self.ways, replies, strict=True):
             read = _READERS[way](reply, question)
             found[way] = read or ()

@@ -104,11 +104,11 @@ def check_spec(spec: str) -> tuple[str, str]:
 
 
 def open_reranker(
-    spec: str, settings: Settings, asker: PromptedModel | None, neutralise: Callable[[str], str]
+    spec: str, settings: Settings, prompted: PromptedModel | None, neutralise: Callable[[str], str]
 ) -> Reranker:
     """The reranker `spec`: `cross-encoder:NAME_OR_FOLDER`, `flashrank:NAME_OR_FOLDER` or `chat`.
 
-    asker: the chat model, when there is one. neutralise: takes markup of prompts out of a passage's text.
+    prompted: the chat model, when there is one. neutralise: takes markup of prompts out of a passage's text.
 
     Raises SettingsError for another name, MissingCapability for `chat` without a chat model, MissingExtra,
     ModelNotFound.
@@ -118,11 +118,11 @@ def open_reranker(
         return load_cross_encoder(model, settings)
     if kind == FLASHRANK:
         return load_flashrank(model, settings)
-    if asker is None:
+    if prompted is None:
         raise MissingCapability(
             "--rerank chat needs a chat model, and `extractive` cannot rate passages: name one with --model."
         )
-    return ChatReranker(asker, neutralise)
+    return ChatReranker(prompted, neutralise)
 
 
 BATCH = 10
@@ -136,17 +136,17 @@ _LEAST_TOKENS = 32
 class ChatReranker:
     """Rates by asking a chat model with the template `rerank`."""
 
-    asker: PromptedModel
+    prompted: PromptedModel
     neutralise: Callable[[str], str]
 
     @property
     def spec(self) -> str:
-        return self.asker.model.spec
+        return self.prompted.model.spec
 
     def rate(self, question: str, texts: Sequence[str]) -> Sequence[float] | None:
         """Ratings from 0 to 10; what a reply leaves out gets 0. None when a reply holds no rating at all."""
         batches = list(self._batches(question, texts))
-        rated = self.asker.at_once(lambda batch: self._rate(question, batch), batches)
+        rated = self.prompted.at_once(lambda batch: self._rate(question, batch), batches)
         if any(ratings is None for ratings in rated):
             return None  # ratings of some passages alone would say nothing about their order among the others
         return [rating for ratings in rated for rating in ratings or ()]
@@ -154,7 +154,7 @@ class ChatReranker:
     def _rate(self, question: str, texts: list[str]) -> list[float] | None:
         """Ratings of one batch; a batch that is too long after all is asked in halves."""
         try:
-            reply = self.asker.ask("rerank", question, passages=_block(texts))
+            reply = self.prompted.ask("rerank", question, passages=_block(texts))
         except ContextTooLong:
             if len(texts) == 1:
                 raise
@@ -166,12 +166,12 @@ class ChatReranker:
 
     def _batches(self, question: str, texts: Sequence[str]) -> Iterator[list[str]]:
         """The texts, cut and neutralised, in order, as many in each batch as the context window holds."""
-        room = max(self.asker.room("rerank", question, passages=""), _LEAST_TOKENS)
+        room = max(self.prompted.room("rerank", question, passages=""), _LEAST_TOKENS)
         batch: list[str] = []
         left = room
         for text in texts:
             shown = self._cut(self.neutralise(text), min(PASSAGE_TOKENS, room - _LEAST_TOKENS // 2))
-            cost = self.asker.count_tokens(_block([shown]))
+            cost = self.prompted.count_tokens(_block([shown]))
             if batch and (len(batch) == BATCH or cost > left):
                 yield batch
                 batch, left = [], room
@@ -181,7 +181,7 @@ class ChatReranker:
 
     def _cut(self, text: str, limit: int) -> str:
         """The beginning of the text, of `limit` tokens at most."""
-        while (tokens := self.asker.count_tokens(text)) > limit:
+        while (tokens := self.prompted.count_tokens(text)) > limit:
             text = text[: min(len(text) - 1, len(text) * limit // tokens)]
         return text
 

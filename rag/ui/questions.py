@@ -246,6 +246,6 @@ class PipelinePool:
 
     @staticmethod
     def _close_if_idle(entry: _OpenPipeline) -> None:
-        # not `Pipeline.close`: that writes the meter's whole bill, which here is shared and written by question
+        # not `Pipeline.close`: that logs the whole usage of the meter, which here is shared and written by question
         if entry.retired and entry.users == 0:
             entry.pipeline.index.close()
