@@ -122,7 +122,7 @@ _LONG = 0.8
 
 
 @dataclass(slots=True)
-class _Group:
+class _RowGroup:
     x0: float
     text: str
     indented: bool | None = None
@@ -132,7 +132,7 @@ class _Group:
 def table_rows(rows: Sequence[VisualRow], columns: Sequence[Column]) -> list[RawRow]:
     """The rows with values, each with its header path; rows without values are groups or parts of labels."""
     edge = label_edge(rows)
-    groups: list[_Group] = []
+    groups: list[_RowGroup] = []
     found: list[RawRow] = []
     waiting: list[VisualRow] = []
     widest = max((row.segments[0].x1 for row in rows if row.segments[0].x0 <= edge), default=0.0)
@@ -200,13 +200,13 @@ def _wrapped(above: VisualRow, label: str, widest: float) -> bool:
     return long and (not label or above.text.rstrip().endswith((",", " and", " of", " the", "-", "–")))
 
 
-def _open(groups: list[_Group], row: VisualRow) -> None:
+def _open(groups: list[_RowGroup], row: VisualRow) -> None:
     while groups and (groups[-1].x0 >= row.x0 - _INDENT or groups[-1].indented is False):
         groups.pop()
-    groups.append(_Group(row.x0, tidy(row.text)))
+    groups.append(_RowGroup(row.x0, tidy(row.text)))
 
 
-def _close(groups: list[_Group], row: VisualRow, label: str) -> None:
+def _close(groups: list[_RowGroup], row: VisualRow, label: str) -> None:
     """Leave the groups that a row with values is no longer in."""
     while groups:
         group = groups[-1]

@@ -21,7 +21,6 @@ from rag.answering.answer_head import AnswerHead
 from rag.answering.candidates import Candidate
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from rag.providers.embedding import EmbedTokens, TokenVectors

@@ -204,9 +204,6 @@ def _number(value: Any) -> int | None:
     return int(digits[1]) if digits else None
 
 
-NOT_IN_DOCUMENTS = "NOT_IN_DOCUMENTS"
-NOT_IN_DOCUMENTS_KO = "문서에_없음"
-
 _NONCHARACTERS = lazy_compile("[\ufdd0-\ufdef\ufffe\uffff]")
 _THINKING = lazy_compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
 _ANSWER_LABEL = lazy_compile(r"\A\W*(?:answer|a|답변?|정답)\s*(?:\*\*)?\s*[::]\s*(?:\*\*)?", re.I)

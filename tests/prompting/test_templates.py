@@ -9,7 +9,7 @@ import pytest
 
 from rag.answering.context import cited_by_number, pack
 from rag.answering.entailment import basis_of
-from rag.answering.reply import NOT_IN_DOCUMENTS, NOT_IN_DOCUMENTS_KO, parse_reply
+from rag.answering.reply import parse_reply
 from rag.errors import TemplateError, UsageError
 from rag.prompting.catalogue import list_templates, load_template, new_template, read_template
 from rag.prompting.template import Template
@@ -96,7 +96,7 @@ def test_every_answer_template_ends_with_the_question_after_the_passages(
     assert role == "human"
     assert last.endswith(question)
     assert last.index("THE PASSAGES") < last.index(question)
-    sentinel = NOT_IN_DOCUMENTS_KO if language == "ko" else NOT_IN_DOCUMENTS
+    sentinel = "문서에_없음" if language == "ko" else "NOT_IN_DOCUMENTS"
     assert sentinel in messages[0][1]
     assert ("한국어" if language == "ko" else "English") in "".join(text for _, text in messages)
     assert "{" not in messages[0][1].replace('{"', "").replace("{}", "")
