@@ -21,8 +21,9 @@ from rag.answering.ranking import (
 from rag.answering.reply import Draft, DraftSentence
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.table_questions import Wanted, table_question_of
-from rag.answering.tables import Tables, places_of
+from rag.answering.tables import Place, Tables, label_tokens, places_of
 from rag.text.figures import years_in
+from rag.text.keywords import keyword_tokens
 from rag.text.patterns import lazy_compile
 from rag.text.quantities import dates
 from rag.types import NearSentence, Passage
@@ -41,6 +42,10 @@ _CHANGES = lazy_compile(
 _MARK = lazy_compile(
     r"^\s*\(\w{1,2}\)\s|\b(?:notes?|items?|sections?|levels?|part)\s\d+|주석\s?\d+", re.IGNORECASE
 )
+_NOTE = lazy_compile(r"\((?:주\s?)?\w{1,2}\)|주\s?\d{1,2}\)|[*†‡]{1,3}")
+"""The mark of a note, behind the label of a row and in front of the note."""
+_NOTHING = lazy_compile(r"\b(?:no|none|nil|zero)\b|없", re.IGNORECASE)
+"""The amount in words, when it is nothing."""
 _BRACKETS = lazy_compile(r"\([^()]*\)")
 _YEAR = lazy_compile(r"(?<!\d)(?:19|20)\d\d(?![\d,])")
 _CAPTION = lazy_compile(
@@ -127,6 +132,8 @@ def draft(
         asked = table_question_of(question)
         if asked is None:
             kept = prose or kept  # no row says why, how or what something means
+            ranked = [one for one in ranked if one.candidate in kept]
+            ranked = _with_note_in_front(question, ranked, places_of(passages, tables), pages)
         elif asked.wanted is Wanted.ITEM:
             kept = prose  # nor, without the others, that it is the largest
         amount = asked is not None and asked.asks_amount and bool(places_of(passages, tables))
@@ -149,6 +156,29 @@ def draft(
     return Draft(tuple(written), declined=not chosen)
 
 
+def _with_note_in_front(
+    question: str, ranked: Sequence[Ranked], places: Sequence[Place], pages: PageSource
+) -> Sequence[Ranked]:
+    """The sentences, first the note to the table row that the question names, unless the likeliest names it, too."""
+    said = frozenset(keyword_tokens(question))
+    named: list[tuple[frozenset[str], str, str]] = []
+    for place in places:
+        page = pages.page(place.file, place.table.page)
+        for row in place.table.rows if page is not None else ():
+            assert page is not None
+            label = frozenset(label_tokens(_NOTE.sub(" ", row.label)))
+            mark = _NOTE.search(page.text, row.start, row.cells[0].start) if row.cells else None
+            if mark is not None and label and label <= said:
+                named.append((label, place.file, mark[0]))
+    if not named or not ranked:
+        return ranked
+    label, file, note = max(named, key=lambda one: len(one[0]))
+    if label <= ranked[0].candidate.tokens and not _NOTE.match(ranked[0].candidate.text):
+        return ranked
+    front = [r for r in ranked if r.candidate.file == file and r.candidate.text.startswith(note)][:1]
+    return [*front, *(r for r in ranked if r not in front)]
+
+
 def states_figure(text: str, years: Sequence[str] = ()) -> bool:
     """Whether a text has a number beside dates and note marks, and names none but other years than the given ones."""
     text = _MARK.sub(" ", text)
@@ -156,7 +186,7 @@ def states_figure(text: str, years: Sequence[str] = ()) -> bool:
         return False
     for date in reversed(dates(text)):
         text = f"{text[: date.start]} {text[date.end :]}"
-    return any(map(str.isdecimal, _YEAR.sub(" ", text)))
+    return any(map(str.isdecimal, _YEAR.sub(" ", text))) or _NOTHING.search(text) is not None
 
 
 def asks_for_several(question: str) -> bool:

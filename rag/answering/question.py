@@ -238,14 +238,19 @@ _COUNTED = lazy_compile(
 )
 _HANGUL = lazy_compile("[가-힣]")
 _ASKS_CONDITION = lazy_compile(
-    r"\bwhen\s(?:do|does|should|must|may|can|to)\b|언제.*(?:하나요|합니까|되나요|됩니까|할까요)",
+    r"\bwhen\s(?:do|does|should|must|may|can|to|is|are)\b|\bhow often\b"
+    r"|얼마나 자주|언제.*(?:하나요|합니까|되나요|됩니까|할까요)",
     re.I,
 )
-"""When something is to be done, not when it was: a condition answers too."""
+"""When or how often something is done, not when it was: a condition or a regular time answers too."""
 _CONDITION = lazy_compile(
-    r"\b(?:when|whenever|once|if|as soon as|after|before|until)\b|[가-힣](?:면|때|때에는)[\s,]|경우"
+    r"\b(?:when|whenever|once|if|where|unless|upon|as soon as|after|before|until)\b"
+    r"|[가-힣](?:면|때|때에는)[\s,]|경우"
     r"|[가-힣]\s(?:뒤|후|전)(?:에|까지)",
     re.I,
+)
+_REGULARLY = lazy_compile(
+    r"\b(?:annual|daily|weekly|month|quarter|year)(?:ly)?\b|\b(?:each|every)\s\w+|매[년월일주]|마다", re.I
 )
 _BARE_FIGURE = lazy_compile(r"\s[\d,.]+\s*$|\d{1,3},\d{3}\b(?!\s?[가-힣A-Za-z%])")
 _PLACES = "(?:군데|곳|개소|개)"
@@ -379,9 +384,12 @@ def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     if question.kind in _TOLD_IN_MANY_WAYS:
         return 1.0 if _HOLDS[question.kind].search(sentence) else 0.25
     if (
-        question.kind is AnswerKind.DATE
+        question.kind in (AnswerKind.DATE, AnswerKind.NUMBER)
         and _ASKS_CONDITION.search(question.text)
-        and _CONDITION.search(sentence)
+        and (
+            _CONDITION.search(sentence)
+            or any(m[0].casefold() not in question.text.casefold() for m in _REGULARLY.finditer(sentence))
+        )
     ):
         return 1.0
     asked = question.text.casefold()

@@ -487,3 +487,24 @@ def test_too_few_documents_cannot_be_calibrated(index: Index, retriever: HybridR
     questions = make_questions([(file, page) for page in index.pages(file)], 20)
     with pytest.raises(UsageError, match="needed"):
         calibrate(questions, lambda question, k: list(retriever.retrieve(question, k=k).passages))
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "lacks"),
+    [
+        (
+            "When is goodwill considered impaired?",
+            "Goodwill is impaired if its carrying value is too high.",
+            False,
+        ),
+        ("How often are the officers elected?", "Officers are elected annually by the board.", False),
+        ("얼마나 자주 점검하나요?", "점검은 매월 한다.", False),
+        ("When was the bridge opened?", "The bridge was opened where the ferry had been.", True),
+        ("When is the annual meeting?", "The annual meeting takes place in Busan.", True),
+        ("How often is the mill cleaned?", "The mill is cleaned by a worker.", True),
+    ],
+)
+def test_a_condition_or_a_regular_time_says_when_something_is_done(
+    question: str, sentence: str, lacks: bool
+) -> None:
+    assert lacks_value(analyse(question), sentence) is lacks

@@ -388,3 +388,38 @@ def test_a_sentence_with_the_figure_is_told() -> None:
         TableShelf(Page(1, f"{page.text}\n\n{prose}"), table), "How many tankers were sold in 2018?"
     )
     assert [sentence.text for sentence in checked.sentences] == [prose]
+
+
+@pytest.mark.parametrize(
+    ("rows", "notes", "question", "told"),
+    [
+        (
+            (("Delivery costs(1)", "661", "615"), ("Customer costs(2)", "83", "68")),
+            "(1) Include cost of equipment sold and network costs.\n\n(2) Include advertising and bad debts.",
+            "What is included in customer costs?",
+            "(2) Include advertising and bad debts.",
+        ),
+        (
+            (("배송비 주1)", "661", "615"), ("고객 비용 주2)", "83", "68")),
+            "주1) 판매한 장비의 원가와 통신망 비용이다.\n\n주2) 광고비와 대손상각비를 합한 것이다.",
+            "고객 비용은 무엇을 의미하나요?",
+            "주2) 광고비와 대손상각비를 합한 것이다.",
+        ),
+    ],
+    ids=["English", "Korean"],
+)
+def test_what_a_row_includes_is_told_by_the_note_with_its_mark(
+    rows: Sequence[Sequence[str]], notes: str, question: str, told: str
+) -> None:
+    page, table = table_page(("2019", "2018"), rows)
+    checked = ask(TableShelf(Page(1, f"{page.text}\n\n{notes}"), table), question)
+    assert [sentence.text for sentence in checked.sentences] == [told]
+
+
+def test_a_sentence_that_names_the_item_is_preferred_to_its_note() -> None:
+    page, table = table_page(("2019", "2018"), (("Customer costs(1)", "83", "68"), ("Rent", "5", "4")))
+    text = "Customer costs include advertising and bad debts.\n\n(1) Restated."
+    checked = ask(TableShelf(Page(1, f"{page.text}\n\n{text}"), table), "What do customer costs include?")
+    assert [sentence.text for sentence in checked.sentences] == [
+        "Customer costs include advertising and bad debts."
+    ]
