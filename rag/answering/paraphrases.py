@@ -22,21 +22,28 @@ Alike = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Words that mean the same."""
+    """Words and phrases that mean the same."""
 
     words: tuple[str, ...]
-    """Single words; phrases are only asked with."""
-    found: re.Pattern[str]
-    """Finds one of the words or phrases in a question."""
+    korean: bool
+
+    def find(self, question: str) -> Iterator[re.Match[str]]:
+        """Those of the group in a question. Few groups have one, and a pattern takes a while to make."""
+        if any(word.split()[0].removesuffix("e") in question.casefold() for word in self.words):
+            yield from _pattern(self).finditer(question)
 
 
 def alike(question: str) -> Alike:
     """For the tokens of each known word or phrase of a question those of the other words of its group."""
     result: dict[str, frozenset[str]] = {}
     for group in _groups():
-        for match in group.found.finditer(question):
+        for match in group.find(question):
             asked = match[0].casefold()
-            others = frozenset(_telling(word) for word in group.words if not asked.startswith(word[:STEM]))
+            others = frozenset(
+                _telling(word)
+                for word in group.words
+                if " " not in word and not asked.startswith(word[:STEM])
+            )
             for token in keyword_tokens(asked):
                 result[token] = result.get(token, frozenset()) | others
     for token, others in _verb_forms(question):
@@ -86,12 +93,14 @@ def _telling(word: str) -> str:
 @cache
 def _groups() -> tuple[_Group, ...]:
     rows = safe_load((files("rag.answering") / "paraphrases.yaml").read_text(encoding="utf-8"))
-    english = (rf"\b(?:{'|'.join(map(_forms, row))})\b" for row in rows["en"])
-    korean = (rf"(?<![가-힣])(?:{'|'.join(map(re.escape, row))})" for row in rows["ko"])
-    return tuple(
-        _Group(tuple(word for word in row if " " not in word), re.compile(pattern, re.IGNORECASE))
-        for row, pattern in zip([*rows["en"], *rows["ko"]], [*english, *korean], strict=True)
-    )
+    return tuple(_Group(tuple(row), language == "ko") for language in ("en", "ko") for row in rows[language])
+
+
+@cache
+def _pattern(group: _Group) -> re.Pattern[str]:
+    words = [re.escape(word) if group.korean else _forms(word) for word in group.words]
+    before, after = ("(?<![가-힣])", "") if group.korean else (r"\b", r"\b")
+    return re.compile(f"{before}(?:{'|'.join(words)}){after}", re.IGNORECASE)
 
 
 def _forms(words: str) -> str:
