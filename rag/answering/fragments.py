@@ -19,57 +19,13 @@ from rag.text.patterns import lazy_compile
 
 SHORT = 6
 """Words from which a sentence is understood without its question."""
-_ASKING = frozenset(
-    [
-        "who",
-        "whom",
-        "whose",
-        "what",
-        "which",
-        "when",
-        "where",
-        "why",
-        "how",
-        "many",
-        "much",
-        "long",
-        "old",
-        "far",
-        "often",
-        "does",
-        "did",
-        "do",
-    ]
+_ASKING = words.word_set(
+    "who whom whose what which when where why how many much long old far often does did do"
 )
-_AUXILIARIES = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "has",
-        "have",
-        "had",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "the",
-        "a",
-        "an",
-        "by",
-        "for",
-        "from",
-        "with",
-        "and",
-        "or",
-        "it",
-    ]
+_AUXILIARIES = words.word_set(
+    "is are was were be been has have had of in on at to the a an by for from with and or it"
 )
-_QUESTION_WORDS = frozenset(["who", "whom", "what", "which", "when", "where", "why", "how"])
+_QUESTION_WORDS = words.word_set("who whom what which when where why how")
 _KIND_WORDS = words.word_set("name term type kind sort currently")
 """Words of a question that name no more than the kind of its answer."""
 _DO = words.word_set("did does do")
