@@ -13,7 +13,6 @@ from functools import cache
 from importlib.resources import files
 
 from rag.text.keywords import STEM, keyword_tokens
-from rag.text.nesting import safe_load
 from rag.text.patterns import lazy_compile
 
 Alike = Mapping[str, frozenset[str]]
@@ -92,6 +91,8 @@ def _telling(word: str) -> str:
 
 @cache
 def _groups() -> tuple[_Group, ...]:
+    from rag.text.nesting import safe_load  # YAML takes a while to import
+
     rows = safe_load((files("rag.answering") / "paraphrases.yaml").read_text(encoding="utf-8"))
     return tuple(_Group(tuple(row), language == "ko") for language in ("en", "ko") for row in rows[language])
 
