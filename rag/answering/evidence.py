@@ -11,8 +11,8 @@ network counts for half of what a regression gave it beside the other signals ta
 eye, to decline fewer questions.
 
 What one half means depends on the questions. Of those about encyclopedia articles that are not there 2 to 7 % reach
-it. Of those about the right thing that ask what its document does not say, 27 to 45 % do, about manuals, the sample
-documents and rules. Questions in other words than the document's can fall short of it: a third of those about a set
+it. Of those about the right thing that ask what its document does not say, 5 to 32 % do, about manuals, the sample
+documents and rules. Questions in other words than the document's can fall short of it: a quarter of those about a set
 of Korean rules. `rag calibrate` fits the threshold to an index.
 """
 
