@@ -18,7 +18,7 @@ from rag.answering.rewrites import word_set
 from rag.text.patterns import lazy_compile
 
 _ASKING = lazy_compile(
-    "^(?:무엇|무슨|누구|누가|어디|언제|어느|어떤|얼마|왜|몇|뭐|뭘)|^(?:인가요?|입니까|일까요?)$"
+    "^(?:무엇|무슨|누구|누가|어디|언제|어느|어떤|얼마|왜|몇|며칠|뭐|뭘)|^(?:인가요?|입니까|일까요?)$"
 )
 _ENDINGS = lazy_compile(
     r"(?:(?:하|되)?(?:였|았|었)?(?:습니까|는가요?|은가요?|나요|을까요?|ㄹ까요?|던가요?|나|냐|는지)"
@@ -332,7 +332,7 @@ def _beside(asked: _Question, text: str, match: re.Match[str]) -> bool:
     """Whether the fragment stands next to the last thing that a question without a verb tells, or is called it."""
     last = re.escape(asked.telling[-1].text)
     ahead, tail, behind = text[: match.start()], match["tail"], text[match.end() :]
-    if re.search(rf"(?<![가-힣]){last}(?:인|의|은|는)?,?\s$", ahead):
+    if re.search(rf"(?<![가-힣]){last}(?:인|의|은|는|에)?,?\s$", ahead):
         return not re.match(r"의", tail)
     said = re.search(rf"(?<![가-힣]){last}(?:은|는|이|가)\s(?:[^\s,]+\s){{0,2}}$", ahead)
     if said is not None:
