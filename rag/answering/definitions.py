@@ -56,7 +56,7 @@ _VERB = (
 )
 
 
-_IDENTIFIER = lazy_compile(r"(?<![\w.-])(?:--?\w[\w-]*|[A-Za-z]\w*(?:[._][A-Za-z]\w*)+)")
+_IDENTIFIER = lazy_compile(r"(?<![\w.-])(?:--?\w[\w-]*|[A-Za-z]\w+(?:[._][A-Za-z]\w+)+)")
 _PLACEHOLDER = lazy_compile(r"\s*[\[<({=|,].*$", re.DOTALL)
 
 

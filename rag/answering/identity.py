@@ -16,7 +16,7 @@ from rag.text.quantities import dates
 
 _CODE = lazy_compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,6})[- ]?(\d{1,5})([A-Za-z]?)(?![A-Za-z0-9]|[-/.]\d)")
 """A model: letters and figures, such as MS-90, RC 200 or iX3. Written together or with a hyphen or space."""
-_YEAR = lazy_compile(r"(?<![\d,.])((?:19|20)\d\d)(?![\d,]|\.\d)")
+_YEAR = lazy_compile(r"(?<![\d,.])((?:19|20)\d\d)(?!\d|[.,]\d)")
 
 
 _COMPARED = lazy_compile(

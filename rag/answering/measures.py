@@ -76,7 +76,8 @@ MEASURES: tuple[Measure, ...] = (
     ),
     _measure(
         "web address",
-        r"\b(?:web ?site|web address|url)\b.*\?|(?:홈페이지|웹사이트|누리집)\s?주소",
+        r"\b(?:web address|url)\b.*\?|\b(?:what|which)\s(?:is|was)\s(?:[\w'’-]+\s){0,4}web ?site\b"
+        r"|(?:홈페이지|웹사이트|누리집)\s?주소",
         r"https?://|www\.|\b\w+\.(?:com|org|net|kr|uk|io|gov|edu)\b",
     ),
     _measure(

@@ -91,7 +91,7 @@ _ASKS = {
     AnswerKind.NUMBER: lazy_compile(
         r"\bhow\s(?:many|much|long|old|far|tall|big|large|high|low|often|fast|wide|deep|heavy|early|late|soon|hot"
         r"|cold)\b"
-        rf"|\b(?:what|which)\s(?:(?:is|was|were|are)\s)?(?:the\s)?(?:[\w'-]+\s){{0,3}}(?:{_MEASURED})s?\b"
+        rf"|\b(?:what|which)\s(?!happen|areas?\b)(?:(?:is|was|were|are)\s)?(?:the\s)?(?:[\w'-]+\s){{0,3}}(?:{_MEASURED})s?\b"
         r"|몇|얼마|며칠"
         rf"|(?:{_MEASURED_KO}){_TAIL}",
         re.IGNORECASE,
@@ -102,7 +102,7 @@ _ASKS = {
     ),
     AnswerKind.PLACE: lazy_compile(
         r"\bwhere\b|\b(?:what|which)\s(?:country|city|state|place|location|region|town|continent|island|county"
-        r"|site)\b"
+        r"|site|areas?)\b"
         r"|어디|어느\s*(?:나라|도시|지역|곳|국가|지방)"
         rf"|(?:나라|도시|지역|장소|곳|국가|위치|주소|소재지){_TAIL}",
         re.IGNORECASE,

@@ -91,6 +91,10 @@ def test_the_sentence_that_answers_comes_first(question: str, first: str) -> Non
         ("표를 몇 번부터 받나요?", "표는 2시간 동안 받는다.", True),
         ("배에서 무엇을 볼 수 있나요?", "갑판에서는 등대를 볼 수 있다.", False),
         ("What does a lost token cost?", "Each lost token costs the player 3 coins.", False),
+        ("What happened to the rate of crossings?", "Crossings have become rare.", False),
+        ("In which area does the ferry run?", "The ferry runs between the Greyholm islands.", False),
+        ("How many names did the petition on the website get?", "It got 5,100 names.", False),
+        ("What is the website of the ferry?", "The ferry has a website.", True),
     ],
 )
 def test_the_value_asked_for_is_one_that_the_question_lacks(
@@ -162,6 +166,12 @@ DEFINITIONS = (
 def test_a_term_is_answered_from_its_own_description(question: str, quoted: str) -> None:
     (sentence,) = answer(question, [Shelf({"a.html": [DEFINITIONS]}).passage("a.html", 1)]).sentences
     assert sentence.text == quoted
+
+
+def test_a_year_before_a_comma_and_initials_are_no_other_thing() -> None:
+    shelf = Shelf({"a.txt": ["In the United States the fare fell in 2014, and rose in 2015."]})
+    ranked = assess("What happened to the U.S. fare in 2014?", [shelf.passage("a.txt", 1)]).ranked
+    assert ranked[0].features.other == 0
 
 
 def test_a_word_for_a_kind_of_thing_may_be_part_of_its_name() -> None:
