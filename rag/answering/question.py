@@ -160,6 +160,10 @@ _HOLDS = {
         r"|\d+\s*(?:년|월|일|세기|시|분|주|개월)|기원전|(?:월|화|수|목|금|토|일)요일|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
         r"|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}\s?[ap]\.?m\b|\bnoon\b|\bmidnight\b|\b(?:days?|weeks?|months?|years?|hours?)\b"
         r"|\b(?:spring|summer|autumn|winter|christmas|easter|weekends?|daily|today|tomorrow|yesterday)\b"
+        r"|\b(?:mornings?|afternoons?|evenings?|nights?|dawn|dusk|sunrise|sunset|o['’]clock)\b"
+        r"|\b(?:at|until|till|past)\s(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven"
+        r"|twelve)\b"
+        r"|(?:새벽|아침|저녁|밤|정오|자정|오전|오후)|(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열)\s?시(?![가-힣]{2})"
         r"|[매]\s?[년월주일]|(?:하루|이틀|사흘|나흘|닷새|엿새|열흘|보름)|말일|첫날|다음\s?(?:날|달|주|해)|(?:봄|여름|가을|겨울)|\d{1,2}:\d\d",
         re.IGNORECASE,
     ),
