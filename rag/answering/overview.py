@@ -32,7 +32,7 @@ _FEWEST_WORDS = {"en": 8, "ko": 5, "other": 1}
 """Words of a sentence of an opening at least: a date of publication is none."""
 TITLE_WITHIN = 4
 """Paragraphs of a document that its title stands in."""
-_KIND = r"(?:documents?|files?|pdfs?|papers?|texts?|reports?)"
+_KIND = r"(?:documents?|files?|pdfs?|papers?|texts?|reports?|collections?|folders?|document\s+collections?)"
 _KIND_KO = r"(?:문서|파일|자료|글|보고서|pdf)들?"
 _POLITE = r"(?:(?:please|can you|could you|would you)\s+)*"
 _HERE = lazy_compile(
@@ -49,12 +49,15 @@ _ASKS = tuple(
     for pattern in (
         r"what(?:'s| is| are)\s+(?P<it>.+?)\s+(?:all\s+)?about",
         rf"what(?:'s| is| are)\s+(?P<it>(?:this|these|the)\s+{_KIND})",
+        rf"what\s+do(?:es)?\s+(?P<it>(?:this|these|the)\s+{_KIND})\s+(?:contain|cover|deal\s+with|hold)",
+        rf"(?:what|which)\s+{_KIND}\s+(?:are\s+(?:there|here|indexed)|do\s+you\s+(?:have|know))(?P<it>)",
         rf"what\s+(?:kind|sort|type)\s+of\s+{_KIND}\s+(?:is|are)\s+(?P<it>.+)",
         rf"{_POLITE}(?:summari[sz]e|sum up)\s+(?P<it>.+?)(?:\s+for me)?(?:,?\s+please)?",
         rf"{_POLITE}(?:give|write|show|make)\s+(?:me\s+)?(?:an?\s+|the\s+)?(?:short\s+|brief\s+)?"
         r"(?:summary|overview|outline)\s+(?:of|for)\s+(?P<it>.+?)(?:,?\s+please)?",
         rf"(?P<it>.*?)(?:의|에\s?대한)?\s*(?:내용|전체)?(?:을|를|만)?\s*(?:간단히|짧게|간략히)?\s*요약(?:{_GIVE_KO})",
         rf"(?P<it>(?:[이그위]\s*)?{_KIND_KO}|[이그](?:것|거)|이건)[은는이]?\s*(?:무엇|뭐|뭔|무슨|어떤)[가-힣\s]*",
+        rf"(?:어떤|무슨)\s*{_KIND_KO}[이가]?\s*있(?:어요?|나요?|니|는지요?|습니까)(?P<it>)",
         rf"(?P<it>.+?)[은는이가]\s*(?:무슨|어떤|무엇에\s?(?:대한|관한))\s*{_KIND_KO}{_IS_KO}",
     )
 )

