@@ -19,7 +19,7 @@ of Korean rules. `rag calibrate` fits the threshold to an index.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -168,12 +168,17 @@ def evidence_score(
 
 
 def assess(
-    question: str, passages: Sequence[Passage], *, embed_tokens: EmbedTokens | None = None
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    embed_tokens: EmbedTokens | None = None,
+    eligible: Callable[[Sequence[Ranked]], Sequence[Ranked]] | None = None,
 ) -> Assessment:
     """The evidence that the passages, in the order of retrieval, hold the answer.
 
     It is 0 when there are none, and for a question that names nothing that they could be about ("what is this?").
-    `embed_tokens` gives the vectors of tokens in context, for a closer look.
+    `embed_tokens` gives the vectors of tokens in context, for a closer look. `eligible` chooses from the sentences,
+    in order, those that can be shown as the answer: the best of them is the one whose evidence counts.
     """
     analysed = analyse(question)
     found = candidates(passages)
@@ -181,6 +186,12 @@ def assess(
         return Assessment(0.0, Signals(), tuple(question.split()))
     ranked = rank(analysed, found, passages, embed_tokens=embed_tokens)
     missing, share = _missing(analysed, passages)
+    if eligible is not None:
+        front = eligible(ranked)
+        first = set(map(id, front))
+        ranked = [*front, *(one for one in ranked if id(one) not in first)]
+        if not front:
+            return Assessment(0.0, Signals(), missing, tuple(ranked))
     signals = signals_of(analysed, found, passages, ranked, share)
     return Assessment(
         score(signals, WORDS if embed_tokens is None else CLOSE), signals, missing, tuple(ranked)

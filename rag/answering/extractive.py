@@ -10,6 +10,7 @@ from rag.answering.addressed import addresses_model
 from rag.answering.candidates import Candidate, candidates, items_after, steps_around
 from rag.answering.citations import PageSource
 from rag.answering.markers import Quote
+from rag.answering.measures import SPELLED, SPELLED_KO
 from rag.answering.question import LABELLED, AnswerKind, QuestionAnalysis, analyse, holds_kind
 from rag.answering.ranking import (
     IN_FRONT,
@@ -44,8 +45,8 @@ _MARK = lazy_compile(
 )
 _NOTE = lazy_compile(r"\((?:주\s?)?\w{1,2}\)|주\s?\d{1,2}\)|[*†‡]{1,3}")
 """The mark of a note, behind the label of a row and in front of the note."""
-_NOTHING = lazy_compile(r"\b(?:no|none|nil|zero)\b|없", re.IGNORECASE)
-"""The amount in words, when it is nothing."""
+_IN_WORDS = lazy_compile(rf"\b(?:no|none|nil|zero|{SPELLED})\b|없|{SPELLED_KO}", re.IGNORECASE)
+"""An amount in words, and that it is nothing."""
 _BRACKETS = lazy_compile(r"\([^()]*\)")
 _YEAR = lazy_compile(r"(?<!\d)(?:19|20)\d\d(?![\d,])")
 _CAPTION = lazy_compile(
@@ -128,25 +129,11 @@ def draft(
 ) -> Draft:
     """`answer` from sentences of the passages that are ranked already."""
     if tables is not None and pages is not None:
-        kept, prose = apart_from_tables([one.candidate for one in ranked], tables, pages)
-        asked = table_question_of(question)
-        if asked is None:
-            kept = prose or kept  # no row says why, how or what something means
-            ranked = [one for one in ranked if one.candidate in kept]
-            ranked = _with_note_in_front(question, ranked, places_of(passages, tables), pages)
-        elif asked.wanted is Wanted.ITEM:
-            kept = prose  # nor, without the others, that it is the largest
-        amount = asked is not None and asked.asks_amount and bool(places_of(passages, tables))
-        years = asked.years if asked is not None else ()
-        if amount:
-            prose = [one for one in prose if states_figure(one.text, years)]
-        cells = _cells(question, passages, kept, prose, tables, pages)
+        found = [one.candidate for one in ranked]
+        ranked = eligible(question, passages, pages, tables, ranked)
+        cells = _cells(question, passages, found, [one.candidate for one in ranked], tables, pages)
         if cells is not None:
             return cells
-        if amount:
-            least = ranked[0].score - WITHIN if ranked else 0.0
-            ranked = [r for r in ranked if r.score >= least and states_figure(r.candidate.text, years)]
-        ranked = [one for one in ranked if one.candidate in kept]
     defined = bool(ranked) and ranked[0].features.says > 0
     several = MAX_SENTENCES if asks_for_several(question) and not defined else 1
     ranked = [one for one in ranked if not addresses_model(one.candidate.text)] or ranked
@@ -154,6 +141,27 @@ def draft(
     kind = analyse(question).kind
     written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages, kind)]
     return Draft(tuple(written), declined=not chosen)
+
+
+def eligible(
+    question: str, passages: Sequence[Passage], pages: PageSource, tables: Tables, ranked: Sequence[Ranked]
+) -> list[Ranked]:
+    """The sentences that can answer beside the tables of the passages' pages, in order.
+
+    No header does, no row says why or how, and without a figure nothing answers a question for an amount.
+    """
+    kept, prose = apart_from_tables([one.candidate for one in ranked], tables, pages)
+    asked, places = table_question_of(question), places_of(passages, tables)
+    if asked is None:
+        kept = prose or kept
+        ranked = [one for one in ranked if one.candidate in kept]
+        return list(_with_note_in_front(question, ranked, places, pages))
+    if asked.wanted is Wanted.ITEM:
+        kept = prose  # no row tells, without the others, that it is the largest
+    if asked.asks_amount and places and ranked:
+        least = ranked[0].score - WITHIN
+        ranked = [r for r in ranked if r.score >= least and states_figure(r.candidate.text, asked.years)]
+    return [one for one in ranked if one.candidate in kept]
 
 
 def _with_note_in_front(
@@ -186,7 +194,7 @@ def states_figure(text: str, years: Sequence[str] = ()) -> bool:
         return False
     for date in reversed(dates(text)):
         text = f"{text[: date.start]} {text[date.end :]}"
-    return any(map(str.isdecimal, _YEAR.sub(" ", text))) or _NOTHING.search(text) is not None
+    return any(map(str.isdecimal, _YEAR.sub(" ", text))) or _IN_WORDS.search(text) is not None
 
 
 def asks_for_several(question: str) -> bool:
@@ -197,8 +205,8 @@ def asks_for_several(question: str) -> bool:
 def _cells(
     question: str,
     passages: Sequence[Passage],
-    kept: Sequence[Candidate],
-    prose: Sequence[Candidate],
+    found: Sequence[Candidate],
+    may_answer: Sequence[Candidate],
     tables: Tables,
     pages: PageSource,
 ) -> Draft | None:
@@ -208,12 +216,13 @@ def _cells(
         return None
     analysed = analyse(question)
     computed = any(sentence.derived for sentence in looked_up.draft.sentences)
-    share = _share(analysed, looked_up.headers, kept)
+    share = _share(analysed, looked_up.headers, found)
 
     def fitting(candidate: Candidate) -> bool:
         margin = COMPUTED_MARGIN if computed and not _CHANGES.search(candidate.text) else SENTENCE_MARGIN
-        return _share(analysed, candidate.tokens, kept, candidate.text) > share + margin
+        return _share(analysed, candidate.tokens, found, candidate.text) > share + margin
 
+    prose = apart_from_tables(may_answer, tables, pages)[1]
     if looked_up.certain or looked_up.exact or not any(map(fitting, prose)):
         return looked_up.draft
     return None

@@ -11,10 +11,17 @@ from dataclasses import dataclass
 
 from rag.text.patterns import lazy_compile
 
+SPELLED = (
+    r"two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty"
+    r"|ninety|hundred|thousand|million|billion|half"
+)
+SPELLED_KO = (
+    r"(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무)"
+    r"(?=\s?(?:개|명|번|가지|차례|마리|사람|시간|달|살|곳|대|편|종|배))"
+)
+"""Numbers in words; Korean ones only before what they count."""
 _N = (
-    r"(?:\d[\d,.]*|\b(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty"
-    r"|forty"
-    r"|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|few|several)\b"
+    rf"(?:\d[\d,.]*|\b(?:an?|one|{SPELLED}|few|several)\b"
     r"|(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무|반|수|몇)(?=\s?[가-힣]))"
 )
 _MAGNITUDE = r"(?:[\s-]?(?:hundred|thousand|million|billion|k|m|bn)\b|[십백천만억조]+)*"

@@ -251,9 +251,9 @@ def _other(asked: Named, candidate: Candidate) -> float:
     if not asked:
         return 0.0
     passage = candidate.passage
-    document = f"{passage.title} {_SEPARATORS.sub(' ', passage.file)} {passage.header}"
+    document = f"{passage.title} {_SEPARATORS.sub(' ', passage.file)}"
     near = f"{candidate.context} {candidate.text}"
-    return conflict(asked, [_named(near), _named(passage.heading), _named(document)])
+    return conflict(asked, [_named(text) for text in (near, passage.heading, document, passage.header)])
 
 
 def _told(candidate: Candidate) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -205,7 +206,13 @@ class Steps:
     def _score(self, state: QueryState) -> None:
         """How sure the passages are to answer each part; the surest part decides whether anything is answered."""
         for part in state.parts:
-            part.assessment = assess(part.question, part.passages, embed_tokens=self.embeddings.embed_tokens)
+            shown = partial(extractive.eligible, part.question, part.passages, state.snapshot, state.snapshot)
+            part.assessment = assess(
+                part.question,
+                part.passages,
+                embed_tokens=self.embeddings.embed_tokens,
+                eligible=shown if self.generator is None else None,
+            )
             part.evidence = part.assessment.score
             if (
                 self.generator is None and part.passages

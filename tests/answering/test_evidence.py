@@ -1,0 +1,194 @@
+"""How sure the passages are to hold the answer, and the threshold that is fitted to an index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.answering.calibration import Calibration, calibrate, make_questions
+from rag.answering.evidence import THRESHOLD, assess, evidence_score
+from rag.errors import UsageError
+from rag.providers.e5 import E5Embeddings
+from rag.retrieval.retriever import HybridRetriever
+from rag.store import Index, open_index
+from rag.types import Passage
+from tests.answering.shelf import Shelf
+from tests.conftest import ROOT
+
+SHELF = Shelf()
+QUESTIONS = [
+    json.loads(line) for line in (ROOT / "data/questions/sample.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def index(sample_index: Path) -> Iterator[Index]:
+    with open_index(sample_index) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def retriever(index: Index) -> HybridRetriever:
+    return HybridRetriever(index=index, embed_query=cache(E5Embeddings().embed_query), k=8)
+
+
+def passages_of(*places: tuple[str, int]) -> list[Passage]:
+    return [SHELF.passage(file, number) for file, number in places]
+
+
+def test_evidence_is_stronger_where_the_documents_hold_the_answer(retriever: HybridRetriever) -> None:
+    def score(question: dict[str, Any]) -> float:
+        return evidence_score(question["question"], list(retriever.retrieve(question["question"]).passages))
+
+    yes = [score(q) for q in QUESTIONS if q["answerable"]]
+    no = [score(q) for q in QUESTIONS if not q["answerable"]]
+    above = sum((a > b) + 0.5 * (a == b) for a in yes for b in no) / (len(yes) * len(no))
+    assert above > 0.75
+
+
+def test_evidence_names_the_words_that_stand_nowhere() -> None:
+    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 1), ("대교.pdf", 1))
+    assert assess("What salary does the bridge keeper receive?", passages).missing == (
+        "salary",
+        "keeper",
+        "receive",
+    )
+    assert assess("잠수함은 언제 개통되었나요?", passages).missing == ("잠수함",)
+    assert assess("잠수함을 타려면 최대 며칠 기다려야 하나요?", passages).missing == ("잠수함", "기다려")
+    assert assess("When was the bridge opened to traffic?", passages).missing == ()
+
+
+def test_the_confidence_is_low_where_other_sentences_fit_as_well() -> None:
+    shelf = Shelf(
+        {
+            "one.pdf": ["The annual fee for a plot is 45 pounds. The gate is closed at dusk."],
+            "three.pdf": [
+                "The annual fee for a half plot is 28 pounds. The annual fee for a corner plot is 61 pounds. "
+                "The annual fee for a raised plot is 19 pounds."
+            ],
+        }
+    )
+    sure, unsure = (
+        assess("What is the annual fee?", [shelf.passage(f, 1)]) for f in ("one.pdf", "three.pdf")
+    )
+    assert unsure.confidence < 0.5 < sure.confidence
+    assert unsure.score > THRESHOLD
+
+
+def test_evidence_without_passages_is_none() -> None:
+    assert evidence_score("When was the bridge opened?", []) == 0.0
+
+
+def test_a_figure_of_the_question_that_stands_nowhere_weakens_the_evidence() -> None:
+    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 2))
+    asked, other = (f"What happened to the toll in {year}?" for year in (1954, 2031))
+    assert evidence_score(other, passages) < evidence_score(asked, passages)
+
+
+@pytest.mark.parametrize(
+    ("question", "asks_for_another"),
+    [
+        ("How many lanes cross the river?", "How heavy is the bridge across the river?"),
+        ("What is the ferry fare?", "What is the temperature on the ferry to Greyholm?"),
+        ("대교의 길이는 얼마인가요?", "대교의 무게는 얼마인가요?"),
+        ("대교의 길이는 얼마인가요?", "대교 아래의 수심은 얼마인가요?"),
+    ],
+)
+def test_an_amount_that_no_sentence_has_is_not_answered(question: str, asks_for_another: str) -> None:
+    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 1), ("대교.pdf", 1))
+    assert evidence_score(asks_for_another, passages) < THRESHOLD
+    assert evidence_score(question, passages) > evidence_score(asks_for_another, passages) + 0.3
+
+
+POOL = Shelf(
+    {
+        "pool.pdf": [
+            "The municipal pool opens at six in the morning. Children below the age of eight pay nothing. Bathing "
+            "caps can be borrowed at the till. The water is heated to 27 degrees."
+        ],
+        "도서관.pdf": [
+            "시립 도서관은 월요일에 쉰다. 한 사람이 책을 다섯 권까지 빌릴 수 있다. "
+            "늦게 돌려주면 하루에 100원을 낸다. 열람실에는 음료를 가지고 들어갈 수 없다."
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "other_words", "not_said"),
+    [
+        ("pool.pdf", "Do I need my own cap?", "How much is a season ticket?"),
+        ("pool.pdf", "How warm is the pool?", "Who built the pool?"),
+        ("도서관.pdf", "연체료는 얼마인가요?", "복사비는 얼마인가요?"),
+        ("도서관.pdf", "커피를 마셔도 되나요?", "관장은 누구인가요?"),
+    ],
+)
+def test_other_words_for_what_is_said_are_stronger_than_the_words_for_what_is_not(
+    file: str, other_words: str, not_said: str
+) -> None:
+    asked = (other_words, not_said)
+    said, unsaid = (
+        assess(q, [POOL.passage(file, 1)], embed_tokens=E5Embeddings().embed_tokens) for q in asked
+    )
+    assert said.signals.odds > max(0, unsaid.signals.odds)
+    assert said.score > unsaid.score < THRESHOLD
+
+
+@pytest.mark.slow
+def test_calibration_keeps_the_stated_rate_on_its_own_questions(
+    index: Index, retriever: HybridRetriever
+) -> None:
+    pages = [(source.file, page) for source in index.documents() for page in index.pages(source.file)]
+    questions = make_questions(pages, 70, seed=3)
+    assert questions == make_questions(pages, 70, seed=3)
+    assert len({question.file for question in questions}) > 8
+
+    def retrieve(question: str, k: int) -> list[Passage]:
+        return list(retriever.retrieve(question, k=k).passages)
+
+    loose, strict = (calibrate(questions, retrieve, rate=rate) for rate in (0.3, 0.05))
+    assert loose.threshold < strict.threshold
+    assert strict.answered <= loose.answered
+    assert strict.answered > 0.6
+    assert Calibration.from_json(json.loads(json.dumps(strict.as_json()))) == strict
+
+
+@pytest.mark.parametrize(
+    "value", [None, [], "0.5", {"threshold": 0.5}, {**Calibration(2.0, 0.05, 1.0, 90).as_json()}]
+)
+def test_a_calibration_of_an_unknown_index_is_read_with_care(value: object) -> None:
+    assert Calibration.from_json(value) is None
+
+
+def test_too_few_documents_cannot_be_calibrated(index: Index, retriever: HybridRetriever) -> None:
+    file = index.documents()[0].file
+    questions = make_questions([(file, page) for page in index.pages(file)], 20)
+    with pytest.raises(UsageError, match="needed"):
+        calibrate(questions, lambda question, k: list(retriever.retrieve(question, k=k).passages))
+
+
+def test_the_evidence_is_that_of_the_sentence_that_can_be_shown() -> None:
+    page = "Sailings by route\n\nRoute 2023 2024\nGreyholm 214 230\nSkarra 198 205\n\nThe fare to Greyholm went up."
+    passage = Shelf({"routes.pdf": [page]}).passage("routes.pdf", 1)
+    every = assess("Why did the fare to Greyholm go up?", [passage])
+    none = assess("Why did the fare to Greyholm go up?", [passage], eligible=lambda ranked: [])
+    last = assess("Why did the fare to Greyholm go up?", [passage], eligible=lambda ranked: ranked[-1:])
+    assert none.score == 0
+    assert last.score < every.score
+    assert last.ranked[0] == every.ranked[-1]
+    assert len(last.ranked) == len(none.ranked) == len(every.ranked)
+
+
+def test_the_year_of_a_title_counts_more_than_one_on_the_cover() -> None:
+    shelf = Shelf({"report.pdf": ["The busiest day was 3 August, when 15,230 passengers travelled."]})
+    cover = "Published on 21 March 2025"
+    passage = shelf.passage("report.pdf", 1, title="Annual Report 2024", header=cover)
+    other, same = (
+        assess(f"How many passengers travelled in {year}?", [passage]) for year in ("2025", "2024")
+    )
+    assert (other.signals.other, same.signals.other) == (1, 0)
