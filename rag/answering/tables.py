@@ -17,7 +17,7 @@ from typing import Protocol
 
 from rag.answering.table_questions import FRAME, TableQuestion
 from rag.text.figures import years_in
-from rag.text.keywords import STOP_WORDS, keyword_tokens
+from rag.text.keywords import PARTICLE_WEIGHT, STOP_WORDS, keyword_tokens
 from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences
 from rag.types import Cell, CellReference, Passage, Row, Table
@@ -46,6 +46,10 @@ OPPOSITE = 0.6
 """Factor for a row of the opening balance when the closing one is asked for, and the other way round."""
 TOTAL = lazy_compile(r"\btotals?\b|합계|총계|소계|^계$", re.IGNORECASE)
 CHANGE_WORDS = frozenset({"change", "increase", "decrease", "growth", "variance", "증감", "변동"})
+_WHOLE = lazy_compile(r"\s*(?:(?:grand |sub)?totals?|all|합계|총계|계|전체)\b", re.IGNORECASE)
+"""How the label of a row begins that adds up those above it."""
+_DIVIDED = lazy_compile(r".*\b(?:table|표)\s?\d+\W*|\b(?:by|per)\s.*|\S+별(?=\s)", re.IGNORECASE)
+"""What a title says beside what is counted: its number, and what its rows are ("by route", 노선별)."""
 _ACRONYM = lazy_compile(r"\(([A-Z][A-Z&]{1,7})\)|\((?:the )?[\"“]([^\"“”()]+)[\"”]\)")
 """A name that a label gives in brackets beside the full one: `Loan-to-value (LTV) ratio`, `Apple Inc. (“Apple”)`."""
 _ASIDE = lazy_compile(r"\((?:[^()]|\([^()]*\))*\)")
@@ -94,6 +98,23 @@ class Place:
     @cached_property
     def column_tokens(self) -> tuple[frozenset[str], ...]:
         return tuple(frozenset(keyword_tokens(" ".join(path))) for path in self.table.columns)
+
+    @cached_property
+    def counted(self) -> frozenset[str]:
+        """Tokens of what the title says the figures count: of "Passengers carried by route" the first two."""
+        return frozenset(keyword_tokens(_DIVIDED.sub(" ", self.table.title))) - STOP_WORDS
+
+    @cached_property
+    def whole(self) -> Row | None:
+        """The last row when it adds up all others and says no more than that: "All routes" of a table by route."""
+        last = self.table.rows[-1] if len(self.table.rows) > 2 else None
+        if last is None or _WHOLE.match(last.label) is None:
+            return None
+        return (
+            last
+            if self.title_tokens.issuperset(keyword_tokens(_WHOLE.sub("", last.label, count=1)))
+            else None
+        )
 
     @cached_property
     def total_tokens(self) -> Mapping[int, frozenset[str]]:
@@ -232,6 +253,8 @@ class _Scorer:
         precision = self._precision(own, row.label)
         if row.path[:-1] in place.single_groups:  # a heading with one row under it names that row
             precision = max(precision, self._precision(label_tokens(row.path[-2]), row.path[-2]))
+        if self._question.asks_amount and (counted := self._counted(place, row, column)):
+            own, precision = own | dict.fromkeys(counted, 1.0), 1.0
         recall = self._recall(own, group, column, place, row, cell)
         score = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
         extra = sum(1 for t in terms if held(t, column) or held(t, group))
@@ -245,6 +268,19 @@ class _Scorer:
             score *= OPPOSITE
         named = frozenset(t for t in terms if held(t, own))
         return Match(place, row, cell, score, named, precision, recall)
+
+    def _counted(self, place: Place, row: Row, column: Set[str]) -> frozenset[str]:
+        """What the title says is counted, when it, the row and the column hold all that the question names, and the
+        row alone holds the rest: the total, or "Greyholm to Skarra" for passengers to Skarra."""
+        counted = place.counted
+        terms = {t for t, w in self._question.terms.items() if w > PARTICLE_WEIGHT} - FRAME
+        rest = {t for t in terms if not (held(t, counted) or held(t, column))}
+        if not (terms and counted):
+            return frozenset()
+        if not rest:
+            return counted if row is place.whole else frozenset()
+        rows = [one for one in place.table.rows if all(held(t, label_tokens(one.label)) for t in rest)]
+        return counted if rows == [row] else frozenset()
 
     def _weight(self, token: str) -> float:
         """How much a word tells: more when fewer rows hold it."""
