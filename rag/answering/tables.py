@@ -253,7 +253,7 @@ class _Scorer:
         precision = self._precision(own, row.label)
         if row.path[:-1] in place.single_groups:  # a heading with one row under it names that row
             precision = max(precision, self._precision(label_tokens(row.path[-2]), row.path[-2]))
-        if self._question.asks_amount and (counted := self._counted(place, row, column)):
+        if self._question.asks_amount and (counted := self._counted(place, row, cell)):
             own, precision = own | dict.fromkeys(counted, 1.0), 1.0
         recall = self._recall(own, group, column, place, row, cell)
         score = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
@@ -269,14 +269,16 @@ class _Scorer:
         named = frozenset(t for t in terms if held(t, own))
         return Match(place, row, cell, score, named, precision, recall)
 
-    def _counted(self, place: Place, row: Row, column: Set[str]) -> frozenset[str]:
+    def _counted(self, place: Place, row: Row, cell: Cell) -> frozenset[str]:
         """What the title says is counted, when it, the row and the column hold all that the question names, and the
         row alone holds the rest: the total, or "Greyholm to Skarra" for passengers to Skarra."""
-        counted = place.counted
+        counted, column, years = place.counted, place.in_column(cell), self._question.years
         terms = {t for t, w in self._question.terms.items() if w > PARTICLE_WEIGHT} - FRAME
-        rest = {t for t in terms if not (held(t, counted) or held(t, column))}
-        if not (terms and counted):
+        if not (terms and counted) or (years and not cell_years(place, row, cell) & set(years)):
             return frozenset()
+        if any(held(t, other) > held(t, column) for t in terms for other in place.column_tokens):
+            return frozenset()  # another column is asked for
+        rest = {t for t in terms if not (held(t, counted) or held(t, column))}
         if not rest:
             return counted if row is place.whole else frozenset()
         rows = [one for one in place.table.rows if all(held(t, label_tokens(one.label)) for t in rest)]

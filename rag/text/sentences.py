@@ -29,8 +29,10 @@ _PREFIX = lazy_compile(
 )
 """The number that the first sentence of a unit keeps; no full stop in it ends a sentence."""
 _TITLE = lazy_compile(r"\s?[\[(【（〔][^\[\](){}【】（）〔〕]{1,60}[\])】）〕]\s")
-_CELL = r"[$€£¥₩(\-–—−]*\d(?:[\d,.]*\d)?\s?[%)]*|[—–-]"
-_ROW_END = lazy_compile(rf"(?:^|\s)(?:{_CELL})(?:\s+[$€£¥₩%])*(?:\s+[$€£¥₩]?\s?(?:{_CELL}))+\s*$")
+_CELL = r"[$€£¥₩(+\-–—−]*\d(?:[\d,.]*\d)?\s?[%)]*|[—–-]"
+_SIGN = lazy_compile(r"[$€£¥₩%)]+")
+_BARE_CELL = lazy_compile(rf"[$€£¥₩]?(?:{_CELL})")
+_COUNTED_CELL = lazy_compile(rf"[$€£¥₩]?(?:{_CELL})(?:[A-Za-z]{{1,3}}|[가-힣]{{1,2}})")
 _ONE_CELL = lazy_compile(rf"\S\s+[$€£¥₩]?\s?(?:{_CELL})\s*$")
 _COLUMNS = lazy_compile(r"\t|\s\|\s|^\||\S {3,}\S")
 _STOPPED = lazy_compile(r"[.!?。:;][\"'”’)\]」』》〉]*\s*$")
@@ -127,11 +129,19 @@ def _block_units(text: str, lines: list[Range]) -> Iterator[Range]:
 
 def _table_rows(lines: list[str]) -> list[bool]:
     """Which lines are rows of a table: several columns, or one number at the end beside another row."""
-    sure = [bool(_COLUMNS.search(line) or _ROW_END.search(line)) for line in lines]
+    sure = [bool(_COLUMNS.search(line)) or _ends_in_cells(line) for line in lines]
     return [
         row or (bool(_ONE_CELL.search(line)) and any(sure[max(0, i - 1) : i + 2]))
         for i, (row, line) in enumerate(zip(sure, lines, strict=True))
     ]
+
+
+def _ends_in_cells(line: str) -> bool:
+    """Whether two cells or more end a line, the last without a unit: "2019년 3월 12일" is a date."""
+    words = [word for word in line.split() if not _SIGN.fullmatch(word)]
+    if len(words) < 2 or not _BARE_CELL.fullmatch(words[-1]):
+        return False
+    return bool(_BARE_CELL.fullmatch(words[-2]) or _COUNTED_CELL.fullmatch(words[-2]))
 
 
 def _breaks(before: str, after: str, widest: int) -> bool:

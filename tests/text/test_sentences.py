@@ -77,6 +77,18 @@ def test_headings_lists_and_table_rows_are_units() -> None:
     ]
 
 
+def test_rows_with_units_and_signs_are_units() -> None:
+    rows = ["호기 발전소 준공 2024년 발전량(kWh)", "1호 가람초등학교 2015년 209,800", "합계 2,140 2,258,600"]
+    assert split("\n".join(rows)) == rows
+    rows = ["Route 2024 2023 Change", "Aldis to Greyholm 1,136 1,104 +2.9 %", "All routes 1,907 1,842 +3.6 %"]
+    assert split("\n".join(rows)) == rows
+
+
+def test_a_long_line_of_figures_takes_no_more_than_its_length() -> None:
+    line = "1  " * 2000 + "x"
+    assert split(line) == [line]
+
+
 def test_a_line_that_ends_in_a_date_is_no_table_row() -> None:
     text = "The agreement that both of the parties signed on February 8, 2023\nis still in force today."
     assert split(text) == [text]
