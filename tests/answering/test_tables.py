@@ -107,6 +107,27 @@ PRICES = TableShelf(
     )
 )
 
+PARCELS = TableShelf(
+    *table_page(
+        ("2024", "2023"),
+        (
+            ("Oakhanger to Lacey", "31,400", "29,800"),
+            ("Oakhanger to Mill", "12,300", "12,900"),
+            ("All routes", "43,700", "42,700"),
+        ),
+        head="Table 4. Parcels carried by route\n",
+        unit="",
+    )
+)
+PLANTS = TableShelf(
+    *table_page(
+        ("용량(kW)", "2024년 발전량(kWh)"),
+        (("1호 정수장", "420", "515,300"), ("2호 체육관", "240", "214,600"), ("합계", "660", "729,900")),
+        head="표 2. 발전소별 용량과 발전량\n",
+        unit="",
+    )
+)
+
 
 def ask(shelf: TableShelf, question: str) -> CheckedDraft:
     passages = [shelf.passage("report.pdf", 1)]
@@ -142,6 +163,10 @@ def values(checked: CheckedDraft) -> list[str]:
             "What was the gross profit for fiscal years 2017 to 2019?",
             ["219,750", "221,600", "281,985"],
         ),
+        (PARCELS, "How many parcels were carried in 2024?", ["43,700"]),
+        (PARCELS, "How many parcels were carried to Lacey in 2023?", ["29,800"]),
+        (PLANTS, "2024년 발전량은 얼마인가요?", ["729,900"]),
+        (PLANTS, "2024년 체육관 발전량은 얼마인가요?", ["214,600"]),
         (KOREAN, "2022년 매출액은 얼마인가요?", ["1,100"]),
         (KOREAN, "2023년 영업이익은 얼마입니까?", ["150"]),
         (QUARTERS, "연남점의 3분기 실적은 얼마인가요?", ["399"]),
@@ -155,6 +180,17 @@ def test_the_cells_that_are_asked_for_are_named(
     assert values(checked) == expected
     assert checked.sentences[0].support is Support.VERIFIED
     assert all(value.strip("$") in checked.sentences[0].text for value in expected)
+
+
+@pytest.mark.parametrize(
+    ("shelf", "question"),
+    [
+        (PARCELS, "How many parcels were carried in 2019?"),
+        (PLANTS, "2025년 발전량은 얼마인가요?"),
+    ],
+)
+def test_a_total_answers_for_what_its_title_counts_alone(shelf: TableShelf, question: str) -> None:
+    assert values(ask(shelf, question)) == []
 
 
 @pytest.mark.parametrize(
