@@ -49,7 +49,7 @@ _OPENS_LIST = lazy_compile(
     re.IGNORECASE,
 )
 """What tells a sentence that says that its answer comes next."""
-_COMMAND = lazy_compile(r"\s*\n\s*(?P<line>(?=[a-z./~$#:\"'\\-])[^\n]{2,120}(?<![.!?。:]))(?:\n|$)")
+_COMMAND = lazy_compile(r"[^\S\n]*\n\s*(?P<line>(?=[a-z./~$#:\"'\\-])[^\n]{2,120}(?<![.!?。:]))(?:\n|$)")
 """A line below a sentence that announces it, as a command or a setting is written."""
 ANSWERS_WITHIN = 3
 """Sentences after a question in which it is answered."""

@@ -239,7 +239,7 @@ _INTERVAL = lazy_compile(
 )
 _DIRECTIONS = {"up": lazy_compile(_UP, re.IGNORECASE), "down": lazy_compile(_DOWN, re.IGNORECASE)}
 _POINTS = lazy_compile(
-    r"[\s-]*(?:percentage|per\s?cent|%)?[\s-]*points?\b|\s*%?\s*(?:포인트|p\b)", re.IGNORECASE
+    r"[\s-]*+(?:percentage|per\s?cent|%)?[\s-]*+points?\b|\s*%?\s*(?:포인트|p\b)", re.IGNORECASE
 )
 _HEDGE = lazy_compile(
     r"\b(?:about|around|nearly|almost|roughly|some|approximately|close to"

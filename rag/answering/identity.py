@@ -102,7 +102,7 @@ def _other(wanted: object, levels: Iterable[Iterable[object]]) -> bool:
 
 
 _TOPIC = lazy_compile(
-    r"[^가-힣A-Za-z]*(?P<topic>[가-힣A-Za-z0-9]+(?:\s[가-힣A-Za-z0-9]+){0,2}?)(?<![하되있없시받들나주오가보지리치키르에서로와과게])(?:은|는)\s"
+    r"[^가-힣A-Za-z]*+(?P<topic>[가-힣A-Za-z0-9]+(?:\s[가-힣A-Za-z0-9]+){0,2}?)(?<![하되있없시받들나주오가보지리치키르에서로와과게])(?:은|는)\s"
 )
 _SUBJECT = lazy_compile(r"(?<![가-힣A-Za-z0-9])([가-힣A-Za-z0-9]{2,})(?:이|가)(?=\s)")
 _WORD = lazy_compile(r"[가-힣A-Za-z0-9]{2,}")
