@@ -233,9 +233,7 @@ def _save_embeddings(database: SqliteDatabase, damaged: Path) -> None:
 def _copy_embeddings(old: sqlite3.Connection, database: SqliteDatabase) -> None:
     models = old.execute("SELECT id, embedding_id, dimension FROM embedding_models").fetchall()
     sizes = {number: 4 * dimension for number, _, dimension in models}
-    database.execute_many(
-        "INSERT INTO embedding_models (id, embedding_id, dimension) VALUES (?, ?, ?)", models
-    )
+    database.insert("embedding_models", "id, embedding_id, dimension", models)
     rows = iter(old.execute("SELECT model, digest, vector FROM embeddings"))
     while True:
         try:

@@ -234,9 +234,10 @@ class SqliteDatabase(WritableDatabase):
         with readable_errors(self.path), self._lock:
             self._connection.execute(sql, parameters)
 
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def insert(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+        marks = ", ".join("?" * len(columns.split(",")))
         with readable_errors(self.path), self._lock:
-            self._connection.executemany(sql, rows)
+            self._connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -96,8 +96,8 @@ class WritableDatabase(Database, Protocol):
     def execute(self, sql: str, parameters: Parameters = ()) -> None:
         """Run one statement."""
 
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row."""
+    def insert(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows into a table; `columns` names them, separated by commas."""
 
     def atomically(self, work: Callable[[], T]) -> T:
         """Do `work` in one transaction: all of it happens, or nothing. It may be called a second time."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from time import monotonic
 from typing import Any, Protocol
 
@@ -69,24 +68,32 @@ class EmbeddingCache:
         """Keep embeddings (shape [n, dimension]) for good; they are on the disk when this returns."""
         unit = rows.unit_vectors(vectors, len(texts), self._dimension)
         digests = [rows.digest_of(text) for text in texts]
-        self._database.atomically(lambda: self.insert(digests, unit))
+        self._database.atomically(lambda: self.insert(digests, [vector.tobytes() for vector in unit]))
 
-    def insert(self, digests: Sequence[bytes], unit: Iterable[rows.Vectors]) -> None:
-        """As `cache_vectors`, for digests and unit vectors, inside the caller's transaction."""
-        entries = ((digest, vector.tobytes()) for digest, vector in zip(digests, unit, strict=True))
-        self._database.execute_many(
-            "INSERT INTO embeddings (model, digest, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            # In one order for all: two processes with the same new texts wait for each other's rows, and in opposite
-            # orders each would wait for the other. Of the same text twice the first vector counts, as it is given.
-            ((self.model, *entry) for entry in sorted(entries, key=itemgetter(0))),
+    def insert(self, digests: Sequence[bytes], vectors: Sequence[bytes]) -> int:
+        """Keep unit vectors by the digests of their texts, inside the caller's transaction.
+
+        Of a text that is known, or is there twice, the first vector counts. Returns how many were new.
+        """
+        new = dict(zip(reversed(digests), reversed(vectors), strict=True))
+        for (digest,) in self._entries("digest", digests):
+            new.pop(digest, None)
+        self._database.insert(
+            "embeddings", "model, digest, vector", ((self.model, *entry) for entry in new.items())
         )
+        return len(new)
+
+    def ids(self, digests: Sequence[bytes]) -> list[int]:
+        """The rows of embeddings that are there, in order."""
+        found = dict(self._entries("digest, id", digests))
+        return [found[digest] for digest in digests]
 
     def insert_missing(self, entries: Sequence[tuple[bytes, bytes]]) -> int:
         """Keep digests and vectors of another cache as they are; returns how many were not there."""
-        known = {digest for (digest,) in self._entries("digest", [digest for digest, _ in entries])}
-        missing = [(digest, self._vector_of(blob)) for digest, blob in entries if digest not in known]
-        self._database.atomically(lambda: self.insert([d for d, _ in missing], [v for _, v in missing]))
-        return len(missing)
+        for _, blob in entries:
+            self._vector_of(blob)  # of the right size
+        digests, blobs = [digest for digest, _ in entries], [blob for _, blob in entries]
+        return self._database.atomically(lambda: self.insert(digests, blobs))
 
     def _vector_of(self, blob: bytes) -> rows.Vectors:
         vector = np.frombuffer(blob, dtype=np.float32)
@@ -159,10 +166,11 @@ class IndexWriter:
         digests = [rows.digest_of(chunk.indexed_text) for chunk in document.chunks]
 
         def work() -> None:
-            self._cache.insert(digests, unit)
+            self._cache.insert(digests, [vector.tobytes() for vector in unit])
             content = self._insert_content(document.pages, document.chunks, digests)
-            self._database.execute_many(
-                "INSERT INTO page_tables (content, page, form) VALUES (?, ?, ?)",
+            self._database.insert(
+                "page_tables",
+                "content, page, form",
                 ((content, t.page, rows.storable(rows.table_json(t))) for t in document.tables),
             )
             self._replace_record(document.record, content)
@@ -257,18 +265,18 @@ class IndexWriter:
             (len(pages), searchable, len(chunks), first, first + len(chunks) - 1, self._state.working),
         )
         content = int(found[0][0])
-        self._database.execute_many(
-            f"INSERT INTO pages (content, {rows.PAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        self._database.insert(
+            "pages",
+            f"content, {rows.PAGE_COLUMNS}",
             ((content, *rows.page_row(page)) for page in pages),
         )
         numbered = list(enumerate(chunks, first))
-        self._database.execute_many(
-            "INSERT INTO chunks (id, content, ordinal, page, page_end, spans, text, header, heading, tokens, "
-            "embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "(SELECT id FROM embeddings WHERE model = ? AND digest = ?))",
+        self._database.insert(
+            "chunks",
+            "id, content, ordinal, page, page_end, spans, text, header, heading, tokens, embedding",
             (
-                (*rows.chunk_row(identity, content, chunk), self._cache.model, digest)
-                for (identity, chunk), digest in zip(numbered, digests, strict=True)
+                (*rows.chunk_row(identity, content, chunk), embedding)
+                for (identity, chunk), embedding in zip(numbered, self._cache.ids(digests), strict=True)
             ),
         )
         self._publisher.content_added(content, pages, numbered)

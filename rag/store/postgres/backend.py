@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -172,18 +172,20 @@ NO_ROOM = (errors.OutOfMemory, errors.DiskFull, errors.InsufficientResources)
 """How PostgreSQL says that there is too little memory; when shared memory is too small, it speaks of a full disk."""
 
 
-@dataclass(frozen=True)
 class PostgresPublisher(Publisher):
-    """See `Publisher`. Rows are searchable once their generation is published, so that is one UPDATE."""
+    """See `Publisher`. Rows are searchable once their generation is published."""
 
-    database: WritingDatabase
-    dimension: int
-    notify: Notify
+    def __init__(self, database: WritingDatabase, dimension: int, notify: Notify) -> None:
+        self.database = database
+        self.dimension = dimension
+        self.notify = notify
+        self._keywords = search.KeywordWriter(database)
 
     def document_added(self, identity: int, source: DocumentRecord) -> None:
         """Keep the metadata as a filter compares it: folded by Python, as in every kind of index."""
-        self.database.execute_many(
-            "INSERT INTO source_fields (source, key, folded) VALUES (?, ?, ?)",
+        self.database.insert(
+            "source_fields",
+            "source, key, folded",
             ((identity, key, value) for key, value in _folded(source).items()),
         )
 
@@ -194,42 +196,44 @@ class PostgresPublisher(Publisher):
         ids = [chunk for chunk, _ in chunks]
         # Read back, because a text that was embedded before keeps its earlier vector.
         vectors = rows.vectors_of_chunks(self.database, ids, self.dimension)
-        self.database.execute_many(
-            "INSERT INTO vectors (chunk, content, embedding) VALUES (?, ?, ?)",
+        self.database.insert(
+            "vectors",
+            "chunk, content, embedding",
             ((chunk, identity, vector) for chunk, vector in zip(ids, vectors, strict=True)),
         )
         bodies = [(chunk, c.page, c.page_end, c.indexed_text) for chunk, c in chunks]
-        search.add_content(self.database, identity, pages, bodies)
+        self._keywords.add(identity, pages, bodies)
 
     def publish(self, on_publish: Callable[[], object]) -> None:
         state = read_state(self.database)
-        self._renew_tokens(state)
-        if has_unpublished(self.database, state):
-            self.database.execute("UPDATE state SET published = working, working = working + 1")
-        self.database.remember_state()
-        on_publish()
-        self._tidy(read_state(self.database))
-
-    def _renew_tokens(self, state: IndexState) -> None:
-        """After the tokeniser changed: make the tokens again from the pages and chunks in the database."""
-        name = tokeniser_id()
-        if state.spec.tokeniser == name:
-            return
+        renewed = state.spec.tokeniser != tokeniser_id()
+        unpublished = has_unpublished(self.database, state)
 
         def work() -> None:
-            for table in (*(field.table for field in FIELDS.values()), "keyword_terms", "keyword_lengths"):
-                self.database.execute(f"DELETE FROM {table}")
-            for (content,) in self.database.rows("SELECT id FROM contents ORDER BY id"):
-                search.add_content(self.database, content, self._pages(content), self._bodies(content))
-            spec = replace(state.spec, tokeniser=name)
-            self.database.execute("UPDATE state SET spec = ?", (spec.to_json(),))
+            if renewed:
+                self._renew_tokens(state.spec)
+            self._keywords.count(after=0 if renewed else state.published)
+            if unpublished:
+                self.database.execute("UPDATE state SET published = working, working = working + 1")
 
-        self.database.atomically(work)
-        if self.database.rows("SELECT 1 FROM contents LIMIT 1"):
+        if renewed or unpublished:
+            self.database.atomically(work)
+        if renewed and self.database.rows("SELECT 1 FROM contents LIMIT 1"):
             self.notify(
                 f"The keywords of {self.database.location.shown} were made with another tokeniser: "
                 "made them again from the database."
             )
+        self.database.remember_state()
+        on_publish()
+        self._tidy(read_state(self.database))
+
+    def _renew_tokens(self, spec: IndexSpec) -> None:
+        """After the tokeniser changed: make the tokens again from the pages and chunks in the database."""
+        self._keywords.delete_all()
+        for (content,) in self.database.rows("SELECT id FROM contents ORDER BY id"):
+            self._keywords.add(content, self._pages(content), self._bodies(content))
+        renewed = replace(spec, tokeniser=tokeniser_id())
+        self.database.execute("UPDATE state SET spec = ?", (renewed.to_json(),))
 
     def _pages(self, content: int) -> list[Page]:
         sql = f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number"
@@ -305,7 +309,7 @@ class PostgresPublisher(Publisher):
             self.database.atomically(lambda: self._delete(bound))
 
     def _delete(self, bound: int) -> None:
-        search.delete_removed(self.database, bound)
+        self._keywords.delete_removed(bound)
         old = "(SELECT id FROM contents WHERE removed <= ?)"
         self.database.execute(f"DELETE FROM vectors WHERE content IN {old}", (bound,))
         delete_removed(self.database, bound)

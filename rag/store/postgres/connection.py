@@ -19,7 +19,7 @@ import psycopg
 from pgvector.psycopg import register_vector
 from psycopg import sql
 from psycopg.adapt import Loader
-from psycopg.types.string import StrDumper
+from psycopg.types.string import StrBinaryDumper, StrDumper
 
 from rag.errors import IndexError_, IndexLocked, IndexReadOnly, UsageError
 from rag.store.postgres import failures
@@ -32,6 +32,11 @@ place: one for one, so that spans stay right, and turned back when it is read.""
 
 
 class _TextDumper(StrDumper):
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace(NUL, STAND_IN) if NUL in obj else obj)
+
+
+class _BinaryTextDumper(StrBinaryDumper):
     def dump(self, obj: str) -> Any:
         return super().dump(obj.replace(NUL, STAND_IN) if NUL in obj else obj)
 
@@ -147,7 +152,8 @@ def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:
     names = [location.schema, *(row[0] for row in found)]
     path = sql.SQL(", ").join(sql.Identifier(name) for name in dict.fromkeys(names))
     connection.execute(sql.SQL("SET search_path = {}").format(path))
-    connection.adapters.register_dumper(str, _TextDumper)
+    connection.adapters.register_dumper(str, _BinaryTextDumper)
+    connection.adapters.register_dumper(str, _TextDumper)  # the later one is the default
     connection.adapters.register_loader("text", _TextLoader)
     with suppress(psycopg.ProgrammingError):  # a missing extension is told where it matters
         register_vector(connection)

@@ -29,6 +29,7 @@ from rag.store.postgres.connection import (
 )
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import LONGEST_NAME, Location
+from rag.store.postgres.search import KeywordWriter
 from rag.store.rows import Database
 from rag.store.spec import IndexSpec, read_state, remove_all
 
@@ -312,6 +313,8 @@ def _empty(location: Location, spec: IndexSpec) -> None:
 
     def end_rows() -> None:
         remove_all(database, spec)
+        if read_state(database).published != state.published:  # what is deleted later is counted out then
+            KeywordWriter(database).count(after=state.published)
         if state.spec.dimension != spec.dimension:
             # The table stays, with what was granted on it and the policies that say who may read which rows.
             database.execute("TRUNCATE vectors")

@@ -223,6 +223,8 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
         self._take_lock = take_lock
         self._lock = threading.RLock()
         self._within = False
+        self.undone = 0
+        """How many transactions were rolled back: what was remembered from one did not come about."""
         self._working: _State = []
         self._connection = connect(location)
         try:
@@ -252,14 +254,23 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
         # in a transaction, which tells after a lost connection whether it was done
         self.atomically(lambda: self.rows(sql, parameters))
 
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def insert(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
         listed = list(rows)
+        if listed:
+            self.atomically(lambda: self._copy(table, columns, listed))
 
-        def work() -> None:
-            with self.readable_errors(), self._connection.cursor() as cursor:
-                cursor.executemany(translated(sql).encode(), listed)
-
-        self.atomically(work)
+    def _copy(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        with self.readable_errors(), self._connection.cursor() as cursor:
+            cursor.execute(f"SELECT {columns} FROM {table} LIMIT 0".encode())
+            types = [
+                # bytes are sent as they are: the binary form of what the column holds
+                "bytea" if isinstance(value, bytes) else column.type_code
+                for column, value in zip(cursor.description or (), rows[0], strict=True)
+            ]
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)".encode()) as copy:
+                copy.set_types(types)
+                for row in rows:
+                    copy.write_row(row)
 
     def new_chunk_ids(self, count: int) -> int:
         found = self.rows("UPDATE state SET last_chunk = last_chunk + ? RETURNING last_chunk", (count,))
@@ -321,8 +332,13 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
                     done.append(_Done(number, state, result))
             self._working = state
             return result
-        except psycopg.Error as error:  # of BEGIN and COMMIT; those of the work are translated already
-            raise failures.translated(self.location, error) from None
+        except BaseException as error:
+            self.undone += 1
+            if isinstance(
+                error, psycopg.Error
+            ):  # of BEGIN and COMMIT; those of the work are translated already
+                raise failures.translated(self.location, error) from None
+            raise
         finally:
             self._within = False
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +15,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 from pgvector import SparseVector
 
 from rag.store.keywords import DIGITS as KEYWORD_DIGITS
-from rag.store.keywords import MAX_TERMS, page_head
+from rag.store.keywords import MAX_TERMS, KeywordField, page_head
 from rag.store.postgres.database import PostgresDatabase, WritingDatabase
 from rag.store.postgres.schema import FIELDS, VECTOR_INDEX, KeywordTable
 from rag.store.rows import Selection, Vectors
@@ -37,6 +39,9 @@ MAX_HALFVEC = 4000
 LINKS, LOOKED_AT = 32, 200
 """Links of a vector in the HNSW index, and how many are looked at to choose them: with the session's `ef_search` of
 200 it finds 99 % of the ten nearest among 100,000 vectors of many topics, with pgvector's defaults (16, 64) 74 %."""
+
+LAST_CONTENT = 2**63 - 1
+"""Beyond any content."""
 
 LAST_PAGE = 2**31 - 1
 """Beyond any page: the largest integer of PostgreSQL."""
@@ -159,6 +164,9 @@ LOOKED_AT_DOCUMENTS, LOOKED_AT_SHARE = 8000, 0.04
 more. Among 100,000 chunks 4 % hold the same first ten as all for 97 % of questions, and 8 % for all of them; a
 thousand documents take PostgreSQL some 2 ms."""
 
+INTEGER = 23
+"""The number that PostgreSQL gives to its type of four-byte integers."""
+
 SPARSE_DIMENSION = 1_000_000_000
 """The most that pgvector's sparsevec allows; positions are ids, so nothing is allocated for it."""
 
@@ -189,40 +197,147 @@ Texts = Iterable[tuple[int, int, int, str]]
 
 # -- writing ------------------------------------------------------------------------------------------------
 
-
-def add_content(database: WritingDatabase, content: int, pages: Sequence[Page], bodies: Texts) -> None:
-    """Make a content searchable by keywords, inside the caller's transaction.
-
-    bodies: of its chunks.
-    """
-    # A page without text would only weigh down the average length.
-    written = [page for page in pages if page.text]
-    _add(database, FIELDS["chunk"], content, bodies)
-    _add(database, FIELDS["page"], content, ((p.number, p.number, p.number, p.text) for p in written))
-    heads = ((p.number, p.number, p.number, page_head(p.text, p.headers_footers)) for p in written)
-    _add(database, FIELDS["head"], content, heads)
+REMEMBERED = 300_000
+"""Entries whose ids the writer keeps in memory, some 200 bytes each."""
 
 
-def _add(database: WritingDatabase, field: KeywordTable, content: int, texts: Texts) -> None:
-    documents = []
-    for key, first, last, text in texts:
-        tokens = indexed_tokens(text)
-        counts = Counter(map(_term, tokens)).most_common(MOST_ENTRIES)
-        documents.append((key, first, last, len(tokens), counts))
-    if not documents:
-        return
-    frequency = Counter(pair for *_, counts in documents for pair in counts)
-    ids = _count(database, field, frequency)
-    database.execute_many(
-        f"INSERT INTO {field.table} (content, key, first, last, norm, tokens, entries, counts) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (content, key, first, last, norm_of(size), size, entries, _vector(dict.fromkeys(entries, 1.0)))
-            for key, first, last, size, counts in documents
-            for entries in (sorted(ids[pair] for pair in counts),)
-        ),
-    )
-    _count_lengths(database, field, [size for *_, size, _ in documents])
+class KeywordWriter:
+    """Writes the keywords of contents; used under the writer's lock."""
+
+    def __init__(self, database: WritingDatabase) -> None:
+        self._database = database
+        self._ids: dict[KeywordField, dict[tuple[str, int], int]] = {field: {} for field in FIELDS}
+        self._undone = database.undone
+
+    def add(self, content: int, pages: Sequence[Page], bodies: Texts) -> None:
+        """Make a content searchable by keywords, inside the caller's transaction.
+
+        bodies: of its chunks.
+        """
+        if (
+            self._undone != self._database.undone
+        ):  # ids that were given in a transaction that did not come about
+            self.forget()
+        # A page without text would only weigh down the average length.
+        written = [page for page in pages if page.text]
+        self._add("chunk", content, bodies)
+        self._add("page", content, ((p.number, p.number, p.number, p.text) for p in written))
+        heads = ((p.number, p.number, p.number, page_head(p.text, p.headers_footers)) for p in written)
+        self._add("head", content, heads)
+
+    def forget(self) -> None:
+        """Look ids up again."""
+        self._undone = self._database.undone
+        for known in self._ids.values():
+            known.clear()
+
+    def count(self, after: int) -> None:
+        """Count the documents of the contents that were added after a generation, inside the caller's transaction."""
+        # Ids rise with generations, and a range of them is found by the primary key.
+        first = self._database.rows("SELECT min(id) FROM contents WHERE added > ?", (after,))[0][0]
+        self._change_counts("+", "d.content >= :bound", first or LAST_CONTENT)
+
+    def delete_removed(self, bound: int) -> None:
+        """Take out the contents that were removed by a generation, inside the caller's transaction."""
+        old = "d.content IN (SELECT id FROM contents WHERE removed <= :bound)"
+        self._change_counts("-", old, bound)
+        for field in FIELDS.values():
+            self._database.execute(f"DELETE FROM {field.table} d WHERE {old}", {"bound": bound})
+        self._database.execute("DELETE FROM keyword_terms WHERE documents = 0")
+        self.forget()
+
+    def delete_all(self) -> None:
+        """Take out everything, inside the caller's transaction."""
+        for table in (*(field.table for field in FIELDS.values()), "keyword_terms", "keyword_lengths"):
+            self._database.execute(f"DELETE FROM {table}")
+        self.forget()
+
+    def _change_counts(self, sign: str, documents: str, bound: int) -> None:
+        """Count some documents in (`+`) or out (`-`); `documents` is SQL that takes `:bound`."""
+        for field in FIELDS.values():
+            values = {"bound": bound, "field": field.number}
+            self._database.execute(
+                f"UPDATE keyword_terms t SET documents = t.documents {sign} n.documents FROM (SELECT id, count(*) "
+                f"AS documents FROM (SELECT unnest(d.entries) AS id FROM {field.table} d WHERE {documents}) e "
+                "GROUP BY id) n WHERE t.id = n.id",
+                values,
+            )
+            self._database.execute(
+                "INSERT INTO keyword_lengths AS l (field, norm, documents, tokens) "
+                f"SELECT :field, d.norm, {sign}count(*), {sign}sum(d.tokens) FROM {field.table} d WHERE {documents} "
+                "GROUP BY d.norm ON CONFLICT (field, norm) DO UPDATE "
+                "SET documents = l.documents + excluded.documents, tokens = l.tokens + excluded.tokens",
+                values,
+            )
+
+    def _add(self, field: KeywordField, content: int, texts: Texts) -> None:
+        documents = []
+        for key, first, last, text in texts:
+            tokens = indexed_tokens(text)
+            counts = Counter(map(_term, tokens))
+            if len(counts) > MOST_ENTRIES:
+                counts = Counter(dict(counts.most_common(MOST_ENTRIES)))
+            documents.append((key, first, last, len(tokens), counts))
+        known = self._known(field, [counts for *_, counts in documents])
+        self._database.insert(
+            FIELDS[field].table,
+            "content, key, first, last, norm, tokens, entries, counts",
+            (
+                (
+                    content,
+                    key,
+                    first,
+                    last,
+                    norm_of(size),
+                    size,
+                    *_binary(map(known.__getitem__, counts.items())),
+                )
+                for key, first, last, size, counts in documents
+            ),
+        )
+
+    def _known(
+        self, field: KeywordField, documents: Sequence[Mapping[str, int]]
+    ) -> Mapping[tuple[str, int], int]:
+        """The ids of entries; those that are new are made. Only the writer does this."""
+        known = self._ids[field]
+        if len(known) > REMEMBERED:
+            known.clear()
+        for statement in (_KNOWN, _MADE):
+            if missing := sorted({p for counts in documents for p in counts.items() if p not in known}):
+                # As one text each, which travels faster than an array; tokens hold no white space.
+                listed = {
+                    "field": FIELDS[field].number,
+                    "terms": " ".join(term for term, _ in missing),
+                    "times": " ".join(str(times) for _, times in missing),
+                }
+                for term, times, number in self._database.rows(statement, listed):
+                    known[term, times] = number
+        return known
+
+
+_LISTED = (
+    "unnest(string_to_array(CAST(:terms AS text), ' '), CAST(string_to_array(:times, ' ') AS integer[])) "
+    "AS w (term, times)"
+)
+_KNOWN = (
+    f"SELECT t.term, t.times, t.id FROM {_LISTED} JOIN keyword_terms t "
+    "ON t.field = :field AND t.term = w.term AND t.times = w.times"
+)
+_MADE = (
+    "INSERT INTO keyword_terms (field, term, times, documents) "
+    f"SELECT :field, w.term, w.times, 0 FROM {_LISTED} RETURNING term, times, id"
+)
+
+
+def _binary(ids: Iterable[int]) -> tuple[bytes, bytes]:
+    """The ids as an array and as a sparse vector of ones, as the server sends and receives them."""
+    places = np.sort(np.fromiter(ids, np.int32)).astype(">i4")
+    items = np.empty((len(places), 2), ">i4")  # each with its size in bytes
+    items[:, 0], items[:, 1] = 4, places
+    array = struct.pack(">iiIii", 1, 0, INTEGER, len(places), 1) + items.tobytes()
+    vector = struct.pack(">iii", SPARSE_DIMENSION, len(places), 0) + places.tobytes()
+    return array, vector + np.ones(len(places), ">f4").tobytes()
 
 
 def _vector(values: Mapping[int, float]) -> SparseVector:
@@ -233,83 +348,6 @@ def _term(token: str) -> str:
     if len(token) <= LONGEST_TERM:
         return token
     return f"{token[:LONGEST_TERM]}#{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
-
-
-_LISTED = (
-    "unnest(string_to_array(CAST(:terms AS text), ' '), CAST(string_to_array(:times, ' ') AS integer[]), "
-    "CAST(string_to_array(:documents, ' ') AS bigint[])) AS w (term, times, documents)"
-)
-
-
-def _count(
-    database: WritingDatabase, field: KeywordTable, documents: Mapping[tuple[str, int], int]
-) -> dict[tuple[str, int], int]:
-    """Count documents for entries; those that are new are made. Returns the ids of all.
-
-    Only the writer does this, so nobody else makes them meanwhile.
-    """
-
-    def listed(pairs: Iterable[tuple[str, int]]) -> dict[str, object]:
-        # As one text each, which travels faster than an array; tokens hold no white space.
-        pairs = sorted(pairs)  # rows that are always changed in one order do not lock each other
-        return {
-            "field": field.number,
-            "terms": " ".join(term for term, _ in pairs),
-            "times": " ".join(str(times) for _, times in pairs),
-            "documents": " ".join(str(documents[pair]) for pair in pairs),
-        }
-
-    counted = database.rows(
-        f"UPDATE keyword_terms t SET documents = t.documents + w.documents FROM {_LISTED} "
-        "WHERE t.field = :field AND t.term = w.term AND t.times = w.times RETURNING t.term, t.times, t.id",
-        listed(documents),
-    )
-    ids = {(term, times): number for term, times, number in counted}
-    new = [pair for pair in documents if pair not in ids]
-    if new:
-        made = database.rows(
-            "INSERT INTO keyword_terms (field, term, times, documents) "
-            f"SELECT :field, w.term, w.times, w.documents FROM {_LISTED} RETURNING term, times, id",
-            listed(new),
-        )
-        ids |= {(term, times): number for term, times, number in made}
-    return ids
-
-
-def _count_lengths(database: WritingDatabase, field: KeywordTable, sizes: Sequence[int]) -> None:
-    documents = Counter(map(norm_of, sizes))
-    tokens: Counter[int] = Counter()
-    for size in sizes:
-        tokens[norm_of(size)] += size
-    database.execute_many(
-        "INSERT INTO keyword_lengths AS l (field, norm, documents, tokens) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (field, norm) DO UPDATE "
-        "SET documents = l.documents + excluded.documents, tokens = l.tokens + excluded.tokens",
-        ((field.number, norm, documents[norm], tokens[norm]) for norm in documents),
-    )
-
-
-def delete_removed(database: WritingDatabase, bound: int) -> None:
-    """Take out the contents that were removed by a generation, inside the caller's transaction."""
-    for field in FIELDS.values():
-        old = f"{field.table} d JOIN contents c ON c.id = d.content WHERE c.removed <= :bound"
-        database.execute(
-            "UPDATE keyword_terms t SET documents = t.documents - n.documents FROM ("
-            "SELECT e.id, count(*) AS documents FROM (SELECT unnest(d.entries) AS id "
-            f"FROM {old}) e GROUP BY e.id) n WHERE t.id = n.id",
-            {"bound": bound},
-        )
-        database.execute(
-            "UPDATE keyword_lengths l SET documents = l.documents - n.documents, tokens = l.tokens - n.tokens "
-            f"FROM (SELECT d.norm, count(*) AS documents, sum(d.tokens) AS tokens FROM {old} GROUP BY d.norm) n "
-            "WHERE l.field = :field AND l.norm = n.norm",
-            {"bound": bound, "field": field.number},
-        )
-        database.execute(
-            f"DELETE FROM {field.table} WHERE content IN (SELECT id FROM contents WHERE removed <= :bound)",
-            {"bound": bound},
-        )
-    database.execute("DELETE FROM keyword_terms WHERE documents = 0")
 
 
 # -- searching ----------------------------------------------------------------------------------------------
