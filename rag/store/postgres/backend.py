@@ -94,7 +94,9 @@ class PostgresBackend:
         lock = partial(take_writer_lock, location=self._where, wait=wait, on_wait=on_wait)
         database = WritingDatabase(self._where, lock)
         try:
-            yield database, PostgresPublisher(database, read_state(database).spec.dimension, self.notify)
+            publisher = PostgresPublisher(database, read_state(database).spec.dimension, self.notify)
+            yield database, publisher
+            publisher.index_vectors()
         finally:
             database.close()
 
@@ -124,8 +126,8 @@ class PostgresReader:
     def nearest(self, vector: rows.Vectors, k: int, selection: Selection | None) -> list[tuple[int, float]]:
         """The `k` chunks nearest to a unit vector as (chunk id, cosine), best first, equal scores by id."""
         if not self._indexed:
-            # The HNSW index is made after the generation that first needs it was published; looking for it is cheaper
-            # than comparing every vector of a large index for ever.
+            # The HNSW index is made when the writer has finished; looking for it is cheaper than comparing every
+            # vector of a large index for ever.
             self._indexed = search.has_index(self.database)
         generation = self.state.published
         return search.search_vectors(self.database, vector, k, selection, generation, indexed=self._indexed)
@@ -162,7 +164,7 @@ def _faults(database: PostgresDatabase) -> Iterator[str]:
 
 
 INDEXED_ROWS = search.EXACT_ROWS
-"""The HNSW index is made when there are more vectors than this."""
+"""The HNSW index is made when a writer has finished and there are more vectors than this."""
 
 BUILD_MEMORY = "1GB"
 """For building the index, unless the server is set to give more: beyond it pgvector goes on several times slower.
@@ -258,7 +260,6 @@ class PostgresPublisher(Publisher):
                 self.database.execute(f"ANALYZE {field.table}")
         for field in FIELDS.values():
             self.database.execute(f"SELECT gin_clean_pending_list('{field.table}_entries')")
-        self._index_vectors()
         self._purge(state)
 
     def _has_grown(self) -> bool:
@@ -269,7 +270,8 @@ class PostgresPublisher(Publisher):
         )[0]
         return bool(total > 1.5 * max(known, 0))
 
-    def _index_vectors(self) -> None:
+    def index_vectors(self) -> None:
+        """Make the HNSW index when it is worth it: when all is written, because it grows slower than it is made."""
         kind = search.VectorIndexKind(self.dimension)
         if not kind.indexable or search.has_index(self.database):
             return
