@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from psycopg import DataError
 
 from rag.errors import (
     IndexMismatch,
@@ -138,6 +139,31 @@ def test_another_tokeniser_is_noticed_and_fixed_without_reading_a_file(location:
         put(index, document("new.pdf", ["wharf"]))
         assert "made them again" in said[-1]
         assert len(index.search_keywords(["wharf", "entry"], 99)) == 9
+        assert index.verify() == []
+
+
+def test_how_common_a_word_is_counts_with_its_publication(location: str) -> None:
+    first, *others = corpus.generated(3)
+    with open_index(location, create=corpus.spec()) as index:
+        put(index, first)
+        before = index.search_keywords(["entry"], 5)
+        with index.writer() as writer:
+            for item in others:
+                writer.put(item, vectors_of(item))
+            assert index.search_keywords(["entry"], 5) == before
+        assert index.search_keywords(["entry"], 5) != before
+        assert index.verify() == []
+
+
+def test_words_of_a_file_that_could_not_be_written_are_made_again(location: str) -> None:
+    item = document("new.pdf", ["wharf breakwater"])
+    impossible = replace(item, record=replace(item.record, mtime_ns=2**70))
+    with open_index(location, create=corpus.spec()) as index:
+        with index.writer() as writer:
+            with pytest.raises(DataError):
+                writer.put(impossible, vectors_of(item))
+            writer.put(item, vectors_of(item))
+        assert len(index.search_keywords(["breakwater"], 5)) == 1
         assert index.verify() == []
 
 
