@@ -294,11 +294,16 @@ def test_a_reader_of_the_old_embeddings_is_told_to_ask_again(location: str) -> N
 @pytest.mark.parametrize("dimension", [64, 8])
 def test_what_a_killed_writer_left_goes_with_its_words(location: str, dimension: int) -> None:
     first, second = corpus.generated(2)
-    with open_index(location, create=corpus.spec()) as index:
-        put(index, first)
-        with pytest.raises(KeyboardInterrupt), index.writer() as writer:
-            writer.put(second, vectors_of(second))
-            raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with open_index(location, create=corpus.spec()) as index:
+            put(index, first)
+            with index.writer() as writer:
+                writer.put(second, vectors_of(second))
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     other = {"embedding_model": "other", "embedding_id": "other", "dimension": dimension}
     with open_index(location, create=corpus.spec(**other), rebuild=True) as index:
         with index.writer() as writer:
