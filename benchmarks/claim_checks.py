@@ -4,6 +4,8 @@
     python benchmarks/claim_checks.py --jsonl > c.jsonl  the claims in the form of `rag check`
     python benchmarks/claim_checks.py --model SPEC       with a second checker: a chat model, or hf:NAME for a local
                                                          entailment model
+    python benchmarks/claim_checks.py --model SPEC --sample 60 30   with so many true and false ones, drawn from those
+                                                         that are no copies, in English and in Korean
 
 The claims are in `benchmarks/claims/`: true ones as people and models paraphrase, false ones by a change
 (entities swapped, an antonym, a cause invented, a condition dropped, ...). Each is checked with the true
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -90,14 +93,27 @@ def main() -> None:
     parser.add_argument("--jsonl", action="store_true", help="print the claims for `rag check`")
     parser.add_argument("--errors", action="store_true", help="print the false ones verified")
     parser.add_argument("--model", metavar="SPEC", help="a second checker of what rules leave open")
+    parser.add_argument(
+        "--sample", nargs=2, type=int, metavar=("ENGLISH", "KOREAN"), help="true and false ones"
+    )
     options = parser.parse_args()
     checker = _checker(options.model) if options.model else None
-    for language in ("english", "korean"):
+    for language, most in zip(("english", "korean"), options.sample or (None, None), strict=True):
         pairs = list(read_pairs(FOLDER / f"{language}.txt"))
+        documents = list(dict.fromkeys(pair.document for pair in pairs))
+        if most is not None:
+            pairs = sample(pairs, most)
         if options.jsonl:
             _print_claims(pairs, Quotes(pairs))
         else:
-            _print_figures(language, pairs, checker, errors=options.errors)
+            print_figures(language, pairs, set(documents[1::2]), checker, errors=options.errors)
+
+
+def sample(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """So many true and so many false ones that are no copies, always the same."""
+    chance = random.Random(17)
+    true = [pair for pair in pairs if pair.follows and pair.kind != "copy"]
+    return chance.sample(true, most) + chance.sample([pair for pair in pairs if not pair.follows], most)
 
 
 def _claim(pair: Pair, page: int) -> Claim:
@@ -119,13 +135,15 @@ def _checker(spec: str) -> Checker:
     return lambda pairs, question: second.check(pairs, question, {})
 
 
-def _print_figures(language: str, pairs: Sequence[Pair], checker: Checker | None, *, errors: bool) -> None:
+def print_figures(
+    language: str, pairs: Sequence[Pair], left_out: set[str], checker: Checker | None, *, errors: bool
+) -> None:
+    """Print how many of each half and kind are verified; `left_out` are the documents of the one half."""
     quotes = Quotes(pairs)
-    documents = list(dict.fromkeys(pair.document for pair in pairs))
     verified: Counter[tuple[str, str]] = Counter()
     total: Counter[tuple[str, str]] = Counter()
     for pair in pairs:
-        half = "developed on" if documents.index(pair.document) % 2 == 0 else "left out"
+        half = "left out" if pair.document in left_out else "developed on"
         key = (half, pair.kind if pair.follows else "false")
         held = check_claim(_claim(pair, quotes.number(pair)), quotes, lambda _text: (), None, checker)
         total[key] += 1
