@@ -27,6 +27,9 @@ from rag.settings import Settings
 _CONTEXT_TOKENS = 8_192
 """Window that is opened: enough for the prompts here, while all of a large model's may not fit into memory."""
 _BATCH_TOKENS = 2_048
+_TIMEOUT = 1_800.0
+"""Seconds that a try may take, unless the settings say otherwise: a slow or busy processor reads a long prompt for
+many minutes, and another try would begin from its start."""
 _MAGIC = b"GGUF"
 
 
@@ -61,7 +64,7 @@ def connect_embeddings(spec: Spec, settings: Settings) -> EmbeddingConnection:
 
 
 def _served(model: str, settings: Settings, *, embeds: bool) -> tuple[Path, _Running, Settings]:
-    """The file, its server, and settings with the server's key."""
+    """The file, its server, and settings with the server's key and patience."""
     path = Path(model).expanduser().resolve()
     try:
         with path.open("rb") as file:
@@ -76,7 +79,8 @@ def _served(model: str, settings: Settings, *, embeds: bool) -> tuple[Path, _Run
         if (path, embeds) not in _running:
             _running[path, embeds] = _start(path, settings.threads, embeds)
         running = _running[path, embeds]
-    return path, running, settings.model_copy(update={"api_key": SecretStr(running.key)})
+    patient = settings.timeout or settings.patience or _TIMEOUT
+    return path, running, settings.model_copy(update={"api_key": SecretStr(running.key), "timeout": patient})
 
 
 def _start(path: Path, threads: int | None, embeds: bool) -> _Running:
