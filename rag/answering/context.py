@@ -97,8 +97,8 @@ def pack(
 def cited_by_number(draft: Draft, given: Sequence[Quote]) -> Draft:
     """The draft of a reply that cites sentences by number, with those sentences as its quotes.
 
-    A number that no sentence has is kept as a citation of nothing. Words that a reply copies although only a number
-    was asked for are looked up in all passages.
+    A number without words stands for its sentence. One that no sentence has is kept as a citation of nothing. Words
+    that a reply copies although only a number was asked for are looked up in all passages.
     """
     found = []
     for sentence in draft.sentences:
@@ -107,7 +107,9 @@ def cited_by_number(draft: Draft, given: Sequence[Quote]) -> Draft:
         quotes = [given[n - 1] if 0 < n <= len(given) else Quote("", _NO_PASSAGE) for n in plain]
         quotes += [replace(quote, passage=None) for quote in sentence.quotes]
         numbers = tuple(dict.fromkeys(q.passage for q in quotes if q.passage is not None))
-        found.append(replace(sentence, passages=numbers, quotes=tuple(dict.fromkeys(quotes))))
+        words = " ".join(" ".join(quote.text for quote in quotes).split())
+        text = words if sentence.is_number and words else sentence.text
+        found.append(replace(sentence, text=text, passages=numbers, quotes=tuple(dict.fromkeys(quotes))))
     return replace(draft, sentences=tuple(found))
 
 

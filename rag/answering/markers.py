@@ -17,7 +17,7 @@ _CLOSERS = {'"': '"”“', "“": '”"“', "”": '”"', "„": '“”"', "
 _CLOSERS |= {"「": "」", "『": "』", "‘": "’'", "'": "'’", "`": "`'"}
 _OPEN, _CLOSE = "".join(_CLOSERS), "".join(sorted(set("".join(_CLOSERS.values()))))
 _LABEL = (
-    r"(?:passages?|sources?|doc(?:ument)?s?|quotes?|citations?|출처|문서|근거|인용|자료|구절|발췌)?"
+    r"(?:passages?|sources?|doc(?:ument)?s?|quotes?|citations?|출처|문서|근거|인용|자료|구절|지문|발췌)?"
     r"\s*[#№]?\s*"
 )
 _NUMBERS = r"\d{1,3}(?:\s*[,;·&]\s*\d{1,3}(?!\s*(?:쪽|페이지)))*"

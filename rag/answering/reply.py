@@ -46,6 +46,7 @@ class DraftSentence:
     """A sentence of an answer with what the answerer cites for it."""
 
     text: str
+    """`[7]` when the answerer wrote a number and nothing else."""
     passages: tuple[int, ...] = ()
     """Every number cited, with or without a quote, in order, without repeats."""
     quotes: tuple[Quote, ...] = ()
@@ -53,6 +54,11 @@ class DraftSentence:
     """True when the reply had a line break before it (lists, tables, paragraphs)."""
     derived: tuple[Derived, ...] = ()
     """Figures that the answerer computed from the quoted cells."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is the number of a passage or sentence and nothing else."""
+        return bool(self.passages) and _NUMBER.fullmatch(self.text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Draft:
     """Sentences for the reader about how the reply had to be read."""
 
 
+_NUMBER = lazy_compile(r"\[\d+(?:, \d+)*\]")
 _FENCE = lazy_compile(r"\A```[a-z]*\s*\n(.*?)(?:\n```.*)?\Z", re.S | re.I)
 _TEXT_KEYS = ("text", "sentence", "answer", "문장", "답변")
 _QUOTE_KEYS = ("quote", "text", "quotes", "인용")
@@ -214,7 +221,7 @@ _DECLINES = lazy_compile(
     r"\b(?:documents?|passages?|context|text)\b.{0,30}\b(?:don't|doesn't|do not|does not) "
     r"(?:contain|hold|mention|state|say|include|provide|specify)\b"
     r"|\b(?:answer|information) (?:is|was) not .{0,30}\b(?:documents?|passages?|context)\b"
-    r"|(?:문서|자료|본문|지문|내용).{0,40}"
+    r"|(?:문서|자료|본문|구절|지문|내용).{0,40}"
     r"(?:없습니다|없다|없음|나와 있지 않|찾을 수 없|언급되지 않|포함되어 있지 않)",
     re.I,
 )
@@ -250,6 +257,7 @@ def _read_text(text: str, language: Language) -> Draft:
     said_no = bool(_SENTINEL.search(body))
     body, footnotes = _cut_sources(_SENTINEL.sub("", body), marks)
     found = [_with_footnotes(sentence, footnotes) for sentence in _reply_sentences(body, marks)]
+    found = [sentence for sentence in found if not sentence.is_number] or found
     cited = any(sentence.passages for sentence in found)
     in_words = len(found) <= 2 and bool(_DECLINES.search(body))
     if not cited and (said_no or in_words or not found):
@@ -295,10 +303,16 @@ def _reply_sentences(body: str, marks: Sequence[CitationMarker]) -> Iterator[Dra
 
 
 def _extend(before: DraftSentence | None, text: str, marks: Sequence[CitationMarker]) -> DraftSentence | None:
-    """A line without words belongs to the sentence before it; a lone quote at the start is a sentence."""
+    """A line without words belongs to the sentence before it; a lone quote at the start is a sentence.
+
+    A lone number stands for the words that it cites (`cited_by_number`).
+    """
     if before is None:
         quotes = [quote for mark in marks for quote in mark.quotes]
-        return _cite(DraftSentence(quotes[0].text, starts_line=True), marks) if quotes else None
+        if not marks:
+            return None
+        text = quotes[0].text if quotes else str([n for mark in marks for n in mark.passages])
+        return _cite(DraftSentence(text, starts_line=True), marks)
     if _TABLE_RULE.fullmatch(text):
         before = replace(before, text=f"{before.text}\n{text.strip()}")
     return _cite(before, marks)

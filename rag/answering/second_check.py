@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rag.answering import korean_words
 from rag.answering import rewrites as words
 from rag.answering.context import neutralise
-from rag.answering.english_words import tokenize
+from rag.answering.english_words import is_past, tokenize
 from rag.answering.entailment import same_polarity
 from rag.answering.fragments import SHORT
 from rag.text.language import language_of
@@ -79,13 +79,15 @@ _KO_GUARDS = tuple(
         ),
     )
 )
+_KO_VERB = lazy_compile(r"[다요까]\W*$")
+"""How a Korean sentence with a verb ends."""
 _KO_FIGURE = lazy_compile(r"\d+(?:\.\d+)?")
 _YES, _NO = ("yes", "예", "네"), ("no", "아니", "아니오", "아니요")
 
 
 def vetoed(sentence: str, quote: str, question: str = "") -> bool:
     """Whether rules forbid that the sentence follows from the quote, whatever a model says."""
-    if language_of(sentence) != language_of(quote):
+    if language_of(asked_as(sentence, question)) != language_of(quote):
         return True
     if language_of(quote) == "ko":
         return _vetoed_korean(sentence, quote, question)
@@ -125,9 +127,16 @@ def _weight(likely: Sequence[Mapping[str, Any]], chosen: Sequence[str]) -> float
 
 
 def asked_as(sentence: str, question: str) -> str:
-    """The sentence as the model reads it: a fragment with the question that it answers."""
-    fragment = len(sentence.split()) < SHORT
-    return line(f"{question} {sentence}".strip() if fragment else sentence)
+    """The sentence as a model reads it: a short one, and one without a verb, with the question that it answers."""
+    alone = len(sentence.split()) >= SHORT and not is_phrase(sentence)
+    return line(sentence if alone else f"{question} {sentence}".strip())
+
+
+def is_phrase(sentence: str) -> bool:
+    """Whether it has no verb, so that it says something only as the answer to a question."""
+    if language_of(sentence) == "ko":
+        return not _KO_VERB.search(sentence)
+    return not any(token in words.FINITE or is_past(token) for token in tokenize(sentence))
 
 
 def line(text: str) -> str:

@@ -24,7 +24,7 @@ from rag.answering.entailment import QuotedContext, coverage, same_polarity
 from rag.answering.fragments import answers
 from rag.answering.quoting import FOUNDED, PLAUSIBLE, nearest, quotes_of
 from rag.answering.reply import Draft, DraftSentence
-from rag.answering.second_check import Checker, Pair, vetoed
+from rag.answering.second_check import Checker, Pair, is_phrase, vetoed
 from rag.answering.table_check import TableVerdict, check, quoted_rows
 from rag.answering.tables import Tables
 from rag.messages import Language, message
@@ -238,8 +238,10 @@ class _Context:
 
     def left_open(self, verdict: Sentence, citations: Sequence[Citation]) -> Pair | None:
         """The sentence with what it cites, when no rule decides; None when one does, or not all quotes were found."""
-        if verdict.reason != "not_told_by_code" or self._uncited or not all(c.verified for c in citations):
+        if verdict.reason != "not_told_by_code" or not all(c.verified for c in citations):
             return None
+        if self._uncited and not is_phrase(self.sentence.text):
+            return None  # copied off the question; a phrase is checked as the answer to it
         quote = QuotedContext(citations, self.passages, self.library).cited_text
         return None if vetoed(self.sentence.text, quote, self.question) else (self.sentence.text, quote)
 

@@ -204,9 +204,8 @@ class Pipeline:
 
     def render(self, question: str | Query, **fields: Unpack[QueryFields]) -> list[BaseMessage]:
         """The exact messages that a chat model would get for this question."""
-        state = self._retrieved(as_query(question, **fields))
-        made = prompt_for(state, self.settings, self.steps.reader)
-        return made.messages(made.pack(state.passages, made.room(), state.snapshot))
+        state = self.steps.assess(self._retrieved(as_query(question, **fields)))
+        return prompt_for(state, self.settings, self.steps.reader).messages(state)
 
     def _alone(self, config: RunnableConfig | None) -> bool:
         """Whether neither a model nor anybody who follows the steps needs LangChain, which takes long to import."""

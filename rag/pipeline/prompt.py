@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,29 @@ _SLACK = 64
 """Tokens of the context left free, since counts are estimates for most models."""
 LEAST_ROOM = 64
 _NO_LIMIT = 10**9
+READ = 3 / 8
+"""Share of the passages of each part of a question that a model reads: those with the likeliest sentences to answer.
+Of eight passages three hold the answer to 278 of 280 questions about articles and the sample, and to 15 of 26 about
+figures of financial reports; all eight to 279 and 15."""
+LEAST = 3
+"""Passages that it reads at least, as far as there are as many."""
+IN_DOUBT = 0.3
+"""Evidence score below which the model is told once more to decline when the passages do not say it: 2 of 42
+answerable questions about articles and the sample are below it, and 36 of 42 unanswerable ones."""
+_DECLINE: dict[Language, str] = {
+    "en": "End each sentence with its number, like [7]. If no sentence says it, reply only NOT_IN_DOCUMENTS.",
+    "ko": "문장 끝마다 번호를 [7]처럼 붙입니다. 구절에 없으면 문서에_없음 이라고만 씁니다.",
+}
+"""What it is told, behind the question, where it leaves the beginning of the prompt as it is. A small model that is
+always told so declines most questions."""
+NO_DOUBT = 0.95
+"""Evidence score from which the model is told that the passages say it: 136 of 183 answerable questions about
+articles and the sample have it, and 4 of 122 unanswerable ones."""
+_ANSWER: dict[Language, str] = {
+    "en": "The passages say it. Answer in their words, in a full sentence that ends with its number.",
+    "ko": "답은 구절 안에 있습니다. 구절의 말을 살려 온전한 문장으로 답하고, 문장 끝에 그 번호를 붙입니다.",
+}
+"""What it is told then, in the same place: a small model declines now and then what it could answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +103,17 @@ class Prompt:
         fixed = self.template.fixed_values(self.language, self._question_language, self._variables)
         return {**fixed, "question": self.question, **filled}
 
-    def messages(self, packed: Packed) -> list[BaseMessage]:
-        return self.chat.format_messages(**self.values(passages=packed.block))
+    def messages(self, state: QueryState) -> list[BaseMessage]:
+        """What a model is sent first for a question that was assessed."""
+        block = self.pack(self.passages_to_read(state), self.room(), state.snapshot).block
+        return self.chat.format_messages(**self.values(passages=block, question=self.question_to_ask(state)))
+
+    def question_to_ask(self, state: QueryState) -> str:
+        """The question with what the evidence score says of it, for replies that cite sentence numbers."""
+        if not self.template.numbered or state.overview is not None or IN_DOUBT <= state.evidence < NO_DOUBT:
+            return self.question
+        told = _DECLINE if state.evidence < IN_DOUBT else _ANSWER
+        return f"{self.question}\n\n{told[self.language]}"
 
     def room(self) -> int:
         """Tokens that the passages may have: the context without the rest of the prompt and the reply."""
@@ -91,6 +124,22 @@ class Prompt:
         rest = prompt_tokens(self.chat.format_messages(**self.values(passages="")), self._reader.count_tokens)
         reply = self._settings.max_tokens or self.template.sampling.max_tokens or DEFAULT_REPLY_TOKENS
         return max(self._reader.context_tokens - rest - reply - _SLACK, LEAST_ROOM)
+
+    def passages_to_read(self, state: QueryState) -> Sequence[Passage]:
+        """Of the passages found, those with the likeliest sentences to answer, in their order: see `READ`.
+
+        All, when the template wants all or nothing is ranked; words of two languages cannot be compared.
+        """
+        open_parts = [part for part in state.parts if part.assessment is None]
+        if self.template.file.passages == "all" or open_parts or not state.parts:
+            return state.passages
+        wanted: set[int] = set()
+        for part in state.parts:
+            ranked = part.assessment.ranked if part.assessment is not None else ()
+            likeliest = dict.fromkeys(one.candidate.passage.chunk_id for one in ranked)
+            wanted.update(list(likeliest)[: max(LEAST, math.ceil(READ * len(part.passages)))])
+        asked = language_of(state.standalone)
+        return [p for p in state.passages if p.chunk_id in wanted or language_of(p.text) != asked]
 
     def pack(self, passages: Sequence[Passage], room: int, pages: PageSource) -> Packed:
         """As many passages as fit into `room` tokens."""

@@ -285,6 +285,8 @@ class TemplateFile(_Part):
     words copied from passages, or JSON with copied words. Left out: `numbered`, unless an example copies words."""
     sentences: int | None = Field(default=None, ge=1, le=20)
     """How many sentences an answer without a model has at most. A chat model reads the messages instead."""
+    passages: Literal["likeliest", "all"] = "likeliest"
+    """Which of the passages found go into the prompt: those likeliest to answer, or all, for what needs many."""
     sampling: Sampling = Sampling()
     variables: dict[str, str | dict[Language, str]] = Field(default_factory=dict)
     """Variables of one's own, with their values: one text, or one for each language of the messages."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.answering.context import cited_by_number
 from rag.answering.markers import Quote
 from rag.answering.reply import Draft, parse_reply
 
@@ -96,6 +97,16 @@ def test_quotes_in_a_list_of_sources_belong_to_the_sentences_that_cite_them() ->
 def test_a_reply_that_is_only_a_quote_is_a_sentence_of_its_words() -> None:
     assert claims(parse_reply('[2: "It was painted green in 1972."]')) == [
         ("It was painted green in 1972.", (2,), ["It was painted green in 1972."])
+    ]
+
+
+def test_a_reply_that_is_only_a_number_is_the_sentence_with_that_number() -> None:
+    known = [Quote("It was opened in 1931.", 1), Quote("It was painted\ngreen in 1972.", 2)]
+    assert claims(cited_by_number(parse_reply("[2]"), known)) == [
+        ("It was painted green in 1972.", (2,), ["It was painted\ngreen in 1972."])
+    ]
+    assert claims(cited_by_number(parse_reply("[2]\nIt opened in 1931. [1]"), known)) == [
+        ("It opened in 1931.", (1,), ["It was opened in 1931."])
     ]
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from rag.answering.checking import Claim, ClaimQuote, check_claim
-from rag.answering.second_check import read_verdict, vetoed
+from rag.answering.reply import parse_reply
+from rag.answering.second_check import asked_as, read_verdict, vetoed
+from rag.answering.verification import check_draft
 from rag.types import Support
 from tests.answering.shelf import Shelf
 
@@ -52,6 +54,18 @@ def test_rules_forbid_what_a_model_would_let_pass(sentence: str, quote: str) -> 
     assert not vetoed(sentence, sentence)
 
 
+def test_a_fragment_is_checked_together_with_its_question() -> None:
+    question = "다리를 놓은 회사는 어디입니까?"
+    assert not vetoed("ABC", "다리는 ABC가 놓았다.", question)
+    assert vetoed("ABC built it.", "다리는 ABC가 놓았다.", "Who built the bridge over the river Tarn?")
+    phrase = "The Treaty of Aldmoor of 1957 and the Treaty of Tesk of 1992."
+    assert asked_as(phrase, "Which treaties?") == f"Which treaties? {phrase}"
+    assert asked_as(REWORDED, "Since when?") == REWORDED
+    assert asked_as("다리는 1931년 10월에 차량 통행을 위해 처음으로 열렸습니다.", "언제?").startswith(
+        "다리는"
+    )
+
+
 def test_only_a_sure_yes_counts() -> None:
     assert read_verdict(logprobs(("yes", 0.97)))
     assert read_verdict(logprobs((".", 0.5), ("예", 0.97)))
@@ -78,3 +92,22 @@ def test_only_what_rules_leave_open_is_asked_and_approved() -> None:
     assert (verdicts[REWORDED].support, verdicts[REWORDED].basis) == (Support.VERIFIED, "entailed")
     assert verdicts[REWORDED].reason == "checked_by_model"
     assert [one.support for one in verdicts.values()][2:] == [Support.UNSUPPORTED] * 2
+
+
+def test_a_few_words_that_cite_nothing_are_asked_about_with_what_was_found_for_them() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def checker(pairs: Any, _question: str) -> list[bool]:
+        asked.extend(pairs)
+        return [True] * len(pairs)
+
+    shelf = Shelf({"bridge.pdf": [REWORDED]})
+    passages, likely = [shelf.passage("bridge.pdf", 1)], [[REWORDED]]
+    draft = parse_reply(
+        "24 October 1931\nSince 24 October 1931 users of the road crossed the Harbour Bridge."
+    )
+    question = "When did the bridge open?"
+    checked = check_draft(draft, passages, shelf, question=question, checker=checker, likely=likely)
+    assert asked == [("24 October 1931", REWORDED)]
+    assert checked.sentences[0].reason == "checked_by_model"
+    assert checked.sentences[1].support is Support.WEAK

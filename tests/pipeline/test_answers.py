@@ -133,6 +133,19 @@ def test_the_chat_model_checks_what_rules_leave_open(
     assert models[1:] == ([] if check == "off" else ["gpt-4o" if "4o" in check else "gpt-4o-mini"])
 
 
+def test_a_short_reply_is_checked_together_with_its_question(opened: Open) -> None:
+    def reply(request: Request) -> str:
+        checking = f"Question: {QUESTION}\nAnswer: " in str(request.messages[-1]["content"])
+        return "yes" if checking else "Since 24 October 1931."
+
+    with OpenAIServer(reply=reply, confidence=0.97) as server:
+        answer = opened(server).ask(QUESTION)
+        calls = len(server.chat_requests())
+    assert calls == 2
+    assert answer.sentences[0].reason == "checked_by_model"
+    assert "24 October 1931" in answer.citations[0].quote
+
+
 def test_an_answer_is_kept_when_its_check_fails(opened: Open) -> None:
     faults = lambda request: Fault("500") if "Sentence: " in str(request.body) else None  # noqa: E731
     with OpenAIServer(reply=checked_reply, faults=faults) as server:
@@ -190,9 +203,22 @@ def test_a_prompt_that_is_too_long_is_packed_with_fewer_passages(opened: Open) -
     assert answer.text == "It was opened on 24 October 1931."
     assert prompts > 1
     assert len(answer.passages) < 7
-    assert any(f"Only {len(answer.passages)} of 7" in note for note in answer.notes)
+    assert any(f"Only {len(answer.passages)} of" in note for note in answer.notes)
     with OpenAIServer(reply=right_reply, context_tokens=10) as server, pytest.raises(ContextTooLong):
         opened(server).ask(QUESTION)
+
+
+def test_a_model_reads_the_likeliest_passages_unless_its_template_wants_all(opened: Open) -> None:
+    with OpenAIServer(reply=right_reply) as server:
+        pipeline = opened(server)
+        found = [passage.chunk_id for passage in pipeline.search(QUESTION)]
+        answer = pipeline.ask(QUESTION)
+        every = pipeline.ask(QUESTION, prompt="summarize")
+    read = [passage.chunk_id for passage in answer.passages]
+    assert answer.verified
+    assert len(read) < len(found)
+    assert read == [one for one in found if one in read]
+    assert [passage.chunk_id for passage in every.passages] == found
 
 
 def test_a_budget_of_passage_tokens_is_kept(opened: Open) -> None:

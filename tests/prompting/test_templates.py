@@ -17,7 +17,7 @@ from rag.prompting.template_file import ExamplePassage
 from rag.text.tokens import count_tokens
 from rag.types import Passage
 
-HELPERS = {"check", "condense", "rewrite", "hypothetical", "split", "rerank"}
+HELPERS = {"check", "check-answer", "condense", "rewrite", "hypothetical", "split", "rerank"}
 """Templates that do not answer."""
 SHIPPED = HELPERS | {
     "few-shot",
