@@ -1,34 +1,41 @@
-"""Makes a question ready to be searched for, by rule: a follow-up is completed from the chat, several are parted."""
+"""Completes a question that leans on the one before it, by rule: in a chat, or as a part of a longer question."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 
-from rag.answering.question import names_subject
+from rag.answering.question import names_subject, plain_word
 from rag.text.facts import facts
 from rag.text.keywords import STOP_WORDS, query_terms
 from rag.text.language import without_particle
 from rag.text.patterns import lazy_compile
 
 _PRONOUN = lazy_compile(
-    r"\b(?:it|its|they|them|their|he|she|his|her|him|this|these|those|then)\b|\bthe (?:same|ones?|others?)\b"
-    r"|\bwhich ones?\b|\b(?:that|such) ones?\b"
-    r"|(?:^|\s)(?:그|그것|그건|그게|그거|그들|그녀|거기|그곳|이것|이건|저것|그때)(?=[은는이가을를의에도\s?]|$)",
+    r"\b(?:it|they|them|he|she|him|these|those(?! who)|then)\b"
+    r"|\bthe (?:same|ones?|others?)\b(?=\W*$|\s(?:is|are|was|were|do|does|did|has|have|can|could|must|may)\b)"
+    r"|\bwhich ones?\b|\b(?:that|such) ones?\b|\bthat(?=\W*$)"
+    r"|(?:^|\s)(?:그|그것|그건|그게|그걸|그거|그들|그녀|거기|그곳|이것|이건|이걸|저것|그때)(?=[은는이가을를의에도서로\s?]|$)"
+    r"|(?:^|\s)(?:그동안|그해|그달|그날|그중|그쪽|그 (?:뒤|후|전|다음|밖|해|날|달|중))(?=[은는이가을를의에도\s?]|$)",
     re.I,
 )
+_POSSESSIVE = lazy_compile(r"\b(?:its|their|his|her|this)\b", re.I)
+"""Points back when nothing stands before it that it could belong to: "who may not require that its teachers"."""
+_HOW = lazy_compile(r"\bhow \w+", re.I)
 _THERE = lazy_compile(
     r"(?<!is )(?<!are )(?<!was )(?<!were )\bthere\b(?! (?:is|are|was|were|be|has|have)\b)", re.I
 )
 """Not as in "there are" and "are there"."""
 _THAT = lazy_compile(r"(?:^|(?P<before>\S+)\s)that\b(?! one)", re.I)
-_EXPLETIVE = lazy_compile(
-    r"\bit\b(?=(?:\s\w+){1,3}\sto\b)|\bit(?=\s(?:true|possible|likely|raining)\b)", re.I
-)
-"""An "it" that means nothing: "is it allowed to", "how long does it take to"."""
-_TOPIC_ONLY = lazy_compile(r"^\s*(?:\S+\s){0,2}[가-힣A-Za-z0-9-]+(?:은|는)요?\s*[?？.!]*$")
+_EXPLETIVE = lazy_compile(r"\bit\b(?=(?:\s\w+){1,5}\s(?:to|that)\b)|\bit(?=\sraining\b)", re.I)
+"""An "it" that means nothing: "is it allowed to", "how long does it take for members to"."""
+_TOPIC_ONLY = lazy_compile(r"^\s*(?:(?:\S+\s){0,2}[가-힣A-Za-z0-9-]+(?:은|는)요|\S+(?:은|는))\s*[?？.!]*$")
 """A Korean question that only names a new topic: 청소년은요?"""
-_TOPIC = lazy_compile(r"\s*(?:\S+\s){0,4}?[가-힣A-Za-z0-9-]+(?:은|는|이|가|을|를)(?=\s)")
+_TOPIC = lazy_compile(r"\s*(?:\S+\s){0,4}?[가-힣A-Za-z0-9-]+(?:은|는|이|가)(?=\s)")
+_WHICH = lazy_compile(r"\bwhich \w+|(?:어느|어떤|무슨) \S+", re.I)
+"""What is asked for, not what a question is about."""
 """The words of a Korean question up to its topic: 올해 도서 구입비는."""
 _OPENS = lazy_compile(
     r"^\s*(?:(?:and|but|or|so|also|what about|how about|since when|what other|such)\b"
@@ -42,7 +49,7 @@ _SUBJECT_WORDS = 5
 _SHORT = 3
 """Telling words after "and" or 그럼 up to which a question asks the earlier one again, changed."""
 _FEWEST = 2
-"""Telling words of a whole question after "and" or 그럼 up to which it is about what was said before."""
+"""Telling words of a whole question up to which it may be about what was said before, and after "and" or 그럼 is."""
 _AGAIN = lazy_compile(
     r"^\s*(?:and|but|or|so|what about|how about|그럼|그러면|그리고|또)\b[\s,]*(?P<rest>.*?)[\s?？.!]*$",
     re.I | re.S,
@@ -83,47 +90,101 @@ def is_small_talk(question: str) -> bool:
     return bool(_COURTESY.search(question)) and not any(map(str.isalnum, words))
 
 
-def is_elliptic(question: str) -> bool:
-    """Whether a question leans on what was said before: it points back, or names nothing to look for.
+class Leaning(IntEnum):
+    """How far a question leans on what was said before."""
 
-    A pronoun points back when little stands before it that it could mean.
-    """
-    return _points_back(question) or not names_subject(question)
+    NOT = 0
+    PERHAPS = 1
+    """It has few words of its own, or one that may point back: what is found decides."""
+    SURELY = 2
+    """It points back, or names nothing to look for."""
 
 
-def _points_back(question: str) -> bool:
+def leaning(question: str) -> Leaning:
+    """How far a question leans on the one before it."""
+    if not names_subject(question):
+        return Leaning.SURELY
     if (again := _AGAIN.match(question)) is not None:
-        changed = not _ASKS.search(again["rest"]) or _points_back(again["rest"])
-        return changed or len(_telling(again["rest"])) <= _FEWEST
+        points = not _ASKS.search(again["rest"]) or leaning(again["rest"]) is Leaning.SURELY
+        return Leaning.SURELY if points or len(_telling(again["rest"])) <= _FEWEST else Leaning.NOT
     if _OPENS.search(question) or (_TOPIC_ONLY.match(question) and not _ASKS.search(question)):
-        return True
-    question = _EXPLETIVE.sub("", question)
-    pointers = [match.start() for pattern in (_PRONOUN, _THERE) for match in pattern.finditer(question)]
-    pointers += [
+        return Leaning.SURELY
+    before = [len(_telling(question[:at])) for at in _pronouns(question)]
+    if any(count <= _FEW_BEFORE for count in before):
+        return Leaning.SURELY
+    owned = [
+        len(_telling(_HOW.sub("", question[: match.start()]))) for match in _POSSESSIVE.finditer(question)
+    ]
+    others = [len(_telling(question[:at])) for at in _relatives(question)]
+    if 0 in owned or (others and len(_telling(question)) <= _FEW_BEFORE):
+        return Leaning.SURELY
+    vague = any(count <= _FEW_BEFORE for count in (*owned, *others)) or _says_little(question)
+    return Leaning.PERHAPS if vague else Leaning.NOT
+
+
+def is_elliptic(question: str) -> bool:
+    """Whether a question points back at what was said before, or names nothing to look for."""
+    return leaning(question) is Leaning.SURELY
+
+
+def _pronouns(question: str) -> list[int]:
+    """Where words stand that point back when little stands before them that they could mean."""
+    return [match.start() for match in _PRONOUN.finditer(_EXPLETIVE.sub("  ", question))]
+
+
+def _relatives(question: str) -> list[int]:
+    """Where "there" and "that" stand that may point back; "the toll that was raised" does not."""
+    found = [match.start() for match in _THERE.finditer(question)]
+    return found + [
         that.start()
         for that in _THAT.finditer(question)
-        # after a word that tells something it is relative: "the toll that was raised"
         if that["before"] is None or not _has_content(that["before"].strip(".,;:'\""))
     ]
-    return any(len(_telling(question[:at])) <= _FEW_BEFORE for at in pointers)
+
+
+def _says_little(question: str) -> bool:
+    """Whether a question has few telling words, and no name among them."""
+    named = any(fact.kind in ("name", "code", "title") for fact in facts(question))
+    if named or len(_telling(question)) > _FEWEST:
+        return False
+    return bool(_ASKS.search(question)) or question.rstrip(" ?？").endswith(("은", "는"))
 
 
 def _telling(text: str) -> list[str]:
     return [word for word in _WORD.findall(text) if _has_content(word)]
 
 
-def by_rule(question: str, history: Sequence[tuple[str, str]]) -> str:
-    """`question`, completed from the turn before it when it leans on that.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to understand a question: as itself, or completed from the one before it."""
 
-    `history` are the earlier questions with their answers, oldest first; each is completed by those before it.
+    question: str
+    search: str
+    """What is searched for: with all of the earlier question, which says more than its subject."""
+
+
+def readings(question: str, history: Sequence[tuple[str, str]]) -> list[Reading]:
+    """The ways to understand a question after those before it, the likeliest first; at least one.
+
+    `history` are the earlier questions with their answers, oldest first; each is completed by those before it. A
+    question that leans on nothing has one reading, itself, and one that does so perhaps has itself as the second.
     """
-    return _completed(question, *_last_turn(history))
-
-
-def completed(question: str, history: Sequence[tuple[str, str]]) -> str:
-    """`question` with the subject of the turn before it, whether it points back or not."""
     asked, answered = _last_turn(history)
-    return _with_subject(question, asked, answered) if asked else question
+    leans = leaning(question)
+    if not asked or leans is Leaning.NOT:
+        return [Reading(question, question)]
+    question_of_year = _in_the_same_year(question, asked)
+    subject_of = _with_subject(question_of_year, asked, answered)
+    about = Reading(subject_of, f"{question_of_year} ({asked.rstrip(' ?？.!')})")
+    if leans is Leaning.PERHAPS:
+        return [about, Reading(question, question)]
+    first = _completed(question, asked, answered)
+    return [about] if first == subject_of else [Reading(first, first), about]
+
+
+def by_rule(question: str, history: Sequence[tuple[str, str]]) -> str:
+    """`question`, completed from the turn before it when it surely leans on that."""
+    return _completed(question, *_last_turn(history))
 
 
 def _last_turn(history: Sequence[tuple[str, str]]) -> tuple[str, str]:
@@ -136,7 +197,7 @@ def _last_turn(history: Sequence[tuple[str, str]]) -> tuple[str, str]:
 
 
 def carried_over(question: str, standalone: str) -> str:
-    """What `completed` and `by_rule` took from the turn before: "MV Tern"; "" when the question was put otherwise."""
+    """What was taken from the turn before: "MV Tern"; "" when the question was put otherwise."""
     added = standalone.removeprefix(f"{question} (")
     return added.removesuffix(")") if added != standalone else ""
 
@@ -149,13 +210,49 @@ def _completed(question: str, asked: str, answered: str) -> str:
     short = 0 < len(_telling(change)) <= _SHORT
     if short and not _ASKS.search(change) and not _PRONOUN.search(change):
         return _asked_again(question, change, asked)
-    return _with_subject(question, asked, answered)
+    return _with_subject(_in_the_same_year(question, asked), asked, answered)
+
+
+def _in_the_same_year(question: str, asked: str) -> str:
+    """The question with the year that it points back at, when the earlier one names one."""
+    years = re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", asked)
+    if len(set(years)) != 1:
+        return question
+    korean = re.sub(r"(?<!\S)(?:그|같은) ?해(?:에는|에도|에|의)?(?=\s)", f"{years[0]}년", question)
+    return re.sub(r"\b(?:that|the same) year\b", years[0], korean, flags=re.I)
 
 
 def _asked_again(question: str, change: str, asked: str) -> str:
     """The earlier question with the change that a short one makes to it: another model, year or month, or a word."""
-    replaced = replace_named(asked, change)
-    return replaced if replaced != asked else f"{question} ({asked.rstrip(' ?？.!')})"
+    for replaced in (replace_named(asked, change), _replace_phrase(asked, change)):
+        if replaced != asked:
+            return replaced
+    return f"{question} ({asked.rstrip(' ?？.!')})"
+
+
+def _replace_phrase(asked: str, change: str) -> str:
+    """`asked` with its phrase replaced that begins like `change` ("for London", "for Oslo").
+
+    In Korean with its topic replaced, when both are of one kind (집진 필터, 탈취 필터) or belong to something.
+    """
+    new = change.strip(" ?？.!")
+    preposition = re.match(r"(?:for|to|in|on|at|from|by|with|of|about)\b", new, re.I)
+    if preposition is not None:
+        old = re.compile(
+            rf"\b{preposition[0]}\s[^?,]+?(?=\s(?:for|to|in|on|at|from|by|with|of)\s|\W*$)", re.I
+        )
+        return old.sub(new, asked, count=1)
+    topic = re.match(r"(?P<words>.+?)(?:은|는)(?:요)?$", new)
+    asks = re.match(r"(?P<whose>(?:\S+의\s)?)(?P<words>(?:\S+\s){0,2}\S+)(?P<mark>은|는)\s", asked)
+    if topic is None or asks is None or not (asks["whose"] or topic["words"][-2:] == asks["words"][-2:]):
+        return asked
+    return f"{asks['whose']}{topic['words']}{_topic_mark(topic['words'])} {asked[asks.end() :]}"
+
+
+def _topic_mark(words: str) -> str:
+    """은 after a final consonant, else 는."""
+    last = ord(words[-1]) - 0xAC00
+    return "은" if 0 <= last < 11172 and last % 28 else "는"
 
 
 def replace_named(text: str, change: str) -> str:
@@ -196,10 +293,10 @@ def subject(asked: str, answered: str) -> list[str]:
     names = [fact.text for fact in facts(asked) if fact.kind in ("name", "code", "title")]
     topic = _TOPIC.match(asked)
     if topic is not None and not names:
-        names = [without_particle(word) for word in _telling(topic[0])]
+        names = [plain_word(word) for word in _telling(topic[0])]
     said = answered.casefold()
-    words = [without_particle(word) for word in _telling(asked)]
-    echoed = [word for word in words if without_particle(word).casefold() in said]
+    words = [word for word in map(plain_word, _telling(_WHICH.sub("", asked))) if word]
+    echoed = [word for word in words if word.casefold() in said]
     chosen = " ".join(names).split() or echoed or words
     return list(dict.fromkeys(chosen))[:_SUBJECT_WORDS]
 
@@ -213,118 +310,3 @@ def _has_content(word: str) -> bool:
         and not _OPENS.fullmatch(word)
         and bool(query_terms(f"{word} 0").keys() - {"0"})
     )
-
-
-MOST = 4
-"""Parts that are searched at most."""
-_WH = r"(?:what|when|where|which|who|whose|whom|how|why)"
-_LEAD = r"(?:(?:in|at|on|to|for|from|by|of|with|under|during|about|after|according to|since|until)\s+)?"
-_AND_ASKS = lazy_compile(
-    rf"[,;]?\s+(?:and|but|as well as|also|versus|vs\.?|compared (?:to|with))\s+(?:also\s+)?"
-    rf"(?={_LEAD}{_WH}\b|(?:does|do|did|can|could|may|must|is there|are there)\b)",
-    re.IGNORECASE,
-)
-_AND_CLAUSE = lazy_compile(rf",\s+and\s+(?!not\b|then\b)(?=[^?]*\b{_WH}\b[^?]*\?)", re.IGNORECASE)
-"""Where the second clause does not begin with what it asks: ", and aside from the firebox, what ..."."""
-_ENGLISH = lazy_compile(rf"\b{_WH}\b|^\s*(?:does|do|did|can|could|may|must|is|are|was|were)\b", re.IGNORECASE)
-_KO_WH = r"(?:무엇|무슨|누구|누가|언제|어디|어느|어떤|어떻|얼마|왜|몇|며칠|뭐)"
-_KOREAN = lazy_compile(
-    rf"{_KO_WH}|(?:나요|까요?|가요|니까|[는은인던]가|는지|[었았였했됐]나|[가-힣][은는])\s*[?？]?\s*$"
-)
-"""Asks, or ends with its topic, as short questions do: 대표의 이름은?"""
-_KO_AND = lazy_compile(
-    rf"\s*[,，]?\s*(?:그리고|또한|또)\s+|(?<=[고며지])(?<!까지)[,，]?\s+(?!있|없|싶|않|못|말)(?=[^?？]*{_KO_WH})"
-)
-_RANGE = lazy_compile(r"\b(?:between|from)\b[^?]{0,30}$", re.IGNORECASE)
-"""Before two years that are the ends of a period."""
-_OPENING = lazy_compile(r"^(?:and|also|그리고|또)[\s,]+(?=\S+\s+\S)", re.IGNORECASE)
-_KO_LINK = lazy_compile(r"(?:이고|이며|인지|고|며|지)\s*[,，]?\s*$")
-_JOIN = r"\s*(?:,\s*)?(?:and|or|vs\.?|versus|with|&|와|과|이랑|랑|하고|및|대|또는|이나|나|년과|년이랑|,)\s*"
-_COMPARE = lazy_compile(
-    r"(?:please\s+)?compare (?:them|the two|both)[.!]?"
-    r"|(?:이|그)?\s?(?:둘|두 가지|이들|셋)?(?:을|를)?\s?비교해?\s?[가-힣 ]*[.!]?",
-    re.IGNORECASE,
-)
-"""A request to compare what was asked before it."""
-_BETWEEN = lazy_compile(
-    r"\b(?:differences?\s+between|compare)\s+(?P<a>.+?)\s+(?:and|with|to)\s+(?P<b>.+?)(?P<tail>\s+(?:in|for|on|by)\s.+)?[?.!\s]*$",
-    re.IGNORECASE,
-)
-_BETWEEN_KO = lazy_compile(
-    r"(?P<a>\S+(?:\s\S+)?)(?:와|과|이랑|랑)\s(?P<b>[^?？]+?)(?:의|을|를)?\s*(?:차이|비교|다른\s?점)[^?？]{0,12}[?？.!]*\s*$"
-)
-
-
-def parts_of(question: str) -> tuple[str, ...]:
-    """The questions that a question holds, in order; the question alone when it is one.
-
-    A part that points back at the one before it is completed from that.
-    """
-    clauses = [clause for sentence in _sentences(question) for clause in _clauses(sentence)]
-    parts = [part for clause in clauses for part in _compared(clause)]
-    if len(parts) < 2:
-        return (question,)
-    done: list[str] = []
-    for part in parts[:MOST]:
-        done.append(by_rule(part, [(done[-1], "")]) if done else part)
-    return tuple(dict.fromkeys(done))
-
-
-def _sentences(question: str) -> list[str]:
-    """Question sentences; what follows one and is no question ("Round to two places.") stays with it."""
-    found: list[str] = []
-    for piece in re.split(r"(?<=[?？])\s+", question.strip()):
-        if len(found) > 1 and _COMPARE.fullmatch(piece.strip()):
-            continue
-        if found and not piece.rstrip().endswith(("?", "？")):
-            found[-1] += f" {piece}"
-        elif piece.strip():
-            found.append(_OPENING.sub("", piece.strip()))
-    return found
-
-
-def _clauses(question: str) -> list[str]:
-    """The question cut where "and" or 그리고 joins two clauses that both ask."""
-    for pattern in (_AND_ASKS, _AND_CLAUSE, _KO_AND):
-        for match in pattern.finditer(question):
-            left, right = question[: match.start()].strip(" ,"), question[match.end() :].strip()
-            if pattern is _KO_AND:
-                left = _KO_LINK.sub("", left)
-            if pattern is _KO_AND and "그리고" not in match[0] and not re.search(_KO_WH, left):
-                continue
-            if _asks_alone(left) and _asks_alone(right):
-                return [left.rstrip("?？ ") + "?", *_clauses(right)]
-    return [question]
-
-
-def _asks_alone(clause: str) -> bool:
-    """Whether a clause asks, and can be asked by itself: "and why?" cannot."""
-    fewest = 2 if re.search("[가-힣]", clause) else 3
-    return bool(_ENGLISH.search(clause) or _KOREAN.search(clause)) and len(clause.split()) >= fewest
-
-
-def _run(question: str, found: list[re.Match[str]]) -> list[re.Match[str]]:
-    """The first of the names that are joined by "and", commas or the like, and differ."""
-    run = found[:1]
-    for match in found[1:]:
-        between = question[run[-1].end() : match.start()]
-        if match[0] == run[-1][0] or not re.fullmatch(
-            f"(?:년도?)?{_JOIN}(?:the |in )?", between, re.IGNORECASE
-        ):
-            break
-        run.append(match)
-    return run
-
-
-def _compared(question: str) -> list[str]:
-    """One question for each of two models, years or months that are named together, or of two things compared."""
-    for kind in NAMED:
-        run = _run(question, list(kind.finditer(question)))
-        if len(run) > 1 and not _RANGE.search(question[: run[0].start()]):
-            head, tail = question[: run[0].start()], question[run[-1].end() :]
-            return [head + named[0] + tail for named in run]
-    match = _BETWEEN.search(question) or _BETWEEN_KO.search(question)
-    if match is None:
-        return [question]
-    tail = match.groupdict().get("tail") or ""
-    return [f"{match[side].strip()}{tail}?" for side in ("a", "b")]

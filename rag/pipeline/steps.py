@@ -21,9 +21,10 @@ from rag.answering.second_check import Checker, Pair, SecondChecker
 from rag.answering.table_answers import answer_from_tables
 from rag.errors import BudgetReached, IndexMismatch, ProviderError
 from rag.messages import Language, message
+from rag.pipeline.parts import parts_of
 from rag.pipeline.prompt import ModelLimits, prompt_for
 from rag.pipeline.query import Part, Query, QueryState, final_answer
-from rag.pipeline.rewriting import by_rule, completed, is_elliptic, is_small_talk, parts_of
+from rag.pipeline.rewriting import Reading, is_elliptic, is_small_talk, readings
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
 from rag.retrieval.hybrid import HybridSearch, Retrieval
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
     from rag.retrieval.expansion import AssistedSearch
     from rag.settings import Settings
 
-SHORT = 4
-"""Words of a question that found nothing up to which it may lean on the turn before it without saying so."""
+AS_LIKELY = 3.0
+"""Times as high the odds of the evidence for a question itself may be as for it completed, when it leans on the one
+before it perhaps, and it is still taken as completed: words are added that an answer must agree with. On chats about
+the sample documents, questions that stand alone lost at least that much by them."""
 SUMMARY = "summarize"
 """The template whose question is a subject; one that names a document asks for what it is."""
 LEAST_SHARE = 4
@@ -109,7 +112,7 @@ class Steps:
                 state.declined = message("answer.small_talk", state.language)
             elif query.history and overview.asked_of(query.question) is None and is_elliptic(query.question):
                 rewritten = self.generator.standalone(state, config) if self.generator is not None else None
-                state.standalone = rewritten or by_rule(query.question, query.history)
+                state.standalone = rewritten or query.question
         return state
 
     def retrieve(self, state: QueryState) -> QueryState:
@@ -157,16 +160,15 @@ class Steps:
 
     def _search(self, state: QueryState) -> None:
         """Search for the parts of the question; `state.retrieval` holds their passages in turn."""
-        texts = parts_of(state.standalone)
-        share = -(-(state.query.k or self.settings.k) // len(texts))
-        wanted = max(share, LEAST_SHARE) if len(texts) > 1 else share
-        where = as_filter(state.query.where)
-        state.parts = [
-            Part(text, self.retriever.retrieve(text, k=wanted, where=where, snapshot=state.snapshot))
-            for text in texts
-        ]
+        written = parts_of(state.standalone)
+        before = state.query.history if state.standalone == state.query.question else ()
+        for text in written:
+            state.parts.append(self._understood(state, text, before, len(written)))
+            before = ((state.parts[-1].question, ""),)
         state.retrieval = state.parts[0].retrieval
-        if len(texts) > 1:
+        if state.parts[0].question != written[0]:
+            state.standalone = " ".join(part.question for part in state.parts)
+        if len(written) > 1:
             rounds = zip_longest(*(part.passages for part in state.parts))
             found = {
                 passage.chunk_id: passage for group in rounds for passage in group if passage is not None
@@ -175,18 +177,45 @@ class Steps:
                 state.retrieval, question=state.standalone, passages=tuple(found.values())
             )
 
+    def _understood(
+        self, state: QueryState, text: str, before: Sequence[tuple[str, str]], count: int
+    ) -> Part:
+        """What is found for one of `count` parts of the question, completed from what was asked before it.
+
+        Of the ways to complete it the first that is answered; where it may stand alone, what is found decides.
+        """
+        share = -(-(state.query.k or self.settings.k) // count)
+        wanted = max(share, LEAST_SHARE) if count > 1 else share
+        where = as_filter(state.query.where)
+
+        def found(way: Reading) -> Part:
+            retrieval = self.retriever.retrieve(way.search, k=wanted, where=where, snapshot=state.snapshot)
+            return Part(way.question, retrieval)
+
+        first, *others = readings(text, before)
+        part = found(first)
+        if not others:
+            return part
+        self._score(part, state.snapshot)
+        surely = others[0].question != text
+        if surely and part.answered:
+            return part
+        other = found(others[0])
+        self._score(other, state.snapshot)
+        if surely:
+            return other if other.answered else part
+        same = _front(part) == _front(other)
+        return part if part.answered and not same and not _clearer(other, part) else other
+
     def assess(self, state: QueryState) -> QueryState:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
         if state.declined or state.overview is not None:
             return state
         with state.stage("assess"):
-            self._score(state)
-            if (
-                state.evidence < self.threshold
-                and state.standalone == state.query.question
-                and state.query.history
-            ):
-                self._ask_completed(state)
+            for part in state.parts:
+                if part.assessment is None:
+                    self._score(part, state.snapshot)
+            state.evidence = max(part.evidence for part in state.parts)
         language = state.language
         if not state.passages:
             state.declined = self.no_passage_reason(state.snapshot, state.query.where, language)
@@ -203,40 +232,20 @@ class Steps:
             ]
         return state
 
-    def _score(self, state: QueryState) -> None:
-        """How sure the passages are to answer each part; the surest part decides whether anything is answered."""
-        for part in state.parts:
-            shown = partial(extractive.eligible, part.question, part.passages, state.snapshot, state.snapshot)
-            part.assessment = assess(
-                part.question,
-                part.passages,
-                embed_tokens=self.embeddings.embed_tokens,
-                eligible=shown if self.generator is None else None,
-            )
-            part.evidence = part.assessment.score
-            if (
-                self.generator is None and part.passages
-            ):  # a table cell that fits the question would answer it
-                cells = answer_from_tables(part.question, part.passages, state.snapshot, state.snapshot)
-                part.evidence = max(part.evidence, cells.evidence if cells is not None else 0.0)
-            part.answered = part.evidence >= self.threshold
-        state.evidence = max(part.evidence for part in state.parts)
-
-    def _ask_completed(self, state: QueryState) -> None:
-        """Ask a question of a chat that found nothing again with the subject of the turn before it.
-
-        Not when it has words of its own that stand nowhere: then it is about something else.
-        """
-        text = completed(state.query.question, state.query.history)
-        long = len(state.query.question.split()) > SHORT
-        if long or text == state.standalone or _missing(state):
-            return
-        before = state.standalone, state.parts, state.retrieval, state.evidence
-        state.standalone = text
-        self._search(state)
-        self._score(state)
-        if state.evidence < self.threshold:
-            state.standalone, state.parts, state.retrieval, state.evidence = before
+    def _score(self, part: Part, snapshot: Snapshot) -> None:
+        """How sure the passages are to answer a part of the question."""
+        shown = partial(extractive.eligible, part.question, part.passages, snapshot, snapshot)
+        part.assessment = assess(
+            part.question,
+            part.passages,
+            embed_tokens=self.embeddings.embed_tokens,
+            eligible=shown if self.generator is None else None,
+        )
+        part.evidence = part.assessment.score
+        if self.generator is None and part.passages:  # a table cell that fits the question would answer it
+            cells = answer_from_tables(part.question, part.passages, snapshot, snapshot)
+            part.evidence = max(part.evidence, cells.evidence if cells is not None else 0.0)
+        part.answered = part.evidence >= self.threshold
 
     @staticmethod
     def no_passage_reason(
@@ -372,6 +381,17 @@ class Steps:
             checked = verification.strict(checked, language=language)
         near = extractive.nearest(_ranked(state), state.passages) if state.declined else ()
         return final_answer(state, None if state.declined else checked, self.model, near)
+
+
+def _front(part: Part) -> tuple[str, str]:
+    """The document found first, and the likeliest sentence to answer."""
+    ranked = part.assessment.ranked if part.assessment is not None else ()
+    return part.passages[0].file if part.passages else "", ranked[0].candidate.text if ranked else ""
+
+
+def _clearer(one: Part, other: Part) -> bool:
+    """Whether the odds of the evidence for one part are much higher than those for the other."""
+    return one.evidence * (1 - other.evidence) > AS_LIKELY * other.evidence * (1 - one.evidence)
 
 
 def _ranked(state: QueryState) -> list[Ranked]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.pipeline.rewriting import parts_of
+from rag.pipeline.parts import parts_of
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from rag.pipeline.rewriting import parts_of
         ),
         (
             "How heavy is the MS-70 and how long is its warranty?",
-            ("How heavy is the MS-70?", "how long is its warranty? (MS-70)"),
+            ("How heavy is the MS-70?", "how long is its warranty?"),
         ),
         ("What was revenue in 2023 and 2024?", ("What was revenue in 2023?", "What was revenue in 2024?")),
         (
@@ -43,6 +43,14 @@ from rag.pipeline.rewriting import parts_of
         (
             "수영장은 언제 지었나요? 학교는 언제 지었나요? 둘을 비교해 주세요.",
             ("수영장은 언제 지었나요?", "학교는 언제 지었나요?"),
+        ),
+        (
+            "What is the second level of division, and name a division of the firm.",
+            ("What is the second level of division?", "name a division of the firm."),
+        ),
+        (
+            "누가 왕조를 멸망시키고 나라를 세웠는가, 그리고 몇 층으로 지어졌나?",
+            ("누가 왕조를 멸망시키고 나라를 세웠는가?", "몇 층으로 지어졌나?"),
         ),
         ("RC-100과 RC-200의 보증 기간은?", ("RC-100의 보증 기간은?", "RC-200의 보증 기간은?")),
         (

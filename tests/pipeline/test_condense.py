@@ -47,6 +47,10 @@ def test_a_question_that_points_back_is_completed(question: str) -> None:
         "What is the toll that drivers pay on the northern bridge?",
         "What does the AP-720 weigh?",
         "Who is Priya Raman?",
+        "Who may not require that its teachers be certified?",
+        "How long does it take for new areas to have oil?",
+        "How many more did the other nations have to pay for oil?",
+        "뉘르부르크링의 총 길이는?",
         "What did the auditors of Harrow Sound Ferries charge for the work they did?",
         "Which documents are needed to claim travel expenses, such as taxi fares?",
         "병가가 며칠 이상이면 진단서를 내야 하나요?",
@@ -78,6 +82,22 @@ def test_a_question_that_stands_alone_is_left_alone(question: str) -> None:
             "2023년 6월 도서관 회원은 몇 명입니까?",
         ),
         ("체육관은 몇 시에 여나요?", "거기는 언제 쉬나요?", "거기는 언제 쉬나요? (체육관)"),
+        (
+            "What is the hotel limit for London?",
+            "And for Copenhagen?",
+            "What is the hotel limit for Copenhagen?",
+        ),
+        (
+            "집진 필터는 몇 개월마다 교체하나요?",
+            "탈취 필터는요?",
+            "탈취 필터는 몇 개월마다 교체하나요?",
+        ),
+        ("AP-720의 소비 전력은 얼마인가요?", "무게는요?", "AP-720의 무게는 얼마인가요?"),
+        (
+            "2023년 매출은 얼마인가요?",
+            "그해 순이익은 얼마인가요?",
+            "2023년 순이익은 얼마인가요? (매출)",
+        ),
     ],
 )
 def test_a_follow_up_asks_about_the_subject_of_the_turn_before(
