@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rag.answering.asked_words import matters, says_asked, stands_elsewhere
 from rag.answering.candidates import Candidate, candidates, is_whole_sentence
 from rag.answering.paraphrases import Alike
 from rag.answering.question import QuestionAnalysis, analyse, lacks_value, plain_word
@@ -32,6 +33,7 @@ from rag.answering.ranking import (
     MOST_ODDS,
     NO_ODDS,
     Ranked,
+    document_of,
     held,
     leading,
     rank,
@@ -39,7 +41,6 @@ from rag.answering.ranking import (
 )
 from rag.text.keywords import has_search_terms, keyword_tokens, query_terms
 from rag.text.language import language_of
-from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
 if TYPE_CHECKING:
@@ -75,10 +76,11 @@ class Signals:
     measure: float = 0.0
     """Whether the best sentence has a value of the measure asked for (1) or not (0); 0.5 when none is asked for."""
     lacking: float = 0.0
-    """Whether an amount, a count, a time or a maker is asked for and the best sentence has none, or no passage names
-    what is to be counted."""
+    """Whether an amount, a count, a time or a maker is asked for and the best sentence has none, no passage names
+    what is to be counted, or the sentence says nothing of what is asked."""
     other: float = 0.0
-    """Whether the best sentence is about another thing, model, year or month than the question."""
+    """Whether the best sentence is about another thing, model, year or month than the question, or its passage names
+    hardly anything that the question names."""
     missing: float = 0.0
     """Share of the question's words that stand in no passage."""
     odds: float = 0.0
@@ -127,7 +129,6 @@ BESIDE = 3.0
 another sentence says does not make the one that is shown answer."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
-_SEPARATORS = lazy_compile(r"[-_./\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +220,10 @@ def signals_of(
     same = language_of(question.text) == language_of(best.candidate.passage.text)
     least = 0.0 if same else ACROSS_LANGUAGES
     lacking = lacks_value(question, best.candidate.text) or _counts_another_thing(question, passages)
+    lacking = lacking or (same and not says_asked(question, best))
+    other = max(best.features.other, float(same and stands_elsewhere(question, best)))
     odds = _odds(question, ranked) if same else NO_ODDS
-    if best.features.other:  # the network takes one model for another
+    if other:  # the network takes one model for another
         odds = min(odds, NO_ODDS)
     return Signals(
         passage=max(least, *(_share(weights, tokens, question.alike) for tokens in texts)),
@@ -230,7 +233,7 @@ def signals_of(
         margin=_margin(passages),
         measure=best.features.measure,
         lacking=float(lacking),
-        other=best.features.other,
+        other=other,
         missing=missing if same else 0.0,
         odds=odds,
     )
@@ -240,9 +243,7 @@ def _specific(
     question: QuestionAnalysis, found: Sequence[Candidate], passages: Sequence[Passage]
 ) -> dict[str, float]:
     """The weights of the question's terms that are not in the titles of the passages' documents."""
-    titles = {
-        token for p in passages for token in keyword_tokens(f"{p.title} {_SEPARATORS.sub(' ', p.file)}")
-    }
+    titles = {token for p in passages for token in keyword_tokens(document_of(p))}
     return {term: weight for term, weight in term_weights(question, found).items() if term not in titles}
 
 
@@ -285,7 +286,7 @@ def _said(question: QuestionAnalysis, best: Ranked) -> float:
         every.setdefault(word, []).append(cosine)
         tokens = keyword_tokens(word)
         named = 2 * sum(token in known for token in tokens) >= len(tokens) > 0
-        if not named and any(_matters(term) and term in question.terms for term in query_terms(word)):
+        if not named and any(matters(term) and term in question.terms for term in query_terms(word)):
             asked.setdefault(word, []).append(cosine)
     means = [math.fsum(found) / len(found) for found in (asked or every).values()]
     return math.fsum(means) / (len(means) or 1)
@@ -309,9 +310,7 @@ def _odds(question: QuestionAnalysis, ranked: Sequence[Ranked]) -> float:
 def _named_above(best: Ranked) -> frozenset[str]:
     """The tokens of the title, file name and heading of the best sentence."""
     passage = best.candidate.passage
-    return frozenset(
-        keyword_tokens(f"{passage.title} {_SEPARATORS.sub(' ', passage.file)} {passage.heading}")
-    )
+    return frozenset(keyword_tokens(f"{document_of(passage)} {passage.heading}"))
 
 
 def _margin(passages: Sequence[Passage]) -> float:
@@ -323,13 +322,11 @@ def _margin(passages: Sequence[Passage]) -> float:
 def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[tuple[str, ...], float]:
     """The words of the question most of which stands in no passage or title, and their share of those that matter."""
     everything = frozenset(
-        t
-        for p in passages
-        for t in keyword_tokens(f"{p.title} {_SEPARATORS.sub(' ', p.file)} {p.heading} {p.text}")
+        t for p in passages for t in keyword_tokens(f"{document_of(p)} {p.heading} {p.text}")
     )
     missing, count = {}, 0
     for word in question.text.split():
-        terms = {t: w for t, w in query_terms(word).items() if t in question.terms and _matters(t)}
+        terms = {t: w for t, w in query_terms(word).items() if t in question.terms and matters(t)}
         count += bool(terms)
         least = _FOUND * (ALIKE_WEIGHT if terms.keys() & question.alike.keys() else 1)
         if terms and _share(terms, everything, question.alike) < least:
@@ -343,7 +340,3 @@ def _counts_another_thing(question: QuestionAnalysis, passages: Sequence[Passage
     if len(counted) < 3 or not counted.isascii():  # Korean counters stand for many things
         return False
     return not any(counted in f"{p.heading} {p.text}".casefold() for p in passages)
-
-
-def _matters(term: str) -> bool:
-    return len(term) > 1 or term.isdigit()

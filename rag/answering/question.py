@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rag.answering.asked_forms import asks_default, asks_maker, forms_of_term, names_maker, states_default
+from rag.answering.candidates import is_whole_sentence
 from rag.answering.definitions import asked_thing
 from rag.answering.measures import Measure, asked_measure, without_amounts
 from rag.answering.paraphrases import Alike, alike
@@ -346,14 +347,15 @@ def holds_measure(question: QuestionAnalysis, sentence: str) -> float:
     """1 if the sentence has a value of the measure or a count of the things asked for, 0 if it has none.
 
     For a question about a default, one quarter when it does not say that it is one. Else
-    one half when the question asks for neither, and for a bare figure, whose unit a table's header may give; a
+    one half when the question asks for neither, and for a bare figure of a row, whose unit a header may give; a
     quarter for a count when there is another figure, since counts are written in many ways ("six-time winner"), but
     for figures that measure something else ("how many players" is not told by "up to 10 hours").
     """
     if question.default:
         return 1.0 if states_default(sentence) else 0.25
     if question.measure is not None:
-        return 1.0 if question.measure.value.search(sentence) else 0.5 * bool(_BARE_FIGURE.search(sentence))
+        bare = _BARE_FIGURE.search(sentence) and not is_whole_sentence(sentence)
+        return 1.0 if question.measure.value.search(sentence) else 0.5 * bool(bare)
     if not question.unit:
         return 0.5
     if counts_unit(question, sentence):

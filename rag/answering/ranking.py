@@ -251,17 +251,19 @@ def _other(asked: Named, candidate: Candidate) -> float:
     if not asked:
         return 0.0
     passage = candidate.passage
-    document = f"{passage.title} {_SEPARATORS.sub(' ', passage.file)}"
-    near = f"{candidate.context} {candidate.text}"
+    near, document = f"{candidate.context} {candidate.text}", document_of(passage)
     return conflict(asked, [_named(text) for text in (near, passage.heading, document, passage.header)])
+
+
+def document_of(passage: Passage) -> str:
+    """The title and the words of the file name of a passage's document."""
+    return f"{passage.title} {_SEPARATORS.sub(' ', passage.file)}"
 
 
 def _told(candidate: Candidate) -> str:
     """A sentence with what it stands under."""
     p = candidate.passage
-    return (
-        f"{p.title} {_SEPARATORS.sub(' ', p.file)} {p.header} {p.heading} {candidate.label} {candidate.text}"
-    )
+    return f"{document_of(p)} {p.header} {p.heading} {candidate.label} {candidate.text}"
 
 
 _named = lru_cache(maxsize=4096)(named)

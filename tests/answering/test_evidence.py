@@ -192,3 +192,32 @@ def test_the_year_of_a_title_counts_more_than_one_on_the_cover() -> None:
         assess(f"How many passengers travelled in {year}?", [passage]) for year in ("2025", "2024")
     )
     assert (other.signals.other, same.signals.other) == (1, 0)
+
+
+WORKS = Shelf(
+    {
+        "works.md": [
+            "The Cobbold Works stand on the north bank of the Orrin. Hester Cobbold established the Cobbold Works in "
+            "1871, and they sell rope. Lorries reach the works by the Skarra road, 3,400 metres to the east. The "
+            "canteen serves lunch from noon."
+        ]
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answered"),
+    [
+        ("Who founded the Cobbold Works?", True),
+        ("Where are the Cobbold Works located?", True),
+        ("What Do The Cobbold Works Sell?", True),
+        ("When is lunch served?", True),
+        ("What colour are the Cobbold Works?", False),
+        ("Who sponsors the Cobbold Works?", False),
+        ("How heavy are the lorries?", False),
+        ("Who established the Marlow and Tansley Mills?", False),
+    ],
+)
+def test_the_right_thing_without_what_is_asked_of_it_is_no_answer(question: str, answered: bool) -> None:
+    found = assess(question, [WORKS.passage("works.md", 1)], embed_tokens=E5Embeddings().embed_tokens)
+    assert (found.score >= THRESHOLD) is answered
