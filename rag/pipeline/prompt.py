@@ -45,14 +45,6 @@ _DECLINE: dict[Language, str] = {
 }
 """What it is told, behind the question, where it leaves the beginning of the prompt as it is. A small model that is
 always told so declines most questions."""
-NO_DOUBT = 0.95
-"""Evidence score from which the model is told that the passages say it: 136 of 183 answerable questions about
-articles and the sample have it, and 4 of 122 unanswerable ones."""
-_ANSWER: dict[Language, str] = {
-    "en": "The passages say it. Answer in their words, in a full sentence that ends with its number.",
-    "ko": "답은 구절 안에 있습니다. 구절의 말을 살려 온전한 문장으로 답하고, 문장 끝에 그 번호를 붙입니다.",
-}
-"""What it is told then, in the same place: a small model declines now and then what it could answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +101,10 @@ class Prompt:
         return self.chat.format_messages(**self.values(passages=block, question=self.question_to_ask(state)))
 
     def question_to_ask(self, state: QueryState) -> str:
-        """The question with what the evidence score says of it, for replies that cite sentence numbers."""
-        if not self.template.numbered or state.overview is not None or IN_DOUBT <= state.evidence < NO_DOUBT:
+        """The question, with a reminder to decline when there is hardly any evidence; of sentence numbers alone."""
+        if not self.template.numbered or state.evidence >= IN_DOUBT:
             return self.question
-        told = _DECLINE if state.evidence < IN_DOUBT else _ANSWER
-        return f"{self.question}\n\n{told[self.language]}"
+        return f"{self.question}\n\n{_DECLINE[self.language]}"
 
     def room(self) -> int:
         """Tokens that the passages may have: the context without the rest of the prompt and the reply."""
