@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rag.answering.addressed import addresses_model
 from rag.answering.candidates import Candidate, candidates, items_after, steps_around
 from rag.answering.citations import PageSource
+from rag.answering.identity import named
 from rag.answering.markers import Quote
 from rag.answering.measures import SPELLED, SPELLED_KO
 from rag.answering.question import LABELLED, AnswerKind, QuestionAnalysis, analyse, holds_kind
@@ -188,9 +189,10 @@ def _with_note_in_front(
 
 
 def states_figure(text: str, years: Sequence[str] = ()) -> bool:
-    """Whether a text has a number beside dates and note marks, and names none but other years than the given ones."""
+    """Whether a text has a number beside dates and note marks, and is not about other years than the given ones."""
     text = _MARK.sub(" ", text)
-    if years and years_in(_BRACKETS.sub(" ", text)) and not set(years_in(text)) & set(years):
+    own = set(years_in(_BRACKETS.sub(" ", text))) - named(text).compared
+    if years and own and not set(years_in(text)) & set(years):
         return False
     for date in reversed(dates(text)):
         text = f"{text[: date.start]} {text[date.end :]}"
