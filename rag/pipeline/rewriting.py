@@ -155,7 +155,7 @@ def _telling(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Interpretation:
     """One way to understand a question: as itself, or completed from the one before it."""
 
     question: str
@@ -163,28 +163,23 @@ class Reading:
     """What is searched for: with all of the earlier question, which says more than its subject."""
 
 
-def readings(question: str, history: Sequence[tuple[str, str]]) -> list[Reading]:
+def interpretations(question: str, history: Sequence[tuple[str, str]]) -> list[Interpretation]:
     """The ways to understand a question after those before it, the likeliest first; at least one.
 
     `history` are the earlier questions with their answers, oldest first; each is completed by those before it. A
-    question that leans on nothing has one reading, itself, and one that does so perhaps has itself as the second.
+    question that leans on nothing has one, itself, and one that does so perhaps has itself as the second.
     """
     asked, answered = _last_turn(history)
     leans = leaning(question)
     if not asked or leans is Leaning.NOT:
-        return [Reading(question, question)]
+        return [Interpretation(question, question)]
     question_of_year = _in_the_same_year(question, asked)
     subject_of = _with_subject(question_of_year, asked, answered)
-    about = Reading(subject_of, f"{question_of_year} ({asked.rstrip(' ?？.!')})")
+    about = Interpretation(subject_of, f"{question_of_year} ({asked.rstrip(' ?？.!')})")
     if leans is Leaning.PERHAPS:
-        return [about, Reading(question, question)]
+        return [about, Interpretation(question, question)]
     first = _completed(question, asked, answered)
-    return [about] if first == subject_of else [Reading(first, first), about]
-
-
-def by_rule(question: str, history: Sequence[tuple[str, str]]) -> str:
-    """`question`, completed from the turn before it when it surely leans on that."""
-    return _completed(question, *_last_turn(history))
+    return [about] if first == subject_of else [Interpretation(first, first), about]
 
 
 def _last_turn(history: Sequence[tuple[str, str]]) -> tuple[str, str]:

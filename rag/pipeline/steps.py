@@ -24,7 +24,7 @@ from rag.messages import Language, message
 from rag.pipeline.parts import parts_of
 from rag.pipeline.prompt import ModelLimits, prompt_for
 from rag.pipeline.query import Part, Query, QueryState, final_answer
-from rag.pipeline.rewriting import Reading, is_elliptic, is_small_talk, readings
+from rag.pipeline.rewriting import Interpretation, interpretations, is_elliptic, is_small_talk
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
 from rag.retrieval.hybrid import HybridSearch, Retrieval
@@ -188,11 +188,11 @@ class Steps:
         wanted = max(share, LEAST_SHARE) if count > 1 else share
         where = as_filter(state.query.where)
 
-        def found(way: Reading) -> Part:
+        def found(way: Interpretation) -> Part:
             retrieval = self.retriever.retrieve(way.search, k=wanted, where=where, snapshot=state.snapshot)
             return Part(way.question, retrieval)
 
-        first, *others = readings(text, before)
+        first, *others = interpretations(text, before)
         part = found(first)
         if not others:
             return part
