@@ -119,7 +119,8 @@ class Prompt:
     def passages_to_read(self, state: QueryState) -> Sequence[Passage]:
         """Of the passages found, those with the likeliest sentences to answer, in their order: see `READ`.
 
-        All, when the template wants all or nothing is ranked; words of two languages cannot be compared.
+        The first ones, when they were reranked. All, when the template wants all or nothing is ranked; words of two
+        languages cannot be compared.
         """
         open_parts = [part for part in state.parts if part.assessment is None]
         if self.template.file.passages == "all" or open_parts or not state.parts:
@@ -127,7 +128,9 @@ class Prompt:
         wanted: set[int] = set()
         for part in state.parts:
             ranked = part.assessment.ranked if part.assessment is not None else ()
-            likeliest = dict.fromkeys(one.candidate.passage.chunk_id for one in ranked)
+            reranked = [p for p in part.passages if p.rerank_score is not None]
+            found = reranked or [one.candidate.passage for one in ranked]
+            likeliest = dict.fromkeys(passage.chunk_id for passage in found)
             wanted.update(list(likeliest)[: max(LEAST, math.ceil(READ * len(part.passages)))])
         asked = language_of(state.standalone)
         return [p for p in state.passages if p.chunk_id in wanted or language_of(p.text) != asked]
