@@ -24,10 +24,10 @@ from rag.text.patterns import lazy_compile
 Basis = Literal["quoted", "entailed"]
 
 _TITLE = lazy_compile(
-    r"\b(?P<told>(?:[A-Z][a-z]+ )?(?:[a-z][a-z-]+ ){1,3})"
-    r"(?P<name>[A-Z][\w.'-]+ [A-Z][\w'-]+)"
+    r"(?:^(?P<first>(?:[A-Z][\w-]* ){1,3}(?:[a-z][a-z-]+ ){1,2})and )?"
+    r"\b(?P<told>(?:[A-Z][\w-]* ){0,3}(?:[a-z][a-z-]+ ){1,3})(?P<name>[A-Z][\w.'-]+ [A-Z][\w'-]+)"
 )
-"""What a person is called before a name of two words."""
+"""What a person is called before a name of two words; at the beginning of a sentence two such."""
 _FUNCTION_WORDS = (
     words.ARTICLES | words.PREPOSITIONS | words.RELATIVES | words.word_set("of that and or but as not than")
 )
@@ -55,10 +55,14 @@ def follows(claim: str, sentence: str, before: str = "", question: str = "") -> 
 
 def _untitled(match: re.Match[str]) -> str:
     """A name without what is told of its bearer before it: `cartoonist Matt Groening`, `Matt Groening`."""
-    kept = _FUNCTION_WORDS | words.GUARDS | words.COPULAS
-    told = match["told"].split()
-    last = max((i for i, t in enumerate(told) if t in kept or is_past(t)), default=-1)
-    return " ".join([*told[: last + 1], match["name"]])
+    kept = _FUNCTION_WORDS | words.GUARDS | words.COPULAS | words.SUBORDINATORS | words.CLAUSE_OPENERS
+    told, first = match["told"].split(), (match["first"] or "").split()
+    last = max((i for i, t in enumerate(told) if t.casefold() in kept or is_past(t)), default=-1)
+    if last >= 0 or any(t.casefold() in kept or is_past(t) for t in first):
+        told = [*first, "and"] * bool(first) + told[: last + 1]
+    else:
+        told = []
+    return " ".join([*told, match["name"]])
 
 
 def aligned(wanted: tuple[str, ...], source: tuple[str, ...], before: str, question: str) -> Basis | None:

@@ -170,6 +170,10 @@ def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
             "허가를 받아 시설을 설치한 사업자는 점검 결과를 보고하여야 한다.",
         ),
         ("시는 시설을 설치할 수 있다.", "시는 주민의 동의를 구하여 시설을 설치할 수 있다."),
+        ("Ada Kerr left.", "If engineer Ada Kerr left, the firm closed."),
+        ("Ada Kerr left the firm.", "Perhaps engineer Ada Kerr left the firm."),
+        ("Ada Kerr left the firm.", "The man who hates engineer Ada Kerr left the firm."),
+        ("Ada Kerr left the firm.", "Neither miners and engineer Ada Kerr left the firm."),
     ],
 )
 def test_one_change_of_meaning_is_not_accepted(claim: str, sentence: str) -> None:
@@ -191,6 +195,10 @@ def test_one_change_of_meaning_is_not_accepted(claim: str, sentence: str) -> Non
         ("시는 축제를 열었다.", "시는 지난해 물가가 오른 점을 고려하여 축제를 열었다."),
         ("시는 사업비 16억원을 확보했다.", "시는 공원 정비를 위한 사업비 16억원을 확보했다."),
         ("개막식에 많은 손님이 참석했다.", "개막식에 시장을 비롯한 단체장 등 많은 손님이 참석했다."),
+        (
+            "Ada Kerr drew the towers.",
+            "Two-time medal winner and Royal Society member Ada Kerr drew the towers, while Tom Holt paid for them.",
+        ),
     ],
 )
 def test_what_only_adds_may_be_left_out(claim: str, sentence: str) -> None:
