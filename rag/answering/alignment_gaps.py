@@ -66,6 +66,15 @@ _CLAUSAL = (
 """Words of a clause, which a noun phrase lacks."""
 _TELLING = words.word_set("responsible available capable suitable consisting containing belonging relating")
 """What may begin a relative clause without "which is" behind its noun; a participle may, too."""
+_FICTION = words.word_set(
+    "film films movie movies novel novels story stories myth legend dream tale fiction game"
+)
+"""Worlds in which something happens that did not happen in this one: `in the film`."""
+_RETRACTIONS = words.word_set(
+    "disproved refuted wrong false untrue mistaken retracted overturned reversed cancelled canceled withdrawn denied"
+    " debunked invalid annulled discredited fabricated hoax incorrect"
+)
+"""Words by which a clause takes back what was said before it."""
 _LONGEST_AMOUNT = 2
 """Words of a figure with its unit, and words behind "of" that may be the first of a pair."""
 _LONGEST_MEMBER = 4
@@ -74,6 +83,11 @@ _LONGEST_PLACE = 4
 """Words of a place, and of the one that it lies in."""
 _LONGEST_NOUN = 8
 """Words before a relative clause in which the article of its noun is looked for."""
+
+
+def _told_of(gap: Sequence[str]) -> bool:
+    """Whether a gap says in which story something happens."""
+    return "in" in gap and bool(_FICTION & {*gap})
 
 
 class Gaps:
@@ -111,7 +125,7 @@ class Gaps:
         gap = [self.tokens[i] for i in range(start, end) if i not in self.apart]
         if all(t in PUNCTUATION or t in words.ARTICLES for t in gap):
             return True
-        if self._respective(gap):
+        if self._respective(gap) or _told_of(gap):
             return False
         if first:
             return self._leading(gap, end) or self._before_antecedent(gap, end)
@@ -133,7 +147,7 @@ class Gaps:
         """Whether all from `start` on may be left out."""
         gap = [self.tokens[i] for i in range(start, len(self.tokens)) if i not in self.apart]
         marks = all(t in PUNCTUATION for t in gap)
-        if marks or self._respective(gap):
+        if marks or self._respective(gap) or _told_of(gap) or _RETRACTIONS & {*gap}:
             return marks
         while gap[0] in _CLOSING or (
             gap[0].endswith("ly") and gap[1:2] == ["because"]

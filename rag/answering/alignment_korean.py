@@ -37,6 +37,8 @@ _MODIFYING = lazy_compile(
     r"^(?:사|오|가|나오|보|쓰|다니|지나|흐르|열리|속하|불리|쓰이|이끄|만드|다루)는$|(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
 )
 """Endings of the verb of a clause that modifies the noun behind it; some nouns end so, too, and stand alone."""
+_FICTION = lazy_compile(r"(?:영화|소설|드라마|만화|게임|전설|신화|설화|동화|연극|희곡|꿈|이야기|작품)$")
+"""Worlds in which something happens that did not happen in this one."""
 _AFTERWARDS = word_set("뒤 후 다음 직후 이래")
 _AFTER = word_set("뒤인 후인 전인 직후인")
 _LINKED = lazy_compile(r"(?:하여|해|되어|돼)$")
@@ -173,6 +175,8 @@ def _may_skip(
         gap = gap[1:]
     if not gap or all(w.text in OPENERS and not w.role for w in gap):
         return True
+    if any(map(_told_of, gap)):
+        return False
     if gap[-1].role == "connective":
         return _skips_clause(source, start, end, claim, at, gap)
     inner = [i for i in range(start, end - 1) if source[i].role == "connective"]
@@ -230,6 +234,11 @@ def _skips_place(gap: Sequence[Word], claim: Sequence[Word], *, loose: bool) -> 
     return (placed and gap[-1].role in ("in", "at") and (loose or told or event)) or (
         timed and (told or event)
     )
+
+
+def _told_of(word: Word) -> bool:
+    """Whether a word says in which story something happens."""
+    return word.role in ("in", "at") and _FICTION.search(word.text) is not None
 
 
 def _tells_done(claim: Sequence[Word]) -> bool:
@@ -290,7 +299,7 @@ def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
 
 def _dispensable(left: Sequence[Word]) -> bool:
     """Whether what a moved claim leaves out is only where and when."""
-    clean = not any(_GUARD.search(w.text) or "+" in w.role for w in left)
+    clean = not any(_GUARD.search(w.text) or "+" in w.role or _told_of(w) for w in left)
     return clean and all(w.role in ("in", "at") or _TIMES.search(w.text) for w in left)
 
 
