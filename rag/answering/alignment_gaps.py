@@ -66,15 +66,19 @@ _CLAUSAL = (
 """Words of a clause, which a noun phrase lacks."""
 _TELLING = words.word_set("responsible available capable suitable consisting containing belonging relating")
 """What may begin a relative clause without "which is" behind its noun; a participle may, too."""
-_FICTION = words.word_set(
-    "film films movie movies novel novels story stories myth legend dream tale fiction game"
+_INVERTED = words.word_set("had was were")
+"""Verbs that stand in front of their subject in a condition: `Had it rained, ...`."""
+_APART_FROM_FACT = words.word_set(
+    "film films movie movies novel novels story stories myth legend dream dreams tale fiction game theory paper"
+    " simulation simulations average version versions assumption alternative cases best worst"
 )
-"""Worlds in which something happens that did not happen in this one: `in the film`."""
+"""Where something holds that need not hold in the world, or not exactly: `in the film`, `on paper`, `at best`."""
 _RETRACTIONS = words.word_set(
     "disproved refuted wrong false untrue mistaken retracted overturned reversed cancelled canceled withdrawn denied"
-    " debunked invalid annulled discredited fabricated hoax incorrect"
+    " debunked invalid annulled discredited fabricated hoax incorrect lie lies lied disputed contested unconfirmed"
+    " unverified doubtful questionable citation"
 )
-"""Words by which a clause takes back what was said before it."""
+"""Words by which a clause takes back, or doubts, what was said before it."""
 _LONGEST_AMOUNT = 2
 """Words of a figure with its unit, and words behind "of" that may be the first of a pair."""
 _LONGEST_MEMBER = 4
@@ -86,8 +90,8 @@ _LONGEST_NOUN = 8
 
 
 def _told_of(gap: Sequence[str]) -> bool:
-    """Whether a gap says in which story something happens."""
-    return "in" in gap and bool(_FICTION & {*gap})
+    """Whether a gap says in which story, version or respect something is so."""
+    return bool({"in", "on", "at"} & {*gap}) and bool(_APART_FROM_FACT & {*gap})
 
 
 class Gaps:
@@ -177,6 +181,8 @@ class Gaps:
 
     def _joined(self, gap: Sequence[str], start: int) -> bool:
         """A further clause or verb behind "and" or "but" at the end."""
+        if gap[1:2] == ["not"] and (gap[2][-2:] == "ly" or gap[2] in words.PREPOSITIONS):
+            return False  # an exception
         if {"both", "between"} & {*self.tokens[max(start - _LONGEST_NOUN, 0) : start]}:
             return False  # the first of a pair is not the pair
         said = [t for t in gap[1:] if t not in words.ADVERBS and t not in PUNCTUATION]
@@ -300,7 +306,7 @@ class Gaps:
             return gap.count(",") == 1
         if said[0] in ("a", "an") and not _CLAUSAL & set(gap) and not any(is_past(t) for t in gap):
             return True  # an apposition before its noun
-        participle = is_past(said[0]) or said[0].endswith("ing")
+        participle = (is_past(said[0]) and said[0] not in _INVERTED) or said[0].endswith("ing")
         guards = words.CONDITIONS | words.NEGATIONS | words.HEDGES | words.ATTRIBUTIONS
         if participle and gap.count(",") == 1 and not guards & set(gap):
             return True

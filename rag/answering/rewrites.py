@@ -21,7 +21,7 @@ NEGATIONS = word_set(
 )
 CONDITIONS = word_set(
     "if unless provided providing except excluding only until till when whenever where wherever once otherwise"
-    " assuming whether subject than besides barring"
+    " assuming whether subject than besides barring pending"
 )
 HEDGES = word_set(
     "may might could would should can must shall will perhaps possibly probably likely unlikely apparently allegedly"
