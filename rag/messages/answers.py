@@ -142,6 +142,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The model read the passages and found no answer in them.",
         "모델이 구절을 읽었지만 답을 찾지 못했습니다.",
     ),
+    "answer.told_instead": (
+        "The model found no answer. This is the sentence of the documents that most likely answers, word for word.",
+        "모델은 답을 찾지 못했습니다. 문서에서 답일 가능성이 가장 높은 문장을 그대로 보여 드립니다.",
+    ),
     "answer.no_sentence": (
         "No sentence of the passages answers the question.",
         "구절 가운데 질문에 답하는 문장이 없습니다.",

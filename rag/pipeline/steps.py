@@ -47,6 +47,9 @@ AS_LIKELY = 3.0
 """Times as high the odds of the evidence for a question itself may be as for it completed, when it leans on the one
 before it perhaps, and it is still taken as completed: words are added that an answer must agree with. On chats about
 the sample documents, questions that stand alone lost at least that much by them."""
+CERTAIN = 0.9
+"""Confidence from which the built-in answerer answers what a model declined. Of the questions about Wikipedia pages
+64 % reach it, and 96 % of those are answered right; of the 250 without an answer none does."""
 SUMMARY = "summarize"
 """The template whose question is a subject; one that names a document asks for what it is."""
 LEAST_SHARE = 4
@@ -232,17 +235,18 @@ class Steps:
             ]
         return state
 
-    def _score(self, part: Part, snapshot: Snapshot) -> None:
-        """How sure the passages are to answer a part of the question."""
+    def _score(self, part: Part, snapshot: Snapshot, *, alone: bool | None = None) -> None:
+        """How sure the passages are to answer a part of the question, without a model when `alone`."""
+        alone = self.generator is None if alone is None else alone
         shown = partial(extractive.eligible, part.question, part.passages, snapshot, snapshot)
         part.assessment = assess(
             part.question,
             part.passages,
             embed_tokens=self.embeddings.embed_tokens,
-            eligible=shown if self.generator is None else None,
+            eligible=shown if alone else None,
         )
         part.evidence = part.assessment.score
-        if self.generator is None and part.passages:  # a table cell that fits the question would answer it
+        if alone and part.passages:  # a table cell that fits the question would answer it
             cells = answer_from_tables(part.question, part.passages, snapshot, snapshot)
             part.evidence = max(part.evidence, cells.evidence if cells is not None else 0.0)
         part.answered = part.evidence >= self.threshold
@@ -287,10 +291,28 @@ class Steps:
                 state.draft = parse_reply(state.reply, language=state.language)
                 if state.packed is not None and state.packed.sentences:
                     state.draft = cited_by_number(state.draft, state.packed.sentences)
+                if state.draft.declined or not state.draft.sentences:
+                    state.draft = self._told_instead(state) or state.draft
         if state.draft.declined or not state.draft.sentences:
             key = "answer.no_sentence" if self.generator is None else "answer.model_declined"
             state.declined = message(key, state.language)
         return state
+
+    def _told_instead(self, state: QueryState) -> Draft | None:
+        """The page's own words, when a model declines what they nearly certainly answer; see `CERTAIN`."""
+        template = load_template(state.query.prompt or self.settings.prompt, self.settings.prompts_dir)
+        if template.file.passages == "all":  # it asks for something else than an answer
+            return None
+        for part in state.parts:
+            self._score(part, state.snapshot, alone=True)
+        draft = self._extract(state)
+        cells = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
+        if draft.declined or cells or state.confidence is None or state.confidence < CERTAIN:
+            state.confidence = None
+            return None
+        state.packed = None
+        state.notes.append(message("answer.told_instead", state.language))
+        return draft
 
     def _extract(self, state: QueryState) -> Draft:
         if state.overview is not None:

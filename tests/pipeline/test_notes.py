@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from rag.pipeline import Pipeline
+from rag.types import Support
+from tests.copies import copy_index
 from tests.pipeline.conftest import Open
 from tests.pipeline.replies import QUESTION, asked, number_of
+from tests.providers.support import settings_for
 from tests.servers.openai_server import OpenAIServer, Request
 
 KOREAN = "연차 휴가는 근속 1년에 며칠인가요?"
@@ -51,3 +56,26 @@ def test_so_does_the_reason_for_declining(opened: Open, setting: str, korean: bo
         answer = opened(server, language=setting).ask(QUESTION)
     assert not answer.answered
     assert bool(HANGUL.search(answer.reason)) is korean
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("When did MV Tern hit the breakwater?", "On 19 October 2023 MV Tern touched the breakwater"),
+        ("How many lifeboats does MV Northern Fulmar carry?", ""),
+    ],
+)
+def test_what_the_page_surely_says_is_told_when_a_model_declines(
+    sample_index: Path, tmp_path: Path, question: str, told: str
+) -> None:
+    index = copy_index(sample_index, tmp_path / "index")
+    with OpenAIServer(reply="NOT_IN_DOCUMENTS") as server:
+        settings = settings_for(server, model="openai:gpt-4o-mini", retries=0)
+        with Pipeline.open(index, settings) as pipeline:
+            answer = pipeline.ask(question)
+            summary = pipeline.ask(question, prompt="explain")
+    assert answer.text.startswith(told)
+    assert answer.answered == bool(told)
+    assert [(s.support, s.basis) for s in answer.sentences] == [(Support.VERIFIED, "quoted")] * bool(told)
+    assert len(answer.notes) == bool(told)
+    assert not summary.answered
