@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rag.answering import korean_words
 from rag.answering import rewrites as words
 from rag.answering.context import neutralise
-from rag.answering.english_words import is_past, tokenize
+from rag.answering.english_words import PUNCTUATION, is_past, tokenize
 from rag.answering.entailment import same_polarity
 from rag.answering.fragments import SHORT
 from rag.text.language import language_of
@@ -66,6 +67,7 @@ _GUARDS = (
     words.ATTRIBUTIONS,
     words.SUPERLATIVES,
 )
+_TENSES = (words.word_set("is are"), words.BE_PAST)
 _KO_GUARDS = tuple(
     map(
         lazy_compile,
@@ -91,10 +93,32 @@ def vetoed(sentence: str, quote: str, question: str = "") -> bool:
         return True
     if language_of(quote) == "ko":
         return _vetoed_korean(sentence, quote, question)
-    own, asked, given = set(tokenize(sentence)), set(tokenize(question)), set(tokenize(quote))
+    said, told = tokenize(sentence), tokenize(quote)
+    own, asked, given = set(said), set(tokenize(question)), set(told)
     figures = {token for token in own if token[0].isdigit() or token[0] == "@"}
     guarded = any(guards & own - given or guards & given - own - asked for guards in _GUARDS)
-    return bool(figures - given) or guarded or not same_polarity(sentence, quote)
+    return (
+        bool(figures - given)
+        or guarded
+        or not same_polarity(sentence, quote)
+        or any(one & own and not one & given and other & given for one, other in (_TENSES, _TENSES[::-1]))
+        or any(not _behind(word, said) <= _behind(word, told) for word in ("from", "by") if word in given)
+        or (not is_phrase(sentence) and _cut(said, told))
+    )
+
+
+def _behind(word: str, tokens: Sequence[str]) -> set[str]:
+    """The tokens that follow a preposition: another source or doer is another claim."""
+    named = [token for token in tokens if token not in words.ARTICLES]
+    return {after for before, after in pairwise(named) if before == word}
+
+
+def _cut(said: Sequence[str], told: Sequence[str]) -> bool:
+    """Whether a sentence is the quote without its beginning or end: what may be left out, rules tell better."""
+    own = [token for token in said if token not in PUNCTUATION]
+    whole = [token for token in told if token not in PUNCTUATION]
+    starts = range(len(whole) - len(own) + 1)
+    return len(own) < len(whole) and any(whole[i : i + len(own)] == own for i in starts)
 
 
 def _vetoed_korean(sentence: str, quote: str, question: str) -> bool:
