@@ -46,7 +46,7 @@ def logprobs(*words: tuple[str, float]) -> dict[str, Any]:
         ("The toll was kept.", "The toll was not kept."),
         ("Two tolls are paid.", "Two tolls were paid."),
         ("It was widened from two lanes to one.", "It was widened from one lane to two lanes."),
-        ("The towers carry the weight.", "On the upper deck, the towers carry the weight."),
+        ("The towers have cables.", "In the model of 1923, the towers have cables."),
         ("다리는 개통될 예정이다.", "다리는 개통되었다."),
         ("모든 차로가 막혔다.", "차로가 막혔다."),
         ("The bridge opened.", "다리가 개통되었다."),
