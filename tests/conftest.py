@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from rag.store import Index, open_index
 from rag.usage.log import FILE_NAME as USAGE_LOG
 from scripts.offline import WATCHED, refused
 from tests.disks import SmallDisk
@@ -20,6 +22,9 @@ from tests.servers.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
+SAMPLE_QUESTIONS = [
+    json.loads(line) for line in (ROOT / "data/questions/sample.jsonl").read_text("utf-8").splitlines()
+]
 
 # No example of a property fails because the machine was busy. The rest is as Hypothesis has it here or, fixed, in CI.
 settings.register_profile(
@@ -102,6 +107,13 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             (shared / "sample-index.done").touch()
     yield index
     assert not (index / USAGE_LOG).exists(), "a test paid a model in the index that all tests share"
+
+
+@pytest.fixture(scope="module")
+def sample(sample_index: Path) -> Iterator[Index]:
+    """The index of the sample documents, opened for reading."""
+    with open_index(sample_index) as opened:
+        yield opened
 
 
 @pytest.fixture

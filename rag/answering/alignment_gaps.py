@@ -89,8 +89,8 @@ _LONGEST_NOUN = 8
 """Words before a relative clause in which the article of its noun is looked for."""
 
 
-def _told_of(gap: Sequence[str]) -> bool:
-    """Whether a gap says in which story, version or respect something is so."""
+def _is_qualified(gap: Sequence[str]) -> bool:
+    """Whether a gap says that something is so in a story, a version or one respect only."""
     return bool({"in", "on", "at"} & {*gap}) and bool(_APART_FROM_FACT & {*gap})
 
 
@@ -129,7 +129,7 @@ class Gaps:
         gap = [self.tokens[i] for i in range(start, end) if i not in self.apart]
         if all(t in PUNCTUATION or t in words.ARTICLES for t in gap):
             return True
-        if self._respective(gap) or _told_of(gap):
+        if self._respective(gap) or _is_qualified(gap):
             return False
         if first:
             return self._leading(gap, end) or self._before_antecedent(gap, end)
@@ -151,7 +151,7 @@ class Gaps:
         """Whether all from `start` on may be left out."""
         gap = [self.tokens[i] for i in range(start, len(self.tokens)) if i not in self.apart]
         marks = all(t in PUNCTUATION for t in gap)
-        if marks or self._respective(gap) or _told_of(gap) or _RETRACTIONS & {*gap}:
+        if marks or self._respective(gap) or _is_qualified(gap) or _RETRACTIONS & {*gap}:
             return marks
         while gap[0] in _CLOSING or (
             gap[0].endswith("ly") and gap[1:2] == ["because"]
@@ -181,7 +181,7 @@ class Gaps:
 
     def _joined(self, gap: Sequence[str], start: int) -> bool:
         """A further clause or verb behind "and" or "but" at the end."""
-        if gap[1:2] == ["not"] and (gap[2][-2:] == "ly" or gap[2] in words.PREPOSITIONS):
+        if gap[1:2] == ["not"] and any(t.endswith("ly") or t in words.PREPOSITIONS for t in gap[2:3]):
             return False  # an exception
         if {"both", "between"} & {*self.tokens[max(start - _LONGEST_NOUN, 0) : start]}:
             return False  # the first of a pair is not the pair
@@ -284,7 +284,7 @@ class Gaps:
         if gap[-1] == ";":
             return not words.CONDITIONS & set(said[:1])
         if said[0] in words.CONNECTIVES and len(said) > 1:
-            return self._leading(gap[gap.index(said[1]) :], end)
+            return self._leading(gap[gap.index(said[0]) + 1 :], end)
         if len(said) == 1 and said[0] in ("though", "although", "whereas", "while", "because"):
             return True
         last = gap[max((i for i, t in enumerate(gap) if t == ";"), default=-1) + 1 :]

@@ -175,7 +175,7 @@ def _may_skip(
         gap = gap[1:]
     if not gap or all(w.text in OPENERS and not w.role for w in gap):
         return True
-    if any(map(_told_of, gap)):
+    if any(map(_is_story, gap)):
         return False
     if gap[-1].role == "connective":
         return _skips_clause(source, start, end, claim, at, gap)
@@ -236,8 +236,8 @@ def _skips_place(gap: Sequence[Word], claim: Sequence[Word], *, loose: bool) -> 
     )
 
 
-def _told_of(word: Word) -> bool:
-    """Whether a word says in which story something happens."""
+def _is_story(word: Word) -> bool:
+    """Whether a word says that something happens in a story."""
     return word.role in ("in", "at") and _FICTION.search(word.text) is not None
 
 
@@ -299,7 +299,7 @@ def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
 
 def _dispensable(left: Sequence[Word]) -> bool:
     """Whether what a moved claim leaves out is only where and when."""
-    clean = not any(_GUARD.search(w.text) or "+" in w.role or _told_of(w) for w in left)
+    clean = not any(_GUARD.search(w.text) or "+" in w.role or _is_story(w) for w in left)
     return clean and all(w.role in ("in", "at") or _TIMES.search(w.text) for w in left)
 
 

@@ -100,6 +100,11 @@ class Place:
         return tuple(frozenset(keyword_tokens(" ".join(path))) for path in self.table.columns)
 
     @cached_property
+    def labels(self) -> tuple[frozenset[str], ...]:
+        """The tokens of the label of each row."""
+        return tuple(frozenset(label_tokens(row.label)) for row in self.table.rows)
+
+    @cached_property
     def counted(self) -> frozenset[str]:
         """Tokens of what the title says the figures count: of "Passengers carried by route" the first two."""
         return frozenset(keyword_tokens(_DIVIDED.sub(" ", self.table.title))) - STOP_WORDS
@@ -240,6 +245,7 @@ class _Scorer:
     def __init__(self, question: TableQuestion, places: Sequence[Place], around: frozenset[str]) -> None:
         self._question = question
         self._around = around
+        self._only_rows: dict[tuple[int, frozenset[str]], Row | None] = {}
         rows = [row for place in places for row in place.table.rows]
         self._counts = Counter(t for row in rows for t in frozenset(keyword_tokens(" ".join(row.path))))
         self._total = len(rows)
@@ -272,17 +278,29 @@ class _Scorer:
     def _counted(self, place: Place, row: Row, cell: Cell) -> frozenset[str]:
         """What the title says is counted, when it, the row and the column hold all that the question names, and the
         row alone holds the rest: the total, or "Greyholm to Skarra" for passengers to Skarra."""
-        counted, column, years = place.counted, place.in_column(cell), self._question.years
-        terms = {t for t, w in self._question.terms.items() if w > PARTICLE_WEIGHT} - FRAME
-        if not (terms and counted) or (years and not cell_years(place, row, cell) & set(years)):
+        question, counted, column = self._question, place.counted, place.in_column(cell)
+        terms = {t for t, w in question.terms.items() if w > PARTICLE_WEIGHT} - FRAME
+        years = set(question.years)
+        if not (terms and counted) or (years and not cell_years(place, row, cell) & years):
             return frozenset()
         if any(held(t, other) > held(t, column) for t in terms for other in place.column_tokens):
             return frozenset()  # another column is asked for
-        rest = {t for t in terms if not (held(t, counted) or held(t, column))}
-        if not rest:
-            return counted if row is place.whole else frozenset()
-        rows = [one for one in place.table.rows if all(held(t, label_tokens(one.label)) for t in rest)]
-        return counted if rows == [row] else frozenset()
+        rest = frozenset(t for t in terms if not (held(t, counted) or held(t, column)))
+        return counted if self._only_row(place, rest | (question.figures - years)) is row else frozenset()
+
+    def _only_row(self, place: Place, asked: frozenset[str]) -> Row | None:
+        """The row whose label alone holds all that is asked for; the total when that is nothing."""
+        if not asked:
+            return place.whole
+        key = id(place), asked
+        if key not in self._only_rows:
+            found = [
+                row
+                for row, label in zip(place.table.rows, place.labels, strict=True)
+                if all(held(token, label) for token in asked)
+            ]
+            self._only_rows[key] = found[0] if len(found) == 1 else None
+        return self._only_rows[key]
 
     def _weight(self, token: str) -> float:
         """How much a word tells: more when fewer rows hold it."""

@@ -34,9 +34,9 @@ _EXPLETIVE = lazy_compile(r"\bit\b(?=(?:\s\w+){1,5}\s(?:to|that)\b)|\bit(?=\srai
 _TOPIC_ONLY = lazy_compile(r"^\s*(?:(?:\S+\s){0,2}[가-힣A-Za-z0-9-]+(?:은|는)요|\S+(?:은|는))\s*[?？.!]*$")
 """A Korean question that only names a new topic: 청소년은요?"""
 _TOPIC = lazy_compile(r"\s*(?:\S+\s){0,4}?[가-힣A-Za-z0-9-]+(?:은|는|이|가)(?=\s)")
+"""The words of a Korean question up to its topic: 올해 도서 구입비는."""
 _WHICH = lazy_compile(r"\bwhich \w+|(?:어느|어떤|무슨) \S+", re.I)
 """What is asked for, not what a question is about."""
-"""The words of a Korean question up to its topic: 올해 도서 구입비는."""
 _OPENS = lazy_compile(
     r"^\s*(?:(?:and|but|or|so|also|what about|how about|since when|what other|such)\b"
     r"|(?:위|해당|같은|당시|그럼|그러면|그리고|또)(?=[은는이가을를의에도\s?]|$))",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ import numpy as np
 
 from rag.answering import extractive, overview, verification
 from rag.answering.context import cited_by_number
-from rag.answering.evidence import assess
 from rag.answering.originals import CurrentPages
 from rag.answering.question import analyse, lacks_value
 from rag.answering.ranking import Ranked
@@ -21,10 +19,11 @@ from rag.answering.second_check import Checker, Pair, SecondChecker
 from rag.answering.table_answers import answer_from_tables
 from rag.errors import BudgetReached, IndexMismatch, ProviderError
 from rag.messages import Language, message
+from rag.pipeline.part_search import PartSearch
 from rag.pipeline.parts import parts_of
 from rag.pipeline.prompt import ModelLimits, prompt_for
 from rag.pipeline.query import Part, Query, QueryState, final_answer
-from rag.pipeline.rewriting import Interpretation, interpretations, is_elliptic, is_small_talk
+from rag.pipeline.rewriting import is_elliptic, is_small_talk
 from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
 from rag.retrieval.hybrid import HybridSearch, Retrieval
@@ -43,10 +42,6 @@ if TYPE_CHECKING:
     from rag.retrieval.expansion import AssistedSearch
     from rag.settings import Settings
 
-AS_LIKELY = 3.0
-"""Times as high the odds of the evidence for a question itself may be as for it completed, when it leans on the one
-before it perhaps, and it is still taken as completed: words are added that an answer must agree with. On chats about
-the sample documents, questions that stand alone lost at least that much by them."""
 CERTAIN = 0.9
 """Confidence from which the built-in answerer answers what a model declined. Of the questions about Wikipedia pages
 64 % reach it, and 96 % of those are answered right; of the 250 without an answer none does."""
@@ -164,9 +159,12 @@ class Steps:
     def _search(self, state: QueryState) -> None:
         """Search for the parts of the question; `state.retrieval` holds their passages in turn."""
         written = parts_of(state.standalone)
+        share = -(-(state.query.k or self.settings.k) // len(written))
+        k = max(share, LEAST_SHARE) if len(written) > 1 else share
         before = state.query.history if state.standalone == state.query.question else ()
+        search, where = self._part_search(), as_filter(state.query.where)
         for text in written:
-            state.parts.append(self._understood(state, text, before, len(written)))
+            state.parts.append(search.find(text, before, k=k, where=where, snapshot=state.snapshot))
             before = ((state.parts[-1].question, ""),)
         state.retrieval = state.parts[0].retrieval
         if state.parts[0].question != written[0]:
@@ -180,35 +178,8 @@ class Steps:
                 state.retrieval, question=state.standalone, passages=tuple(found.values())
             )
 
-    def _understood(
-        self, state: QueryState, text: str, before: Sequence[tuple[str, str]], count: int
-    ) -> Part:
-        """What is found for one of `count` parts of the question, completed from what was asked before it.
-
-        Of the ways to complete it the first that is answered; where it may stand alone, what is found decides.
-        """
-        share = -(-(state.query.k or self.settings.k) // count)
-        wanted = max(share, LEAST_SHARE) if count > 1 else share
-        where = as_filter(state.query.where)
-
-        def found(way: Interpretation) -> Part:
-            retrieval = self.retriever.retrieve(way.search, k=wanted, where=where, snapshot=state.snapshot)
-            return Part(way.question, retrieval)
-
-        first, *others = interpretations(text, before)
-        part = found(first)
-        if not others:
-            return part
-        self._score(part, state.snapshot)
-        surely = others[0].question != text
-        if surely and part.answered:
-            return part
-        other = found(others[0])
-        self._score(other, state.snapshot)
-        if surely:
-            return other if other.answered else part
-        same = _front(part) == _front(other)
-        return part if part.answered and not same and not _clearer(other, part) else other
+    def _part_search(self) -> PartSearch:
+        return PartSearch(self.retriever, self.embeddings, self.threshold, alone=self.generator is None)
 
     def assess(self, state: QueryState) -> QueryState:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
@@ -217,7 +188,7 @@ class Steps:
         with state.stage("assess"):
             for part in state.parts:
                 if part.assessment is None:
-                    self._score(part, state.snapshot)
+                    self._part_search().score(part, state.snapshot)
             state.evidence = max(part.evidence for part in state.parts)
         language = state.language
         if not state.passages:
@@ -234,22 +205,6 @@ class Steps:
                 message("answer.part_missing", language, question=question) for question in unanswered
             ]
         return state
-
-    def _score(self, part: Part, snapshot: Snapshot, *, alone: bool | None = None) -> None:
-        """How sure the passages are to answer a part of the question, without a model when `alone`."""
-        alone = self.generator is None if alone is None else alone
-        shown = partial(extractive.eligible, part.question, part.passages, snapshot, snapshot)
-        part.assessment = assess(
-            part.question,
-            part.passages,
-            embed_tokens=self.embeddings.embed_tokens,
-            eligible=shown if alone else None,
-        )
-        part.evidence = part.assessment.score
-        if alone and part.passages:  # a table cell that fits the question would answer it
-            cells = answer_from_tables(part.question, part.passages, snapshot, snapshot)
-            part.evidence = max(part.evidence, cells.evidence if cells is not None else 0.0)
-        part.answered = part.evidence >= self.threshold
 
     @staticmethod
     def no_passage_reason(
@@ -304,7 +259,7 @@ class Steps:
         if template.file.passages == "all":  # it asks for something else than an answer
             return None
         for part in state.parts:
-            self._score(part, state.snapshot, alone=True)
+            replace(self._part_search(), alone=True).score(part, state.snapshot)
         draft = self._extract(state)
         cells = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
         if draft.declined or cells or state.confidence is None or state.confidence < CERTAIN:
@@ -403,17 +358,6 @@ class Steps:
             checked = verification.strict(checked, language=language)
         near = extractive.nearest(_ranked(state), state.passages) if state.declined else ()
         return final_answer(state, None if state.declined else checked, self.model, near)
-
-
-def _front(part: Part) -> tuple[str, str]:
-    """The document found first, and the likeliest sentence to answer."""
-    ranked = part.assessment.ranked if part.assessment is not None else ()
-    return part.passages[0].file if part.passages else "", ranked[0].candidate.text if ranked else ""
-
-
-def _clearer(one: Part, other: Part) -> bool:
-    """Whether the odds of the evidence for one part are much higher than those for the other."""
-    return one.evidence * (1 - other.evidence) > AS_LIKELY * other.evidence * (1 - one.evidence)
 
 
 def _ranked(state: QueryState) -> list[Ranked]:

@@ -41,6 +41,10 @@ class Shelf:
     def pages(self, file: str) -> list[Page]:
         return self._pages.get(file, [])
 
+    def passages(self, *places: tuple[str, int]) -> list[Passage]:
+        """Whole pages as passages."""
+        return [self.passage(file, number) for file, number in places]
+
     def passage(self, file: str, number: int, **fields: object) -> Passage:
         """The whole page as one passage."""
         page = self.page(file, number)

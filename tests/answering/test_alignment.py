@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.answering.contradiction import contradiction
 from rag.answering.entailment import basis_of
@@ -320,3 +324,20 @@ def test_a_short_reply_must_have_the_part_that_is_asked_for(
 )
 def test_what_a_sentence_contradicts(claim: str, sentence: str, kind: str | None) -> None:
     assert contradiction(claim, sentence) == kind
+
+
+WORDS = st.sampled_from(
+    re.findall(
+        r"\S+",
+        "Ada Kerr engineer won lost the race , . ; ( ) and but not or only if although because while which who had"
+        " was were in on at by from film both between respectively compared 12 % 2019",
+    )
+)
+
+
+@given(st.lists(st.tuples(WORDS, st.booleans()), min_size=1, max_size=14))
+def test_any_words_are_compared_without_failing(drawn: list[tuple[str, bool]]) -> None:
+    sentence = " ".join(word for word, _ in drawn)
+    assert basis_of(" ".join(word for word, kept in drawn if kept), sentence) in (None, "quoted", "entailed")
+    if any(word[0].isalpha() for word, _ in drawn):
+        assert basis_of(sentence, sentence) == "quoted"

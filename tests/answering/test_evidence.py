@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,44 +12,26 @@ from rag.answering.evidence import THRESHOLD, assess, evidence_score
 from rag.errors import UsageError
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.retriever import HybridRetriever
-from rag.store import Index, open_index
+from rag.store import Index
 from rag.types import Passage
 from tests.answering.shelf import Shelf
-from tests.conftest import ROOT
+from tests.conftest import SAMPLE_QUESTIONS
 
 SHELF = Shelf()
-QUESTIONS = [
-    json.loads(line) for line in (ROOT / "data/questions/sample.jsonl").read_text("utf-8").splitlines()
-]
-
-
-@pytest.fixture(scope="module")
-def index(sample_index: Path) -> Iterator[Index]:
-    with open_index(sample_index) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def retriever(index: Index) -> HybridRetriever:
-    return HybridRetriever(index=index, embed_query=cache(E5Embeddings().embed_query), k=8)
-
-
-def passages_of(*places: tuple[str, int]) -> list[Passage]:
-    return [SHELF.passage(file, number) for file, number in places]
 
 
 def test_evidence_is_stronger_where_the_documents_hold_the_answer(retriever: HybridRetriever) -> None:
     def score(question: dict[str, Any]) -> float:
         return evidence_score(question["question"], list(retriever.retrieve(question["question"]).passages))
 
-    yes = [score(q) for q in QUESTIONS if q["answerable"]]
-    no = [score(q) for q in QUESTIONS if not q["answerable"]]
+    yes = [score(q) for q in SAMPLE_QUESTIONS if q["answerable"]]
+    no = [score(q) for q in SAMPLE_QUESTIONS if not q["answerable"]]
     above = sum((a > b) + 0.5 * (a == b) for a in yes for b in no) / (len(yes) * len(no))
     assert above > 0.75
 
 
 def test_evidence_names_the_words_that_stand_nowhere() -> None:
-    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 1), ("대교.pdf", 1))
+    passages = SHELF.passages(("bridge.pdf", 1), ("ferry.pdf", 1), ("대교.pdf", 1))
     assert assess("What salary does the bridge keeper receive?", passages).missing == (
         "salary",
         "keeper",
@@ -85,7 +64,7 @@ def test_evidence_without_passages_is_none() -> None:
 
 
 def test_a_figure_of_the_question_that_stands_nowhere_weakens_the_evidence() -> None:
-    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 2))
+    passages = SHELF.passages(("bridge.pdf", 1), ("ferry.pdf", 2))
     asked, other = (f"What happened to the toll in {year}?" for year in (1954, 2031))
     assert evidence_score(other, passages) < evidence_score(asked, passages)
 
@@ -100,7 +79,7 @@ def test_a_figure_of_the_question_that_stands_nowhere_weakens_the_evidence() -> 
     ],
 )
 def test_an_amount_that_no_sentence_has_is_not_answered(question: str, asks_for_another: str) -> None:
-    passages = passages_of(("bridge.pdf", 1), ("ferry.pdf", 1), ("대교.pdf", 1))
+    passages = SHELF.passages(("bridge.pdf", 1), ("ferry.pdf", 1), ("대교.pdf", 1))
     assert evidence_score(asks_for_another, passages) < THRESHOLD
     assert evidence_score(question, passages) > evidence_score(asks_for_another, passages) + 0.3
 
@@ -141,9 +120,9 @@ def test_other_words_for_what_is_said_are_stronger_than_the_words_for_what_is_no
 
 @pytest.mark.slow
 def test_calibration_keeps_the_stated_rate_on_its_own_questions(
-    index: Index, retriever: HybridRetriever
+    sample: Index, retriever: HybridRetriever
 ) -> None:
-    pages = [(source.file, page) for source in index.documents() for page in index.pages(source.file)]
+    pages = [(source.file, page) for source in sample.documents() for page in sample.pages(source.file)]
     questions = make_questions(pages, 70, seed=3)
     assert questions == make_questions(pages, 70, seed=3)
     assert len({question.file for question in questions}) > 8
@@ -165,9 +144,9 @@ def test_a_calibration_of_an_unknown_index_is_read_with_care(value: object) -> N
     assert Calibration.from_json(value) is None
 
 
-def test_too_few_documents_cannot_be_calibrated(index: Index, retriever: HybridRetriever) -> None:
-    file = index.documents()[0].file
-    questions = make_questions([(file, page) for page in index.pages(file)], 20)
+def test_too_few_documents_cannot_be_calibrated(sample: Index, retriever: HybridRetriever) -> None:
+    file = sample.documents()[0].file
+    questions = make_questions([(file, page) for page in sample.pages(file)], 20)
     with pytest.raises(UsageError, match="needed"):
         calibrate(questions, lambda question, k: list(retriever.retrieve(question, k=k).passages))
 

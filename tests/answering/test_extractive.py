@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -14,32 +10,13 @@ from rag.answering.evidence import assess
 from rag.answering.extractive import answer, states_figure
 from rag.answering.question import analyse, lacks_value
 from rag.answering.verification import check_draft
-from rag.providers.e5 import E5Embeddings
 from rag.retrieval.retriever import HybridRetriever
-from rag.store import Index, open_index
-from rag.types import Passage, Support
+from rag.store import Index
+from rag.types import Support
 from tests.answering.shelf import Shelf
-from tests.conftest import ROOT
+from tests.conftest import SAMPLE_QUESTIONS
 
 SHELF = Shelf()
-QUESTIONS = [
-    json.loads(line) for line in (ROOT / "data/questions/sample.jsonl").read_text("utf-8").splitlines()
-]
-
-
-@pytest.fixture(scope="module")
-def index(sample_index: Path) -> Iterator[Index]:
-    with open_index(sample_index) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def retriever(index: Index) -> HybridRetriever:
-    return HybridRetriever(index=index, embed_query=cache(E5Embeddings().embed_query), k=8)
-
-
-def passages_of(*places: tuple[str, int]) -> list[Passage]:
-    return [SHELF.passage(file, number) for file, number in places]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +39,7 @@ def passages_of(*places: tuple[str, int]) -> list[Passage]:
     ],
 )
 def test_the_sentence_that_answers_comes_first(question: str, first: str) -> None:
-    passages = passages_of(
+    passages = SHELF.passages(
         ("bridge.pdf", 1), ("bridge.pdf", 2), ("ferry.pdf", 1), ("ferry.pdf", 2), ("대교.pdf", 1)
     )
     draft = answer(question, passages)
@@ -310,7 +287,7 @@ def test_a_further_sentence_comes_only_when_it_is_likely_to_answer_too() -> None
 
 
 def test_every_sentence_quotes_itself_and_is_verified() -> None:
-    passages = passages_of(("bridge.pdf", 1), ("대교.pdf", 1))
+    passages = SHELF.passages(("bridge.pdf", 1), ("대교.pdf", 1))
     checked = check_draft(answer("How much did it cost?", passages, max_sentences=3), passages, SHELF)
     assert {sentence.support for sentence in checked.sentences} == {Support.VERIFIED}
     assert [c.quote for c in checked.citations] == [s.text for s in checked.sentences]
@@ -369,12 +346,16 @@ def test_a_figure_may_be_written_in_words(text: str, states: bool) -> None:
 
 
 @pytest.mark.slow
-def test_sample_questions_are_answered_from_the_right_pages(index: Index, retriever: HybridRetriever) -> None:
-    asked = [q for q in QUESTIONS if q["answerable"] and q["kind"] in ("fact", "date", "name", "figure")]
+def test_sample_questions_are_answered_from_the_right_pages(
+    sample: Index, retriever: HybridRetriever
+) -> None:
+    asked = [
+        q for q in SAMPLE_QUESTIONS if q["answerable"] and q["kind"] in ("fact", "date", "name", "figure")
+    ]
     pages = verified = 0
     for question in asked:
         passages = list(retriever.retrieve(question["question"]).passages)
-        checked = check_draft(answer(question["question"], passages), passages, index)
+        checked = check_draft(answer(question["question"], passages), passages, sample)
         gold = {(e["file"], e["page"]) for e in question["evidence"]}
         pages += any((c.file, c.page) in gold for c in checked.citations)
         verified += all(s.support is Support.VERIFIED for s in checked.sentences)

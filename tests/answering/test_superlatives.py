@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.types import Page, Support
-from tests.answering.test_tables import TableShelf, ask, table_page, values
+from tests.answering.table_shelf import TableShelf, ask, table_page, values
 
 CITIES = TableShelf(
     *table_page(

@@ -2,59 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
-from rag.answering.extractive import answer
 from rag.answering.reply import parse_reply
-from rag.answering.verification import CheckedDraft, check_draft, strict
+from rag.answering.verification import check_draft, strict
 from rag.rendering.footnotes import distinct
-from rag.types import Cell, Page, Row, Sentence, Support, Table
-from tests.answering.shelf import Shelf
-
-HEAD = "Results of the group (in thousands)\n"
-
-
-def table_page(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    head: str = HEAD,
-    unit: str = "in thousands",
-    over_labels: str = "",
-):
-    """A page that holds a table, and the table as it is stored: rows of a label and the texts of the cells."""
-    text = head
-    first = len(text)
-    text += f"{over_labels} {' '.join(columns)}".strip() + "\n"
-    stored = []
-    for label, *values in rows:
-        start = len(text)
-        text += label
-        cells = []
-        for column, value in enumerate(values):
-            text += " "
-            cells.append(Cell(column, value, len(text), len(text) + len(value)))
-            text += value
-        stored.append(Row((label,), start, len(text), tuple(cells)))
-        text += "\n"
-    table = Table(
-        1, head.strip(), unit, tuple((column,) for column in columns), tuple(stored), first, len(text) - 1
-    )
-    return Page(1, text.rstrip("\n")), table
-
-
-class TableShelf(Shelf):
-    """Pages with stored tables."""
-
-    def __init__(self, page: Page, table: Table) -> None:
-        super().__init__({"report.pdf": [page]})
-        self._table = table
-
-    def tables(self, file: str, number: int) -> list[Table]:
-        return [self._table] if (file, number) == ("report.pdf", 1) else []
-
+from rag.types import Page, Sentence, Support
+from tests.answering.table_shelf import TableShelf, ask, table_page, values
 
 ENGLISH = TableShelf(
     *table_page(
@@ -119,6 +73,17 @@ PARCELS = TableShelf(
         unit="",
     )
 )
+STATIONS = TableShelf(
+    *table_page(
+        ("2024", "2023"),
+        (
+            *((f"Station {n} north", str(3000 + n), str(2000 + n)) for n in range(1, 1001)),
+            ("All stations", "9,100", "8,200"),
+        ),
+        head="Table 5. Parcels carried by station\n",
+        unit="",
+    )
+)
 PLANTS = TableShelf(
     *table_page(
         ("용량(kW)", "2024년 발전량(kWh)"),
@@ -129,21 +94,11 @@ PLANTS = TableShelf(
 )
 
 
-def ask(shelf: TableShelf, question: str) -> CheckedDraft:
-    passages = [shelf.passage("report.pdf", 1)]
-    draft = answer(question, passages, pages=shelf, tables=shelf)
-    return check_draft(draft, passages, shelf, question=question, tables=shelf)
-
-
 def said(shelf: TableShelf, sentence: str, row: str, question: str = "") -> Sentence:
     """The verdict on a sentence of a model that quotes a row."""
     passages = [shelf.passage("report.pdf", 1)]
     draft = parse_reply(f'{sentence} [1: "{row}"]')
     return check_draft(draft, passages, shelf, question=question, tables=shelf).sentences[0]
-
-
-def values(checked: CheckedDraft) -> list[str]:
-    return [citation.cell.value for citation in checked.citations if citation.cell is not None]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +120,8 @@ def values(checked: CheckedDraft) -> list[str]:
         ),
         (PARCELS, "How many parcels were carried in 2024?", ["43,700"]),
         (PARCELS, "How many parcels were carried to Lacey in 2023?", ["29,800"]),
+        (STATIONS, "How many parcels were carried at Station 7 in 2024?", ["3007"]),
+        (STATIONS, "How many parcels were carried in 2024?", ["9,100"]),
         (PLANTS, "2024년 발전량은 얼마인가요?", ["729,900"]),
         (PLANTS, "2024년 체육관 발전량은 얼마인가요?", ["214,600"]),
         (KOREAN, "2022년 매출액은 얼마인가요?", ["1,100"]),
@@ -376,86 +333,3 @@ def test_a_header_row_is_never_an_answer() -> None:
         "Which auditor signed in 2017?",
     ):
         assert all(sentence.text != "2019 2018 2017" for sentence in ask(ENGLISH, question).sentences)
-
-
-SWAPS = "In 2019 the group entered into swaps whose carrying amount is told in Note 38."
-
-
-@pytest.mark.parametrize(
-    ("head", "rows", "prose", "question", "told"),
-    [
-        (
-            HEAD,
-            (("Carrying amount of swaps (non-current (liabilities)/assets)", "(494)", "1,663"),),
-            SWAPS,
-            "What is the carrying amount of the swaps in 2019?",
-            ["(494)"],
-        ),
-        (
-            HEAD,
-            (("Revenue", "482", "402"),),
-            "No tankers were sold in the year 2018.",
-            "How many tankers were sold in the year 2019?",
-            [],
-        ),
-        (
-            "요약 손익계산서\n",
-            (("매출액", "1,234", "1,100"),),
-            "2019년에 부산 창고의 임차료는 주석 7에서 설명한다.",
-            "2019년 부산 창고의 임차료는 얼마인가요?",
-            [],
-        ),
-    ],
-    ids=["no figure", "another year", "Korean"],
-)
-def test_a_sentence_without_the_figure_is_not_told_instead(
-    head: str, rows: Sequence[Sequence[str]], prose: str, question: str, told: list[str]
-) -> None:
-    page, table = table_page(("2019", "2018"), rows, head=head)
-    checked = ask(TableShelf(Page(1, f"{page.text}\n\n{prose}"), table), question)
-    assert values(checked) == told
-    assert prose not in [sentence.text for sentence in checked.sentences]
-
-
-def test_a_sentence_with_the_figure_is_told() -> None:
-    page, table = table_page(("2019", "2018"), (("Revenue", "482", "402"),))
-    prose = "In 2019 the group sold 31 tankers (2018: 28)."
-    checked = ask(
-        TableShelf(Page(1, f"{page.text}\n\n{prose}"), table), "How many tankers were sold in 2018?"
-    )
-    assert [sentence.text for sentence in checked.sentences] == [prose]
-
-
-@pytest.mark.parametrize(
-    ("rows", "notes", "question", "told"),
-    [
-        (
-            (("Delivery costs(1)", "661", "615"), ("Customer costs(2)", "83", "68")),
-            "(1) Include cost of equipment sold and network costs.\n\n(2) Include advertising and bad debts.",
-            "What is included in customer costs?",
-            "(2) Include advertising and bad debts.",
-        ),
-        (
-            (("배송비 주1)", "661", "615"), ("고객 비용 주2)", "83", "68")),
-            "주1) 판매한 장비의 원가와 통신망 비용이다.\n\n주2) 광고비와 대손상각비를 합한 것이다.",
-            "고객 비용은 무엇을 의미하나요?",
-            "주2) 광고비와 대손상각비를 합한 것이다.",
-        ),
-    ],
-    ids=["English", "Korean"],
-)
-def test_what_a_row_includes_is_told_by_the_note_with_its_mark(
-    rows: Sequence[Sequence[str]], notes: str, question: str, told: str
-) -> None:
-    page, table = table_page(("2019", "2018"), rows)
-    checked = ask(TableShelf(Page(1, f"{page.text}\n\n{notes}"), table), question)
-    assert [sentence.text for sentence in checked.sentences] == [told]
-
-
-def test_a_sentence_that_names_the_item_is_preferred_to_its_note() -> None:
-    page, table = table_page(("2019", "2018"), (("Customer costs(1)", "83", "68"), ("Rent", "5", "4")))
-    text = "Customer costs include advertising and bad debts.\n\n(1) Restated."
-    checked = ask(TableShelf(Page(1, f"{page.text}\n\n{text}"), table), "What do customer costs include?")
-    assert [sentence.text for sentence in checked.sentences] == [
-        "Customer costs include advertising and bad debts."
-    ]

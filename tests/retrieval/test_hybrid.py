@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -13,26 +9,17 @@ from rag.errors import UsageError
 from rag.providers.e5 import E5Embeddings
 from rag.retrieval.fusion import without_near_duplicates
 from rag.retrieval.retriever import HybridRetriever
-from rag.store import Filter, Index, open_index
-from tests.conftest import ROOT
-
-QUESTIONS = ROOT / "data" / "questions" / "sample.jsonl"
+from rag.store import Filter, Index
+from tests.conftest import SAMPLE_QUESTIONS
 
 
 @pytest.fixture(scope="module")
-def index(sample_index: Path) -> Iterator[Index]:
-    with open_index(sample_index) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def retriever(index: Index) -> HybridRetriever:
-    return HybridRetriever(index=index, embed_query=E5Embeddings().embed_query, k=10)
+def retriever(sample: Index) -> HybridRetriever:
+    return HybridRetriever(index=sample, embed_query=E5Embeddings().embed_query, k=10)
 
 
 def answerable(language: str) -> list[dict[str, object]]:
-    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
-    return [row for row in rows if row["answerable"] and row["language"] == language]
+    return [row for row in SAMPLE_QUESTIONS if row["answerable"] and row["language"] == language]
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

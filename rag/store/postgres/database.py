@@ -334,9 +334,8 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
             return result
         except BaseException as error:
             self.undone += 1
-            if isinstance(
-                error, psycopg.Error
-            ):  # of BEGIN and COMMIT; those of the work are translated already
+            # one of BEGIN or COMMIT; those of the work are translated already
+            if isinstance(error, psycopg.Error):
                 raise failures.translated(self.location, error) from None
             raise
         finally:
