@@ -16,9 +16,10 @@ from rag.answering.citations import PageSource
 from rag.answering.table_arithmetic import computed
 from rag.answering.table_cells import AskedCells
 from rag.answering.table_comparisons import items, largest_item, largest_period, periods
+from rag.answering.table_matching import Match
 from rag.answering.table_questions import TableQuestion, Wanted, table_question_of
 from rag.answering.table_wording import TableAnswer, column_name, item_name, told, value
-from rag.answering.tables import TOTAL, Match, Tables, places_of
+from rag.answering.tables import TOTAL, Tables, places_of
 from rag.text.keywords import keyword_tokens
 from rag.text.patterns import lazy_compile
 from rag.types import Passage

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from rag.answering.citations import PageSource
 from rag.answering.table_cells import ALIKE, AskedCells, period_before
+from rag.answering.table_matching import Match
 from rag.answering.table_questions import TableQuestion, Wanted, operand_questions
 from rag.answering.table_wording import TableAnswer, full_name, told
-from rag.answering.tables import Match
 from rag.text.figures import as_printed, is_period, value_of
 from rag.text.keywords import keyword_tokens
 from rag.types import Derived

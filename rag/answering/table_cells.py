@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rag.answering.table_matching import Match, is_change, matches_of
 from rag.answering.table_questions import TableQuestion, Wanted
-from rag.answering.tables import Match, Place, is_change, matches_of
+from rag.answering.tables import Place
 from rag.text.figures import years_in
 from rag.text.keywords import STOP_WORDS
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from rag.answering.citations import PageSource
 from rag.answering.reply import Draft, DraftSentence
 from rag.answering.table_cells import MOST_ROWS, AskedCells
+from rag.answering.table_matching import AROUND_WEIGHT, CONTEXT_WEIGHT, HEADER_BONUS, Match
 from rag.answering.table_questions import FRAME, TableQuestion
 from rag.answering.table_wording import (
     TableAnswer,
@@ -21,7 +22,7 @@ from rag.answering.table_wording import (
     told,
     value,
 )
-from rag.answering.tables import AROUND_WEIGHT, CONTEXT_WEIGHT, HEADER_BONUS, TOTAL, Match, Place, held
+from rag.answering.tables import TOTAL, Place, held
 from rag.text.figures import is_period, scale_of, unit_in, value_of, years_in
 from rag.text.keywords import keyword_tokens
 from rag.text.patterns import lazy_compile

@@ -10,7 +10,8 @@ from functools import partial
 from rag.answering.citations import PageSource
 from rag.answering.markers import Quote
 from rag.answering.reply import Draft, DraftSentence
-from rag.answering.tables import Match, Place
+from rag.answering.table_matching import Match
+from rag.answering.tables import Place
 from rag.text.figures import as_printed, unit_in, years_in
 from rag.text.keywords import keyword_tokens
 from rag.text.patterns import lazy_compile

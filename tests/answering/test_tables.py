@@ -84,6 +84,20 @@ STATIONS = TableShelf(
         unit="",
     )
 )
+TYPES = TableShelf(
+    *table_page(
+        ("Type", "Stands for", "Width"),
+        (
+            ("?", "flag", "truth value", "1"),
+            ("h", "short", "integer", "2"),
+            ("l", "long", "integer", "4"),
+            ("q", "long long", "integer", "8"),
+            ("=", "native", "order", "9"),
+        ),
+        head="Table 6. Signs\n",
+        unit="",
+    )
+)
 PLANTS = TableShelf(
     *table_page(
         ("용량(kW)", "2024년 발전량(kWh)"),
@@ -122,6 +136,9 @@ def said(shelf: TableShelf, sentence: str, row: str, question: str = "") -> Sent
         (PARCELS, "How many parcels were carried to Lacey in 2023?", ["29,800"]),
         (STATIONS, "How many parcels were carried at Station 7 in 2024?", ["3007"]),
         (STATIONS, "How many parcels were carried in 2024?", ["9,100"]),
+        (TYPES, "What is the width of a long long?", ["8"]),
+        (TYPES, "What is the width of a long?", ["4"]),
+        (TYPES, "What width does the sign = have?", ["9"]),
         (PLANTS, "2024년 발전량은 얼마인가요?", ["729,900"]),
         (PLANTS, "2024년 체육관 발전량은 얼마인가요?", ["214,600"]),
         (KOREAN, "2022년 매출액은 얼마인가요?", ["1,100"]),
@@ -146,7 +163,7 @@ def test_the_cells_that_are_asked_for_are_named(
         (PLANTS, "2025년 발전량은 얼마인가요?"),
     ],
 )
-def test_a_total_answers_for_what_its_title_counts_alone(shelf: TableShelf, question: str) -> None:
+def test_no_cell_answers_for_what_no_header_says(shelf: TableShelf, question: str) -> None:
     assert values(ask(shelf, question)) == []
 
 
