@@ -34,6 +34,8 @@ _UNSEEN = frozenset({
 })  # fmt: skip
 _LONGEST_TERM = 100
 """Characters of the terms of a definition list that go in front of their description; longer ones are paragraphs."""
+_PERMALINKS = frozenset("¶#🔗")
+"""The text of links from a heading to itself, which page generators add; a browser shows most of them on hover."""
 _PREFORMATTED = frozenset({"pre", "listing", "plaintext", "xmp", "textarea"})
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?([A-Za-z0-9_\-]+)", re.IGNORECASE)
 _EMPTY_ELEMENT = re.compile(r"<([A-Za-z][\w:-]*)((?:\s[^<>]*)?)/>")
@@ -167,6 +169,8 @@ class _HtmlReader:
 
     def _take(self, text: str) -> None:
         inside = self._open[-1] if self._open else _Open("", ElementLook(), False)
+        if inside.tag == "a" and text.strip() in _PERMALINKS:
+            return
         letters = len("".join(text.split()))
         if letters and inside.look.hidden:
             self.found.hidden += letters

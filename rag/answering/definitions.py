@@ -56,14 +56,21 @@ _VERB = (
 )
 
 
-_IDENTIFIER = lazy_compile(r"(?<![\w.-])(?:--?\w[\w-]*|[A-Za-z]\w+(?:[._][A-Za-z]\w+)+)")
+_IDENTIFIER = lazy_compile(
+    r"""
+    (?<![\w.-]) (?: --?\w[\w-]* | [A-Za-z]\w+(?:[._][A-Za-z]\w+)+ )  # an option, a name with dots or low lines
+    | (?<![\w%]) %[A-Za-z]\b  # a directive, as of a date's format
+    | (?<![^\s'"`]) (?: // | \*\* | [=!<>]= | [=<>^|@~] ) (?![^\s'"`])  # an operator by itself or in quotes
+    """,
+    re.VERBOSE,
+)
 _PLACEHOLDER = lazy_compile(r"\s*[\[<({=|,].*$", re.DOTALL)
 
 
 def identifiers(text: str) -> frozenset[str]:
-    """The options of programs and the names with dots or low lines in a text (-B, --backup, gc.auto); capital
-    letters are told from small ones in options."""
-    return frozenset(name if name.startswith("-") else name.casefold() for name in _IDENTIFIER.findall(text))
+    """The options of programs, names with dots or low lines, directives and operators in a text (-B, --backup,
+    gc.auto, %Y, //); capital letters are told from small ones in options and directives."""
+    return frozenset(name if name[0] in "-%" else name.casefold() for name in _IDENTIFIER.findall(text))
 
 
 def asked_thing(question: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.answering.evidence import assess
+from rag.answering.evidence import THRESHOLD, assess
 from rag.answering.extractive import answer, states_figure
 from rag.answering.question import analyse, lacks_value
 from rag.answering.verification import check_draft
@@ -143,6 +143,22 @@ DEFINITIONS = (
 def test_a_term_is_answered_from_its_own_description(question: str, quoted: str) -> None:
     (sentence,) = answer(question, [Shelf({"a.html": [DEFINITIONS]}).passage("a.html", 1)]).sentences
     assert sentence.text == quoted
+
+
+@pytest.mark.parametrize(
+    ("question", "stands"),
+    [
+        ("What does %Q mean?", True),
+        ("What does %q mean?", False),
+        ("What does the ** operator do?", False),
+    ],
+)
+def test_a_directive_or_operator_must_stand_in_the_sentence(question: str, stands: bool) -> None:
+    text = (
+        "Directive | Meaning\n%Q | Quarter as a number\n%W | Week as a number\n\n"
+        "Operator | Result\nx // y | the quotient rounded down\nx - y | the difference"
+    )
+    assert (assess(question, [Shelf({"a.html": [text]}).passage("a.html", 1)]).score > THRESHOLD) is stands
 
 
 def test_a_year_before_a_comma_and_initials_are_no_other_thing() -> None:

@@ -47,6 +47,11 @@ def test_end_tags_may_be_missing(html: str, lines: list[str], tmp_path: Path) ->
     assert _lines(_read(tmp_path, html)) == lines
 
 
+def test_a_link_of_a_heading_to_itself_is_not_read(tmp_path: Path) -> None:
+    html = "<h2>Fares<a class='headerlink' href='#fares'>¶</a></h2><p>¶ ends a paragraph, <a href='#x'>§ 4</a> says."
+    assert _lines(_read(tmp_path, html)) == ["Fares", "¶ ends a paragraph, § 4 says."]
+
+
 def test_xhtml_elements_without_content_end_at_once(tmp_path: Path) -> None:
     head = '<?xml version="1.0"?><html><head><script src="x.js"/><title/></head>'
     html = f"{head}<body><div/><p>Seen.</p></body></html>"
