@@ -37,7 +37,8 @@ _LONGEST_ITEM = 8
 _LONGEST_FRONT = 5
 """Words of the longest phrase that is moved from the front without a comma behind it."""
 LONGEST = 90
-"""Words beyond which a sentence is not aligned: it is a list or a broken page, and alignment is quadratic."""
+"""Words beyond which a sentence is aligned only part by part between its semicolons: it is a list or a broken page,
+and alignment is quadratic."""
 
 
 def follows(claim: str, sentence: str, before: str = "", question: str = "") -> Basis | None:
@@ -67,19 +68,34 @@ def _untitled(match: re.Match[str]) -> str:
 
 def aligned(wanted: tuple[str, ...], source: tuple[str, ...], before: str, question: str) -> Basis | None:
     """`follows` for claim and sentence as tokens."""
-    if not any(word[0].isalpha() for word in wanted) or max(len(wanted), len(source)) > LONGEST:
+    if not any(word[0].isalpha() for word in wanted) or len(wanted) > LONGEST:
         return None
+    if len(source) > LONGEST:
+        found = {aligned(wanted, part, "", question) for part in _unguarded_parts(source)}
+        return "quoted" if "quoted" in found else "entailed" if "entailed" in found else None
     if Alignment(wanted, Source(source)).holds(exact=True):
         return "quoted"
     sources = [Source(variant) for variant in variants(source)]
     for variant in (
         *variants(wanted),
+        *_turned(wanted),
         *_with_pronoun(wanted, source, before),
         *_with_subject(wanted, source, question),
     ):
         if any(Alignment(variant, one).holds() for one in sources):
             return "entailed"
     return None
+
+
+def _unguarded_parts(source: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The parts of a long sentence between its semicolons, up to the first that may restrict those behind it."""
+    start = 0
+    for i in (*(i for i, token in enumerate(source) if token == ";"), len(source)):
+        if start < i <= start + LONGEST:
+            yield source[start:i]
+        if ":" in source[start:i] or (words.GUARDS - words.QUANTITIES) & set(source[start:i]):
+            return
+        start = i + 1
 
 
 @dataclass(frozen=True)
@@ -211,6 +227,13 @@ def variants(claim: tuple[str, ...]) -> list[tuple[str, ...]]:
         found.append(tuple(t for t in claim if t != "'s"))
     found += [active for one in list(found) for active in _active(one)]
     return list(dict.fromkeys(found))
+
+
+def _turned(claim: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """`Leeds is the largest town` for the claim `the largest town is Leeds`."""
+    at = [i for i, token in enumerate(claim) if token in words.COPULAS]
+    if len(at) == 1 and claim[0] == "the" and not PUNCTUATION & {*claim} and at[0] + 1 < len(claim):
+        yield (*claim[at[0] + 1 :], claim[at[0]], *claim[: at[0]])
 
 
 def _with_pronoun(claim: Sequence[str], source: Sequence[str], before: str) -> Iterator[tuple[str, ...]]:

@@ -19,6 +19,9 @@ LAPSE = (
 )
 STATION = "Distance explained 58 per cent of the differences; height explained a further 17 per cent."
 GIFT = "한빛대학교는 2021년 3월 새솔연구원에 분광기 두 대를 기증하였다."
+PIERS = "; ".join(
+    f"pier {n} serves boats of the northern line on every day of the year" for n in range(3, 13)
+)
 LEAVE = "경조휴가는 사유가 생긴 날부터 60일 안에 써야 하며, 두 번까지 나누어 쓸 수 있다."
 
 
@@ -86,6 +89,8 @@ def test_the_pages_words_whole_or_shortened_are_quoted(claim: str, sentence: str
         ("If a card has not been used for three years, membership lapses.", LAPSE),
         ("새솔연구원은 2021년 3월 한빛대학교로부터 분광기 두 대를 기증받았다.", GIFT),
         ("분광기 두 대를 한빛대학교가 2021년 3월 새솔연구원에 기증했다.", GIFT),
+        ("The largest town on the river is Aldis.", "Aldis is the largest town on the river."),
+        ("Skarra is the oldest port.", f"The line ends at Skarra, the oldest port; {PIERS}."),
     ],
 )
 def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
@@ -186,6 +191,9 @@ def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
         ("Ada Kerr left the firm.", "Perhaps engineer Ada Kerr left the firm."),
         ("Ada Kerr left the firm.", "The man who hates engineer Ada Kerr left the firm."),
         ("Ada Kerr left the firm.", "Neither miners and engineer Ada Kerr left the firm."),
+        ("The winners are students.", "Students of the guild are the winners."),
+        ("The largest town is Aldis.", "Aldis is the largest town on the river."),
+        ("Pier 3 serves boats.", f"The council refused what follows; {PIERS}."),
     ],
 )
 def test_one_change_of_meaning_is_not_accepted(claim: str, sentence: str) -> None:
