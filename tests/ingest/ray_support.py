@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,13 +108,20 @@ class Nodes:
         command += [] if self.nodes else ["--head"]
         command += [f"--num-cpus={cpus}", "--object-store-memory=100000000", "--block"]
         command += ["--disable-usage-stats"] if not self.nodes else []
-        log = (self.folder.parent / f"node-{len(self.nodes)}.log").open("wb")
-        node = subprocess.Popen(
-            command, env=clean_environment(**self.environment), stdout=log, stderr=log, start_new_session=True
-        )
+        path = self.folder.parent / f"node-{len(self.nodes)}.log"
+        with path.open("wb") as log:
+            environment = clean_environment(**self.environment)
+            node = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         self.nodes.append(node)
-        wait_for(lambda: _listens(self.address), 60)
+        wait_for(lambda: b"Ray runtime started" in path.read_bytes(), 120)
         return node
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes of pagequote's workers."""
+        alive = [node.pid for node in self.nodes if node.poll() is None]
+        found = [process for node in alive for process in descendants(node)]
+        return [process for process in found if title(process).startswith("ray::Worker")]
 
     def kill(self, node: subprocess.Popen[bytes]) -> None:
         """End a node and everything on it at once, as when a machine is switched off."""
@@ -120,10 +129,34 @@ class Nodes:
             kill(process)
         node.wait(10)
 
+    def kill_raylet(self, node: subprocess.Popen[bytes]) -> None:
+        """End the process that makes it a node; what runs on it has to notice."""
+        (raylet,) = [p for p in descendants(node.pid) if title(p).split(" ")[0].endswith("/raylet")]
+        kill(raylet)
+
     def close(self) -> None:
         for node in self.nodes:
             if node.poll() is None:
                 self.kill(node)
+
+
+@contextmanager
+def two_nodes() -> Iterator[Nodes]:
+    """A cluster with room for two workers."""
+    folder = Path(tempfile.mkdtemp(prefix="pqt-", dir="/tmp"))  # short, since Ray puts sockets into it
+    cluster = Nodes(folder / "r")
+    try:
+        cluster.add(1)
+        cluster.add(1)
+        yield cluster
+    finally:
+        cluster.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def paid_twice(server: OpenAIServer) -> int:
+    """How many texts the server was paid for although it had been paid for them."""
+    return sum(server.bill.texts.values()) - len(server.bill.texts)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
@@ -200,12 +233,3 @@ def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("", 0))
         return int(listener.getsockname()[1])
-
-
-def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), 1).close()
-    except OSError:
-        return False
-    return True

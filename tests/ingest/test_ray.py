@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -25,7 +24,9 @@ from tests.ingest.ray_support import (
     gone,
     kill,
     listening,
+    paid_twice,
     title,
+    two_nodes,
     wait_for,
 )
 from tests.ingest.support import Content, content_of
@@ -38,17 +39,9 @@ BLOCK = 128
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    folder = Path("/tmp") / f"pqt-{time.time_ns() % 10**9}"  # short, since Ray puts sockets into it
-    folder.mkdir(mode=0o700)
-    cluster = Nodes(folder / "r")
-    try:
-        cluster.add(1)
-        cluster.add(1)
+def nodes() -> Iterator[Nodes]:
+    with two_nodes() as cluster:
         yield cluster
-    finally:
-        cluster.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -95,15 +88,6 @@ def ingest(server: OpenAIServer, folder: Path, nodes: Nodes) -> Ingest:
     return Ingest(server, folder, nodes.address, dict(nodes.environment), folder.parent / "passwords")
 
 
-def _workers(nodes: Nodes) -> list[int]:
-    found = [process for node in nodes.nodes if node.poll() is None for process in descendants(node.pid)]
-    return [process for process in found if title(process).startswith("ray::Worker")]
-
-
-def _paid_twice(server: OpenAIServer) -> int:
-    return sum(server.bill.texts.values()) - len(server.bill.texts)
-
-
 @pytest.mark.slow
 def test_two_nodes_make_the_index_of_one_machine(
     ingest: Ingest, whole: tuple[Content, int], tmp_path: Path
@@ -135,13 +119,13 @@ def test_workers_killed_at_random_moments(
             if len(ingest.server.requests) == seen:  # nothing was done since the last one
                 continue
             seen = len(ingest.server.requests)
-            workers = _workers(nodes)
+            workers = nodes.workers
             if workers:
                 kill(chance.choice(workers))
                 killed += 1
         finish(process, 3)
         assert content_of(index) == whole[0]
-        assert _paid_twice(ingest.server) <= (killed - before) * 2 * BLOCK
+        assert paid_twice(ingest.server) <= (killed - before) * 2 * BLOCK
         if killed == KILLS:
             break
     assert killed == KILLS
@@ -187,7 +171,7 @@ def test_the_run_itself_is_killed_and_run_again(
     ingest.run(tmp_path / "index", engine="local", code=None)
     assert content_of(tmp_path / "index") == whole[0]
     workers = 2
-    assert _paid_twice(ingest.server) <= kills * workers * 2 * BLOCK
+    assert paid_twice(ingest.server) <= kills * workers * 2 * BLOCK
 
 
 @pytest.mark.slow
@@ -197,7 +181,7 @@ def test_ctrl_c_ends_the_run(ingest: Ingest, nodes: Nodes, tmp_path: Path) -> No
     os.killpg(process.pid, signal.SIGINT)
     report = finish(process, 130)
     assert "Stopped. What was finished is kept" in report["error"]
-    wait_for(lambda: gone(_workers(nodes)), 30)
+    wait_for(lambda: gone(nodes.workers), 30)
 
 
 @pytest.mark.slow
@@ -212,7 +196,7 @@ def test_a_file_that_kills_its_workers_is_given_up(
     killed = 0
     since: dict[int, float] = {}
     while process.poll() is None:
-        for child in _workers(nodes):
+        for child in nodes.workers:
             if server.requests and any("ingest.workers" in title(p) for p in descendants(child)):
                 busy_since = since.setdefault(child, time.monotonic())
                 if time.monotonic() - busy_since > 2:
@@ -251,7 +235,7 @@ def test_a_node_is_lost(ingest: Ingest, whole: tuple[Content, int], nodes: Nodes
     nodes.kill(nodes.nodes[1])
     finish(process, 3)
     assert content_of(tmp_path / "index") == whole[0]
-    assert _paid_twice(ingest.server) <= 2 * BLOCK
+    assert paid_twice(ingest.server) <= 2 * BLOCK
 
 
 @pytest.mark.slow
