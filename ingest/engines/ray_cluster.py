@@ -14,69 +14,27 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from rag.errors import EngineError, MissingExtra, NetworkRefused, UsageError
 from rag.providers.offline import is_local
 from rag.settings import Settings
 
-READING_CPUS, EMBEDDING_CPUS = 0.2, 0.7
+_READING_CPUS, _EMBEDDING_CPUS = 0.2, 0.7
 """What a worker takes of a machine: reading waits most of the time for the embedding of what was read, and each
 thread of an embedding model takes somewhat less than a core, so that a worker fits on each."""
 _MOST_LOCAL = 8
 _REACH_SECONDS = 10.0
 _STORE_BYTES = 512 << 20
 """The object store of a cluster on this machine; what does not fit goes to the disk."""
-_CAUSE = re.compile(r"(?!ray\.)[\w.]+(?:Error|Exception|Exit): ")
 _SECRET = re.compile(r"--password[= ]|://[^/\s@]*:[^/\s@]*@")
 """In a command line: a password of files, or one within the address of a database."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DEDUP_LOGS": "1",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # lines like this are not printed: all, for they go to standard output
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A cluster that can be used, and how much of it this run uses."""
-
-    workers: int
-    threads: int
-    """Of the embedding model in one of them: as many models share the cores better than one with many threads."""
-    worker_cpus: float
-
-
-@contextmanager
-def connected(settings: Settings) -> Iterator[Cluster]:
-    """Connect to the cluster of the settings, or start one; leave or end it afterwards.
-
-    Raises UsageError for an address that cannot be one, EngineError when the cluster cannot be
-    reached or is too small, NetworkRefused when offline mode forbids it.
-    """
-    import ray
-
-    if ray.is_initialized():  # by the program that called us; it is not ours to end
-        yield _measured(settings)
-        return
-    before = signal.getsignal(signal.SIGTERM)  # Ray sets a handler of its own
-    with tempfile.TemporaryDirectory(prefix="pq-", ignore_cleanup_errors=True) as folder:
-        try:
-            if settings.ray_address is None:
-                os.environ["RAY_TMPDIR"] = folder
-                _start_here(settings)
-            else:
-                _join(settings.ray_address, settings)
-            yield _measured(settings)
-        finally:
-            ray.shutdown()
-            os.environ.pop("RAY_TMPDIR", None)
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, before)
 
 
 def import_ray(settings: Settings) -> None:
@@ -86,51 +44,58 @@ def import_ray(settings: Settings) -> None:
     Raises MissingExtra.
     """
     os.environ.update(_QUIET)
-    if settings.debug:
-        os.environ.pop("RAY_BACKEND_LOG_LEVEL", None)
     if settings.ray_address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # one of a single machine listens to that alone
         if not any(name in os.environ for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
             os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
-        with _silenced(settings):
-            import_module("ray")
+        import_module("ray")
     except ImportError as error:
         raise MissingExtra("ray", "ray", "The engine ray") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
 
 
 @contextmanager
-def _silenced(settings: Settings) -> Iterator[None]:
-    """Ray's core begins with a line on standard error that no setting of its own prevents."""
-    if settings.debug:
-        yield
+def connected(settings: Settings) -> Iterator[int]:
+    """Connect to the cluster of the settings, or start one; leave or end it afterwards. Gives the number of workers.
+
+    Raises UsageError for an address that cannot be one, EngineError when the cluster cannot be
+    reached or is too small, NetworkRefused when offline mode forbids it.
+    """
+    import ray
+
+    if ray.is_initialized():  # by the program that called us; it is not ours to end
+        yield _room(settings)
         return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    before = signal.getsignal(signal.SIGTERM)  # Ray sets a handler of its own
+    with tempfile.TemporaryDirectory(prefix="pq-", ignore_cleanup_errors=True) as folder:
+        try:
+            if settings.ray_address is None:
+                os.environ["RAY_TMPDIR"] = folder
+                _start_here(settings)
+            else:
+                _join(settings.ray_address, settings)
+            yield _room(settings)
+        finally:
+            ray.shutdown()
+            os.environ.pop("RAY_TMPDIR", None)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)
 
 
 def _start_here(settings: Settings) -> None:
     import ray
 
-    wanted = math.ceil((settings.workers or 1) * _worker_cpus(settings))
+    wanted = math.ceil((settings.workers or 1) * worker_cpus(settings))
     try:
-        with _silenced(settings):
-            ray.init(
-                "local",
-                num_cpus=max(wanted, min(_MOST_LOCAL, os.cpu_count() or 1)),
-                object_store_memory=_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+        ray.init(
+            "local",
+            num_cpus=max(wanted, min(_MOST_LOCAL, os.cpu_count() or 1)),
+            object_store_memory=_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     except Exception as error:  # Ray raises whatever its parts raise
         raise EngineError(f"Ray could not be started on this machine ({said(error)}).") from error
 
@@ -138,33 +103,8 @@ def _start_here(settings: Settings) -> None:
 def _join(address: str, settings: Settings) -> None:
     import ray
 
-    if _SECRET.search(" ".join(sys.argv)):
-        raise UsageError(
-            "Ray shows this command line, which holds a password, to everybody on the cluster: give passwords of"
-            " files with --passwords FILE, and that of a database with PGPASSWORD or ~/.pgpass."
-        )
-    _check_address(address, settings)
-    try:
-        with _silenced(settings):
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray raises whatever its parts raise
-        text = f"{error} {error.__cause__}"
-        if "AuthToken" in text or "AuthenticationError" in text:
-            raise EngineError(
-                f"The Ray cluster at {address} wants a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH when"
-                " it is not in ~/.ray/auth_token."
-            ) from error
-        if "node" in text.lower() and ("ip address" in text.lower() or "raylet" in text.lower()):
-            raise EngineError(
-                f"This machine is not part of the Ray cluster at {address}: add it with"
-                f" `ray start --address={address}` and try again."
-            ) from error
-        raise EngineError(f"The Ray cluster at {address} cannot be used ({said(error)}).") from error
-
-
-def _check_address(address: str, settings: Settings) -> None:
-    host, colon, port = address.rpartition(":")
-    if "://" in address or not colon or not host or not port.isdigit():
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdigit():
         raise UsageError(
             f"{address} is not the address of a Ray cluster: give HOST:PORT as `ray start --head` prints it,"
             " and run this on a machine of the cluster."
@@ -173,53 +113,57 @@ def _check_address(address: str, settings: Settings) -> None:
         raise NetworkRefused(
             f"Offline mode (--offline, RAG_OFFLINE) refused the Ray cluster at {address}: drop one of the two."
         )
+    if _SECRET.search(" ".join(sys.argv)):
+        raise UsageError(
+            "Ray shows this command line, which holds a password, to everybody on the cluster: give passwords of"
+            " files with --passwords FILE, and that of a database with PGPASSWORD or ~/.pgpass."
+        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
-    except OSError as error:
+    except OSError as error:  # Ray itself would try for long
         reason = error.strerror or str(error) or "no answer"
         raise EngineError(
             f"No Ray cluster can be reached at {address} ({reason}): check --ray-address and whether"
             " `ray start --head` is running there."
         ) from error
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises whatever its parts raise
+        raise EngineError(
+            f"The Ray cluster at {address} cannot be used ({said(error)}): this machine must be part of it"
+            f" (`ray start --address={address}`), with its token if it wants one (RAY_AUTH_MODE=token, and"
+            " RAY_AUTH_TOKEN_PATH when it is not in ~/.ray/auth_token)."
+        ) from error
 
 
-def _measured(settings: Settings) -> Cluster:
-    """How many workers the cluster has room for."""
+def _room(settings: Settings) -> int:
+    """How many workers the cluster has room for, at most as many as the settings want."""
     import ray
 
-    cpus = _worker_cpus(settings)
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    if settings.offline:
-        _refuse_others(nodes)
-    room = sum(int(node["Resources"].get("CPU", 0) / cpus) for node in nodes)
-    free = ray.available_resources().get("CPU", 0.0)
-    workers = min(settings.workers or room, room, int(free / cpus + 1e-9))
-    if workers < 1:
-        total = sum(node["Resources"].get("CPU", 0) for node in nodes)
-        raise EngineError(
-            f"The Ray cluster has {free:g} of {total:g} CPUs free on {len(nodes)} machines, and one worker needs"
-            f" {cpus:g} on one machine: add one with `ray start --num-cpus=N`, or wait for other jobs."
-        )
-    return Cluster(workers, settings.threads or 1, cpus)
-
-
-def _worker_cpus(settings: Settings) -> float:
-    return round(READING_CPUS + EMBEDDING_CPUS * (settings.threads or 1), 4)
-
-
-def _refuse_others(nodes: list[dict[str, Any]]) -> None:
-    """Offline, the documents stay on this machine, wherever the cluster's address leads."""
-    here = socket.gethostname()
-    others = sorted({node["NodeManagerHostname"] for node in nodes} - {here})
-    if others:
+    others = sorted({node["NodeManagerHostname"] for node in nodes} - {socket.gethostname()})
+    if settings.offline and others:  # wherever the cluster's address leads
         raise NetworkRefused(
             "Offline mode (--offline, RAG_OFFLINE) refused the Ray cluster: documents would go to other machines"
             f" ({', '.join(others)}). Drop one of the two."
         )
+    cpus, free = worker_cpus(settings), ray.available_resources().get("CPU", 0.0)
+    room = sum(int(node["Resources"].get("CPU", 0) / cpus) for node in nodes)
+    workers = min(settings.workers or room, room, int(free / cpus + 1e-9))
+    if workers < 1:
+        raise EngineError(
+            f"The Ray cluster has {free:g} CPUs free on {len(nodes)} machines, and one worker needs {cpus:g} on one"
+            " machine: add one with `ray start --num-cpus=N`, or wait for other jobs."
+        )
+    return workers
+
+
+def worker_cpus(settings: Settings) -> float:
+    """What a worker takes of the CPUs of a machine."""
+    return round(_READING_CPUS + _EMBEDDING_CPUS * (settings.threads or 1), 4)
 
 
 def said(error: BaseException) -> str:
-    """The cause of an error of Ray, without its traces."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = [line for line in lines if _CAUSE.match(line)] or lines
-    return causes[0][:300].rstrip(".") if causes else type(error).__name__
+    """What an error of Ray says, or the one that it carries, without its traces."""
+    lines = str(getattr(error, "cause", None) or error).split("\n")
+    return lines[0][:300].rstrip(".") or type(error).__name__

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rag.providers.embedding import Vectors
 
 _PROBE = "dimension"
-_MARGIN = 1.05
+MARGIN = 1.05
 
 
 def prefixes_of(model: str) -> tuple[str, str]:
@@ -151,7 +151,7 @@ class RemoteEmbeddings(EmbeddingProvider):
         tokens = sum(self._count(text) for text in texts)
 
         def attempt() -> Embedded:
-            reservation = self._meter.reserve(self.spec, int(tokens * _MARGIN) + 1)
+            reservation = self._meter.reserve(self.spec, int(tokens * MARGIN) + 1)
             try:
                 self._limiter.acquire(tokens)
                 provider, _, model = self.spec.partition(":")

@@ -176,12 +176,19 @@ def test_the_run_itself_is_killed_and_run_again(
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_run(ingest: Ingest, nodes: Nodes, tmp_path: Path) -> None:
-    process = ingest.start(tmp_path / "index")
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[models."compatible:counted"]\ninput = 100\n', encoding="utf-8")
+    ingest.environment["RAG_PRICES"] = str(prices)
+    ingest.server._faults = lambda _request: Fault("slow", seconds=1.5)
+    process = ingest.start(tmp_path / "index", "--max-cost", "50")
     wait_for(lambda: len(ingest.server.requests) > 2, 300)
     os.killpg(process.pid, signal.SIGINT)
     report = finish(process, 130)
     assert "Stopped. What was finished is kept" in report["error"]
     wait_for(lambda: gone(nodes.workers), 30)
+    wait_for(lambda: not ingest.server._active, 30)
+    (line,) = UsageLog(tmp_path / "index" / FILE_NAME).summary("command")
+    assert line.cost_usd >= ingest.server.bill.cost(100, 0)  # what was being embedded is in it
 
 
 @pytest.mark.slow
