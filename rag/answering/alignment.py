@@ -90,7 +90,7 @@ def aligned(wanted: tuple[str, ...], source: tuple[str, ...], before: str, quest
 def _unguarded_parts(source: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The parts of a long sentence between its semicolons, up to the first that may restrict those behind it."""
     start = 0
-    for i in (*(i for i, token in enumerate(source) if token == ";"), len(source)):
+    for i in (*(i for i, word in enumerate(source) if word == ";"), len(source)):
         if start < i <= start + LONGEST:
             yield source[start:i]
         if ":" in source[start:i] or (words.GUARDS - words.QUANTITIES) & set(source[start:i]):
