@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from rag.store.spec import (
     read_state,
 )
 from rag.store.writer import Notify, Publisher
-from rag.types import Chunk, DocumentRecord, Page
+from rag.types import DocumentRecord
 
 SELECTORS_CACHED = 4
 """Filters whose chunks are remembered, a byte a chunk: the next search mostly is within the same one."""
@@ -260,9 +260,7 @@ class FolderPublisher(Publisher):
     def document_added(self, identity: int, record: DocumentRecord) -> None:
         """Nothing: the derived files follow the rows when they are published."""
 
-    def content_added(
-        self, identity: int, pages: Sequence[Page], chunks: Sequence[tuple[int, Chunk]]
-    ) -> None:
+    def content_added(self, identity: int) -> None:
         """Nothing, as for `document_added`."""
 
     def publish(self, on_publish: Callable[[], object]) -> None:

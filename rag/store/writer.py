@@ -29,10 +29,8 @@ class Publisher(Protocol):
     def document_added(self, identity: int, record: DocumentRecord) -> None:
         """The record of a document was inserted, in the current transaction."""
 
-    def content_added(
-        self, identity: int, pages: Sequence[Page], chunks: Sequence[tuple[int, Chunk]]
-    ) -> None:
-        """Pages and chunks with their ids were inserted, in the current transaction."""
+    def content_added(self, identity: int) -> None:
+        """The pages and chunks of a content were inserted, in the current transaction."""
 
     def publish(self, on_publish: Callable[[], object]) -> None:
         """Make everything written visible, then call `on_publish`, then tidy up."""
@@ -270,16 +268,17 @@ class IndexWriter:
             f"content, {rows.PAGE_COLUMNS}",
             ((content, *rows.page_row(page)) for page in pages),
         )
-        numbered = list(enumerate(chunks, first))
         self._database.insert(
             "chunks",
             "id, content, ordinal, page, page_end, spans, text, header, heading, tokens, embedding",
             (
                 (*rows.chunk_row(identity, content, chunk), embedding)
-                for (identity, chunk), embedding in zip(numbered, self._cache.ids(digests), strict=True)
+                for identity, (chunk, embedding) in enumerate(
+                    zip(chunks, self._cache.ids(digests), strict=True), first
+                )
             ),
         )
-        self._publisher.content_added(content, pages, numbered)
+        self._publisher.content_added(content)
         return content
 
     # -- publishing -----------------------------------------------------------------------------------------

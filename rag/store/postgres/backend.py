@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -24,10 +24,10 @@ from rag.store.postgres.connection import (
 from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import Location, parse
 from rag.store.postgres.schema import CHECKS, FIELDS, VECTOR_INDEX
-from rag.store.rows import PAGE_COLUMNS, Selection, page_of, storable
+from rag.store.rows import Selection, storable
 from rag.store.spec import IndexSpec, IndexState, delete_removed, has_removed, has_unpublished, read_state
 from rag.store.writer import Notify, Publisher
-from rag.types import Chunk, DocumentRecord, Page
+from rag.types import DocumentRecord
 
 
 class PostgresBackend:
@@ -150,15 +150,18 @@ def _faults(database: PostgresDatabase) -> Iterator[str]:
     name = database.location.shown
     yield from rows.row_faults(database, name)
     yield from rows.row_faults(database, name, CHECKS)
-    found = database.stream(
-        "SELECT e.vector, vector_send(v.embedding) FROM vectors v JOIN chunks c ON c.id = v.chunk "
-        "JOIN embeddings e ON e.id = c.embedding"
-    )
-    # a float32 blob, and the binary form of a `vector`, which begins with its dimension
-    other = sum(
-        not np.array_equal(np.frombuffer(stored, "<f4"), np.frombuffer(searched, ">f4", offset=4))
-        for stored, searched in found
-    )
+    other = 0
+    for (content,) in database.rows("SELECT id FROM contents"):
+        found = database.rows(
+            "SELECT e.vector, vector_send(v.embedding) FROM vectors v JOIN chunks c ON c.id = v.chunk "
+            "JOIN embeddings e ON e.id = c.embedding WHERE v.content = ?",
+            (content,),
+        )
+        # a float32 blob, and the binary form of a `vector`, which begins with its dimension
+        other += sum(
+            not np.array_equal(np.frombuffer(stored, "<f4"), np.frombuffer(searched, ">f4", offset=4))
+            for stored, searched in found
+        )
     if other:
         yield f"{name}: {other} chunks are searched by another vector than their own"
 
@@ -191,20 +194,16 @@ class PostgresPublisher(Publisher):
             ((identity, key, value) for key, value in _folded(source).items()),
         )
 
-    def content_added(
-        self, identity: int, pages: Sequence[Page], chunks: Sequence[tuple[int, Chunk]]
-    ) -> None:
+    def content_added(self, identity: int) -> None:
         """Make pages and chunks searchable."""
-        ids = [chunk for chunk, _ in chunks]
-        # Read back, because a text that was embedded before keeps its earlier vector.
-        vectors = rows.vectors_of_chunks(self.database, ids, self.dimension)
-        self.database.insert(
-            "vectors",
-            "chunk, content, embedding",
-            ((chunk, identity, vector) for chunk, vector in zip(ids, vectors, strict=True)),
+        found = self.database.rows(
+            # with the stored vector: a text that was embedded before keeps its earlier one
+            "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding WHERE c.content = ?",
+            (identity,),
         )
-        bodies = [(chunk, c.page, c.page_end, c.indexed_text) for chunk, c in chunks]
-        self._keywords.add(identity, pages, bodies)
+        vectors = ((chunk, identity, np.frombuffer(vector, np.float32)) for chunk, vector in found)
+        self.database.insert("vectors", "chunk, content, embedding", vectors)
+        self._keywords.add(identity)
 
     def publish(self, on_publish: Callable[[], object]) -> None:
         state = read_state(self.database)
@@ -233,22 +232,9 @@ class PostgresPublisher(Publisher):
         """After the tokeniser changed: make the tokens again from the pages and chunks in the database."""
         self._keywords.delete_all()
         for (content,) in self.database.rows("SELECT id FROM contents ORDER BY id"):
-            self._keywords.add(content, self._pages(content), self._bodies(content))
+            self._keywords.add(content)
         renewed = replace(spec, tokeniser=tokeniser_id())
         self.database.execute("UPDATE state SET spec = ?", (renewed.to_json(),))
-
-    def _pages(self, content: int) -> list[Page]:
-        sql = f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? ORDER BY number"
-        found = self.database.rows(sql, (content,))
-        return [page_of(row) for row in found]
-
-    def _bodies(self, content: int) -> list[tuple[int, int, int, str]]:
-        sql = "SELECT id, page, page_end, header, text FROM chunks WHERE content = ? ORDER BY ordinal"
-        found = self.database.rows(sql, (content,))
-        return [
-            (c, first, last, f"{header}\n{text}" if header else text)
-            for c, first, last, header, text in found
-        ]
 
     # -- tidying up -----------------------------------------------------------------------------------------
 

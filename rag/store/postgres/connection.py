@@ -17,9 +17,10 @@ from typing import Any, LiteralString
 
 import psycopg
 from pgvector.psycopg import register_vector
-from psycopg import sql
 from psycopg.adapt import Loader
-from psycopg.types.string import StrBinaryDumper, StrDumper
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.numeric import IntLoader
+from psycopg.types.string import StrBinaryDumper
 
 from rag.errors import IndexError_, IndexLocked, IndexReadOnly, UsageError
 from rag.store.postgres import failures
@@ -31,12 +32,9 @@ NUL, STAND_IN = "\0", "\U0010ffff"
 place: one for one, so that spans stay right, and turned back when it is read."""
 
 
-class _TextDumper(StrDumper):
-    def dump(self, obj: str) -> Any:
-        return super().dump(obj.replace(NUL, STAND_IN) if NUL in obj else obj)
+class _TextDumper(StrBinaryDumper):
+    """For parameters and COPY alike: the binary form of a text is the text."""
 
-
-class _BinaryTextDumper(StrBinaryDumper):
     def dump(self, obj: str) -> Any:
         return super().dump(obj.replace(NUL, STAND_IN) if NUL in obj else obj)
 
@@ -47,35 +45,30 @@ class _TextLoader(Loader):
         return text.replace(STAND_IN, NUL) if STAND_IN in text else text
 
 
-MIN_SERVER = 13_00_00
-"""PostgreSQL 13, the oldest that the tests' kind of SQL is written for; older ones are no longer maintained."""
-
 MIN_PGVECTOR = (0, 8)
-"""Iterative index scans, which find enough rows under a filter, came with 0.8.0."""
+"""Iterative index scans, which find enough rows under a filter, came with 0.8.0; it needs PostgreSQL 13."""
 
 SESSION = {
     # compiling a query of milliseconds takes longer than running it
     "jit": "off",
     # every search has its index; the planner takes reading all rows for cheap, whose arrays are stored out of line
     "enable_seqscan": "off",
-    "tcp_keepalives_idle": 30,
-    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
     # how far the HNSW index looks before it goes on in steps, until as many as wanted passed the filter
-    "hnsw.ef_search": 200,
+    "hnsw.ef_search": "200",
     "hnsw.iterative_scan": "strict_order",
-    "hnsw.max_scan_tuples": 200_000,
+    "hnsw.max_scan_tuples": "200000",
+    # A server or a role may set limits for others: a publication takes minutes, and a writer that waits for
+    # embeddings must not lose its lock.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
 }
-"""Settings of every connection, whatever the server's own are."""
-
-LIMITS = (
-    "statement_timeout",
-    "lock_timeout",
-    "transaction_timeout",
-    "idle_in_transaction_session_timeout",
-    "idle_session_timeout",
-)
-"""A server or a role may set these for others: a publication takes minutes, and a writer that waits for embeddings
-must not lose its lock. Older servers know only some of them."""
+"""Settings of every connection, whatever the server's own are. Older servers know only some of them; those of
+pgvector are unknown until it is loaded."""
 
 CONNECT_SECONDS = 10
 HOST_CHARACTERS = 24
@@ -84,7 +77,7 @@ HOST_CHARACTERS = 24
 def connect(location: Location) -> psycopg.Connection[Any]:
     """A connection in autocommit mode. Raises IndexError_, IndexMissing, IndexLocked, NetworkRefused."""
     announce(location)
-    ours: dict[str, Any] = {
+    ours = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": _who(),
         # A machine that lost its power must not hold the writer's lock for the two hours of the default.
@@ -92,16 +85,10 @@ def connect(location: Location) -> psycopg.Connection[Any]:
         "keepalives_interval": 10,
         "keepalives_count": 3,
     }
-    given = location.parameters()
     try:
-        connection = psycopg.connect(
-            location.url,
-            autocommit=True,
-            # A plan made for any list of ids is a bad plan for most; planning costs a fraction of a search.
-            prepare_threshold=None,
-            client_encoding="utf8",
-            **{name: value for name, value in ours.items() if name not in given},
-        )
+        parameters: dict[str, Any] = ours | conninfo_to_dict(location.url) | {"client_encoding": "utf8"}
+        # A plan made for any list of ids is a bad plan for most; planning costs a fraction of a search.
+        connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
         raise failures.connecting(location, error) from None
     except UnicodeError:  # psycopg reads a parameter that is no UTF-8
@@ -125,36 +112,29 @@ def _who() -> str:
 
 
 def _configure(connection: psycopg.Connection[Any], location: Location) -> None:
-    if connection.info.server_version < MIN_SERVER:
-        raise IndexError_(
-            f"the server of {location.shown} runs PostgreSQL {connection.info.parameter_status('server_version')}: "
-            f"pagequote needs {MIN_SERVER // 10_000} or newer."
-        )
     if connection.info.parameter_status("server_encoding") != "UTF8":
         raise IndexError_(
             f"the database of {location.shown} does not keep UTF-8: create one with `createdb -E UTF8 NAME`."
         )
+    connection.adapters.register_dumper(str, _TextDumper)
+    connection.adapters.register_loader("text", _TextLoader)
+    connection.adapters.register_loader("numeric", IntLoader)  # sums of whole numbers, which are all it holds
     connection.execute(
-        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY(%s)", (list(LIMITS),)
+        "SELECT set_config(name, value, false) "
+        "FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS settings (name, value) "
+        "WHERE name LIKE 'hnsw.%%' OR current_setting(name, true) IS NOT NULL",
+        (list(SESSION), list(SESSION.values())),
     )
     use_schema(connection, location)
-    for name, value in SESSION.items():
-        connection.execute(
-            sql.SQL("SET {} = {}").format(sql.Identifier(*name.split(".")), sql.Literal(value))
-        )
 
 
 def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:
     """Look up tables in the index's schema, and pgvector's types where the extension was put; learn these types."""
-    found = connection.execute(
-        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'vector'"
-    ).fetchall()
-    names = [location.schema, *(row[0] for row in found)]
-    path = sql.SQL(", ").join(sql.Identifier(name) for name in dict.fromkeys(names))
-    connection.execute(sql.SQL("SET search_path = {}").format(path))
-    connection.adapters.register_dumper(str, _BinaryTextDumper)
-    connection.adapters.register_dumper(str, _TextDumper)  # the later one is the default
-    connection.adapters.register_loader("text", _TextLoader)
+    connection.execute(
+        "SELECT set_config('search_path', concat_ws(', ', quote_ident(%s), (SELECT quote_ident(n.nspname) "
+        "FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector')), false)",
+        (location.schema,),
+    )
     with suppress(psycopg.ProgrammingError):  # a missing extension is told where it matters
         register_vector(connection)
 

@@ -7,10 +7,9 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic, sleep
-from typing import Any, Generic, Literal
+from typing import Any, Literal
 
 import psycopg
 
@@ -20,46 +19,30 @@ from rag.store.postgres.connection import connect, hold_generation
 from rag.store.postgres.location import Location
 from rag.store.rows import Database, Parameters, T, WritableDatabase
 
-_NOTHING = "$."
-"""A regular expression that nothing matches: a letter after the end."""
+_GLOB = re.compile(
+    r"(?P<set>\[(?P<not>\^?+)(?P<among>\]?+[^]]*)\])|(?P<unclosed>\[)|(?P<letter>.)", re.DOTALL
+)
+_AMONG = re.compile(r"(?P<first>[^]])-(?P<last>.)|(?P<letter>.)", re.DOTALL)
 
 
 def regular_expression(glob: str) -> str:
     """SQLite's GLOB as a regular expression of PostgreSQL."""
-    parts, at = [], 0
-    while at < len(glob):
-        letter = glob[at]
-        at += 1
-        if letter == "[":
-            found, at = _set(glob, at)
-            if not found:
-                return _NOTHING
-            parts.append(found)
-        else:
-            parts.append({"*": ".*", "?": "."}.get(letter) or _literal(letter))
-    return f"^(?:{''.join(parts)})$"
 
+    def among(piece: re.Match[str]) -> str:
+        if piece["letter"]:
+            return _literal(piece["letter"])
+        # PostgreSQL refuses a range that runs backwards or has one letter; in SQLite it is empty or that letter.
+        first, last = piece["first"], piece["last"]
+        return f"{_literal(first)}-{_literal(last)}" if first < last else _literal(first)
 
-def _set(glob: str, at: int) -> tuple[str, int]:
-    """What is between brackets, from the place `at` behind the first, and the place behind the last.
+    def part(piece: re.Match[str]) -> str:
+        if piece["unclosed"]:
+            return "$."  # nothing matches, as in SQLite: a letter after the end
+        if piece["set"]:
+            return f"[{piece['not']}{_AMONG.sub(among, piece['among'])}]"
+        return {"*": ".*", "?": "."}.get(piece["letter"]) or _literal(piece["letter"])
 
-    The text is empty when the brackets are never closed: to SQLite such a glob matches nothing.
-    """
-    negated = glob[at : at + 1] == "^"
-    start = at = at + negated
-    allowed, before = "", ""
-    while at < len(glob) and (at == start or glob[at] != "]"):
-        letter = glob[at]
-        at += 1
-        if letter == "-" and before and at < len(glob) and glob[at] != "]":
-            if before < glob[at]:  # PostgreSQL refuses a range that runs backwards; in SQLite it is empty
-                allowed += f"{_literal(before)}-{_literal(glob[at])}"
-            before = ""
-            at += 1
-        else:
-            allowed += _literal(letter)
-            before = "" if letter == "]" else letter
-    return (f"[{'^' * negated}{allowed}]" if at < len(glob) else ""), at + 1
+    return f"^(?:{_GLOB.sub(part, glob)})$"
 
 
 def _literal(letter: str) -> str:
@@ -96,17 +79,6 @@ class PostgresDatabase(Database):
         with self.readable_errors(), self.connection() as connection:
             cursor = connection.execute(translated(sql).encode(), parameters or None)
             return cursor.fetchall() if cursor.description is not None else []
-
-    def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, a batch at a time, through a cursor of the server."""
-        with (
-            self.readable_errors(),
-            self.connection() as connection,
-            connection.transaction(),
-            connection.cursor(name="stream") as cursor,
-        ):
-            cursor.itersize = 1000
-            yield from cursor.execute(translated(sql).encode(), parameters or None)
 
     def readable_errors(self) -> AbstractContextManager[None]:
         return failures.readable_errors(self.location)
@@ -203,18 +175,6 @@ class ReadingDatabase(PostgresDatabase):
             connection.close()
 
 
-_State = list[tuple[Any, ...]]
-
-
-@dataclass(frozen=True)
-class _Done(Generic[T]):
-    """A transaction that may have been committed: its number, the state that it left, and its result."""
-
-    number: str
-    state: _State
-    result: T
-
-
 class WritingDatabase(PostgresDatabase, WritableDatabase):
     """The connection of the one writer, which holds the writer's lock."""
 
@@ -223,9 +183,7 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
         self._take_lock = take_lock
         self._lock = threading.RLock()
         self._within = False
-        self.undone = 0
-        """How many transactions were rolled back: what was remembered from one did not come about."""
-        self._working: _State = []
+        self._working: tuple[Any, ...] = ()
         self._connection = connect(location)
         try:
             take_lock(self._connection)
@@ -282,28 +240,49 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
         with self._lock:
             if self._within:
                 return work()
-            done: list[_Done[T]] = []
+            done: list[tuple[str, tuple[Any, ...], T]] = []
             try:
                 return self._transaction(work, done)
             except failures.ConnectionLost:
                 self._come_back()
-            if done and self._committed(done[0].number):
-                self._working = done[0].state
-                self._require_same_state()
-                return done[0].result
+            for number, state, result in done:
+                if self._committed(number):
+                    self._working = state
+                    self._require_same_state()
+                    return result
             self._require_same_state()
             return self._transaction(work, [])
 
+    def _transaction(self, work: Callable[[], T], done: list[tuple[str, tuple[Any, ...], T]]) -> T:
+        """Before COMMIT, whose answer may be lost, `done` gets the number, the state that is left and the result."""
+        self._within = True
+        try:
+            with self._connection.transaction():
+                result = work()
+                number, *state = self.rows(
+                    "SELECT CAST(pg_current_xact_id_if_assigned() AS text), instance, working FROM state"
+                )[0]
+                if number is not None:
+                    done.append((number, tuple(state), result))
+            self._working = tuple(state)
+            return result
+        except psycopg.Error as error:  # one of BEGIN or COMMIT; those of the work are translated already
+            raise failures.translated(self.location, error) from None
+        finally:
+            self._within = False
+
+    def _committed(self, number: str) -> bool:
+        # After a crash the server gives a number again that was never written down.
+        known = "CAST(:number AS xid8) < pg_snapshot_xmax(pg_current_snapshot())"
+        status = f"SELECT CASE WHEN {known} THEN pg_xact_status(CAST(:number AS xid8)) END"
+        return super().rows(status, {"number": number}) == [("committed",)]
+
     def remember_state(self) -> None:
         """Note which generation is being written, to notice another writer that came in between."""
-        self._working = self._state()
-
-    def _state(self) -> _State:
-        """What another writer would have changed."""
-        return super().rows("SELECT instance, working FROM state")
+        self._working = super().rows("SELECT instance, working FROM state")[0]
 
     def _require_same_state(self) -> None:
-        if self._state() != self._working:
+        if super().rows("SELECT instance, working FROM state") != [self._working]:
             raise IndexLocked(
                 f"another process wrote the index {self.location.shown} while the server was away: "
                 "run the same command again; everything finished so far is kept."
@@ -314,32 +293,6 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
         self._connection.close()
         self._connection = reconnect(self.location)
         self._take_lock(self._connection)
-
-    def _committed(self, number: str) -> bool:
-        # After a crash the server gives a number again that was never written down.
-        known = "CAST(:number AS xid8) < pg_snapshot_xmax(pg_current_snapshot())"
-        status = f"SELECT CASE WHEN {known} THEN pg_xact_status(CAST(:number AS xid8)) END"
-        return super().rows(status, {"number": number}) == [("committed",)]
-
-    def _transaction(self, work: Callable[[], T], done: list[_Done[T]]) -> T:
-        self._within = True
-        try:
-            with self._connection.transaction():
-                result = work()
-                number = self.rows("SELECT CAST(pg_current_xact_id_if_assigned() AS text)")[0][0]
-                state = self._working if number is None else self._state()
-                if number is not None:
-                    done.append(_Done(number, state, result))
-            self._working = state
-            return result
-        except BaseException as error:
-            self.undone += 1
-            # one of BEGIN or COMMIT; those of the work are translated already
-            if isinstance(error, psycopg.Error):
-                raise failures.translated(self.location, error) from None
-            raise
-        finally:
-            self._within = False
 
     def close(self) -> None:
         with self._lock:

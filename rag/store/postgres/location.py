@@ -29,10 +29,6 @@ class Location:
     shown: str
     """For people: without the password."""
 
-    def parameters(self) -> set[str]:
-        """The names of the parameters that the address gives."""
-        return {name for name, _ in index_location.url_parameters(self.url.partition("?")[2])}
-
     def scrub(self, text: str) -> str:
         """The text without the password, however it was written."""
         for secret in _secrets(self.url):

@@ -22,10 +22,9 @@ from rag.store.keywords import DIGITS as KEYWORD_DIGITS
 from rag.store.keywords import MAX_TERMS, KeywordField, page_head
 from rag.store.postgres.database import PostgresDatabase, WritingDatabase
 from rag.store.postgres.schema import FIELDS, VECTOR_INDEX, KeywordTable
-from rag.store.rows import Selection, Vectors
+from rag.store.rows import PAGE_COLUMNS, Selection, Vectors, page_of
 from rag.store.vectors import DIGITS
 from rag.text.keywords import indexed_tokens
-from rag.types import Page
 
 EXACT_ROWS = 20_000
 """Up to so many vectors (all of them, or those that a filter lets through) every one is compared."""
@@ -191,14 +190,7 @@ def norm_of(tokens: int) -> int:
     return bisect_right(LENGTHS, tokens) - 1
 
 
-Texts = Iterable[tuple[int, int, int, str]]
-"""key (chunk id or page number), first page, last page, text."""
-
-
 # -- writing ------------------------------------------------------------------------------------------------
-
-REMEMBERED = 300_000
-"""Entries whose ids the writer keeps in memory, some 200 bytes each."""
 
 
 class KeywordWriter:
@@ -206,30 +198,26 @@ class KeywordWriter:
 
     def __init__(self, database: WritingDatabase) -> None:
         self._database = database
-        self._ids: dict[KeywordField, dict[tuple[str, int], int]] = {field: {} for field in FIELDS}
-        self._undone = database.undone
 
-    def add(self, content: int, pages: Sequence[Page], bodies: Texts) -> None:
-        """Make a content searchable by keywords, inside the caller's transaction.
-
-        bodies: of its chunks.
-        """
-        if (
-            self._undone != self._database.undone
-        ):  # ids that were given in a transaction that did not come about
-            self.forget()
+    def add(self, content: int) -> None:
+        """Make the pages and chunks of a content searchable by keywords, inside the caller's transaction."""
+        chunks = self._database.rows(
+            "SELECT id, page, page_end, header, text FROM chunks WHERE content = ? ORDER BY ordinal",
+            (content,),
+        )
+        bodies = [
+            (key, first, last, f"{header}\n{text}" if header else text)
+            for key, first, last, header, text in chunks
+        ]
         # A page without text would only weigh down the average length.
-        written = [page for page in pages if page.text]
+        found = self._database.rows(
+            f"SELECT {PAGE_COLUMNS} FROM pages WHERE content = ? AND text <> '' ORDER BY number", (content,)
+        )
+        pages = [page_of(row) for row in found]
         self._add("chunk", content, bodies)
-        self._add("page", content, ((p.number, p.number, p.number, p.text) for p in written))
-        heads = ((p.number, p.number, p.number, page_head(p.text, p.headers_footers)) for p in written)
+        self._add("page", content, [(p.number, p.number, p.number, p.text) for p in pages])
+        heads = [(p.number, p.number, p.number, page_head(p.text, p.headers_footers)) for p in pages]
         self._add("head", content, heads)
-
-    def forget(self) -> None:
-        """Look ids up again."""
-        self._undone = self._database.undone
-        for known in self._ids.values():
-            known.clear()
 
     def count(self, after: int) -> None:
         """Count the documents of the contents that were added after a generation, inside the caller's transaction."""
@@ -244,13 +232,11 @@ class KeywordWriter:
         for field in FIELDS.values():
             self._database.execute(f"DELETE FROM {field.table} d WHERE {old}", {"bound": bound})
         self._database.execute("DELETE FROM keyword_terms WHERE documents = 0")
-        self.forget()
 
     def delete_all(self) -> None:
         """Take out everything, inside the caller's transaction."""
         for table in (*(field.table for field in FIELDS.values()), "keyword_terms", "keyword_lengths"):
             self._database.execute(f"DELETE FROM {table}")
-        self.forget()
 
     def _change_counts(self, sign: str, documents: str, bound: int) -> None:
         """Count some documents in (`+`) or out (`-`); `documents` is SQL that takes `:bound`."""
@@ -270,7 +256,8 @@ class KeywordWriter:
                 values,
             )
 
-    def _add(self, field: KeywordField, content: int, texts: Texts) -> None:
+    def _add(self, field: KeywordField, content: int, texts: Sequence[tuple[int, int, int, str]]) -> None:
+        """texts: key (chunk id or page number), first page, last page, text."""
         documents = []
         for key, first, last, text in texts:
             tokens = indexed_tokens(text)
@@ -278,7 +265,7 @@ class KeywordWriter:
             if len(counts) > MOST_ENTRIES:
                 counts = Counter(dict(counts.most_common(MOST_ENTRIES)))
             documents.append((key, first, last, len(tokens), counts))
-        known = self._known(field, [counts for *_, counts in documents])
+        known = self._ids(field, sorted(set[tuple[str, int]]().union(*(d[-1].items() for d in documents))))
         self._database.insert(
             FIELDS[field].table,
             "content, key, first, last, norm, tokens, entries, counts",
@@ -296,39 +283,23 @@ class KeywordWriter:
             ),
         )
 
-    def _known(
-        self, field: KeywordField, documents: Sequence[Mapping[str, int]]
-    ) -> Mapping[tuple[str, int], int]:
+    def _ids(self, field: KeywordField, pairs: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
         """The ids of entries; those that are new are made. Only the writer does this."""
-        known = self._ids[field]
-        if len(known) > REMEMBERED:
-            known.clear()
-        pairs = set[tuple[str, int]]().union(*(counts.items() for counts in documents))
-        for statement in (_KNOWN, _MADE):
-            if missing := sorted(pairs.difference(known)):
-                # As one text each, which travels faster than an array; tokens hold no white space.
-                listed = {
-                    "field": FIELDS[field].number,
-                    "terms": " ".join(term for term, _ in missing),
-                    "times": " ".join(str(times) for _, times in missing),
-                }
-                for term, times, number in self._database.rows(statement, listed):
-                    known[term, times] = number
-        return known
-
-
-_LISTED = (
-    "unnest(string_to_array(CAST(:terms AS text), ' '), CAST(string_to_array(:times, ' ') AS integer[])) "
-    "AS w (term, times)"
-)
-_KNOWN = (
-    f"SELECT t.term, t.times, t.id FROM {_LISTED} JOIN keyword_terms t "
-    "ON t.field = :field AND t.term = w.term AND t.times = w.times"
-)
-_MADE = (
-    "INSERT INTO keyword_terms (field, term, times, documents) "
-    f"SELECT :field, w.term, w.times, 0 FROM {_LISTED} RETURNING term, times, id"
-)
+        found = self._database.rows(
+            # As one text each, which travels faster than an array; tokens hold no white space.
+            "WITH wanted AS (SELECT w.term, w.times, t.id FROM unnest(string_to_array(CAST(:terms AS text), ' '), "
+            "CAST(string_to_array(:times, ' ') AS integer[])) AS w (term, times) LEFT JOIN keyword_terms t "
+            "ON t.field = :field AND t.term = w.term AND t.times = w.times), "
+            "made AS (INSERT INTO keyword_terms (field, term, times, documents) "
+            "SELECT :field, term, times, 0 FROM wanted WHERE id IS NULL RETURNING term, times, id) "
+            "SELECT * FROM wanted WHERE id IS NOT NULL UNION ALL SELECT * FROM made",
+            {
+                "field": FIELDS[field].number,
+                "terms": " ".join(term for term, _ in pairs),
+                "times": " ".join(str(times) for _, times in pairs),
+            },
+        )
+        return {(term, times): number for term, times, number in found}
 
 
 def _binary(ids: Iterable[int]) -> tuple[bytes, bytes]:
