@@ -94,7 +94,7 @@ def test_embeddings_longer_than_the_index_of_pgvector_takes(
 
 def test_an_index_over_many_vectors_finds_enough_under_a_filter(location: str, monkeypatch) -> None:
     monkeypatch.setattr("rag.store.postgres.backend.INDEXED_ROWS", 500)
-    monkeypatch.setattr("rag.store.postgres.search.EXACT_ROWS", 0)
+    monkeypatch.setattr("rag.store.postgres.vectors.EXACT_ROWS", 0)
     documents = corpus.generated(400, seed=8)
     with open_index(location, create=corpus.spec()) as index:
         put(index, *documents)

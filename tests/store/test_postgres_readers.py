@@ -10,9 +10,9 @@ import pytest
 
 from rag.errors import IndexLocked
 from rag.store import Filter, open_index
-from rag.store.postgres import search as postgres_search
+from rag.store.postgres import vectors as postgres_vectors
 from rag.store.postgres.location import parse
-from rag.store.postgres.search import VectorIndexKind
+from rag.store.postgres.vectors import VectorIndexKind
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
@@ -77,13 +77,13 @@ def test_nobody_can_put_a_table_in_the_place_of_the_words(reader: str) -> None:
 def searched(monkeypatch) -> list[bool]:
     """Whether each search that follows went through the HNSW index."""
     seen: list[bool] = []
-    search: Callable = postgres_search.search_vectors
+    search: Callable = postgres_vectors.search_vectors
 
     def watched(*arguments, indexed: bool):
         seen.append(indexed)
         return search(*arguments, indexed=indexed)
 
-    monkeypatch.setattr(postgres_search, "search_vectors", watched)
+    monkeypatch.setattr(postgres_vectors, "search_vectors", watched)
     return seen
 
 

@@ -14,7 +14,7 @@ from psycopg import errors
 from rag.errors import IndexReadOnly
 from rag.store import rows
 from rag.store.keywords import KeywordField, tokeniser_id
-from rag.store.postgres import creation, search
+from rag.store.postgres import creation, keywords, vectors
 from rag.store.postgres.connection import (
     GenerationGone,
     oldest_read,
@@ -117,7 +117,7 @@ class PostgresReader:
         self.state = state
         self.database = ReadingDatabase(location, state.published)
         weakref.finalize(self, self.database.close)
-        self._indexed = search.has_index(self.database)
+        self._indexed = vectors.has_index(self.database)
 
     def prepare(self) -> bool:
         """True: the rows are what is searched."""
@@ -128,16 +128,16 @@ class PostgresReader:
         if not self._indexed:
             # The HNSW index is made when the writer has finished; looking for it is cheaper than comparing every
             # vector of a large index for ever.
-            self._indexed = search.has_index(self.database)
+            self._indexed = vectors.has_index(self.database)
         generation = self.state.published
-        return search.search_vectors(self.database, vector, k, selection, generation, indexed=self._indexed)
+        return vectors.search_vectors(self.database, vector, k, selection, generation, indexed=self._indexed)
 
     def match(
         self, field: KeywordField, weights: Mapping[str, float], k: int, selection: Selection | None
     ) -> list[tuple[int, int, float]]:
         """The `k` best by BM25 as (content, chunk id or page number, score), best first, equal scores by ids."""
         generation = self.state.published
-        return search.search_keywords(self.database, FIELDS[field], weights, k, selection, generation)
+        return keywords.search_keywords(self.database, FIELDS[field], weights, k, selection, generation)
 
     def close(self) -> None:
         self.database.close()
@@ -166,7 +166,7 @@ def _faults(database: PostgresDatabase) -> Iterator[str]:
         yield f"{name}: {other} chunks are searched by another vector than their own"
 
 
-INDEXED_ROWS = search.EXACT_ROWS
+INDEXED_ROWS = vectors.EXACT_ROWS
 """The HNSW index is made when a writer has finished and there are more vectors than this."""
 
 BUILD_MEMORY = "1GB"
@@ -184,7 +184,7 @@ class PostgresPublisher(Publisher):
         self.database = database
         self.dimension = dimension
         self.notify = notify
-        self._keywords = search.KeywordWriter(database)
+        self._keywords = keywords.KeywordWriter(database)
 
     def document_added(self, identity: int, source: DocumentRecord) -> None:
         """Keep the metadata as a filter compares it: folded by Python, as in every kind of index."""
@@ -201,8 +201,8 @@ class PostgresPublisher(Publisher):
             "SELECT c.id, e.vector FROM chunks c JOIN embeddings e ON e.id = c.embedding WHERE c.content = ?",
             (identity,),
         )
-        vectors = ((chunk, identity, np.frombuffer(vector, np.float32)) for chunk, vector in found)
-        self.database.insert("vectors", "chunk, content, embedding", vectors)
+        searched = ((chunk, identity, np.frombuffer(vector, np.float32)) for chunk, vector in found)
+        self.database.insert("vectors", "chunk, content, embedding", searched)
         self._keywords.add(identity)
 
     def publish(self, on_publish: Callable[[], object]) -> None:
@@ -258,8 +258,8 @@ class PostgresPublisher(Publisher):
 
     def index_vectors(self) -> None:
         """Make the HNSW index when it is worth it: when all is written, because it grows slower than it is made."""
-        kind = search.VectorIndexKind(self.dimension)
-        if not kind.indexable or search.has_index(self.database):
+        kind = vectors.VectorIndexKind(self.dimension)
+        if not kind.indexable or vectors.has_index(self.database):
             return
         count = self.database.rows("SELECT count(*) FROM vectors")[0][0]
         if count <= INDEXED_ROWS:

@@ -7,8 +7,8 @@ for.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -28,164 +28,12 @@ from rag.store.postgres.connection import (
     use_schema,
 )
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
+from rag.store.postgres.keywords import KeywordWriter
 from rag.store.postgres.location import LONGEST_NAME, Location
-from rag.store.postgres.search import KeywordWriter
 from rag.store.rows import Database
 from rag.store.spec import IndexSpec, read_state, remove_all
 
 Connection = psycopg.Connection[Any]
-
-
-def taken(location: Location, why: str) -> UsageError:
-    return UsageError(
-        f"the schema {location.schema} of {location.shown} holds other tables ({why}), which pagequote leaves alone: "
-        "name another schema with ?schema=NAME."
-    )
-
-
-@contextmanager
-def rights(location: Location, done: str, fix: str) -> Iterator[None]:
-    """Say that rights are missing, and what to do."""
-    try:
-        yield
-    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
-        raise IndexReadOnly(f"the index {location.shown} cannot be {done} by this user: {fix}.") from None
-
-
-def make_tables(connection: Connection, location: Location, spec: IndexSpec) -> None:
-    """Make the tables of an empty index, inside the caller's transaction."""
-    use_schema(connection, location)
-    try:
-        tables = [schema.KEYWORDS.format(table=field.table) for field in schema.FIELDS.values()]
-        script = ";\n".join((schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables))
-        for statement in filter(str.strip, script.split(";\n")):
-            connection.execute(statement.encode())
-        connection.execute(schema.lookup(location.schema))
-    except (errors.DuplicateTable, errors.DuplicateObject) as error:
-        raise taken(location, str(error).partition("\n")[0]) from None
-    connection.execute(
-        "INSERT INTO state (only_row, format, instance, spec, published, working, purged, last_chunk) "
-        "VALUES (1, %s, %s, %s, 0, 1, 0, 0)",
-        (schema.FORMAT, uuid.uuid4().hex, replace(spec, tokeniser=tokeniser_id()).to_json()),
-    )
-
-
-def schema_exists(connection: Connection, name: str) -> bool:
-    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
-    return found.fetchone() is not None
-
-
-def add_pgvector(connection: Connection, location: Location) -> None:
-    if pgvector_version(connection) is None:
-        try:
-            # Not into the schema of one index: others of the database need it too.
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public")
-        except (errors.InsufficientPrivilege, errors.InvalidSchemaName):
-            pass  # the sentence below says what an administrator must run
-        except psycopg.errors.FeatureNotSupported:
-            raise IndexError_(
-                f"the server of {location.shown} has no pgvector: install it (Debian: postgresql-17-pgvector), or "
-                "use a server that brings it."
-            ) from None
-    require_pgvector(connection, location)
-
-
-def _quarantine(
-    connection: Connection, location: Location, spec: IndexSpec, notify: Callable[[str], None]
-) -> None:
-    """Keep an index that cannot be read in another schema, and save its embeddings: they may have been paid for.
-
-    All of it happens, or nothing. Its tables are moved, and the schema stays: others may have put tables beside them.
-    """
-    with failures.readable_errors(location):
-        add_pgvector(connection, location)
-        fix = (
-            "use the owner of its tables, granted CREATE on the database, or another schema with ?schema=NAME"
-        )
-        with rights(location, "quarantined", fix), connection.transaction():
-            quarantined = _free_name(connection, location.schema)
-            protected = _move(connection, location.schema, quarantined)
-            make_tables(connection, location, spec)
-            for table in protected:  # from whoever is granted the new tables: the policies were moved
-                name = sql.Identifier(location.schema, table)
-                connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
-            saved = _save_embeddings(connection, location, quarantined)
-    notify(
-        f"The old index could not be read and was kept as the schema {quarantined}; {saved}. The tables are new: "
-        "what users were granted on the old ones must be granted again."
-    )
-
-
-def _free_name(connection: Connection, name: str) -> str:
-    """A name for what is quarantined: at most 63 bytes, and neither the index's own nor that of another schema."""
-    for number in count(1):
-        ending = "_damaged" if number == 1 else f"_damaged_{number}"
-        kept = name.encode()[: LONGEST_NAME - len(ending)].decode(errors="ignore")
-        if kept + ending != name and not schema_exists(connection, kept + ending):
-            return kept + ending
-    raise AssertionError("the numbers have no end")
-
-
-def _move(connection: Connection, origin: str, target: str) -> list[str]:
-    """Move the tables and the function of an index to a new schema; gives the tables with row-level security."""
-    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(target)))
-    tables = connection.execute(
-        "SELECT c.relname, c.relrowsecurity FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s) ORDER BY c.relname",
-        (origin, list(schema.TABLES)),
-    ).fetchall()
-    functions = connection.execute(
-        "SELECT CAST(CAST(p.oid AS regprocedure) AS text) FROM pg_proc p "
-        "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s AND p.proname = %s",
-        (origin, schema.LOOKUP),
-    ).fetchall()
-    to = sql.Identifier(target)
-    for table, _ in tables:
-        name = sql.Identifier(origin, table)
-        connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(name, to))
-    for (signature,) in functions:  # quoted by the server
-        connection.execute(
-            b"ALTER FUNCTION " + signature.encode() + b" SET SCHEMA " + to.as_bytes(connection)
-        )
-    return [table for table, protected in tables if protected]
-
-
-UNREADABLE = (
-    *(psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError, psycopg.InternalError),
-    *(psycopg.NotSupportedError, errors.IoError, errors.UndefinedFile),
-)
-"""Errors that say that rows cannot be read; after others, as when the disk is full, it helps to try again."""
-
-
-def _save_embeddings(connection: Connection, location: Location, quarantined: str) -> str:
-    """Copy the embeddings that a damaged index still gives up; says what became of them."""
-    tables = {
-        "new_models": sql.Identifier(location.schema, "embedding_models"),
-        "new": sql.Identifier(location.schema, "embeddings"),
-        "old_models": sql.Identifier(quarantined, "embedding_models"),
-        "old": sql.Identifier(quarantined, "embeddings"),
-    }
-    try:
-        with connection.transaction():
-            connection.execute(
-                sql.SQL(
-                    "INSERT INTO {new_models} (embedding_id, dimension) "
-                    "SELECT embedding_id, dimension FROM {old_models} ON CONFLICT DO NOTHING"
-                ).format(**tables)
-            )
-            saved = connection.execute(
-                sql.SQL(
-                    "INSERT INTO {new} (model, digest, vector) SELECT n.id, e.digest, e.vector FROM {old} e "
-                    "JOIN {old_models} o ON o.id = e.model JOIN {new_models} n ON n.embedding_id = o.embedding_id "
-                    "WHERE length(e.vector) = 4 * n.dimension AND length(e.digest) = 32 ON CONFLICT DO NOTHING"
-                ).format(**tables)
-            ).rowcount
-            found = connection.execute(sql.SQL("SELECT count(*) FROM {old}").format(**tables)).fetchone()
-    except UNREADABLE as error:
-        why = location.scrub(str(error).partition("\n")[0])
-        return f"its embeddings could not be taken over ({why}) and must be made again"
-    lost = found[0] - saved if found else 0
-    return f"{saved:,} embeddings were taken over" + (f", {lost:,} could not be" if lost else "")
 
 
 FIX = "run `rag ingest --rebuild PATH` to make it again, or use another --index"
@@ -202,12 +50,14 @@ def ensure(location: Location, spec: IndexSpec, *, rebuild: bool, notify: Callab
             f"pgvector holds embeddings of up to {schema.MAX_DIMENSION:,} numbers, and {spec.embedding_model} has "
             f"{spec.dimension:,}: choose other embeddings, or keep the index in a folder."
         )
-    connection = connect(location)
-    try:
-        made = _make(connection, location, spec, rebuild, notify)
-    finally:
-        connection.close()
-    if rebuild and not made:
+    with connect(location) as connection, failures.readable_errors(location):
+        make = _wanted(connection, location, rebuild)
+        if make:
+            take_writer_lock(connection, location)
+            make = _wanted(connection, location, rebuild)  # unless another process did while this one waited
+        if make:
+            _make(connection, location, spec, notify)
+    if rebuild and not make:
         _empty(location, spec)
 
 
@@ -224,84 +74,196 @@ def check(database: Database, location: Location) -> None:
 # -- what is there ------------------------------------------------------------------------------------------
 
 
+def _wanted(connection: Connection, location: Location, rebuild: bool) -> bool:
+    """Whether there is no index, or with `rebuild` one that this version cannot read."""
+    if not _is_index(connection, location):
+        return True
+    if not rebuild:
+        return False
+    found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (location.schema,))
+    if not set(schema.TABLES) <= {name for (name,) in found}:
+        return True
+    with closing(ReadingDatabase(location)) as database:
+        try:
+            check(database, location)
+            read_state(database)
+        except (IndexDamaged, IndexMismatch):
+            return True
+    return False
+
+
 def _is_index(connection: Connection, location: Location) -> bool:
     """Whether there is an index, sound or damaged; any other program may have a table called `state`."""
-    with failures.readable_errors(location):
-        found = connection.execute(
-            "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'state' "
-            "AND c.relkind IN ('r', 'p') AND a.attname = ANY(%s)",
-            (location.schema, list(schema.STATE_COLUMNS)),
-        ).fetchone()
+    found = connection.execute(
+        "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'state' "
+        "AND c.relkind IN ('r', 'p') AND a.attname = ANY(%s)",
+        (location.schema, list(schema.STATE_COLUMNS)),
+    ).fetchone()
     return found == (len(schema.STATE_COLUMNS),)
 
 
 def _require_empty(connection: Connection, location: Location) -> None:
     """Raise UsageError when the schema holds tables or views, other than those that an extension put there."""
-    with failures.readable_errors(location):
-        found = connection.execute(
-            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS ("
-            "SELECT 1 FROM pg_depend d WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid "
-            "AND d.deptype = 'e') ORDER BY c.relname LIMIT 1",
-            (location.schema,),
-        ).fetchone()
+    found = connection.execute(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS ("
+        "SELECT 1 FROM pg_depend d WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid "
+        "AND d.deptype = 'e') ORDER BY c.relname LIMIT 1",
+        (location.schema,),
+    ).fetchone()
     if found:
-        raise taken(location, f"such as {found[0]}")
+        raise _taken(location, f"such as {found[0]}")
 
 
-def _readable(connection: Connection, location: Location) -> bool:
-    """Whether the tables are all there, of a format and with a state that this version understands."""
-    with failures.readable_errors(location):
-        found = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = %s", (location.schema,)
-        ).fetchall()
-    if not set(schema.TABLES) <= {row[0] for row in found}:
-        return False
-    database = ReadingDatabase(location)
-    try:
-        check(database, location)
-        read_state(database)
-    except (IndexDamaged, IndexMismatch):
-        return False
-    finally:
-        database.close()
-    return True
+def _taken(location: Location, why: str) -> UsageError:
+    return UsageError(
+        f"the schema {location.schema} of {location.shown} holds other tables ({why}), which pagequote leaves alone: "
+        "name another schema with ?schema=NAME."
+    )
+
+
+def _schema_exists(connection: Connection, name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,))
+    return found.fetchone() is not None
 
 
 # -- making -------------------------------------------------------------------------------------------------
 
 
-def _make(
-    connection: Connection,
-    location: Location,
-    spec: IndexSpec,
-    rebuild: bool,
-    notify: Callable[[str], None],
-) -> bool:
-    """Make an index where there is none, or with `rebuild` in place of one that cannot be read. True when it did."""
+def _make(connection: Connection, location: Location, spec: IndexSpec, notify: Callable[[str], None]) -> None:
+    """Make an index where there is none or one that cannot be read, which is quarantined. All of it happens, or
+    nothing."""
+    damaged = _is_index(connection, location)
+    done, fix = (
+        (
+            "quarantined",
+            "use the owner of its tables, granted CREATE on the database, or another schema with ?schema=NAME",
+        )
+        if damaged
+        else ("made", f"grant it CREATE on the database, or have the schema {location.schema} made for it")
+    )
+    if not damaged:
+        _require_empty(connection, location)
+    _add_pgvector(connection, location)
+    try:
+        with connection.transaction():
+            if damaged:
+                notice = _quarantine(connection, location, spec)
+            else:
+                if not _schema_exists(connection, location.schema):
+                    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(location.schema)))
+                _make_tables(connection, location, spec)
+    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
+        raise IndexReadOnly(f"the index {location.shown} cannot be {done} by this user: {fix}.") from None
+    if damaged:
+        notify(notice)
 
-    def wanted() -> bool:
-        there = _is_index(connection, location)
-        return not there or (rebuild and not _readable(connection, location))
 
-    if not wanted():
-        return False
-    take_writer_lock(connection, location)
-    if not wanted():
-        return False  # another process made it while this one waited
-    if _is_index(connection, location):
-        _quarantine(connection, location, spec, notify)
-        return True
-    _require_empty(connection, location)
-    with failures.readable_errors(location):
-        add_pgvector(connection, location)
-        fix = f"grant it CREATE on the database, or have the schema {location.schema} made for it"
-        with rights(location, "made", fix), connection.transaction():
-            if not schema_exists(connection, location.schema):
-                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(location.schema)))
-            make_tables(connection, location, spec)
-    return True
+def _add_pgvector(connection: Connection, location: Location) -> None:
+    if pgvector_version(connection) is None:
+        try:
+            # Not into the schema of one index: others of the database need it too.
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public")
+        except (errors.InsufficientPrivilege, errors.InvalidSchemaName):
+            pass  # the sentence below says what an administrator must run
+        except errors.FeatureNotSupported:
+            raise IndexError_(
+                f"the server of {location.shown} has no pgvector: install it (Debian: postgresql-17-pgvector), or "
+                "use a server that brings it."
+            ) from None
+    require_pgvector(connection, location)
+
+
+def _make_tables(connection: Connection, location: Location, spec: IndexSpec) -> None:
+    use_schema(connection, location)
+    tables = [schema.KEYWORDS.format(table=field.table) for field in schema.FIELDS.values()]
+    script = ";\n".join((schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables))
+    try:
+        for statement in filter(str.strip, script.split(";\n")):
+            connection.execute(statement.encode())
+        connection.execute(schema.lookup(location.schema))
+    except (errors.DuplicateTable, errors.DuplicateObject) as error:
+        raise _taken(location, str(error).partition("\n")[0]) from None
+    connection.execute(
+        "INSERT INTO state (only_row, format, instance, spec, published, working, purged, last_chunk) "
+        "VALUES (1, %s, %s, %s, 0, 1, 0, 0)",
+        (schema.FORMAT, uuid.uuid4().hex, replace(spec, tokeniser=tokeniser_id()).to_json()),
+    )
+
+
+def _quarantine(connection: Connection, location: Location, spec: IndexSpec) -> str:
+    """Keep an index that cannot be read in another schema, make one in its place, and save its embeddings: they may
+    have been paid for. Says what was done.
+
+    Its tables are moved, and the schema stays: others may have put tables beside them.
+    """
+    quarantined = _free_name(connection, location.schema)
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(quarantined)))
+    tables = connection.execute(
+        "SELECT c.relname, c.relrowsecurity FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s) ORDER BY c.relname",
+        (location.schema, list(schema.TABLES)),
+    ).fetchall()
+    names = {table: sql.Identifier(location.schema, table) for table, _ in tables}
+    for name in names.values():
+        connection.execute(sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(name, sql.Identifier(quarantined)))
+    connection.execute(
+        sql.SQL("DROP FUNCTION IF EXISTS {}").format(sql.Identifier(location.schema, schema.LOOKUP))
+    )
+    _make_tables(connection, location, spec)
+    for table, protected in tables:
+        if protected:  # from whoever is granted the new tables: the policies were moved
+            connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(names[table]))
+    return (
+        f"The old index could not be read and was kept as the schema {quarantined}; "
+        f"{_save_embeddings(connection, location, quarantined)}. The tables are new: what users were granted on the "
+        "old ones must be granted again."
+    )
+
+
+def _free_name(connection: Connection, name: str) -> str:
+    """A name for what is quarantined: at most 63 bytes, and neither the index's own nor that of another schema."""
+    for number in count(1):
+        ending = "_damaged" if number == 1 else f"_damaged_{number}"
+        kept = name.encode()[: LONGEST_NAME - len(ending)].decode(errors="ignore")
+        if kept + ending != name and not _schema_exists(connection, kept + ending):
+            return kept + ending
+    raise AssertionError("the numbers have no end")
+
+
+UNREADABLE = (
+    *(psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError, psycopg.InternalError),
+    *(psycopg.NotSupportedError, errors.IoError, errors.UndefinedFile),
+)
+"""Errors that say that rows cannot be read; after others, as when the disk is full, it helps to try again."""
+
+
+def _save_embeddings(connection: Connection, location: Location, quarantined: str) -> str:
+    """Copy the embeddings that a damaged index still gives up; says what became of them."""
+    old = sql.Identifier(quarantined)
+    try:
+        with connection.transaction():
+            connection.execute(
+                sql.SQL(
+                    "INSERT INTO embedding_models (embedding_id, dimension) "
+                    "SELECT embedding_id, dimension FROM {}.embedding_models ON CONFLICT DO NOTHING"
+                ).format(old)
+            )
+            saved = connection.execute(
+                sql.SQL(
+                    "INSERT INTO embeddings (model, digest, vector) SELECT n.id, e.digest, e.vector "
+                    "FROM {old}.embeddings e JOIN {old}.embedding_models o ON o.id = e.model "
+                    "JOIN embedding_models n ON n.embedding_id = o.embedding_id "
+                    "WHERE length(e.vector) = 4 * n.dimension AND length(e.digest) = 32 ON CONFLICT DO NOTHING"
+                ).format(old=old)
+            ).rowcount
+            found = connection.execute(sql.SQL("SELECT count(*) FROM {}.embeddings").format(old)).fetchone()
+    except UNREADABLE as error:
+        why = location.scrub(str(error).partition("\n")[0])
+        return f"its embeddings could not be taken over ({why}) and must be made again"
+    lost = found[0] - saved if found else 0
+    return f"{saved:,} embeddings were taken over" + (f", {lost:,} could not be" if lost else "")
 
 
 # -- making again --------------------------------------------------------------------------------------------
@@ -309,9 +271,9 @@ def _make(
 
 def _empty(location: Location, spec: IndexSpec) -> None:
     """End every row. With the same embeddings readers keep the old state until the next publication."""
-    database = WritingDatabase(location, partial(take_writer_lock, location=location))
 
     def end_rows() -> None:
+        state = read_state(database)
         remove_all(database, spec)
         if read_state(database).published != state.published:  # what is deleted later is counted out then
             KeywordWriter(database).count(after=state.published)
@@ -321,8 +283,5 @@ def _empty(location: Location, spec: IndexSpec) -> None:
             database.execute(f"DROP INDEX IF EXISTS {schema.VECTOR_INDEX}")
             database.execute(f"ALTER TABLE vectors ALTER COLUMN embedding TYPE vector({spec.dimension})")
 
-    try:
-        state = read_state(database)
+    with closing(WritingDatabase(location, partial(take_writer_lock, location=location))) as database:
         database.atomically(end_rows)
-    finally:
-        database.close()

@@ -17,7 +17,7 @@ from rag.errors import IndexError_, IndexLocked
 from rag.store.postgres import failures
 from rag.store.postgres.connection import connect, hold_generation
 from rag.store.postgres.location import Location
-from rag.store.rows import Database, Parameters, T, WritableDatabase
+from rag.store.rows import Database, Parameters, Selection, T, WritableDatabase
 
 _GLOB = re.compile(
     r"(?P<set>\[(?P<not>\^?+)(?P<among>\]?+[^]]*)\])|(?P<unclosed>\[)|(?P<letter>.)", re.DOTALL
@@ -63,6 +63,31 @@ RESTART_SECONDS = 60.0
 def translated(statement: str) -> str:
     """The statement with psycopg's placeholders in place of `?` and `:name`."""
     return _PLACEHOLDER.sub(lambda m: f"%({m[1]})s" if m[1] else ("%s" if m[0] == "?" else "%%"), statement)
+
+
+LAST_PAGE = 2**31 - 1
+"""Beyond any page."""
+
+
+def visible(
+    row: str, pages: str, selection: Selection | None, generation: int
+) -> tuple[str, dict[str, object]]:
+    """SQL for the rows called `row` that may be found; `pages` is the SQL for those on the selected pages.
+
+    Contents that other generations see are few, so that they are left out rather than the visible ones looked up; by
+    the statement itself, because a writer may add one between two statements.
+    """
+    others = "SELECT id FROM contents WHERE added > :generation UNION ALL SELECT id FROM contents WHERE removed <= "
+    terms = [f"{row}.content NOT IN ({others}:generation)"]
+    parameters: dict[str, object] = {"generation": generation}
+    if selection is not None:
+        terms.append(f"{row}.content = ANY(CAST(:selection AS bigint[]))")
+        parameters["selection"] = selection.contents.tolist()
+        if selection.by_page:
+            terms.append(pages)
+            parameters["first_page"] = selection.first_page or 0
+            parameters["last_page"] = LAST_PAGE if selection.last_page is None else selection.last_page
+    return " AND ".join(terms), parameters
 
 
 class PostgresDatabase(Database):

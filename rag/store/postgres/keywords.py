@@ -1,6 +1,9 @@
-"""Vector search with pgvector, and keyword search in GIN-indexed columns: how both are written and searched.
+"""Keyword search in GIN-indexed columns: BM25 as an inner product of sparse vectors, written and searched.
 
-Every vector is compared while they are few; an HNSW index answers beyond that.
+A document is a sparse vector with a one for each pair of a term and how often it stands there (an entry). What an
+entry adds to the score depends on the document's length, rounded to one byte as Lucene and Tantivy do; so a question
+is one sparse vector for each length, and the inner product is the score (Robertson et al., "Okapi at TREC-3", 1994,
+in Lucene's form).
 """
 
 from __future__ import annotations
@@ -13,144 +16,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from pgvector import SparseVector
 
-from rag.store.keywords import DIGITS as KEYWORD_DIGITS
-from rag.store.keywords import MAX_TERMS, KeywordField, page_head
-from rag.store.postgres.database import PostgresDatabase, WritingDatabase
-from rag.store.postgres.schema import FIELDS, VECTOR_INDEX, KeywordTable
-from rag.store.rows import PAGE_COLUMNS, Selection, Vectors, page_of
-from rag.store.vectors import DIGITS
+from rag.store.keywords import DIGITS, MAX_TERMS, KeywordField, page_head
+from rag.store.postgres.database import PostgresDatabase, WritingDatabase, visible
+from rag.store.postgres.schema import FIELDS, KeywordTable
+from rag.store.rows import PAGE_COLUMNS, Selection, page_of
 from rag.text.keywords import indexed_tokens
-
-EXACT_ROWS = 20_000
-"""Up to so many vectors (all of them, or those that a filter lets through) every one is compared."""
-
-MAX_VECTOR = 2000
-"""Numbers of a `vector` that pgvector's HNSW can index."""
-
-MAX_HALFVEC = 4000
-"""Numbers of a `halfvec` (half precision) that it can index; beyond this every vector is compared."""
-
-LINKS, LOOKED_AT = 32, 200
-"""Links of a vector in the HNSW index, and how many are looked at to choose them: with the session's `ef_search` of
-200 it finds 99 % of the ten nearest among 100,000 vectors of many topics, with pgvector's defaults (16, 64) 74 %."""
-
-LAST_CONTENT = 2**63 - 1
-"""Beyond any content."""
-
-LAST_PAGE = 2**31 - 1
-"""Beyond any page: the largest integer of PostgreSQL."""
-
-RERANKED = 3
-"""Found in half precision are so many times as many as wanted, then sorted by the exact scores."""
-
-
-@dataclass(frozen=True, slots=True)
-class VectorIndexKind:
-    """How vectors of a dimension are indexed."""
-
-    dimension: int
-
-    @property
-    def indexable(self) -> bool:
-        """False when pgvector has no index for so many numbers."""
-        return self.dimension <= MAX_HALFVEC
-
-    @property
-    def halved(self) -> bool:
-        """True when the index holds half precision."""
-        return self.dimension > MAX_VECTOR
-
-    @property
-    def indexed(self) -> str:
-        """SQL: what the index is over."""
-        return f"(CAST(v.embedding AS halfvec({self.dimension})))" if self.halved else "v.embedding"
-
-    @property
-    def question(self) -> str:
-        """SQL: the question as the index wants it."""
-        return f"CAST(:question AS halfvec({self.dimension}))" if self.halved else ":question"
-
-    def definition(self) -> str:
-        """SQL that makes the index. Vectors have unit length, so the inner product is the cosine."""
-        over = self.indexed.replace("v.", "")
-        operators = "halfvec_ip_ops" if self.halved else "vector_ip_ops"
-        build = f"m = {LINKS}, ef_construction = {LOOKED_AT}"
-        return f"CREATE INDEX {VECTOR_INDEX} ON vectors USING hnsw ({over} {operators}) WITH ({build})"
-
-
-def has_index(database: PostgresDatabase) -> bool:
-    """Whether the HNSW index is there and complete."""
-    found = database.rows(
-        "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(:name)", {"name": VECTOR_INDEX}
-    )
-    return found == [(True,)]
-
-
-def search_vectors(
-    database: PostgresDatabase,
-    question: Vectors,
-    k: int,
-    selection: Selection | None,
-    generation: int,
-    *,
-    indexed: bool,
-) -> list[tuple[int, float]]:
-    """The `k` nearest by inner product as (chunk, score), best first, equal scores by chunk.
-
-    question: unit length, shape [dimension]. indexed: the HNSW index is there.
-    """
-    pages = (
-        "EXISTS (SELECT 1 FROM chunks c WHERE c.id = v.chunk "
-        "AND c.page <= :last_page AND c.page_end >= :first_page)"
-    )
-    conditions, parameters = _conditions("v", pages, selection, generation)
-    parameters |= {"question": question, "limit": k}
-    ranges = None if selection is None else selection.ranges
-    few = ranges is not None and int((ranges[:, 1] - ranges[:, 0] + 1).sum()) <= EXACT_ROWS
-    score = f"round(-(v.embedding <#> :question) * 1e{DIGITS})"
-    if few or not indexed:
-        statement = (
-            f"SELECT v.chunk, {score} AS score FROM vectors v WHERE {conditions} "
-            "ORDER BY score DESC, v.chunk LIMIT :limit"
-        )
-    else:
-        kind = VectorIndexKind(question.size)
-        parameters["nearest"] = k * RERANKED if kind.halved else k
-        statement = (
-            f"SELECT n.chunk, {score.replace('v.', 'n.')} AS score FROM (SELECT v.chunk, v.embedding FROM vectors v "
-            f"WHERE {conditions} ORDER BY {kind.indexed} <#> {kind.question} LIMIT :nearest) n "
-            "ORDER BY score DESC, n.chunk LIMIT :limit"
-        )
-    return [(chunk, found / 10**DIGITS) for chunk, found in database.rows(statement, parameters)]
-
-
-def _conditions(
-    row: str, pages: str, selection: Selection | None, generation: int
-) -> tuple[str, dict[str, object]]:
-    """SQL for the rows called `row` that may be found; `pages` is the SQL for those on the selected pages.
-
-    Contents that other generations see are few, so that they are left out rather than the visible ones looked up; by
-    the statement itself, because a writer may add one between two statements.
-    """
-    others = "SELECT id FROM contents WHERE added > :generation UNION ALL SELECT id FROM contents WHERE removed <= "
-    terms = [f"{row}.content NOT IN ({others}:generation)"]
-    parameters: dict[str, object] = {"generation": generation}
-    if selection is not None:
-        terms.append(f"{row}.content = ANY(CAST(:selection AS bigint[]))")
-        parameters["selection"] = selection.contents.tolist()
-        if selection.by_page:
-            terms.append(pages)
-            parameters["first_page"] = selection.first_page or 0
-            parameters["last_page"] = LAST_PAGE if selection.last_page is None else selection.last_page
-    return " AND ".join(terms), parameters
-
-
-# -- keywords -----------------------------------------------------------------------------------------------
 
 LONGEST_TERM = 200
 """Characters of a token that are kept as they are; of a longer one (a B-tree cannot hold any length) a digest."""
@@ -158,10 +32,17 @@ LONGEST_TERM = 200
 MOST_ENTRIES = 16_000
 """What pgvector's sparsevec can hold: a page with more different words is searched by its most frequent ones."""
 
-LOOKED_AT_DOCUMENTS, LOOKED_AT_SHARE = 8000, 0.04
-"""Documents that are scored for a question, those with its rarest words: so many, or this share of all when that is
-more. Among 100,000 chunks 4 % hold the same first ten as all for 97 % of questions, and 8 % for all of them; a
-thousand documents take PostgreSQL some 2 ms."""
+FIRST_LOOK = 2000
+"""Documents that are scored to learn what score is wanted: those with the entries that add most."""
+
+MOST_SCORED = 30_000
+"""Documents that are scored at most, by estimate; a thousand take PostgreSQL some 2 ms."""
+
+PASSED_OVER = 200
+"""Documents that its GIN index passes over in the time that it takes to score one."""
+
+LAST_CONTENT = 2**63 - 1
+"""Beyond any content."""
 
 INTEGER = 23
 """The number that PostgreSQL gives to its type of four-byte integers."""
@@ -312,10 +193,6 @@ def _binary(ids: Iterable[int]) -> tuple[bytes, bytes]:
     return array, vector + np.ones(len(places), ">f4").tobytes()
 
 
-def _vector(values: Mapping[int, float]) -> SparseVector:
-    return SparseVector(dict(values), SPARSE_DIMENSION)
-
-
 def _term(token: str) -> str:
     if len(token) <= LONGEST_TERM:
         return token
@@ -329,16 +206,19 @@ def _term(token: str) -> str:
 class Entry:
     """A word of a question standing so many times in a document."""
 
+    term: str
     id: int
     times: int
     documents: int
     """How many hold it so."""
     factor: float
     """The word's weight in the question times its inverse document frequency times (1 + k1)."""
+    most: float
+    """What it adds to the score of the shortest document."""
 
-    def score(self, dampening: float) -> float:
-        """What it adds to the score of a document whose length dampens so much."""
-        return self.factor * self.times / (self.times + dampening)
+
+Sets = list[tuple[Sequence[Entry], Sequence[Entry]]]
+"""Documents that hold an entry of the first of a pair, and one of the second unless that is empty; of any pair."""
 
 
 def search_keywords(
@@ -351,63 +231,120 @@ def search_keywords(
 ) -> list[tuple[int, int, float]]:
     """The `k` best by BM25 as (content, key, score), best first, equal scores by content and key.
 
-    A document is a sparse vector with a one for each pair of a term and how often it stands there (an entry). What an
-    entry adds to the score depends on the document's length, rounded to one byte as Lucene and Tantivy do; so a
-    question is one sparse vector for each length, and the inner product is the score (Robertson et al., "Okapi at
-    TREC-3", 1994, in Lucene's form). Only documents with one of the entries that add most are scored, at least
-    `LOOKED_AT_DOCUMENTS` when there are so many, and all when those that a filter leaves do not suffice.
+    A first look at the documents with the rarest words gives a score that the `k` best reach; then those that may
+    reach it are scored. When they are too many, fewer than `k` are certain to be the best.
     """
-    lengths = database.rows(
-        "SELECT norm, documents, tokens FROM keyword_lengths WHERE field = ? AND documents > 0",
-        (field.number,),
-    )
-    total, tokens = sum(row[1] for row in lengths), sum(row[2] for row in lengths)
-    entries = _entries(database, field, weights, total)
+    dampening, total, entries = _entries(database, field, weights)
     if not entries:
         return []
-    dampening = {norm: K1 * (1 - B + B * LENGTHS[norm] * total / tokens) for norm, _, _ in lengths}
     pages = "d.first <= :last_page AND d.last >= :first_page"
-    conditions, parameters = _conditions("d", pages, selection, generation)
-    statement = (
-        "WITH question AS (SELECT * FROM "
-        "unnest(CAST(:norms AS smallint[]), CAST(:weights AS sparsevec[])) AS q (norm, weights)) "
-        f"SELECT d.content, d.key, round(-(d.counts <#> q.weights) * 1e{KEYWORD_DIGITS}) AS score "
-        f"FROM {field.table} d JOIN question q ON q.norm = d.norm "
-        f"WHERE d.entries && CAST(:entries AS integer[]) AND {conditions} "
-        "ORDER BY score DESC, d.content, d.key LIMIT :limit"
-    )
-    by_length = [_vector({entry.id: entry.score(damp) for entry in entries}) for damp in dampening.values()]
+    conditions, parameters = visible("d", pages, selection, generation)
+    by_length = [
+        SparseVector({e.id: e.factor * e.times / (e.times + damp) for e in entries}, SPARSE_DIMENSION)
+        for damp in dampening.values()
+    ]
     parameters |= {"norms": list(dampening), "weights": by_length, "limit": k}
-    least = min(dampening.values())
-    best = sorted(entries, key=lambda entry: (-entry.score(least), entry.id))
-    counts = accumulate(entry.documents for entry in best)
-    looked_at = bisect_left(list(counts), max(LOOKED_AT_DOCUMENTS, LOOKED_AT_SHARE * total, 4 * k)) + 1
-    found: list[tuple[Any, ...]] = []
-    for kept in (best[:looked_at], best):
-        if len(found) < k:
-            found = database.rows(statement, {**parameters, "entries": [entry.id for entry in kept]})
-        if len(kept) == len(best):
-            break
-    return [(content, key, score / 10**KEYWORD_DIGITS) for content, key, score in found]
+
+    def best(sets: Sets) -> list[tuple[int, int, float]]:
+        held = []
+        for number, pair in enumerate(sets):
+            names = [
+                f"{name}{number}" for name, entries in zip(("some", "also"), pair, strict=True) if entries
+            ]
+            held.append(" AND ".join(f"d.entries && CAST(:{name} AS integer[])" for name in names))
+            parameters.update(zip(names, ([entry.id for entry in entries] for entries in pair), strict=False))
+        found = database.rows(
+            "WITH question AS (SELECT * FROM "
+            "unnest(CAST(:norms AS smallint[]), CAST(:weights AS sparsevec[])) AS q (norm, weights)) "
+            f"SELECT d.content, d.key, round(-(d.counts <#> q.weights) * 1e{DIGITS}) AS score "
+            f"FROM {field.table} d JOIN question q ON q.norm = d.norm WHERE ({' OR '.join(held)}) "
+            f"AND {conditions} ORDER BY score DESC, d.content, d.key LIMIT :limit",
+            parameters,
+        )
+        return [(content, key, score / 10**DIGITS) for content, key, score in found]
+
+    counts = list(accumulate(entry.documents for entry in entries))
+    first = entries[: bisect_left(counts, max(FIRST_LOOK, 4 * k)) + 1]
+    found = best([(first, ())])
+    if len(first) == len(entries):
+        return found
+    if len(found) < k:  # a filter leaves few
+        return best([(entries, ())])
+    for certain in (k, -(-k // 4), -(-k // 16)):
+        # scores are sums in single precision
+        sets = may_reach(entries, found[certain - 1][2] * (1 - 1e-5))
+        if sum(len(some) for some, _ in sets) <= len(first):
+            return found
+        if _expected(sets, total) <= MOST_SCORED:
+            return best(sets)
+    return found
+
+
+def may_reach(entries: Sequence[Entry], score: float) -> Sets:
+    """The documents that may reach a score; entries: strongest first.
+
+    As in MaxScore (Turtle and Flood, "Query evaluation", 1995) a document needs one of the strongest entries, and
+    one whose own entry does not suffice needs another word beside it.
+    """
+    by_term: dict[str, list[Entry]] = defaultdict(list)
+    for entry in _needed(entries, score):
+        by_term[entry.term].append(entry)
+    alone: list[Entry] = []
+    sets: Sets = []
+    for term, held in by_term.items():
+        also = _needed([entry for entry in entries if entry.term != term], score - held[0].most)
+        if held[0].most >= score or PASSED_OVER * _documents(held) <= _documents(also):
+            alone += held
+        else:
+            sets.append((held, also))
+    return [(alone, ()), *sets] if alone else sets
+
+
+def _needed(entries: Sequence[Entry], score: float) -> Sequence[Entry]:
+    """The strongest entries, so many that a document without any of them stays below the score."""
+    rest: dict[str, float] = {}
+    for place in range(len(entries), 0, -1):
+        entry = entries[place - 1]
+        rest[entry.term] = entry.most  # a word stands once so many times
+        if sum(rest.values()) >= score:
+            return entries[:place]
+    return ()
+
+
+def _documents(entries: Sequence[Entry]) -> int:
+    return sum(entry.documents for entry in entries)
+
+
+def _expected(sets: Sets, total: int) -> float:
+    """How many documents there are, as if words stood together by chance."""
+    return sum(_documents(some) * min(_documents(also) / total if also else 1, 1) for some, also in sets)
 
 
 def _entries(
-    database: PostgresDatabase, field: KeywordTable, weights: Mapping[str, float], total: int
-) -> list[Entry]:
-    """The entries of the rarest words of a question, among so many documents in all."""
+    database: PostgresDatabase, field: KeywordTable, weights: Mapping[str, float]
+) -> tuple[dict[int, float], int, list[Entry]]:
+    """How a document's length, as its byte, dampens what it holds; the number of documents; and the entries of the
+    rarest words of a question, strongest first."""
     by_term = {_term(token): weight for token, weight in weights.items()}
+    lengths: list[tuple[int, int, int]] = []
     known: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-    for term, *entry in database.rows(
-        "SELECT term, id, times, documents FROM "
+    for term, *row in database.rows(
+        "SELECT NULL, norm, tokens, documents FROM keyword_lengths WHERE field = :field AND documents > 0 "
+        "UNION ALL SELECT term, id, times, documents FROM "
         "keyword_entries(CAST(:field AS smallint), CAST(:terms AS text[]))",
         {"field": field.number, "terms": list(by_term)},
     ):
-        known[term].append(tuple(entry))
-    documents = {term: sum(count for _, _, count in entries) for term, entries in known.items()}
-    rarest = sorted(known, key=lambda term: (documents[term], term))[:MAX_TERMS]
-    rarity = {
-        term: math.log(1 + (total - documents[term] + 0.5) / (documents[term] + 0.5)) for term in rarest
-    }
-    return [
-        Entry(*entry, by_term[term] * rarity[term] * (1 + K1)) for term in rarest for entry in known[term]
-    ]
+        (lengths if term is None else known[term]).append(tuple(row))
+    if not known:
+        return {}, 0, []
+    total, tokens = sum(count for *_, count in lengths), sum(held for _, held, _ in lengths)
+    dampening = {norm: K1 * (1 - B + B * LENGTHS[norm] * total / tokens) for norm, *_ in lengths}
+    least = min(dampening.values())
+    documents = {term: sum(count for *_, count in entries) for term, entries in known.items()}
+    entries = []
+    for term in sorted(known, key=lambda term: (documents[term], term))[:MAX_TERMS]:
+        rarity = math.log(1 + (total - documents[term] + 0.5) / (documents[term] + 0.5))
+        factor = by_term[term] * rarity * (1 + K1)
+        for number, times, count in known[term]:
+            entries.append(Entry(term, number, times, count, factor, factor * times / (times + least)))
+    return dampening, total, sorted(entries, key=lambda entry: (-entry.most, entry.id))
