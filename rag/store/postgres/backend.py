@@ -23,7 +23,7 @@ from rag.store.postgres.connection import (
 )
 from rag.store.postgres.database import PostgresDatabase, ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import Location, parse
-from rag.store.postgres.schema import CHECKS, FIELDS, VECTOR_INDEX
+from rag.store.postgres.schema import CHECKS, FIELDS, TABLES, VECTOR_INDEX
 from rag.store.rows import Selection, storable
 from rag.store.spec import IndexSpec, IndexState, delete_removed, has_removed, has_unpublished, read_state
 from rag.store.writer import Notify, Publisher
@@ -68,18 +68,13 @@ class PostgresBackend:
             with contextlib.suppress(GenerationGone):
                 reader = PostgresReader(self._where, state)
                 self._readers.add(reader)
-                self._check_tokeniser(reader)
+                renewed = state.spec.tokeniser == tokeniser_id()
+                if not renewed and rows.holds_contents(reader.database, state.published):
+                    self.notify(
+                        f"The keywords of {self.location} were made with another tokeniser: "
+                        "run `rag ingest PATH` once."
+                    )
                 return reader
-
-    def _check_tokeniser(self, reader: PostgresReader) -> None:
-        state = reader.state
-        if state.spec.tokeniser == tokeniser_id() or not rows.holds_contents(
-            reader.database, state.published
-        ):
-            return
-        self.notify(
-            f"The keywords of {self.location} were made with another tokeniser: run `rag ingest PATH` once."
-        )
 
     @contextlib.contextmanager
     def write(
@@ -188,10 +183,11 @@ class PostgresPublisher(Publisher):
 
     def document_added(self, identity: int, source: DocumentRecord) -> None:
         """Keep the metadata as a filter compares it: folded by Python, as in every kind of index."""
+        # Of keys that only lone surrogates tell apart the last one counts, as in its row of the index.
+        fields = sorted((str(key), str(value)) for key, value in source.metadata.items())
+        folded = {storable(key): storable(value).casefold() for key, value in fields}
         self.database.insert(
-            "source_fields",
-            "source, key, folded",
-            ((identity, key, value) for key, value in _folded(source).items()),
+            "source_fields", "source, key, folded", ((identity, key, value) for key, value in folded.items())
         )
 
     def content_added(self, identity: int) -> None:
@@ -239,22 +235,15 @@ class PostgresPublisher(Publisher):
     # -- tidying up -----------------------------------------------------------------------------------------
 
     def _tidy(self, state: IndexState) -> None:
-        if self._has_grown():
-            for table in ("vectors", "chunks", "pages", "contents", "sources", "embeddings", "keyword_terms"):
-                self.database.execute(f"ANALYZE {table}")
-            for field in FIELDS.values():
-                self.database.execute(f"ANALYZE {field.table}")
-        for field in FIELDS.values():
-            self.database.execute(f"SELECT gin_clean_pending_list('{field.table}_entries')")
-        self._purge(state)
-
-    def _has_grown(self) -> bool:
-        """True when the planner knows of many fewer chunks than there are."""
         known, total = self.database.rows(
             "SELECT (SELECT reltuples FROM pg_class WHERE oid = to_regclass('chunks')), "
             "(SELECT coalesce(sum(chunks), 0) FROM contents)"
         )[0]
-        return bool(total > 1.5 * max(known, 0))
+        if total > 1.5 * max(known, 0):  # the planner knows of many fewer chunks than there are
+            self.database.execute(f"ANALYZE {', '.join(TABLES)}")
+        for field in FIELDS.values():
+            self.database.execute(f"SELECT gin_clean_pending_list('{field.table}_entries')")
+        self._purge(state)
 
     def index_vectors(self) -> None:
         """Make the HNSW index when it is worth it: when all is written, because it grows slower than it is made."""
@@ -301,10 +290,3 @@ class PostgresPublisher(Publisher):
         old = "(SELECT id FROM contents WHERE removed <= ?)"
         self.database.execute(f"DELETE FROM vectors WHERE content IN {old}", (bound,))
         delete_removed(self.database, bound)
-
-
-def _folded(source: DocumentRecord) -> dict[str, str]:
-    """The metadata by key, as it can be stored. Of keys that only lone surrogates tell apart the last one counts, as
-    in its row of the index."""
-    fields = sorted((str(key), str(value)) for key, value in source.metadata.items())
-    return {storable(key): storable(value).casefold() for key, value in fields}

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -19,12 +20,13 @@ import psycopg
 from pgvector.psycopg import register_vector
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 from psycopg.types.numeric import IntLoader
 from psycopg.types.string import StrBinaryDumper
 
 from rag.errors import IndexError_, IndexLocked, IndexReadOnly, UsageError
 from rag.store.postgres import failures
-from rag.store.postgres.location import Location, announce
+from rag.store.postgres.location import Location
 from rag.store.rows import Database
 
 NUL, STAND_IN = "\0", "\U0010ffff"
@@ -76,7 +78,6 @@ HOST_CHARACTERS = 24
 
 def connect(location: Location) -> psycopg.Connection[Any]:
     """A connection in autocommit mode. Raises IndexError_, IndexMissing, IndexLocked, NetworkRefused."""
-    announce(location)
     ours = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": _who(),
@@ -86,7 +87,9 @@ def connect(location: Location) -> psycopg.Connection[Any]:
         "keepalives_count": 3,
     }
     try:
-        parameters: dict[str, Any] = ours | conninfo_to_dict(location.url) | {"client_encoding": "utf8"}
+        given = conninfo_to_dict(location.url)
+        _announce(given)
+        parameters: dict[str, Any] = ours | given | {"client_encoding": "utf8"}
         # A plan made for any list of ids is a bad plan for most; planning costs a fraction of a search.
         connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
@@ -103,6 +106,24 @@ def connect(location: Location) -> psycopg.Connection[Any]:
         connection.close()
         raise
     return connection
+
+
+def _announce(given: dict[str, Any]) -> None:
+    """Tell Python's audit hooks which hosts libpq is about to reach: from the address, the environment or defaults.
+
+    libpq opens its sockets in C, where the guard of offline mode cannot see them; this is the same event that
+    Python raises for its own look-ups (PEP 578). Raises what a hook raises: NetworkRefused when offline.
+    """
+    defaults = {
+        o.keyword.decode(): o.val.decode("utf-8", "replace") for o in Conninfo.get_defaults() if o.val
+    }
+    values = defaults | given
+    hosts = f"{values.get('hostaddr', '')},{values.get('host', '')}".split(",")
+    if service := values.get("service"):
+        hosts = [f"service={service}"]  # its hosts stand in a file that only libpq reads
+    for host in filter(None, hosts):
+        if not host.startswith(("/", "@")):  # a socket in the file system
+            sys.audit("socket.getaddrinfo", host, None, 0, 0, 0)
 
 
 def _who() -> str:

@@ -177,8 +177,7 @@ def _add_pgvector(connection: Connection, location: Location) -> None:
 
 def _make_tables(connection: Connection, location: Location, spec: IndexSpec) -> None:
     use_schema(connection, location)
-    tables = [schema.KEYWORDS.format(table=field.table) for field in schema.FIELDS.values()]
-    script = ";\n".join((schema.ROWS, schema.VECTORS.format(dimension=spec.dimension), *tables))
+    script = schema.SCRIPT.replace("{dimension}", str(spec.dimension))
     try:
         for statement in filter(str.strip, script.split(";\n")):
             connection.execute(statement.encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -74,34 +73,6 @@ def _secrets(url: str) -> list[str]:
     found = {*index_location.passwords_in(url), os.environ.get("PGPASSWORD", "")} - {""}
     found |= {quote(secret, safe="") for secret in found}
     return sorted(found, key=len, reverse=True)
-
-
-def announce(location: Location) -> None:
-    """Tell Python's audit hooks which hosts libpq is about to reach.
-
-    libpq opens its sockets in C, where the guard of offline mode cannot see them; this is the same event that
-    Python raises for its own look-ups (PEP 578). Raises what a hook raises: NetworkRefused when offline.
-    """
-    for host in _hosts(location):
-        if not host.startswith(("/", "@")):  # a socket in the file system
-            sys.audit("socket.getaddrinfo", host, None, 0, 0, 0)
-
-
-def _hosts(location: Location) -> list[str]:
-    """Every host that libpq would try, from the address, the environment or its defaults."""
-    psycopg = driver()
-    options = psycopg.pq.Conninfo.get_defaults()
-    try:
-        options += psycopg.pq.Conninfo.parse(location.url.encode())
-    except psycopg.Error:
-        return []  # connecting will say what is wrong with it
-    values = {
-        option.keyword.decode(): option.val.decode("utf-8", "replace") for option in options if option.val
-    }
-    if service := values.get("service"):
-        return [f"service={service}"]  # its hosts stand in a file that only libpq reads
-    given = f"{values.get('hostaddr', '')},{values.get('host', '')}"
-    return [host for host in given.split(",") if host]
 
 
 def driver() -> Any:

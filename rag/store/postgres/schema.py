@@ -30,7 +30,9 @@ _OF_A_FOLDER = (
 )
 """What SQLite's tables are called in PostgreSQL: regular expressions and what takes the place of each."""
 
-ROWS = (
+VECTOR_INDEX = "vectors_hnsw"
+
+_ROWS = (
     reduce(lambda script, change: re.sub(change[0], change[1], script), _OF_A_FOLDER, "".join(MIGRATIONS))
     + """
 ALTER TABLE state ADD COLUMN format INTEGER NOT NULL;
@@ -63,9 +65,25 @@ CREATE TABLE keyword_lengths (
 """`keyword_terms.documents` says how many documents of a field hold a term so many times; `keyword_lengths` how
 many are of a length (as BM25 rounds it) and how many tokens these hold."""
 
-VECTOR_INDEX = "vectors_hnsw"
 
-VECTORS = """
+@dataclass(frozen=True, slots=True)
+class KeywordTable:
+    """One kind of text that is searched by keywords."""
+
+    number: int
+    table: str
+    documents: str
+    """SQL: the contents and keys of what it holds."""
+
+
+_WRITTEN = "SELECT p.content, p.number AS key FROM pages p WHERE p.text <> ''"
+FIELDS: dict[KeywordField, KeywordTable] = {
+    "chunk": KeywordTable(0, "chunk_keywords", "SELECT c.content, c.id AS key FROM chunks c"),
+    "page": KeywordTable(1, "page_keywords", _WRITTEN),
+    "head": KeywordTable(2, "head_keywords", _WRITTEN),
+}
+
+_VECTORS = """
 CREATE TABLE vectors (
     chunk BIGINT PRIMARY KEY,
     content BIGINT NOT NULL REFERENCES contents (id),
@@ -75,7 +93,7 @@ ALTER TABLE vectors ALTER COLUMN embedding SET STORAGE EXTERNAL;
 CREATE INDEX vectors_content ON vectors (content);
 """
 
-KEYWORDS = """
+_KEYWORDS = """
 CREATE TABLE {table} (
     content BIGINT NOT NULL REFERENCES contents (id),
     key BIGINT NOT NULL,
@@ -95,22 +113,11 @@ CREATE INDEX {table}_entries ON {table} USING gin (entries);
 (`rag.store.postgres.search`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeywordTable:
-    """One kind of text that is searched by keywords."""
+SCRIPT = ";\n".join((_ROWS, _VECTORS, *(_KEYWORDS.format(table=field.table) for field in FIELDS.values())))
+"""Makes the tables; `{dimension}` is that of the embeddings."""
 
-    number: int
-    table: str
-    documents: str
-    """SQL: the contents and keys of what it holds."""
-
-
-_WRITTEN = "SELECT p.content, p.number AS key FROM pages p WHERE p.text <> ''"
-FIELDS: dict[KeywordField, KeywordTable] = {
-    "chunk": KeywordTable(0, "chunk_keywords", "SELECT c.content, c.id AS key FROM chunks c"),
-    "page": KeywordTable(1, "page_keywords", _WRITTEN),
-    "head": KeywordTable(2, "head_keywords", _WRITTEN),
-}
+TABLES = tuple(re.findall(r"CREATE TABLE (\w+)", SCRIPT))
+"""Every table, in the order of their making."""
 
 LOOKUP = "keyword_entries"
 """The function that looks up the words of a question. A reader who may not see every document is granted this and not
@@ -135,13 +142,6 @@ def lookup(schema: str) -> sql.Composed:
         "LANGUAGE sql STABLE SECURITY DEFINER SET search_path = {schema}, pg_temp AS {body}"
     ).format(schema=own, name=sql.Identifier(LOOKUP), body=sql.Literal(body))
 
-
-TABLES = (
-    *("state", "embedding_models", "embeddings", "contents", "sources", "source_fields", "pages", "chunks"),
-    *("page_tables", "keyword_terms", "keyword_lengths", "vectors"),
-    *("chunk_keywords", "page_keywords", "head_keywords"),
-)
-"""Every table, in the order of their making."""
 
 STATE_COLUMNS = ("only_row", "format", "instance", "spec", "published", "working", "purged")
 """By these a table `state` is known to be that of an index, of this version or of another."""
