@@ -99,13 +99,16 @@ def _best(
 def _answering(
     fragment: str, question: str, passages: Sequence[tuple[int, Passage]], likely: Sequence[str]
 ) -> Quote | None:
-    """The sentence that holds a fragment word for word and some of its question; best one where it answers it."""
-    if not question or len(fragment.split()) >= SHORT:
+    """The sentence that holds a fragment word for word, or what it adds to the words of its question, and some of
+    that question; best one where it answers it."""
+    spoken, asked = fragment.split(), set(_WORD.findall(question.casefold()))
+    if not question or len(spoken) >= SHORT:
         return None
-    wanted = _squeezed(fragment).rstrip(".")
+    added = " ".join(word for word in spoken if not asked.issuperset(_WORD.findall(word.casefold())))
+    wanted = {_squeezed(text).rstrip(".") for text in (fragment, added)} - {""}
     best: tuple[tuple[bool, int, float], Quote] | None = None
     for number, candidate in _sentences(passages):
-        if not wanted or wanted not in _squeezed(candidate):
+        if not any(text in _squeezed(candidate) for text in wanted):
             continue
         covered = coverage(question, candidate)
         place = likely.index(candidate) if candidate in likely else len(likely)

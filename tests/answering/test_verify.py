@@ -300,6 +300,10 @@ def test_a_fragment_that_cites_nothing_is_looked_up_with_its_question() -> None:
     shelf = Shelf({"교각.pdf": [counted]})
     asked = "다리는 상판 가운데 몇 개 상판이 낡았나요?"
     assert not check_draft(parse_reply("12"), [shelf.passage("교각.pdf", 1)], shelf, question=asked).verified
+    drawn = Shelf({"교각.pdf": ["설계는 기술자 윤가람이 맡았다."]})
+    asked, passages = "누가 기술자로서 설계를 맡았나요? 이름은?", [drawn.passage("교각.pdf", 1)]
+    (named,) = check_draft(parse_reply("이름은 윤가람"), passages, drawn, question=asked).citations
+    assert named.quote == "설계는 기술자 윤가람이 맡았다."
     unclear = checked("Ada Kerr", "Who drew the towers?")
     assert unclear.sentences[0].support is Support.UNSUPPORTED  # her page is not among the passages
 
