@@ -134,7 +134,7 @@ def _on_question(checked: CheckedDraft, likely: Sequence[str], language: Languag
     """
     shown = [s for s in checked.sentences if s.support is Support.VERIFIED]
     quotes = [c.quote for c in checked.citations if any(c.n in s.citations for s in shown)]
-    if not shown or not likely or _among(quotes, likely):
+    if not shown or not likely or quotes_one_of(quotes, likely):
         return checked
     sentences = tuple(
         replace(s, support=Support.WEAK, basis=None, reason="beside_question") if s in shown else s
@@ -150,7 +150,7 @@ def _first(likely: Sequence[Sequence[str]], number: int) -> list[str]:
     return [text for front in fronts for text in front if text is not None]
 
 
-def _among(quotes: Sequence[str], sentences: Sequence[str]) -> bool:
+def quotes_one_of(quotes: Sequence[str], sentences: Sequence[str]) -> bool:
     """Whether one of the quotes is one of the sentences, or a part of it, or holds it."""
     texts = [_squeezed(text) for text in sentences]
     return any(text in quote or quote in text for quote in map(_squeezed, quotes) for text in texts if quote)

@@ -217,6 +217,7 @@ def describe(pipeline: Pipeline, *, where: Sequence[str] = ()) -> dict[str, Any]
     if pipeline.model != "extractive":
         template = load_template(settings.prompt, settings.prompts_dir)
     given = {
+        "version": rag.__version__,
         "model": pipeline.model,
         "model_fingerprint": model_fingerprint(pipeline.model, settings),
         "prompt": None if template is None else settings.prompt,
@@ -247,7 +248,7 @@ def describe(pipeline: Pipeline, *, where: Sequence[str] = ()) -> dict[str, Any]
 def model_fingerprint(spec: str, settings: Settings) -> str:
     """SHA-256 of what is known of a model: its name, its server, and the file of a local one."""
     provider, _, name = spec.partition(":")
-    parts = [spec, rag.__version__ if provider == "extractive" else ""]
+    parts = [spec]
     if provider == "gguf":
         parts.append(_sampled(Path(name).expanduser()))
     elif provider in ("compatible", "ollama"):

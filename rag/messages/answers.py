@@ -146,6 +146,16 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The model found no answer. This is the sentence of the documents that most likely answers, word for word.",
         "모델은 답을 찾지 못했습니다. 문서에서 답일 가능성이 가장 높은 문장을 그대로 보여 드립니다.",
     ),
+    "answer.told_in_place": (
+        "The model's answer could not be verified. This is the sentence of the documents that most likely answers,"
+        " word for word.",
+        "모델의 답변은 확인되지 않았습니다. 문서에서 답일 가능성이 가장 높은 문장을 그대로 보여 드립니다.",
+    ),
+    "answer.neither_sure": (
+        "No sentence of the model's answer could be verified, and what was found does not answer the question closely"
+        " enough.",
+        "모델의 답변에서 확인된 문장이 없고, 찾은 내용만으로는 질문에 답하기에 근거가 부족합니다.",
+    ),
     "answer.no_sentence": (
         "No sentence of the passages answers the question.",
         "구절 가운데 질문에 답하는 문장이 없습니다.",

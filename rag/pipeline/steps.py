@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -12,25 +12,23 @@ import numpy as np
 from rag.answering import extractive, overview, verification
 from rag.answering.context import cited_by_number
 from rag.answering.originals import CurrentPages
-from rag.answering.question import analyse, lacks_value
-from rag.answering.ranking import Ranked
 from rag.answering.reply import Draft, parse_reply
 from rag.answering.second_check import Checker, Pair, SecondChecker
-from rag.answering.table_answers import answer_from_tables
+from rag.answering.verification import CheckedDraft
 from rag.errors import BudgetReached, IndexMismatch, ProviderError
 from rag.messages import Language, message
+from rag.pipeline.extraction import Extraction, likely, ranked
 from rag.pipeline.part_search import PartSearch
 from rag.pipeline.parts import parts_of
 from rag.pipeline.prompt import ModelLimits, prompt_for
-from rag.pipeline.query import Part, Query, QueryState, final_answer
+from rag.pipeline.query import Query, QueryState, final_answer
 from rag.pipeline.rewriting import is_elliptic, is_small_talk
-from rag.prompting.catalogue import load_template
 from rag.providers.specs import Capabilities
 from rag.retrieval.hybrid import HybridSearch, Retrieval
 from rag.store import Filter, Index, Snapshot
 from rag.store.filters import as_filter
 from rag.text.keywords import has_search_terms
-from rag.text.language import language_for, language_of
+from rag.text.language import language_for
 from rag.text.tokens import count_tokens
 from rag.types import Answer, Support
 
@@ -42,9 +40,6 @@ if TYPE_CHECKING:
     from rag.retrieval.expansion import AssistedSearch
     from rag.settings import Settings
 
-CERTAIN = 0.9
-"""Confidence from which the built-in answerer answers what a model declined. Of the questions about Wikipedia pages
-64 % reach it, and 96 % of those are answered right; of the 250 without an answer none does."""
 SUMMARY = "summarize"
 """The template whose question is a subject; one that names a document asks for what it is."""
 LEAST_SHARE = 4
@@ -162,7 +157,7 @@ class Steps:
         share = -(-(state.query.k or self.settings.k) // len(written))
         k = max(share, LEAST_SHARE) if len(written) > 1 else share
         before = state.query.history if state.standalone == state.query.question else ()
-        search, where = self._part_search(), as_filter(state.query.where)
+        search, where = self._part_search(alone=self.generator is None), as_filter(state.query.where)
         for text in written:
             state.parts.append(search.find(text, before, k=k, where=where, snapshot=state.snapshot))
             before = ((state.parts[-1].question, ""),)
@@ -178,8 +173,8 @@ class Steps:
                 state.retrieval, question=state.standalone, passages=tuple(found.values())
             )
 
-    def _part_search(self) -> PartSearch:
-        return PartSearch(self.retriever, self.embeddings, self.threshold, alone=self.generator is None)
+    def _part_search(self, *, alone: bool) -> PartSearch:
+        return PartSearch(self.retriever, self.embeddings, self.threshold, alone=alone)
 
     def assess(self, state: QueryState) -> QueryState:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
@@ -188,7 +183,7 @@ class Steps:
         with state.stage("assess"):
             for part in state.parts:
                 if part.assessment is None:
-                    self._part_search().score(part, state.snapshot)
+                    self._part_search(alone=self.generator is None).score(part, state.snapshot)
             state.evidence = max(part.evidence for part in state.parts)
         language = state.language
         if not state.passages:
@@ -241,92 +236,52 @@ class Steps:
             return state
         with state.stage("generate" if self.generator is None else "verify"):
             if self.generator is None:
-                state.draft = self._extract(state)
+                state.draft = self._extraction().draft(state)
             else:
                 state.draft = parse_reply(state.reply, language=state.language)
                 if state.packed is not None and state.packed.sentences:
                     state.draft = cited_by_number(state.draft, state.packed.sentences)
                 if state.draft.declined or not state.draft.sentences:
-                    state.draft = self._told_instead(state) or state.draft
+                    state.draft = self._extraction().instead_of_declining(state) or state.draft
         if state.draft.declined or not state.draft.sentences:
             key = "answer.no_sentence" if self.generator is None else "answer.model_declined"
             state.declined = message(key, state.language)
         return state
 
-    def _told_instead(self, state: QueryState) -> Draft | None:
-        """The page's own words, when a model declines what they nearly certainly answer; see `CERTAIN`."""
-        template = load_template(state.query.prompt or self.settings.prompt, self.settings.prompts_dir)
-        if template.file.passages == "all":  # it asks for something else than an answer
-            return None
-        for part in state.parts:
-            replace(self._part_search(), alone=True).score(part, state.snapshot)
-        draft = self._extract(state)
-        cells = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
-        if draft.declined or cells or state.confidence is None or state.confidence < CERTAIN:
-            state.confidence = None
-            return None
-        state.packed = None
-        state.notes.append(message("answer.told_instead", state.language))
-        return draft
-
-    def _extract(self, state: QueryState) -> Draft:
-        if state.overview is not None:
-            return state.overview
-        if (cells := self._cells_of_all_parts(state)) is not None:
-            return cells
-        template = load_template(state.query.prompt or self.settings.prompt, self.settings.prompts_dir)
-        if (
-            template.file.sentences is not None
-        ):  # all that there is of a template to be heeded without a model
-            state.template = (template.name, template.fingerprint)
-        drafts = []
-        places = {passage.chunk_id: n for n, passage in enumerate(state.passages, start=1)}
-        for part in state.parts:
-            if part.answered and part.assessment is not None:
-                draft = extractive.draft(
-                    part.question,
-                    part.passages,
-                    part.assessment.ranked,
-                    pages=state.snapshot,
-                    tables=state.snapshot,
-                    max_sentences=template.file.sentences,
-                )
-                drafts.append(_renumbered(draft, part, places))
-                cell = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
-                sure = part.evidence if cell else part.assessment.confidence
-                state.confidence = min(sure, 1.0 if state.confidence is None else state.confidence)
-        sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
-        return Draft(sentences, declined=not sentences)
-
-    def _cells_of_all_parts(self, state: QueryState) -> Draft | None:
-        """One sentence of table cells that answers all parts ("in 2019 and 2018"), or a figure computed from them."""
-        if len(state.parts) < 2:
-            return None
-        found = answer_from_tables(state.standalone, state.passages, state.snapshot, state.snapshot)
-        if found is None or found.evidence < self.threshold:
-            return None
-        derived = any(sentence.derived for sentence in found.draft.sentences)
-        cells = {quote.cell for sentence in found.draft.sentences for quote in sentence.quotes}
-        return found.draft if derived or len(cells) >= len(state.parts) else None
-
     def verify(self, state: QueryState, config: RunnableConfig) -> QueryState:
         """Look every quote up in the stored pages."""
-        if state.draft is not None and not state.declined:
-            given = state.packed.passages if state.packed is not None else state.passages
-            pages, language = CurrentPages(state.snapshot), state.language
-            with state.stage("verify"):
-                state.checked = verification.check_draft(
-                    state.draft,
-                    given,
-                    pages,
-                    language=language,
-                    question=state.standalone,
-                    tables=state.snapshot,
-                    checker=self._second_checker(state, config),
-                    likely=_likely(state) if self.generator is not None else (),
-                )
-            state.notes += [message("answer.document_outdated", language, file=f) for f in pages.outdated]
+        if state.draft is None or state.declined:
+            return state
+        with state.stage("verify"):
+            checked = self._checked(state.draft, state, config)
+            if self.generator is not None:
+                instead = self._extraction().instead_of_unverified(state, checked)
+                if instead is not None and instead.declined:
+                    state.declined = message("answer.neither_sure", state.language)
+                elif instead is not None:
+                    checked = self._checked(instead, state, config)
+            state.checked = checked
         return state
+
+    def _checked(self, draft: Draft, state: QueryState, config: RunnableConfig) -> CheckedDraft:
+        given = state.packed.passages if state.packed is not None else state.passages
+        pages = CurrentPages(state.snapshot)
+        checked = verification.check_draft(
+            draft,
+            given,
+            pages,
+            language=state.language,
+            question=state.standalone,
+            tables=state.snapshot,
+            checker=self._second_checker(state, config),
+            likely=likely(state) if self.generator is not None else (),
+        )
+        notes = [message("answer.document_outdated", state.language, file=f) for f in pages.outdated]
+        state.notes += [note for note in notes if note not in state.notes]
+        return checked
+
+    def _extraction(self) -> Extraction:
+        return Extraction(self._part_search(alone=True), self.settings)
 
     def _second_checker(self, state: QueryState, config: RunnableConfig) -> Checker | None:
         """The model that checks what rules leave open; when it fails, the answer stays and a note says so."""
@@ -356,49 +311,11 @@ class Steps:
             state.declined = message("answer.no_sentence_verified", language)
         elif checked is not None and strict:
             checked = verification.strict(checked, language=language)
-        near = extractive.nearest(_ranked(state), state.passages) if state.declined else ()
+        near = extractive.nearest(ranked(state), state.passages) if state.declined else ()
         return final_answer(state, None if state.declined else checked, self.model, near)
-
-
-def _ranked(state: QueryState) -> list[Ranked]:
-    """The sentences of all parts of the question, those of each part the likeliest to answer first."""
-    return [one for part in state.parts if part.assessment is not None for one in part.assessment.ranked]
 
 
 def _missing(state: QueryState) -> tuple[str, ...]:
     """Words of the question's parts that stand in none of their passages."""
     found = [part.assessment.missing for part in state.parts if part.assessment is not None]
     return tuple(dict.fromkeys(word for words in found for word in words))
-
-
-def _likely(state: QueryState) -> list[list[str]]:
-    """For each part of the question its sentences, the likeliest to answer first; none when one part has no ranking.
-
-    Nor when question and passages are in different languages, whose words cannot agree. A sentence without a value
-    is not likely to answer a question for one.
-    """
-    texts = []
-    for part in state.parts:
-        if part.assessment is not None:
-            asked_for, every = analyse(part.question), [r.candidate.text for r in part.assessment.ranked]
-            texts.append([t for t in every if not lacks_value(asked_for, t)][: verification.LIKELY] or every)
-    asked = language_of(state.standalone)
-    same = all(language_of(text) == asked for front in texts for text in front)
-    return texts if same and len(texts) == len(state.parts) else []
-
-
-def _renumbered(draft: Draft, part: Part, places: Mapping[int, int]) -> Draft:
-    """The draft of a part with its passages numbered as among those of the whole question."""
-    number = {n: places[passage.chunk_id] for n, passage in enumerate(part.passages, start=1)}
-    sentences = [
-        replace(
-            sentence,
-            passages=tuple(number[n] for n in sentence.passages),
-            quotes=tuple(
-                replace(quote, passage=None if quote.passage is None else number[quote.passage])
-                for quote in sentence.quotes
-            ),
-        )
-        for sentence in draft.sentences
-    ]
-    return replace(draft, sentences=tuple(sentences))
