@@ -87,9 +87,11 @@ class Extraction:
         and of passages in another language than the question's, the built-in answerer cannot tell.
         """
         computed = any(sentence.derived for sentence in checked.sentences)
-        if checked.verified or computed or not self._may_replace(state) or not (fronts := likely(state)):
+        if checked.verified or computed or not self._may_replace(state):
             return None
         self._score(state)
+        if not (fronts := likely(state)):
+            return None
         if not any(part.answered for part in state.parts):
             return Draft((), declined=True)
         quotes = [citation.quote for citation in checked.citations]

@@ -82,16 +82,16 @@ def open_steps(
             )
         chat = generator.model if generator is not None else None
         retriever = _retriever(index, embeddings, settings, chat)
-        if settings.abstain is not None:
-            threshold = settings.abstain
-        elif generator is not None:
-            threshold = GATE
-        else:
+        threshold = alone = settings.abstain
+        if threshold is None or alone is None:
             fitted = load_calibration(index, notify)
-            threshold = THRESHOLD if fitted is None else fitted.threshold
+            alone = THRESHOLD if fitted is None else fitted.threshold
+            threshold = alone if generator is None else GATE
         fixed = None if follow else index.snapshot()
         checker = open_checker(settings, meter, notify, generator)
-        return Steps(index, retriever, embeddings, settings, generator, checker, model, threshold, fixed)
+        return Steps(
+            index, retriever, embeddings, settings, generator, checker, model, threshold, alone, fixed
+        )
     except BaseException:
         index.close()
         raise

@@ -60,7 +60,9 @@ class Steps:
     """What checks the sentences of an answer that rules leave open; None for rules alone."""
     model: str
     threshold: float
-    """Evidence below it is not enough to answer."""
+    """Evidence below it is not enough to answer, or for a model to be asked."""
+    alone: float
+    """Evidence below it is not enough to answer without a model."""
     fixed: Snapshot | None = None
     """What every question reads; None for the newest published generation of the index at its beginning."""
 
@@ -174,7 +176,8 @@ class Steps:
             )
 
     def _part_search(self, *, alone: bool) -> PartSearch:
-        return PartSearch(self.retriever, self.embeddings, self.threshold, alone=alone)
+        threshold = self.alone if alone else self.threshold
+        return PartSearch(self.retriever, self.embeddings, threshold, alone=alone)
 
     def assess(self, state: QueryState) -> QueryState:
         """Decline when the evidence is too weak for any answer, before a model is asked."""
