@@ -79,3 +79,43 @@ def test_what_the_page_surely_says_is_told_when_a_model_declines(
     assert [(s.support, s.basis) for s in answer.sentences] == [(Support.VERIFIED, "quoted")] * bool(told)
     assert len(answer.notes) == bool(told)
     assert not summary.answered
+
+
+@pytest.mark.parametrize(
+    ("question", "cited", "reply", "text"),
+    [
+        (
+            "When did MV Tern hit the breakwater?",
+            "",
+            "MV Tern did so in bad weather.",
+            "On 19 October 2023 MV Tern touched the breakwater",
+        ),
+        ("How many lifeboats does MV Northern Fulmar carry?", "Fulmar", "MV Northern Fulmar has some.", ""),
+        (
+            "When did MV Tern hit the breakwater?",
+            "touched the breakwater",
+            "It was MV Tern by all accounts.",
+            "It was MV Tern by all accounts.",
+        ),
+    ],
+    ids=["another sentence is sure", "none is", "the likeliest is quoted"],
+)
+def test_where_nothing_is_verified_the_built_in_answerer_decides(
+    sample_index: Path, tmp_path: Path, question: str, cited: str, reply: str, text: str
+) -> None:
+    def unverified(request: Request) -> str:
+        prompt = str(request.messages[-1]["content"])
+        numbered = re.findall(r"^\[(\d+)\] (.*)$", prompt, re.M)
+        n = next(n for n, told in reversed(numbered) if cited in told)
+        return f"{reply} [{n}]"
+
+    index = copy_index(sample_index, tmp_path / "index")
+    with OpenAIServer(reply=unverified) as server:
+        settings = settings_for(server, model="openai:gpt-4o-mini", retries=0, check="off")
+        with Pipeline.open(index, settings) as pipeline:
+            answer = pipeline.ask(question)
+            asked = len(server.chat_requests())
+    assert asked
+    assert answer.text.startswith(text)
+    assert answer.answered == bool(text)
+    assert answer.verified == (text not in (reply, ""))
