@@ -48,7 +48,7 @@ def nodes() -> Iterator[Nodes]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some two thousand different chunks, which fill blocks."""
+    """More than a thousand different chunks, which fill blocks."""
     folder = tmp_path_factory.mktemp("documents")
     for ship in range(20):
         days = [
@@ -85,12 +85,6 @@ class Killer:
             lock.unlink()  # where nobody waits for orphans, its number would seem to be in use
             self.database.start()
         self.done.append(kind)
-
-    def repair(self) -> None:
-        """A cluster of two nodes again."""
-        if "node" in self.done[-len(KINDS_OF_KILL) :]:
-            self.nodes.kill(self.nodes.nodes[-1])
-            self.nodes.add(1)
 
 
 def test_kills_while_the_budget_runs_out(
@@ -136,7 +130,9 @@ def test_kills_while_the_budget_runs_out(
             print(
                 f"{kills}: billed {billed:.4f}, counted {line.cost_usd:.4f} of {budget:.4f}; {twice} paid twice"
             )
-            killer.repair()
+            if "node" in kills:
+                nodes.kill(nodes.nodes[-1])
+                nodes.add(1)
             ingest.run(index, "--max-cost", "1000", engine="local" if attempt % 2 else "ray")
             print(f"{paid_twice(server)} of {len(server.bill.texts)} paid twice in the end")
             assert paid_twice(server) <= lost * AT_MOST_TWICE
