@@ -17,7 +17,7 @@ from typing import Literal
 
 from rag.answering import rewrites as words
 from rag.answering.alignment_gaps import Gaps
-from rag.answering.coordination import SUBJECT_WORDS
+from rag.answering.coordination import SUBJECT_WORDS, statements
 from rag.answering.english_words import PUNCTUATION, Source, adjuncts, is_past, tokenize
 from rag.text.patterns import lazy_compile
 
@@ -28,6 +28,12 @@ _TITLE = lazy_compile(
     r"\b(?P<told>(?:[A-Z][\w-]* ){0,3}(?:[a-z][a-z-]+ ){1,3})(?P<name>[A-Z][\w.'-]+ [A-Z][\w'-]+)"
 )
 """What a person is called before a name of two words; at the beginning of a sentence two such."""
+_OFFICE = lazy_compile(
+    r"(?:\b[A-Z][\w-]+ ){0,3}\b(?:Senator|Governor|Congressman|Congresswoman|Representative"
+    r"|Attorney General|Mayor|Minister|Professor|Judge|Ambassador|Chancellor|Cardinal|Archbishop|Bishop) "
+    r"(?=[A-Z][\w.'-]+ [A-Z])"
+)
+"""An office with what is before it, before a name of two words."""
 _FUNCTION_WORDS = (
     words.ARTICLES | words.PREPOSITIONS | words.RELATIVES | words.word_set("of that and or but as not than")
 )
@@ -50,8 +56,23 @@ def follows(claim: str, sentence: str, before: str = "", question: str = "") -> 
     """
     wanted = tuple(tokenize(claim))
     found = aligned(wanted, tuple(tokenize(sentence)), before, question)
-    bare = _TITLE.sub(_untitled, sentence)
+    bare = _TITLE.sub(_untitled, _OFFICE.sub(_without_office, sentence))
     return found or (aligned(wanted, tuple(tokenize(bare)), before, question) if bare != sentence else None)
+
+
+def _without_office(match: re.Match[str]) -> str:
+    """What stands before an office and does not belong to it: the `If` of `If Democratic Governor …`."""
+    kept = (
+        _FUNCTION_WORDS
+        | words.GUARDS
+        | words.COPULAS
+        | words.SUBORDINATORS
+        | words.CLAUSE_OPENERS
+        | {"unlike"}
+    )
+    told = match[0].split()
+    last = max((i for i, t in enumerate(told) if t.casefold() in kept), default=-1)
+    return "".join(f"{word} " for word in told[: last + 1])
 
 
 def _untitled(match: re.Match[str]) -> str:
@@ -73,9 +94,10 @@ def aligned(wanted: tuple[str, ...], source: tuple[str, ...], before: str, quest
     if len(source) > LONGEST:
         found = {aligned(wanted, part, "", question) for part in _unguarded_parts(source)}
         return "quoted" if "quoted" in found else "entailed" if "entailed" in found else None
-    if Alignment(wanted, Source(source)).holds(exact=True):
+    said = statements(source)
+    if any(Alignment(wanted, Source(one)).holds(exact=True) for one in said):
         return "quoted"
-    sources = [Source(variant) for variant in variants(source)]
+    sources = [Source(variant) for one in said for variant in variants(one)]
     for variant in (
         *variants(wanted),
         *_turned(wanted),
@@ -128,6 +150,8 @@ class Alignment:
                 return False
             last = place[0]
             if not self._stays(claim[:a], place):
+                if "and" in self.source.tokens[max(place[0] - 2, 0) : place[0]]:
+                    return False  # "and, since 2011, of the team": it belongs to the second alone
                 if exact or len(own) > 1 or not self._alone(place):
                     return False
                 clauses.add(self.source.clauses[place[1] - 1])
@@ -195,11 +219,12 @@ class Alignment:
         return named and not is_past(tokens[j + 1]) and "and" in tokens[j + 1 : j + _LONGEST_ITEM]
 
     def _apposition(self, claim: tuple[str, ...], i: int, j: int) -> bool:
-        """Whether the claim's copula stands for the comma before an apposition."""
+        """Whether the claim's copula stands for the comma before an apposition or a participle."""
         tokens = self.source.tokens
         if claim[i] not in words.COPULAS or i == 0 or j == 0 or j + 1 >= len(tokens) or tokens[j] != ",":
             return False
-        return tokens[j + 1] in words.ARTICLES or tokens[j + 1] == "former"
+        participle = is_past(tokens[j + 1]) and claim[i] in words.BE_PAST
+        return tokens[j + 1] in words.ARTICLES or tokens[j + 1] == "former" or participle
 
 
 def _within(phrase: Sequence[str], other: Sequence[str]) -> bool:

@@ -1,50 +1,47 @@
-"""Two verbs of one subject: what "and" or "but" joins, so that a claim may keep the second verb and drop the first.
+"""The simpler statements that an English sentence makes: each of its coordinated verbs, and what stands in an aside.
 
-There is no parser. A verb is told by its form: a past tense beside a past tense, or a verb that is finite by itself
-("is", "has", "may"), or a present in "s" beside another. What stands before the first must be a subject and no more.
+There is no parser. A verb is told by its form: a past tense, a verb that is finite by itself ("is", "has", "may"), or
+a present in "s" beside another. What stands before the first verb is kept as it is for the others, so that a wrong
+guess makes a sentence that nobody claims.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from rag.answering import rewrites as words
-from rag.answering.english_words import PUNCTUATION, Source, is_past
+from rag.answering.english_words import DATED, PUNCTUATION, is_past, time_end
 
 SUBJECT_WORDS = 8
-"""Longest subject (in words) that a second verb may share: longer ones hold a verb of their own."""
+"""Longest subject (in words) of an aside: longer ones hold a verb of their own."""
 ENDING = words.word_set("until till when where than")
 """Conditions that end the clause they are in, and say nothing of the next."""
-_NAMED = words.word_set("called named known")
+_MOST_VERBS = 4
+"""Coordinated verbs of which all choices are made."""
+_DOWNWARD = words.NEGATIONS | words.word_set("few fewer less little only exactly")
+"""Words behind which a part of a series does not hold because the whole does: `no ship sank and rose`."""
+_OPENERS = words.word_set(
+    "that who which whose whom because when where if unless whether although though while whereas"
+)
+_ENDS = words.word_set("until till before after since once than as")
+"""Words behind which a clause begins when a verb follows."""
+_NAMED = words.word_set("called named known described")
 """Verbs that report nothing with a name behind them."""
-_CLAUSES = words.word_set("; that because when")
-"""Words behind which a clause with a subject of its own begins."""
+_MODALS = words.word_set("can could may might must shall should will would")
+_SHARED = words.word_set("be been was were is are has have had")
+_JOINS = words.word_set("and but yet")
 
 
-def shares_subject(source: Source, claim: Sequence[str], gap: Sequence[str], start: int, end: int) -> bool:
-    """Whether `gap` is the first of two verbs of one subject: `won the league and` before `won the cup`."""
-    before = _subject(source.tokens, start)
-    if len(gap) > 1 and gap[-1].endswith("ly") and gap[-1] not in words.GUARDS:
-        gap = gap[:-1]
-    if gap[-1] not in ("and", "but") or not 0 < len(before) <= SUBJECT_WORDS:
-        return False
-    aside = (
-        gap.index(",", 1) + 1 if gap[0] == "," and "," in gap[1:-1] else 0
-    )  # "They, in partnership with X, won"
-    inner = [t for t in gap[aside:-1] if t not in words.ADVERBS and t not in PUNCTUATION]
-    if not inner or any(is_past(t) or t in words.COPULAS for t in before):
-        return False
-    blocked = words.CLAUSE_OPENERS | words.RELATIVES | words.CONDITIONS | words.ATTRIBUTIONS | {";", "that"}
-    blocked -= _NAMED | ENDING | ({"and"} if gap[-2:-1] == [","] else set())
-    if blocked & set(inner) or words.NEGATIONS & set(inner[:1]):
-        return False
-    behind = [t for t in _without_date(source, end) if not (t in words.ADVERBS or t.endswith("ly"))]
-    second = behind[0] if behind else ""
-    infinitive = any(
-        a == "to" and b not in words.ARTICLES for a, b in zip(inner, [*inner[1:], ""], strict=True)
-    )
-    past = is_past(inner[0]) and is_past(second) and not infinitive
-    return past or _both_finite(inner, second, claim)
+def statements(tokens: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """What the sentence says, itself first: without the aside behind its subject, the aside alone, and with some of
+    the verbs that a subject has."""
+    found = [tokens]
+    for whole in (tokens, *_apart(tokens)):
+        found.append(whole)
+        for start, end in _segments(whole):
+            found += _choices(whole, start, end)
+    return list(dict.fromkeys(found))
 
 
 def clause_start(tokens: Sequence[str], start: int, openers: frozenset[str] = frozenset({";"})) -> int:
@@ -56,35 +53,221 @@ def clause_start(tokens: Sequence[str], start: int, openers: frozenset[str] = fr
     return 0
 
 
-def _subject(tokens: Sequence[str], start: int) -> Sequence[str]:
-    """What stands before the verb at `start` in its clause, without where and when in front; () if unclear."""
-    before = tokens[clause_start(tokens, start, _CLAUSES) : start]
-    if before and before[-1] in words.BE_PAST:
-        before = before[:-1]
-    if "," not in before:
-        return before
-    end = len(before) - before[::-1].index(",")
-    front, rest = before[:end], before[end:]
-    opens = front[0] in words.PREPOSITIONS | words.CONNECTIVES or front[0].endswith("ing")
-    verbs = any(is_past(t) or t in words.FINITE for t in front)
-    unclear = not opens or verbs or not rest or rest[0] in words.PREPOSITIONS
-    return () if unclear or words.GUARDS & {*front} else rest
+def _apart(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """`X, which has a port, lies in Y` as `X, which has a port` and `X lies in Y`; an apposition likewise."""
+    if tokens.count(",") < 2:
+        return
+    first = tokens.index(",")
+    second = tokens.index(",", first + 1)
+    subject, aside, rest = tokens[:first], tokens[first + 1 : second], tokens[second + 1 :]
+    if not 0 < len(subject) <= SUBJECT_WORDS or len(aside) < 2 or not rest:
+        return
+    verbal = any(_kind(t) in ("finite", "past") for t in subject[1:])
+    if (
+        verbal
+        or words.GUARDS & {*subject}
+        or subject[0] in words.PREPOSITIONS
+        or not _verb_behind(tokens, second + 1)
+    ):
+        return
+    manner = aside[0] in words.ADVERBS | {"first", "long"} or (
+        aside[0].endswith("ly") and aside[0] not in words.GUARDS
+    )
+    told = aside[0] in ("who", "which", "a", "an", "former") or is_past(aside[1 if manner else 0])
+    if told:
+        yield (*subject, ",", *aside)
+    if told or (aside[0] in words.PREPOSITIONS and not words.GUARDS & {*aside}):
+        yield (*subject, *rest)
 
 
-def _both_finite(inner: Sequence[str], second: str, claim: Sequence[str]) -> bool:
-    """Whether two verbs are finite by their form alone: `is … but may be`, `has … and hosts`."""
-    if second in words.FINITE:
-        return is_past(inner[0]) or inner[0] in words.FINITE or _in_s(inner[0])
-    first = inner[0] in ("is", "has") or (_in_s(inner[0]) and len(inner) > 1)
-    return first and _in_s(second) and not words.FINITE & {*claim}
+def _segments(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The ranges of the clauses that a semicolon, or a comma with a conjunction or a relative, parts."""
+    start = 0
+    for i, word in enumerate(tokens):
+        behind = tokens[i + 1] if i + 1 < len(tokens) else ""
+        clause = behind in _OPENERS or (behind in _JOINS and not _verb_behind(tokens, i + 2))
+        if word == ";" or (word == "," and clause):
+            yield start, i
+            start = i + 1 + (word == ",")
+    yield start, len(tokens)
 
 
-def _in_s(token: str) -> bool:
-    """Whether the word has the form of the present of one: `hosts`."""
-    return token.isalpha() and len(token) > 3 and token.endswith("s") and not token.endswith("ss")
+def _choices(tokens: tuple[str, ...], start: int, end: int) -> Iterator[tuple[str, ...]]:
+    """The sentence with only some of the coordinated verbs of the clause from `start` to `end`."""
+    first = _first_verb(tokens, start, end)
+    if first is None or _DOWNWARD & {*tokens[start:first]}:
+        return
+    stem = first
+    while stem > start + 1 and (tokens[stem - 1].endswith("ly") or tokens[stem - 1] in words.GUARDS):
+        stem -= 1
+    for passive in (True, False):
+        parts = _predicates(tokens, stem, first, end, passive=passive)
+        if not 1 < len(parts) <= _MOST_VERBS:
+            continue
+        conditional = words.CONDITIONS & {*parts[-1][1]}  # it may hold of all of them
+        for size in range(1, len(parts)):
+            for chosen in combinations(range(len(parts)), size):
+                if conditional and chosen[-1] != len(parts) - 1:
+                    continue
+                kept = [parts[k] for k in chosen]
+                head = tokens[:first] if chosen[0] == 0 else tokens[:stem]
+                said = [*kept[0][0], *kept[0][1]]
+                for place, (_, part) in enumerate(kept[1:], 2):
+                    said += ["and" if place == len(kept) else ",", *part]
+                yield (*head, *said, *tokens[end:])
 
 
-def _without_date(source: Source, start: int) -> Sequence[str]:
-    """The source from `start` on without a phrase of time that it begins with there."""
-    dated = (b for a, b in source.adjuncts if start - 1 <= a <= start + 1)
-    return source.tokens[next(dated, start) :]
+def _predicates(
+    tokens: tuple[str, ...], stem: int, first: int, end: int, *, passive: bool
+) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The coordinated verbs from `first` on: of each the auxiliaries that it shares, and itself with what follows it.
+
+    A second verb that may be a participle or a past tense is taken for the former if `passive`.
+    """
+    main = _main_verb(tokens, first, end)
+    guarded = bool((words.GUARDS - _MODALS) & {*tokens[stem:main]})
+    parts: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((), tokens[first:end])]
+    begins = first
+    for at in range(main + 1, end):
+        behind = _verb_behind(tokens, at + 1) if tokens[at] in _JOINS | {","} else 0
+        if not behind or behind >= end or _blocked(tokens, begins, at, first, main):
+            continue
+        if tokens[at] == "," and not _JOINS & {*tokens[behind:end]}:
+            continue  # no series without its "and"
+        ways = _shares(tokens, first, main, behind)
+        if "to" in tokens[main:at]:  # "was asked to pay and left", "was to be rebuilt and opened"
+            ways -= {True} | ({False} if "be" in tokens[main:at] else set())
+        if (
+            "then" in tokens[at : behind + 2]
+            and _kind(tokens[first]) != "past"
+            and tokens[first] not in words.BE_PAST
+        ):
+            continue  # when that is so
+        own = tokens[at] != "and" or tokens[at - 1] == "," or tokens[behind] in words.FINITE
+        shared = passive if passive in ways else not passive
+        if not ways or (guarded and (shared or not own)):
+            continue
+        if _kind(tokens[behind]) == "past" and _has_finite(tokens[behind + 1 : end]):
+            return []  # "ships built in A and registered in B were sold"
+        auxiliary, before = parts.pop()
+        lead = [t for t in tokens[at + 1 : behind] if t not in words.CONNECTIVES | {","}]
+        parts.append((auxiliary, _trimmed(before[: at - end])))
+        parts.append((tokens[first:main] if shared else (), (*lead, *tokens[behind:end])))
+        begins = behind
+    return parts
+
+
+def _has_finite(tokens: Sequence[str]) -> bool:
+    """Whether a finite verb follows before a conjunction, a comma, or a clause."""
+    stop = next(
+        (i for i, t in enumerate(tokens) if t in _JOINS | _OPENERS | _ENDS | PUNCTUATION), len(tokens)
+    )
+    return any(_kind(t) == "finite" for t in tokens[:stop])
+
+
+def _trimmed(part: tuple[str, ...]) -> tuple[str, ...]:
+    """The part without a comma at its end."""
+    return part[:-1] if part and part[-1] == "," else part
+
+
+def _kind(token: str) -> str:
+    """The form of a verb: `finite`, `past` (or a participle), `present` in "s"; "" of other words."""
+    if token in words.FINITE or (token in words.PAST and token not in words.PARTICIPLES):
+        return "finite"
+    if is_past(token):
+        return "past"
+    in_s = token.isalpha() and len(token) > 3 and token.endswith("s") and not token.endswith("ss")
+    return "present" if in_s else ""
+
+
+def _first_verb(tokens: Sequence[str], start: int, end: int) -> int | None:
+    """The verb of the clause, behind a phrase in front and no participle of its subject."""
+    opens = tokens[start : start + 1]
+    fronts = words.PREPOSITIONS | words.SUBORDINATORS | _OPENERS | {"like", "unlike"}
+    leads = bool(opens) and (opens[0] in fronts or is_past(opens[0]))
+    if leads and opens[0] not in ("who", "which") and "," in tokens[start:end]:
+        start += tokens[start:end].index(",") + 1
+    verbs = [
+        i
+        for i in range(start, end)
+        if i and _kind(tokens[i]) and tokens[i - 1] not in words.ARTICLES | {"to", ","}
+    ]
+    join = next((i for i in range(start, end) if tokens[i] in _JOINS and _verb_behind(tokens, i + 1)), end)
+    strong = [i for i in verbs if i < join and _kind(tokens[i]) != "present"] or verbs
+    for place, i in enumerate(strong):
+        behind = strong[place + 1] if place + 1 < len(strong) else end
+        told = _kind(tokens[i]) == "past" and behind < join and not {",", *_OPENERS} & {*tokens[i:behind]}
+        if told and tokens[i - 1] not in words.word_set("he she it they"):
+            continue  # "the bridge built in 1764 collapsed"
+        subordinate = (words.SUBORDINATORS | _OPENERS) - {"who", "which", "as"} & {*tokens[start:i]}
+        return None if subordinate or i >= join else i
+    return None
+
+
+def _main_verb(tokens: Sequence[str], first: int, end: int) -> int:
+    """The verb behind its auxiliaries: `built` in `has also been built`."""
+    at = first
+    while at + 1 < end and tokens[at] in words.FINITE | _SHARED | {"not"}:
+        behind = at + 1
+        while behind + 1 < end and (
+            tokens[behind].endswith("ly") or tokens[behind] in words.ADVERBS | {"first"}
+        ):
+            behind += 1
+        modal = tokens[at] in _MODALS and tokens[behind].isalpha()
+        if not (tokens[behind] in _SHARED | {"not"} or is_past(tokens[behind]) or modal):
+            break
+        at = behind
+    return at
+
+
+def _verb_behind(tokens: Sequence[str], at: int) -> int:
+    """Where a verb stands at `at`, or behind adverbs, a phrase of time or one between commas there; 0 without one."""
+    while at < len(tokens):
+        dated = 1 if tokens[at] in DATED else 2 if tuple(tokens[at : at + 2]) == ("as", "of") else 0
+        aside = tokens[at] == "," and "," in tokens[at + 1 : at + SUBJECT_WORDS]
+        if tokens[at] in words.ADVERBS | words.CONNECTIVES - _JOINS or (
+            tokens[at].endswith("ly") and tokens[at] not in words.GUARDS
+        ):
+            at += 1
+        elif dated and time_end(tokens, at + dated) > at + dated:
+            at = time_end(tokens, at + dated)
+        elif aside and tokens[at - 1] in _JOINS and tokens[at + 1] in words.PREPOSITIONS:
+            at += 2 + tokens[at + 1 :].index(",")
+        else:
+            break
+    return at if at < len(tokens) and (_kind(tokens[at]) or tokens[at] == "first") else 0
+
+
+def _shares(tokens: Sequence[str], first: int, main: int, second: int) -> set[bool]:
+    """Whether the second verb shares the auxiliaries of the first; empty when it is no verb of the same subject."""
+    second += tokens[second] == "first"
+    behind = (*tokens[second:], "", "")[:2]
+    one, other = _kind(tokens[first]), _kind(behind[0])
+    if behind[0] in words.FINITE or (other == "finite" and one != "present"):
+        return {False}
+    if tokens[first] not in words.FINITE | _SHARED:
+        return {False} if one == other or (one == "finite" and other == "past") else set()
+    if other == "past":
+        passive = (
+            {True} if is_past(tokens[main]) and main > first and behind[1] not in words.ARTICLES else set()
+        )
+        return passive | ({False} if tokens[first] in words.BE_PAST | {"had"} else set())
+    return {False} if other == "present" and tokens[first] in ("is", "has") else set()
+
+
+def _blocked(tokens: Sequence[str], begins: int, at: int, first: int, main: int) -> bool:
+    """Whether the verb behind `at` may belong to a clause that began behind the verb before it."""
+    between = tokens[begins + 1 : at]
+    openers = [t for t in between if t in _OPENERS]
+    predicate = tokens[first] in words.COPULAS and not is_past(tokens[main])
+    if openers and not (openers in (["who"], ["which"], ["that"]) and predicate):
+        return True  # of "was a botanist who taught and wrote" both readings say the same
+    reported = zip(tokens[begins:at], tokens[begins + 1 : at + 1], strict=True)
+    plain = words.PREPOSITIONS | {"to", "as"}  # "is found in", "was considered to be"
+    if any(a in words.ATTRIBUTIONS - _NAMED and b not in plain for a, b in reported):
+        return True
+    ends = next((i for i, t in enumerate(between) if t in _ENDS), len(between))
+    return (
+        any(_kind(t) in ("finite", "past") for t in between[ends:])
+        or PUNCTUATION - {","} & {*between} != frozenset()
+    )

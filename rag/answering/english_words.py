@@ -119,9 +119,12 @@ class Source:
         number, found = 0, []
         for i, word in enumerate(self.tokens):
             after = self.tokens[i + 1] if i + 1 < len(self.tokens) else ""
-            further = self.tokens[i + 2] if i + 2 < len(self.tokens) else ""
+            verb = i + 1
+            if after == "," and "," in self.tokens[i + 2 :]:  # "and, after delays, ratified"
+                verb = i + 3 + self.tokens[i + 2 :].index(",")
+            verbal, further = (*self.tokens[verb : verb + 2], "", "")[:2]
             comma = word == "," and (after in words.CLAUSE_OPENERS or after in words.RELATIVES)
-            shared = word in ("and", "but", "or") and is_past(after) and not is_past(further)
+            shared = word in ("and", "but", "or") and is_past(verbal) and not is_past(further)
             relative = word in ("which", "who", "whose", "while", "whereas", "because", "although", "though")
             if word == ";" or comma or shared or (relative and self.tokens[i - 1] != ","):
                 number += 1

@@ -19,16 +19,26 @@ NEGATIONS = word_set(
     "not no never nor none neither nobody nothing nowhere without hardly barely scarcely seldom rarely failed fails"
     " refused refuses lacked lacks denied denies"
 )
+FORBIDDING = word_set(
+    "banned forbade forbidden prohibited prevented avoided doubted disputed exempt exempted excluded opposed limited"
+)
+"""Verbs of which less is said when more is said of their object: cars banned from a street are not banned."""
 CONDITIONS = word_set(
     "if unless provided providing except excluding only until till when whenever where wherever once otherwise"
     " assuming whether subject than besides barring pending"
 )
+EXCEPTIONS = word_set(
+    "if unless provided providing except excluding otherwise assuming whether subject besides barring pending"
+)
+"""Conditions that hold of all that is said before them."""
 HEDGES = word_set(
     "may might could would should can must shall will perhaps possibly probably likely unlikely apparently allegedly"
     " reportedly supposedly seemingly presumably estimated estimates expected expects planned plans intended intends"
     " proposed proposes tried attempted hoped wanted threatened promised about approximately nearly almost generally"
     " usually often sometimes typically mainly mostly partly partially largely seems seemed appears appeared"
 )
+AIMED = word_set("planned intended proposed proposes tried attempted hoped wanted threatened promised")
+"""Hedges of what is aimed at: the aim itself was had at some time and place, and a report of it may lose them."""
 APPROXIMATORS = word_set("about approximately nearly almost")
 """Hedges of a figure alone, which say nothing of when it was so."""
 QUANTITIES = word_set(
@@ -92,7 +102,8 @@ LABELS = word_set(
 COLLECTIVES = word_set(
     "both between together respectively combined jointly consist consists consisted comprise comprises comprised"
     " composed total totalling sum mixture combination combine combines merger merged join joins joined mix mixes"
-    " each other separate separates differ differs equal equals same compare compared comparison"
+    " coalition alliance union each other separate separates differ differs equal equals same compare compared"
+    " comparison"
 )
 """Words by which members of a list are taken together, so that one of them does not do for all."""
 ERGATIVES = word_set("opened closed started ended moved merged")
@@ -114,6 +125,8 @@ PARTICIPLES = {
     "lost": "lost", "made": "made", "met": "met", "paid": "paid", "put": "put", "read": "read", "sent": "sent",
     "set": "set", "shot": "shot", "sold": "sold", "spent": "spent", "taught": "taught", "told": "told", "won": "won",
     "cut": "cut", "beaten": "beat", "eaten": "ate", "overthrown": "overthrew", "forbidden": "forbade",
+    "born": "bore", "hidden": "hid", "torn": "tore", "frozen": "froze", "ridden": "rode", "forgotten": "forgot",
+    "shaken": "shook", "bitten": "bit", "sworn": "swore", "woven": "wove",
     "undertaken": "undertook", "fought": "fought", "caught": "caught", "understood": "understood",
 }  # fmt: skip
 """Irregular participles with the past tense that says the same in the active voice."""
@@ -160,9 +173,14 @@ PHRASES = (
     (lazy_compile(r"\b(?:more than|over|in excess of) (?=[$€£¥₩]?\s?\d)"), "more than "),
     (lazy_compile(r"\b(?:less than|fewer than|under|below) (?=[$€£¥₩]?\s?\d)"), "less than "),
     (lazy_compile(r"\b(?:around|roughly|approximately|circa|some) (?=[$€£¥₩]?\s?\d)"), "about "),
-    (lazy_compile(r"\bother than\b"), "except"),
+    (lazy_compile(r"\b(?:other than|with the exception of)\b"), "except"),
+    (
+        lazy_compile(r"\b(?:on condition|in ?so ?far as|to the extent|on the understanding|in the event)\b"),
+        "if",
+    ),
     (lazy_compile(r"\b(?:the|a) majority of(?: the)?\b"), "most"),
     (lazy_compile(r"\bmost of the\b"), "most"),
+    (lazy_compile(r"\bat once\b"), "immediately"),
     (lazy_compile(r"\bprior to\b"), "before"),
     (lazy_compile(r"\bin order to\b"), "to"),
     (lazy_compile(r"\bas well as\b"), "and"),
