@@ -38,15 +38,25 @@ _PARTICLES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _TOPICS = ("은", "는")
 _LIMITS = (("만", "+only"), ("도", "+also"), ("조차", "+even"), ("마저", "+even"), ("밖에", "+only"))
-_CONNECTIVE = lazy_compile(r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)되|는데|은데|(?<=[았었했됐])다가)$")
+_CONNECTIVE = lazy_compile(
+    r"(?:으며|며|고|(?<!까)지만|으나|나|(?<=하)되|는데|은데|면서|(?<=[았었했됐졌갔왔났렸겼켰쳤였됐췄혔셨쳤썼샀잤하되])다가)$"
+)
 _NOT_CONNECTIVE = word_set("사고 창고 보고 최고 광고 신고 경고 재고 서고 권고 예고 중고 원고 참고 하나 말고")
+_NO_PARTICLE = word_set(
+    "결과 효과 성과 경과 통과 사과 학과 국가 작가 화가 휴가 평가 물가 회의 주의 합의 하나 아이 나이 차이 길이 높이"
+)
+"""Nouns that end like a particle."""
 _FINAL = lazy_compile(r"다$")
 OPENERS = word_set(
     "이에 따라 또한 그러나 따라서 한편 애초 당초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그"
     " 이에따라 구체적으로 구체적으로는 아울러 이와 함께 그런데 이처럼"
 )
 _ARGUMENTS = word_set("object subject toward in at to with")
-_LINKING = lazy_compile(r"^해$|[가-힣](?:[아어해여려겨져켜돼])$|떠나$|[가-힣](?:나와|러와|어가|아가)$")
+_LINKING = lazy_compile(
+    r"^해$|[가-힣](?:[아어해여려겨져켜돼])$|(?:떠|어|아|러)나$|[가-힣](?:나와|러와|어가|아가)$|^(?:다녀|돌아|내려|올라|들어|건너|찾아|넘어)와$"
+)
+_COMING = word_set("다녀 돌아 내려 올라 들어 건너 찾아 넘어")
+"""What is before 와 in verbs of coming."""
 """Endings of a verb that another one follows."""
 _PLANNED = lazy_compile(r"[려다라자]는$|려던$|려고$|기로$|[할될갈올줄]$")
 """Verbs behind another in a series that take it into a plan or a report: `도입하여 유도하려는 방침`."""
@@ -72,6 +82,8 @@ class Word:
     """Of a noun what its particle says ("" without one); of a predicate `predicate` or `connective`."""
     tense: str = ""
     """`past`, or "" (present, future and none)."""
+    linked: bool = False
+    """Whether it is a verb in -아 or -어, which tells how or wherewith the next one is done."""
 
     @property
     def verb(self) -> bool:
@@ -88,8 +100,12 @@ def words_of(text: str) -> tuple[Word, ...]:
     text = figures(unicodedata.normalize("NFKC", text).replace("\n", " "))
     text = re.sub(r"\(([^()]*)\)", lambda m: f" ({m[1].replace(' ', '_')}) ", text)
     text = re.sub(r"(\()주\)", "", text)
+    text = re.sub(
+        r"(?<=[가-힣A-Za-z])\s?(\([^()\s]*\)) ?([은는이가을를의와과]|에서?|으?로)(?=[\s,])", r"\2 \1", text
+    )
     text = re.sub(r"(?<=[’”\"'』」》〉]) (?=(?:[은는이가을를의와과]|에서?|으?로)\s)", "", text)
     text = re.sub(r"[‘’“”\"'『』「」《》〈〉]", "", text)
+    text = re.sub(r"(?<=[년월일시]) (?=(?:부터|까지)\s)", "", text)
     raw = [piece.rstrip(".?!") for piece in text.replace(",", " , ").replace(";", " ; ").split()]
     words = [
         _word(piece, last=i == len(raw) - 1, behind=raw[i + 1] if i + 1 < len(raw) else "")
@@ -106,17 +122,16 @@ def _serial(words: Sequence[Word]) -> Iterator[Word]:
         before, behind = words[i - 1] if i else None, words[i + 1] if i + 1 < len(words) else None
         ahead = next((k for k in range(i + 1, len(words)) if words[k].verb), len(words))
         planned = any(_PLANNED.search(w.written) for w in words[i + 1 : ahead])
+        came = word.role == "with" and word.text in _COMING  # 다녀와
+        role, text = ("", word.text + "와") if came else (word.role, word.text)
         serial = (
-            not planned
-            and before is not None
-            and before.role in _ARGUMENTS
-            and word.role == ""
-            and not denied
+            not planned and before is not None and before.role in _ARGUMENTS and role == "" and not denied
         )
-        if serial and _LINKING.search(word.text) and behind is not None and not behind.verb:
+        if serial and _LINKING.search(text) and behind is not None and not behind.verb:
             yield Word(
-                re.sub(r"돼$", "되", re.sub(r"해$|하여$", "하", re.sub(r"(?<=.)[아어]$", "", word.text))),
+                re.sub(r"돼$", "되", re.sub(r"해$|하여$", "하", re.sub(r"(?<=.)[아어]$", "", text))),
                 "connective",
+                linked=True,
             )
         else:
             yield word
@@ -181,7 +196,8 @@ def _predicate(plain: str, last: bool) -> Word | None:
     if last and (_FINAL.search(plain) or plain.endswith("라")):
         return _stem(plain[:-1] if plain != "다" else plain, "predicate")
     match = _CONNECTIVE.search(plain)
-    if match is None or len(plain) <= len(match[0]) or plain in _NOT_CONNECTIVE:
+    quoted = match is not None and match[0] == "고" and plain[-2:-1] in ("라", "다", "냐")
+    if match is None or len(plain) <= len(match[0]) or plain in _NOT_CONNECTIVE or quoted:
         return None
     if match[0] == "나" and not re.search(r"[았었했됐였]으?나$|[으]나$", plain):
         return None
@@ -203,8 +219,21 @@ def _stem(text: str, role: str) -> Word:
     return Word(text, role)
 
 
+def _fits(stem: str, particle: str) -> bool:
+    """Whether the particle has the form that it takes behind the stem: 가 behind a vowel, 이 behind a consonant."""
+    closed = unicodedata.normalize("NFD", stem)[-1]
+    if not "가" <= stem[-1] <= "힣":
+        return True
+    consonant = "\u11a8" <= closed <= "\u11c2"
+    if particle in ("가", "를", "는", "와"):
+        return not consonant
+    return consonant or particle not in ("이", "을", "은", "과")
+
+
 def _noun(token: str) -> Word:
     """The word without its particles, and what they make of it."""
+    if token in _NO_PARTICLE:
+        return Word(token, "")
     extra = ""
     for topic in _TOPICS:
         if token.endswith(topic) and any(
@@ -223,6 +252,10 @@ def _noun(token: str) -> Word:
                 token, extra = stripped, name
                 break
     for particle, role in _PARTICLES:
-        if token.endswith(particle) and len(token) > len(particle):
+        if (
+            token.endswith(particle)
+            and len(token) > len(particle)
+            and _fits(token[: -len(particle)], particle)
+        ):
             return Word(token[: -len(particle)], role + extra)
     return Word(token, extra)
