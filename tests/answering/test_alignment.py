@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.claim_checks import FOLDER, read_pairs
 from rag.answering.contradiction import contradiction
 from rag.answering.entailment import basis_of
 
@@ -332,6 +333,15 @@ def test_a_short_reply_must_have_the_part_that_is_asked_for(
 )
 def test_what_a_sentence_contradicts(claim: str, sentence: str, kind: str | None) -> None:
     assert contradiction(claim, sentence) == kind
+
+
+@pytest.mark.parametrize(("language", "least"), [("english", 0.7), ("korean", 0.7)])
+def test_shortened_sentences_keep_what_they_depend_on(language: str, least: float) -> None:
+    pairs = list(read_pairs(FOLDER / f"{language}-shortenings.txt"))
+    wrong = [p.claim for p in pairs if not p.follows and basis_of(p.claim, p.quote)]
+    assert wrong == []
+    right = [bool(basis_of(p.claim, p.quote)) for p in pairs if p.kind == "shortening"]
+    assert sum(right) > least * len(right)
 
 
 WORDS = st.sampled_from(
