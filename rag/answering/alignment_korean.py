@@ -7,11 +7,29 @@ particle; a clause, a parenthesis or a reason may be left out, a condition, limi
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
+from rag.answering.korean_clauses import (
+    AFTERWARDS,
+    GUARD,
+    MODIFYING,
+    PERSON,
+    TELLING,
+    TIMES,
+    ends_unit,
+    is_event,
+    is_inner,
+    is_loose,
+    is_named,
+    is_predicate,
+    is_story,
+    is_told,
+    modifies,
+    narrow,
+    tells_done,
+)
 from rag.answering.korean_words import OPENERS, Word, words_of
 from rag.answering.rewrites import word_set
 from rag.text.patterns import lazy_compile
@@ -19,46 +37,11 @@ from rag.text.patterns import lazy_compile
 Basis = Literal["quoted", "entailed"]
 _LONGEST = 70
 """Words beyond which a sentence is not aligned."""
-_TIMES = lazy_compile(
-    r"^(?:오늘|어제|이날|최근|지난|즉시|곧|곧바로|이미|직접)$|[\d#.]+(?:년|월|일|시|분|초|세기|년대|개월)|오전|오후|당시|전날|다음날|이튿날|연말|연초|올해|지난해|작년|전년|이듬해|주말|평일"
-)
-_GUARD = lazy_compile(
-    r"(?:(?<![전화표측정반방국평단냉장도노벽겉양])면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|범위에?서?$|한도|조건|전제|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
-    r"|(?<![가-힣])전부|일부|^약$|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
-    r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
-)
-_TELLING = lazy_compile(r"예정|계획|라고|다고|주장|따르면|의하면|한때|가능")
-"""Guards that say how sure something is, and nothing of when and where it is so."""
-_RANK = lazy_compile(r"^(?:가장|처음|유일|첫|마지막)$|^최(?:초|고|대|소|다|장|연소|고령)")
-"""What something is the only or first one of depends on all that is said of it."""
 _CONDITION = lazy_compile(
     r"(?<![전화표측정반방국평단냉장도노벽겉양])면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여"
 )
-_MODIFYING = lazy_compile(
-    r"(?:어긋나|일어나|나타나|벗어나|늘어나|끝나)는$|^(?:사|오|가|나오|보|쓰|다니|지나|흐르|열리|속하|불리|쓰이|이끄|만드|다루)는$|(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
-)
-"""Endings of the verb of a clause that modifies the noun behind it; some nouns end so, too, and stand alone."""
-_ARGUING = word_set("object subject in at toward from as by to")
-"""Particles behind which a word in -ㄴ is a verb that modifies, as in `길을 만든 사람`."""
-_AS_LONG = lazy_compile(r"(?:있|없|않|하|되|이)는$")
-"""Verbs behind which 한 is a limit and no determiner."""
 _BOUND = word_set("지 뒤 후 것 수 때 끝 데 채 동안 전 만큼 적 중 이후 이래 이전 직후 당시 무렵")
 """Nouns that only stand behind what modifies them."""
-_LONGEST_NAME = 5
-"""Words of a name with its title, and syllables of its last word."""
-_PERSON = lazy_compile(
-    r"(?:주인공|감독|교수|대표|의원|총재|총리|대통령|배우|선수|후보|박사|할머니|할아버지|할매|소년|소녀|남학생|여학생|형사|어부|왕자|공주"
-    r"|[가-힣](?:학자|기자|작가|화가|가수|의사|판사|검사|시장|장관|차관|부장|사장|회장|과장|선장|교장|총장|원장|단장|대장|관장|소장|청장|국장|팀장|위원장|주무관|경찰관|시인|건축가|음악가|정치인|연구원))$"
-    r"|^(?:작가|화가|기자|가수|의사|시인|시장|장관|차관|군인|왕)$"
-)
-"""What a person is called before the name."""
-_COMMON = lazy_compile(
-    r"(?:[원자들회사장생등단측팀부과국실처청서층용금법비점율률씨]|가족|모임|협회|노조|출신)$"
-)
-"""Ends of nouns that are no names."""
-_FICTION = lazy_compile(r"(?:영화|소설|드라마|만화|게임|전설|신화|설화|동화|연극|희곡|꿈|이야기|작품)$")
-"""Worlds in which something happens that did not happen in this one."""
-_AFTERWARDS = word_set("뒤 후 다음 직후 이래")
 _AFTER = word_set("뒤인 후인 전인 직후인")
 _LINKED = lazy_compile(r"(?:하여|해|되어|돼)$")
 """Ends of a verb that tells how the one behind it was done."""
@@ -66,14 +49,8 @@ _REPORTED = lazy_compile(r"^(?:전해|알려|밝혀|나타|드러)")
 _AT_ONCE = lazy_compile(r"(?:[가-힣]자|면서|더니)$")
 _MANNER = lazy_compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으로$|(?:통해|통하여|따라|맞아|걸쳐|함께)$")
 """What ends a phrase of how, with whom or on what occasion something was done."""
-_STATES = lazy_compile(r"(?:있|없|이|많|적|높|낮|크|작|길|짧)$")
-"""Predicates that report no event: where and when such a thing was so is part of what is said."""
 _INTENT = lazy_compile(r"(?:예정|계획|방침|것|전망|목표)이$|[다라려자냐]고$|기로$|도록$|듯$")
 """Ends of sentences whose past is not that of the verbs before it: `전환하고 이전할 예정이었다`, `하려고 했다`."""
-_PLAN = lazy_compile(r"^(?:예정|계획|방침)이$")
-_DENYING = lazy_compile(r"(?:부인|부정|거부|거절|금지|반박|제한|면제)[하되]$|^막(?:히)?$")
-"""Verbs of which less is said when more is said of their object: who denies that A did it denies no deed."""
-_REPORTS = lazy_compile(r"[라다]고$")
 _REASON = lazy_compile(
     r"(?:때문에?|바람에|탓에?|덕분에?|위해|위하여|인해|인하여|아서|어서|여서|해서|워서|타서|려서|라서|므로|으로써)$"
 )
@@ -124,21 +101,21 @@ def _same(claimed: Word, given: Word, main: Word | None, exact: bool) -> bool:
 
 def _timed(claimed: Word, given: Word) -> bool:
     """`9월 23일에` and `9월 23일` say the same."""
-    return {claimed.role, given.role} == {"", "in"} and bool(_TIMES.search(claimed.text))
+    return {claimed.role, given.role} == {"", "in"} and bool(TIMES.search(claimed.text))
 
 
 def _in_order(claim: Sequence[Word], source: Sequence[Word], *, exact: bool) -> bool:
     """Whether the claim's words stand in the source in order, and what is left out may be."""
     main = _final(source)
     spoken = [w for w in claim if w.role != "mark"]
-    loose = _is_loose(spoken)
+    loose = is_loose(spoken)
 
     @cache
     def skips(j: int, k: int, i: int) -> bool:
         """Whether the words `j` to `k` may be left out before the claim's word `i`, one unit after another."""
         if _may_skip(source, j, k, spoken, i, loose):
             return True
-        ends = (m for m in range(j + 1, k) if _ends_unit(source, m))
+        ends = (m for m in range(j + 1, k) if ends_unit(source, m))
         return any(_may_skip(source, j, m, spoken, i, loose) and skips(m, k, i) for m in ends)
 
     @cache
@@ -153,42 +130,6 @@ def _in_order(claim: Sequence[Word], source: Sequence[Word], *, exact: bool) -> 
     return fits(0, 0)
 
 
-def _ends_unit(source: Sequence[Word], at: int) -> bool:
-    """Whether a phrase or clause ends before the word `at`."""
-    word = source[at - 1]
-    return word.role not in ("", "of", "with") or _modifies(source, at - 1) or bool(_TIMES.search(word.text))
-
-
-def _is_named(source: Sequence[Word], at: int, *, titled: bool = False) -> bool:
-    """Whether a person is named from the word `at` on, with a title before or behind the name.
-
-    What modifies a name tells of its bearer and restricts nothing.
-    """
-    head = next(
-        (i for i in range(at, min(at + _LONGEST_NAME, len(source))) if source[i].role not in ("", "aside")),
-        None,
-    )
-    if head is None or source[head].verb:
-        return False
-    if source[head].text == "씨":
-        return True
-    titled = titled or any(_PERSON.search(w.text) for w in source[at:head])
-    return titled and 1 < len(source[head].text) <= _LONGEST_NAME and not _COMMON.search(source[head].text)
-
-
-def _modifies(source: Sequence[Word], at: int) -> bool:
-    """Whether the word is the verb of a clause that modifies the noun behind it."""
-    word, before = source[at], source[at - 1].role if at else ""
-    if _MODIFYING.search(word.written):
-        return True
-    if word.role == "" and word.text.endswith("는"):
-        return True  # a verb: behind a consonant no particle
-    in_n = unicodedata.normalize("NFD", word.text)[-1:] == "\u11ab"
-    return (word.role == "" and in_n and before in _ARGUING) or (
-        word.role == "topic" and before in ("object", "subject")
-    )
-
-
 def _final(source: Sequence[Word]) -> Word | None:
     """The last predicate, when the verbs before it share its tense: not those of a plan or a report."""
     at = next((i for i in reversed(range(len(source))) if source[i].role == "predicate"), None)
@@ -197,62 +138,12 @@ def _final(source: Sequence[Word]) -> Word | None:
     return source[at]
 
 
-def _is_loose(claim: Sequence[Word]) -> bool:
-    """Whether the claim reports something that happened, without figures or degrees that depend on where and when."""
-    figures = any(re.search(r"\d", w.text) and not _TIMES.search(w.text) for w in claim)
-    going = claim[-1].text == "있" and len(claim) > 1 and claim[-2].role == "connective"  # 높아지고 있다
-    allowed = any(re.search(r"^수$|야$|[할될갈올]$", w.text) for w in claim)
-    named = _is_named(claim, 0) and not allowed  # what a person does, and not what such persons do
-    return (claim[-1].tense == "past" or going or named) and not figures and not _narrow(claim)
-
-
-def _is_told(claim: Sequence[Word]) -> bool:
-    """Whether the claim tells of a plan or of what somebody said, which it was also without when and where."""
-    rest = [w for w in claim if not _TELLING.search(w.text)]
-    told = len(rest) < len(claim) or any(w.role == "connective" and w.text.endswith("겠다") for w in claim)
-    planned = bool(_PLAN.search(claim[-1].text))
-    return told and (claim[-1].tense == "past" or planned) and not _narrow(rest)
-
-
-def _narrow(claim: Sequence[Word]) -> bool:
-    """Whether the claim counts or denies, so that it depends on all that the sentence says beside it."""
-    limits = zip(
-        ("", *(w.written for w in claim)), claim, strict=False
-    )  # "한" is "a", but "as long as" behind a verb
-    said = [w for before, w in limits if w.text != "한" or _AS_LONG.search(before)]
-    guards = (_GUARD.search(_REPORTS.sub("", w.text)) for w in said)
-    return (
-        any(guards)
-        or bool(claim and _DENYING.search(claim[-1].text))
-        or any(_RANK.search(w.text) or "%" in w.text for w in claim)
-    )
-
-
-def _is_event(claim: Sequence[Word]) -> bool:
-    """Whether the claim reports an event, which stays true without when and where also when it holds figures."""
-    last = claim[-1]
-    ranked = any(re.search(r"\d(?:위|등|번째)", w.text) for w in claim)
-    return last.tense == "past" and not _STATES.search(last.text) and not ranked and not _narrow(claim)
-
-
 def _may_end(source: Sequence[Word], start: int) -> bool:
     rest = [w for w in source[start:] if w.role != "mark"]
     if not rest or all(w.role == "aside" for w in rest):
         return True
-    ended = source[start - 1].role == "connective" and not _is_inner(source, start - 1)
+    ended = source[start - 1].role == "connective" and not is_inner(source, start - 1)
     return ended and not _CONDITION.search(rest[0].text)
-
-
-def _is_inner(source: Sequence[Word], at: int) -> bool:
-    """Whether the clause that ends at `at` may belong to a noun behind it: `침입해 돈을 훔친 혐의`."""
-    ahead = (
-        i
-        for i in range(at + 1, len(source))
-        if source[i].role == "mark" or source[i].verb or _modifies(source, i)
-    )
-    stop = next(ahead, at)
-    after = source[min(stop + 1, len(source) - 1)].text in _AFTERWARDS | {"끝"}  # 흐른 뒤
-    return source[at].linked and not (source[stop].verb or source[stop].role == "mark" or after)
 
 
 def _may_skip(
@@ -264,12 +155,12 @@ def _may_skip(
         gap = gap[1:]
     if not gap or all(w.text in OPENERS and not w.role for w in gap):
         return True
-    if any(map(_is_story, gap)) or _torn(source, start, end, claim, at, gap):
+    if any(map(is_story, gap)) or _torn(source, start, end, claim, at, gap):
         return False
     named = _skips_of_name(source, start, end, claim, gap)
     if named is not None:
         return named
-    told = _modifies(source, end - 1)
+    told = modifies(source, end - 1)
     if gap[-1].role == "connective":
         return _skips_clause(source, end, claim, at, gap)
     inner = [i for i in range(start, end - 1) if source[i].role == "connective"]
@@ -278,13 +169,13 @@ def _may_skip(
         before = _skips_clause(source, inner[-1] + 1, claim, at, source[start : inner[-1] + 1])
         return before and _may_skip(source, inner[-1] + 1, end, claim, at, loose)
     last = gap[-1]
-    opens = at == 0 or claim[at - 1].role not in ("", "of", "with") or bool(_TIMES.search(claim[at - 1].text))
+    opens = at == 0 or claim[at - 1].role not in ("", "of", "with") or bool(TIMES.search(claim[at - 1].text))
     past = claim[-1].tense == "past"
-    own_topic = any(w.role == "topic" and not _MODIFYING.search(f"{w.text}는") for w in gap)
+    own_topic = any(w.role == "topic" and not MODIFYING.search(f"{w.text}는") for w in gap)
     then = last.text == "때" and len(gap) > 1 and bool(re.search(r"[았었했됐였]$", gap[-2].text))
-    if past and opens and (then or last.text in _AFTERWARDS or _AT_ONCE.search(last.text)):
+    if past and opens and (then or last.text in AFTERWARDS or _AT_ONCE.search(last.text)):
         return not own_topic and not any(_CONDITION.search(w.text) for w in gap[:-1])
-    if any(_GUARD.search(w.text + w.role[w.role.find("+") :] * ("+" in w.role)) for w in gap):
+    if any(GUARD.search(w.text + w.role[w.role.find("+") :] * ("+" in w.role)) for w in gap):
         return False
     if (_REASON.search(source[end - 1].text) or (past and _MANNER.search(last.written))) and not own_topic:
         return opens
@@ -297,8 +188,8 @@ def _torn(
     source: Sequence[Word], start: int, end: int, claim: Sequence[Word], at: int, gap: Sequence[Word]
 ) -> bool:
     """Whether what is left out leaves behind a part of itself."""
-    told = _modifies(source, end - 1)
-    if start and _modifies(source, start - 1) and not told:
+    told = modifies(source, end - 1)
+    if start and modifies(source, start - 1) and not told:
         return True  # its noun is left out
     if at and gap[0].text in _BOUND and claim[at - 1].role in ("", "topic"):
         return True  # "1951년 이후" is not "1951년"
@@ -312,15 +203,15 @@ def _skips_of_name(
 ) -> bool | None:
     """Whether what is told of a person, or of `이 …`, may be left out: it restricts nothing; None of other things."""
     shown = source[end].text in ("이", "그") and source[end].role in ("", "of")
-    titled = gap[-1].text.endswith("인") and bool(_PERSON.search(gap[-1].text[:-1]))
-    told = _modifies(source, end - 1)
-    if (told and (shown or _is_named(source, end, titled=titled))) or (shown and gap[-1].role == "of"):
-        own = any(w.role == "topic" and not _modifies(gap, i) for i, w in enumerate(gap))
-        return not own and not any(_CONDITION.search(w.text) or _TELLING.search(w.text) for w in gap)
-    if gap[-1].role == "" and _PERSON.search(gap[-1].text) and _is_named(source, end - 1):  # a title
-        begins = start == 0 or _ends_unit(source, start)
+    titled = gap[-1].text.endswith("인") and bool(PERSON.search(gap[-1].text[:-1]))
+    told = modifies(source, end - 1)
+    if (told and (shown or is_named(source, end, titled=titled))) or (shown and gap[-1].role == "of"):
+        own = any(w.role == "topic" and not modifies(gap, i) for i, w in enumerate(gap))
+        return not own and not any(_CONDITION.search(w.text) or TELLING.search(w.text) for w in gap)
+    if gap[-1].role == "" and PERSON.search(gap[-1].text) and is_named(source, end - 1):  # a title
+        begins = start == 0 or ends_unit(source, start)
         plain = begins and all(w.role in ("", "of") for w in gap)
-        return plain and bool(claim[-1].tense) and not _narrow(claim)
+        return plain and bool(claim[-1].tense) and not narrow(claim)
     return None
 
 
@@ -328,66 +219,38 @@ def _skips_modifier(
     gap: Sequence[Word], claim: Sequence[Word], at: int, *, loose: bool, own_topic: bool, opens: bool
 ) -> bool:
     """What is told of the noun or the verb behind it: an apposition, a modifying clause, examples, a way."""
-    last, told = gap[-1], _is_told(claim)
-    counts = any(re.search(r"\d{2}", w.text) and not _TIMES.search(w.text) for w in gap)
+    last, told = gap[-1], is_told(claim)
+    counts = any(re.search(r"\d{2}", w.text) and not TIMES.search(w.text) for w in gap)
     if last.text.endswith("인") and not counts and (loose or told or (claim[-1].tense and at == 0)):
         return True
     if own_topic:
         return False
     clause = any(w.role for w in gap[:-1]) or last.written.endswith("던")
-    if (_MODIFYING.search(last.written) or _modifies(gap, len(gap) - 1)) and len(gap) > 1 and clause:
-        aim = last.text == "위한" and _is_event(claim)  # what it is for
-        return loose or told or aim or _is_predicate(claim[at:])
+    if (MODIFYING.search(last.written) or modifies(gap, len(gap) - 1)) and len(gap) > 1 and clause:
+        aim = last.text == "위한" and is_event(claim)  # what it is for
+        return loose or told or aim or is_predicate(claim[at:])
     if last.text == "등" and not last.role:  # examples before what they are examples of
         return not any(w.role in ("subject", "predicate", "connective") for w in gap)
     if last.text == "결과" and not last.role:  # where a report that stays one comes from
         return at == 0 and any(_REPORTED.search(w.text) for w in claim)
-    done = _LINKED.search(last.written) and any(w.role or _TIMES.search(w.text) for w in gap[:-1])
-    return bool(done) and opens and _tells_done(claim)
+    done = _LINKED.search(last.written) and any(w.role or TIMES.search(w.text) for w in gap[:-1])
+    return bool(done) and opens and tells_done(claim)
 
 
 def _skips_place(gap: Sequence[Word], claim: Sequence[Word], *, loose: bool) -> bool:
     """Where and when something happened, and by when it is planned."""
-    told, event = _is_told(claim), _is_event(claim)
+    told, event = is_told(claim), is_event(claim)
     placed = all(w.role in ("toward", "in", "at", "of", "") for w in gap) or (
         len(gap) > 2  # `새로 열린 회의에서`
-        and bool(_MODIFYING.search(gap[-2].written))
+        and bool(MODIFYING.search(gap[-2].written))
         and not any(w.role in ("topic", "predicate", "connective") for w in gap)
     )
-    timed = all(_TIMES.search(w.text) or w.text in _AFTER for w in gap)
+    timed = all(TIMES.search(w.text) or w.text in _AFTER for w in gap)
     if gap[-1].role in ("until", "since"):
         return timed and (told or (event and gap[-1].role == "since"))
     ends = ("in", "at", "toward") if event and not _REPORTED.search(claim[-1].text) else ("in", "at")
     return (placed and gap[-1].role in ends and (loose or told or event)) or (
         timed and (loose or told or event)
-    )
-
-
-def _is_story(word: Word) -> bool:
-    """Whether a word says that something happens in a story."""
-    return word.role in ("in", "at") and _FICTION.search(word.text) is not None
-
-
-def _tells_done(claim: Sequence[Word]) -> bool:
-    """Whether the claim tells what was done or is planned, and not what one may or must do."""
-    planned = bool(_PLAN.search(claim[-1].text))
-    allowed = any(re.search(r"^수$|야$", w.text) for w in claim)
-    return (
-        (planned or claim[-1].tense == "past")
-        and not allowed
-        and not _narrow([w for w in claim if not _TELLING.search(w.text) and w.role != "until"])
-    )
-
-
-def _is_predicate(rest: Sequence[Word]) -> bool:
-    """Whether the rest of the claim is what its subject is: `대한제국의 무관이다`."""
-    plain = all(w.role in ("", "of") and not re.search(r"\d", w.text) for w in rest[:-1])
-    ranked = any(_RANK.search(w.text) for w in rest)
-    return (
-        plain
-        and rest[-1].text.endswith("이")
-        and not ranked
-        and not _narrow([w for w in rest if w.role != "of"])
     )
 
 
@@ -399,18 +262,18 @@ def _skips_clause(
         return False
     if at == 0:
         return True
-    if any(w.role == "topic" and not _modifies(gap, i) for i, w in enumerate(gap)):
+    if any(w.role == "topic" and not modifies(gap, i) for i, w in enumerate(gap)):
         return False  # somebody else did the rest
     after = next((i + 1 for i in reversed(range(at)) if claim[i].verb), 0)
-    own_words = [w for w in claim[after:at] if not (_TIMES.search(w.text) and source[end - 1].linked)]
+    own_words = [w for w in claim[after:at] if not (TIMES.search(w.text) and source[end - 1].linked)]
     shared = all(w.role in ("", "of", "topic", "subject") for w in own_words) and not any(
-        _TIMES.search(w.text) and not w.role for w in own_words
+        TIMES.search(w.text) and not w.role for w in own_words
     )
     shared = shared and (not own_words or own_words[-1].role in ("topic", "subject"))
     shared = shared and sum(w.role in ("topic", "subject") for w in own_words) <= 1
     stop = next((i for i in range(end, len(source)) if source[i].verb), len(source) - 1)
     subjects = [
-        i for i in range(end, stop) if source[i].role in ("topic", "subject") and not _modifies(source, i)
+        i for i in range(end, stop) if source[i].role in ("topic", "subject") and not modifies(source, i)
     ]
     if subjects and subjects[-1] == stop - 1 and source[stop].text in ("되", "아니"):
         subjects.pop()  # what it became
@@ -426,7 +289,7 @@ def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
             continue
         left = [w for i, w in enumerate(clause) if i not in set(places)]
         if all(w.role == "aside" or w.text in OPENERS for w in left) or (
-            _is_loose(spoken) and _dispensable(left)
+            is_loose(spoken) and _dispensable(left)
         ):
             return True
     return False
@@ -434,8 +297,8 @@ def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
 
 def _dispensable(left: Sequence[Word]) -> bool:
     """Whether what a moved claim leaves out is only where and when."""
-    clean = not any(_GUARD.search(w.text) or "+" in w.role or _is_story(w) for w in left)
-    return clean and all(w.role in ("in", "at") or _TIMES.search(w.text) for w in left)
+    clean = not any(GUARD.search(w.text) or "+" in w.role or is_story(w) for w in left)
+    return clean and all(w.role in ("in", "at") or TIMES.search(w.text) for w in left)
 
 
 def _clauses(source: Sequence[Word]) -> list[tuple[list[Word], Word | None]]:
@@ -446,7 +309,7 @@ def _clauses(source: Sequence[Word]) -> list[tuple[list[Word], Word | None]]:
         if word.role != "mark":
             clause.append(word)
         if word.verb:
-            found += [] if _is_inner(source, i) else [(clause, main)]
+            found += [] if is_inner(source, i) else [(clause, main)]
             clause = []
     return found
 
@@ -478,7 +341,7 @@ def _places(claim: Sequence[Word], clause: Sequence[Word], main: Word | None) ->
 
 def _leans(word: Word) -> bool:
     """Whether the word belongs to the one behind it: it has no particle of its own, or the genitive."""
-    return word.role in ("", "of", "with") and not _TIMES.fullmatch(word.text)
+    return word.role in ("", "of", "with") and not TIMES.fullmatch(word.text)
 
 
 def _voices(claim: Sequence[Word]) -> list[tuple[Word, ...]]:
