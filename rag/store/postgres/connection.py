@@ -24,7 +24,7 @@ from psycopg.pq import Conninfo
 from psycopg.types.numeric import IntLoader
 from psycopg.types.string import StrBinaryDumper
 
-from rag.errors import IndexError_, IndexLocked, IndexReadOnly, UsageError
+from rag.errors import IndexError_, IndexLocked, UsageError
 from rag.store.postgres import failures
 from rag.store.postgres.location import Location
 from rag.store.rows import Database
@@ -201,15 +201,10 @@ def take_writer_lock(
 ) -> None:
     """Make this connection that of the one writer; `wait` is True (for ever), False (not at all) or seconds.
 
-    Raises IndexLocked, IndexReadOnly.
+    Raises IndexLocked.
     """
     until = monotonic() + wait
     with failures.readable_errors(location):
-        if _one(connection, "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"):
-            raise IndexReadOnly(
-                f"the index {location.shown} may be read but not written (a standby, or a read-only session): "
-                "use the primary server."
-            )
         told = False
         while not _one(connection, "SELECT pg_try_advisory_lock(%s)", _key(location)):
             if wait is False or (wait is not True and monotonic() > until):

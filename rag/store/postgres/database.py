@@ -7,7 +7,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import monotonic, sleep
 from typing import Any, Literal
 
@@ -223,19 +223,11 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
             yield self._connection
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            try:
-                return super().rows(sql, parameters)
-            except failures.ConnectionLost:
-                if self._within:
-                    raise
-                self._come_back()
-                self._require_same_state()
-            return super().rows(sql, parameters)
+        # in a transaction, which tells after a lost connection whether it was done
+        return self.atomically(partial(super().rows, sql, parameters))
 
     def execute(self, sql: str, parameters: Parameters = ()) -> None:
-        # in a transaction, which tells after a lost connection whether it was done
-        self.atomically(lambda: self.rows(sql, parameters))
+        self.rows(sql, parameters)
 
     def insert(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
         listed = list(rows)

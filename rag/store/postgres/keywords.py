@@ -35,10 +35,11 @@ MOST_ENTRIES = 16_000
 FIRST_LOOK = 2000
 """Documents that are scored to learn what score is wanted: those with the entries that add most."""
 
-MOST_SCORED = 30_000
-"""Documents that are scored at most, by estimate; a thousand take PostgreSQL some 2 ms."""
+MOST_SCORED, MOST_SHARE = 16_000, 0.04
+"""Documents that are scored at most, by estimate: so many, or this share of all when that is more. A thousand take
+PostgreSQL some 2 ms."""
 
-PASSED_OVER = 200
+PASSED_OVER = 100
 """Documents that its GIN index passes over in the time that it takes to score one."""
 
 LAST_CONTENT = 2**63 - 1
@@ -232,7 +233,7 @@ def search_keywords(
     """The `k` best by BM25 as (content, key, score), best first, equal scores by content and key.
 
     A first look at the documents with the rarest words gives a score that the `k` best reach; then those that may
-    reach it are scored. When they are too many, fewer than `k` are certain to be the best.
+    reach it are scored. When these are too many, as for a long question, fewer are certain to be the best, or none.
     """
     dampening, total, entries = _entries(database, field, weights)
     if not entries:
@@ -270,14 +271,15 @@ def search_keywords(
         return found
     if len(found) < k:  # a filter leaves few
         return best([(entries, ())])
-    for certain in (k, -(-k // 4), -(-k // 16)):
+    most = max(MOST_SCORED, MOST_SHARE * total)
+    for certain in (k, -(-k // 10)):
         # scores are sums in single precision
         sets = may_reach(entries, found[certain - 1][2] * (1 - 1e-5))
         if sum(len(some) for some, _ in sets) <= len(first):
             return found
-        if _expected(sets, total) <= MOST_SCORED:
+        if _cost(sets, total) <= most:
             return best(sets)
-    return found
+    return best([(entries[: max(bisect_right(counts, most), len(first))], ())])
 
 
 def may_reach(entries: Sequence[Entry], score: float) -> Sets:
@@ -315,9 +317,14 @@ def _documents(entries: Sequence[Entry]) -> int:
     return sum(entry.documents for entry in entries)
 
 
-def _expected(sets: Sets, total: int) -> float:
-    """How many documents there are, as if words stood together by chance."""
-    return sum(_documents(some) * min(_documents(also) / total if also else 1, 1) for some, also in sets)
+def _cost(sets: Sets, total: int) -> float:
+    """How many documents are scored, as if words stood together by chance, with the time to find them."""
+    return sum(
+        _documents(some) * min(_documents(also) / total, 1) + _documents([*some, *also]) / PASSED_OVER
+        if also
+        else _documents(some)
+        for some, also in sets
+    )
 
 
 def _entries(
