@@ -12,7 +12,6 @@ from rag.errors import IndexLocked
 from rag.store import Filter, open_index
 from rag.store.postgres import vectors as postgres_vectors
 from rag.store.postgres.location import parse
-from rag.store.postgres.vectors import VectorIndexKind
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.store import corpus
 from tests.store.corpus import document, question, vectors_of
@@ -130,16 +129,16 @@ def test_other_errors_of_the_hnsw_index_are_not_tried_again(location: str, monke
 
 def failing(monkeypatch, code: str) -> None:
     """Let the index be made by one process alone; more than one fail with this code of PostgreSQL."""
-    definition = VectorIndexKind.definition
+    definition = postgres_vectors.definition
 
-    def only_alone(self: VectorIndexKind) -> str:
+    def only_alone(dimension: int) -> str:
         workers = "current_setting('max_parallel_maintenance_workers')"
         return (
             f"DO $$ BEGIN IF {workers} <> '0' THEN RAISE EXCEPTION USING MESSAGE = 'no room for ' || {workers}, "
-            f"ERRCODE = '{code}'; END IF; {definition(self)}; END $$"
+            f"ERRCODE = '{code}'; END IF; {definition(dimension)}; END $$"
         )
 
-    monkeypatch.setattr(VectorIndexKind, "definition", only_alone)
+    monkeypatch.setattr(postgres_vectors, "definition", only_alone)
 
 
 # -- metadata -----------------------------------------------------------------------------------------------

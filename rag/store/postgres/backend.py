@@ -247,8 +247,7 @@ class PostgresPublisher(Publisher):
 
     def index_vectors(self) -> None:
         """Make the HNSW index when it is worth it: when all is written, because it grows slower than it is made."""
-        kind = vectors.VectorIndexKind(self.dimension)
-        if not kind.indexable or vectors.has_index(self.database):
+        if self.dimension > vectors.MAX_INDEXED or vectors.has_index(self.database):
             return
         count = self.database.rows("SELECT count(*) FROM vectors")[0][0]
         if count <= INDEXED_ROWS:
@@ -261,7 +260,7 @@ class PostgresPublisher(Publisher):
                 "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes(?)",
                 (BUILD_MEMORY, BUILD_MEMORY),
             )
-            definition = kind.definition().encode()
+            definition = vectors.definition(self.dimension).encode()
             with self.database.connection() as connection, self.database.readable_errors():
                 try:
                     with connection.transaction():

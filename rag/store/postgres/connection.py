@@ -57,8 +57,7 @@ SESSION = {
     "enable_seqscan": "off",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
-    # how far the HNSW index looks before it goes on in steps, until as many as wanted passed the filter
-    "hnsw.ef_search": "200",
+    # until as many as wanted passed the filter
     "hnsw.iterative_scan": "strict_order",
     "hnsw.max_scan_tuples": "200000",
     # A server or a role may set limits for others: a publication takes minutes, and a writer that waits for
@@ -155,6 +154,11 @@ def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:
         "SELECT set_config('search_path', concat_ws(', ', quote_ident(%s), (SELECT quote_ident(n.nspname) "
         "FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector')), false)",
         (location.schema,),
+    )
+    connection.execute(
+        # how far the HNSW index looks: of more vectors further, to find as many of the nearest (at most 1000)
+        "SELECT set_config('hnsw.ef_search', CAST(CAST(greatest(400, least(1000, reltuples / 1000)) AS integer) "
+        "AS text), false) FROM pg_class WHERE oid = to_regclass('vectors')"
     )
     with suppress(psycopg.ProgrammingError):  # a missing extension is told where it matters
         register_vector(connection)

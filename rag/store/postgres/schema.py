@@ -30,7 +30,7 @@ _OF_A_FOLDER = (
 )
 """What SQLite's tables are called in PostgreSQL: regular expressions and what takes the place of each."""
 
-VECTOR_INDEX = "vectors_hnsw"
+VECTOR_INDEX = "vectors_half"
 
 _ROWS = (
     reduce(lambda script, change: re.sub(change[0], change[1], script), _OF_A_FOLDER, "".join(MIGRATIONS))

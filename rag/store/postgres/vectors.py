@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rag.store.postgres.database import PostgresDatabase, visible
 from rag.store.postgres.schema import VECTOR_INDEX
 from rag.store.rows import Selection, Vectors
@@ -12,52 +10,20 @@ from rag.store.vectors import DIGITS
 EXACT_ROWS = 20_000
 """Up to so many vectors (all of them, or those that a filter lets through) every one is compared."""
 
-MAX_VECTOR = 2000
-"""Numbers of a `vector` that pgvector's HNSW can index."""
-
-MAX_HALFVEC = 4000
-"""Numbers of a `halfvec` (half precision) that it can index; beyond this every vector is compared."""
+MAX_INDEXED = 4000
+"""Numbers of a `halfvec` (half precision) that pgvector's HNSW can index; beyond this every vector is compared."""
 
 LINKS, LOOKED_AT = 32, 200
-"""Links of a vector in the HNSW index, and how many are looked at to choose them: with the session's `ef_search` of
-200 it finds 99 % of the ten nearest among 100,000 vectors of many topics, with pgvector's defaults (16, 64) 74 %."""
-
-RERANKED = 3
-"""Found in half precision are so many times as many as wanted, then sorted by the exact scores."""
+"""Links of a vector in the HNSW index, and how many are looked at to choose them."""
 
 
-@dataclass(frozen=True, slots=True)
-class VectorIndexKind:
-    """How vectors of a dimension are indexed."""
-
-    dimension: int
-
-    @property
-    def indexable(self) -> bool:
-        """False when pgvector has no index for so many numbers."""
-        return self.dimension <= MAX_HALFVEC
-
-    @property
-    def halved(self) -> bool:
-        """True when the index holds half precision."""
-        return self.dimension > MAX_VECTOR
-
-    @property
-    def indexed(self) -> str:
-        """SQL: what the index is over."""
-        return f"(CAST(v.embedding AS halfvec({self.dimension})))" if self.halved else "v.embedding"
-
-    @property
-    def question(self) -> str:
-        """SQL: the question as the index wants it."""
-        return f"CAST(:question AS halfvec({self.dimension}))" if self.halved else ":question"
-
-    def definition(self) -> str:
-        """SQL that makes the index. Vectors have unit length, so the inner product is the cosine."""
-        over = self.indexed.replace("v.", "")
-        operators = "halfvec_ip_ops" if self.halved else "vector_ip_ops"
-        build = f"m = {LINKS}, ef_construction = {LOOKED_AT}"
-        return f"CREATE INDEX {VECTOR_INDEX} ON vectors USING hnsw ({over} {operators}) WITH ({build})"
+def definition(dimension: int) -> str:
+    """SQL that makes the index: in half precision, which finds as many of the nearest in two thirds of the room.
+    Vectors have unit length, so the inner product is the cosine."""
+    return (
+        f"CREATE INDEX {VECTOR_INDEX} ON vectors USING hnsw ((CAST(embedding AS halfvec({dimension}))) "
+        f"halfvec_ip_ops) WITH (m = {LINKS}, ef_construction = {LOOKED_AT})"
+    )
 
 
 def has_index(database: PostgresDatabase) -> bool:
@@ -96,11 +62,10 @@ def search_vectors(
             "ORDER BY score DESC, v.chunk LIMIT :limit"
         )
     else:
-        kind = VectorIndexKind(question.size)
-        parameters["nearest"] = k * RERANKED if kind.halved else k
+        half = f"AS halfvec({question.size}))"
         statement = (
             f"SELECT n.chunk, {score.replace('v.', 'n.')} AS score FROM (SELECT v.chunk, v.embedding FROM vectors v "
-            f"WHERE {conditions} ORDER BY {kind.indexed} <#> {kind.question} LIMIT :nearest) n "
+            f"WHERE {conditions} ORDER BY CAST(v.embedding {half} <#> CAST(:question {half} LIMIT :limit) n "
             "ORDER BY score DESC, n.chunk LIMIT :limit"
         )
     return [(chunk, found / 10**DIGITS) for chunk, found in database.rows(statement, parameters)]
