@@ -42,7 +42,7 @@ _CHANGES = lazy_compile(
     re.IGNORECASE,
 )
 _MARK = lazy_compile(
-    r"^\s*\(\w{1,2}\)\s|\b(?:notes?|items?|sections?|levels?|part)\s\d+|주석\s?\d+", re.IGNORECASE
+    r"^\s*\(\w{1,2}\)\s|\[\d{1,3}\]|\b(?:notes?|items?|sections?|levels?|part)\s\d+|주석\s?\d+", re.IGNORECASE
 )
 _NOTE = lazy_compile(r"\((?:주\s?)?\w{1,2}\)|주\s?\d{1,2}\)|[*†‡]{1,3}")
 """The mark of a note, behind the label of a row and in front of the note."""

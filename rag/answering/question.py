@@ -125,6 +125,8 @@ _ASKS = {
         re.IGNORECASE,
     ),
 }
+_FOOTNOTE = lazy_compile(r"(?<=\w)\s?\[\d{1,3}\]")
+"""The mark of a footnote behind a word, which is no figure of the sentence."""
 _HOLDS = {
     AnswerKind.REASON: lazy_compile(
         r"\b(?:because|due to|owing to|attributable|attributed|as a result|result(?:s|ed|ing)? (?:from|of)|reflect\w*"
@@ -382,6 +384,7 @@ def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     """
     if question.kind is AnswerKind.OTHER:
         return 0.5
+    sentence = _FOOTNOTE.sub(" ", sentence)
     if question.kind is AnswerKind.TERM:
         forms = forms_of_term(question.text) or [_HOLDS[question.kind]]
         asked = question.text.casefold()

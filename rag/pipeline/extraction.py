@@ -56,7 +56,7 @@ class Extraction:
                 )
                 drafts.append(_renumbered(draft, part, places))
                 cell = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
-                sure = part.evidence if cell else part.assessment.confidence
+                sure = max(part.of_cells if cell else 0.0, part.assessment.confidence)
                 state.confidence = min(sure, 1.0 if state.confidence is None else state.confidence)
         sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
         return Draft(sentences, declined=not sentences)

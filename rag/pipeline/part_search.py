@@ -82,7 +82,8 @@ class PartSearch:
         part.evidence = part.assessment.score
         if self.alone and part.passages:  # a table cell that fits the question would answer it
             cells = answer_from_tables(part.question, part.passages, snapshot, snapshot)
-            part.evidence = max(part.evidence, cells.evidence if cells is not None else 0.0)
+            part.of_cells = cells.evidence if cells is not None else 0.0
+            part.evidence = max(part.evidence, part.of_cells)
         part.answered = part.evidence >= self.threshold
 
 

@@ -106,6 +106,8 @@ class Part:
     assessment: Assessment | None = None
     evidence: float = 0.0
     """The evidence score (0 to 1), of sentences or of table cells."""
+    of_cells: float = 0.0
+    """That of table cells alone."""
     answered: bool = True
     """Whether the evidence is enough to answer it."""
 

@@ -72,6 +72,11 @@ def test_the_sentence_that_answers_comes_first(question: str, first: str) -> Non
         ("In which area does the ferry run?", "The ferry runs between the Greyholm islands.", False),
         ("How many names did the petition on the website get?", "It got 5,100 names.", False),
         ("What is the website of the ferry?", "The ferry has a website.", True),
+        (
+            "How many boats can be hired at once?",
+            "Boats are hired together, if nobody else needs them [10].",
+            True,
+        ),
     ],
 )
 def test_the_value_asked_for_is_one_that_the_question_lacks(
