@@ -22,6 +22,8 @@ from rag.text.language import language_of
 CERTAIN = 0.9
 """Confidence from which the built-in answerer answers what a model did not. Of the questions about Wikipedia pages
 64 % reach it, and 96 % of those are answered right; of the 250 without an answer none does."""
+UNSURE = 0.1
+"""Confidence below which a sentence is not shown: others fit far better that cannot answer for their form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +45,33 @@ class Extraction:
         ):  # all that there is of a template to be heeded without a model
             state.template = (template.name, template.fingerprint)
         drafts = []
-        places = {passage.chunk_id: n for n, passage in enumerate(state.passages, start=1)}
         for part in state.parts:
-            if part.answered and part.assessment is not None:
-                draft = extractive.draft(
-                    part.question,
-                    part.passages,
-                    part.assessment.ranked,
-                    pages=state.snapshot,
-                    tables=state.snapshot,
-                    max_sentences=template.file.sentences,
-                )
-                drafts.append(_renumbered(draft, part, places))
-                cell = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
-                sure = max(part.of_cells if cell else 0.0, part.assessment.confidence)
+            if not part.answered or part.assessment is None:
+                continue
+            draft, sure = self._of_part(part, state, template.file.sentences)
+            if sure is not None:
+                drafts.append(draft)
                 state.confidence = min(sure, 1.0 if state.confidence is None else state.confidence)
+            elif len(state.parts) > 1:
+                state.notes.append(message("answer.part_missing", state.language, question=part.question))
         sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
         return Draft(sentences, declined=not sentences)
+
+    def _of_part(self, part: Part, state: QueryState, most: int | None) -> tuple[Draft, float | None]:
+        """What answers a part in at most so many sentences, and its confidence; None when that is next to nothing."""
+        assert part.assessment is not None
+        draft = extractive.draft(
+            part.question,
+            part.passages,
+            part.assessment.ranked,
+            pages=state.snapshot,
+            tables=state.snapshot,
+            max_sentences=most,
+        )
+        places = {passage.chunk_id: n for n, passage in enumerate(state.passages, start=1)}
+        cell = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
+        sure = max(part.of_cells if cell else 0.0, part.assessment.confidence)
+        return _renumbered(draft, part, places), sure if cell or sure >= UNSURE else None
 
     def _cells_of_all_parts(self, state: QueryState) -> Draft | None:
         """One sentence of table cells that answers all parts ("in 2019 and 2018"), or a figure computed from them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rag.errors import (
 )
 from rag.messages import texts
 from rag.pipeline import Pipeline
+from rag.pipeline.query import as_query
 from rag.store import open_index
 from rag.types import Answer, QuoteStatus, Support
 from tests.pipeline.conftest import Open
@@ -63,6 +65,17 @@ def test_the_extractive_answerer_needs_no_model(opened: Open, question: str, fil
     assert isinstance(parts[-1], Answer)
     assert parts[-1].text == answer.text
     assert parts[:-1] == []
+
+
+def test_a_sentence_that_others_fit_far_better_than_is_not_shown(opened: Open) -> None:
+    with OpenAIServer() as server:
+        steps = opened(server, model="extractive", abstain=0.0).steps
+        state = steps.assess(steps.retrieve(steps.condense(as_query(QUESTION), {})))
+        (part,) = state.parts
+        assert part.assessment is not None
+        part.assessment = replace(part.assessment, ranked=part.assessment.ranked[::-1])
+        answer = steps.decide(steps.verify(steps.parse(state), {}))
+    assert (answer.status, answer.text) == ("abstained", "")
 
 
 def test_streaming_gives_the_words_and_then_the_answer(opened: Open) -> None:
