@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from rag.retrieval.glossary import Glossary
@@ -122,20 +123,29 @@ def _search(
     pages: int,
     found: Candidates,
 ) -> None:
-    for dense in index.search_dense(vector, chunks, where):
-        found.dense.setdefault(dense.chunk_id, dense.score)
-    for keyword in index.search_keywords(question.terms, chunks, where):
-        found.keywords.setdefault(keyword.chunk_id, keyword.score)
-    for terms, bodies, heads in (
-        (question.terms, found.pages, found.heads),
-        (question.expansion, found.expanded_pages, found.expanded_heads),
-    ):
-        if terms:
-            for scores, head in ((bodies, False), (heads, True)):
-                hits = index.search_pages(terms, pages, where, head=head)
-                for hit in hits:
-                    scores.setdefault((hit.file, hit.page), hit.score)
-                found.whole.update(((hit.file, hit.page), None) for hit in hits[:COMPLETED])
+    by_page = [
+        (terms, head, scores)
+        for terms, bodies, heads in (
+            (question.terms, found.pages, found.heads),
+            (question.expansion, found.expanded_pages, found.expanded_heads),
+        )
+        if terms
+        for head, scores in ((False, bodies), (True, heads))
+    ]
+    keywords, *pages_found, dense = index.together(
+        [
+            partial(index.search_keywords, question.terms, chunks, where),
+            *(partial(index.search_pages, terms, pages, where, head=head) for terms, head, _ in by_page),
+            partial(index.search_dense, vector, chunks, where),
+        ]
+    )
+    for hits, scores in ((dense, found.dense), (keywords, found.keywords)):
+        for hit in hits:
+            scores.setdefault(hit.chunk_id, hit.score)
+    for (_, _, scores), hits in zip(by_page, pages_found, strict=True):
+        for hit in hits:
+            scores.setdefault((hit.file, hit.page), hit.score)
+        found.whole.update(((hit.file, hit.page), None) for hit in hits[:COMPLETED])
 
 
 def _narrowed(where: Filter | None, routes: Mapping[str, float]) -> Filter | None:

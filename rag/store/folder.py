@@ -110,6 +110,8 @@ class FolderBackend:
 class FolderReader:
     """One published generation with its derived files, which are opened at the first search and then stay open."""
 
+    at_once = 1
+
     def __init__(self, backend: FolderBackend, state: IndexState) -> None:
         self.state = state
         self.database = backend.database

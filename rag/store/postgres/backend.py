@@ -108,6 +108,8 @@ class PostgresBackend:
 class PostgresReader:
     """One published generation, held by a lock on the server (`rag.store.postgres.connection`)."""
 
+    at_once = 2  # on two connections; more would take the processors of others who ask
+
     def __init__(self, location: Location, state: IndexState) -> None:
         self.state = state
         self.database = ReadingDatabase(location, state.published)
