@@ -139,9 +139,9 @@ def _search(
             partial(index.search_dense, vector, chunks, where),
         ]
     )
-    for hits, scores in ((dense, found.dense), (keywords, found.keywords)):
-        for hit in hits:
-            scores.setdefault(hit.chunk_id, hit.score)
+    for chunks_found, by_chunk in ((dense, found.dense), (keywords, found.keywords)):
+        for hit in chunks_found:
+            by_chunk.setdefault(hit.chunk_id, hit.score)
     for (_, _, scores), hits in zip(by_page, pages_found, strict=True):
         for hit in hits:
             scores.setdefault((hit.file, hit.page), hit.score)
