@@ -1,7 +1,7 @@
 """A large folder through the real ingest on one machine: seconds of each phase, memory, size, changes.
 
     python benchmarks/ingest_scale.py                     # 100 thousand chunks
-    python benchmarks/ingest_scale.py --chunks 1000000    # 3 GB of text, 6 GB of index
+    python benchmarks/ingest_scale.py --chunks 1000000    # 0.7 GB of text, 5 GB of index
     python benchmarks/ingest_scale.py --out               # also writes benchmarks/results/ingest_scale.json
 
 The documents are text files with the words of synthetic.py, the embedder is that of ingest_throughput.py, which takes
