@@ -164,23 +164,17 @@ def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:
         register_vector(connection)
 
 
-def pgvector_version(connection: psycopg.Connection[Any]) -> tuple[int, ...] | None:
-    """The version of pgvector in this database; None when the extension is not there."""
-    found = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
-    return tuple(int(part) for part in found[0].split(".")[:2]) if found else None
-
-
 def require_pgvector(connection: psycopg.Connection[Any], location: Location) -> None:
-    """Raise IndexError_ when pgvector is missing or too old."""
-    version = pgvector_version(connection)
-    if version is None:
+    """Raise IndexError_ when pgvector is missing in this database or too old."""
+    found = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+    if found is None:
         raise IndexError_(
             f"the database of {location.shown} lacks pgvector: have an administrator run "
             "`CREATE EXTENSION vector` in it."
         )
-    if version < MIN_PGVECTOR:
+    if tuple(int(part) for part in found[0].split(".")[:2]) < MIN_PGVECTOR:
         raise IndexError_(
-            f"the database of {location.shown} has pgvector {'.'.join(map(str, version))}, and pagequote needs "
+            f"the database of {location.shown} has pgvector {found[0]}, and pagequote needs "
             f"{'.'.join(map(str, MIN_PGVECTOR))}: install it, then run `ALTER EXTENSION vector UPDATE`."
         )
 

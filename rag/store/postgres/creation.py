@@ -22,7 +22,6 @@ from rag.store.keywords import tokeniser_id
 from rag.store.postgres import failures, schema
 from rag.store.postgres.connection import (
     connect,
-    pgvector_version,
     require_pgvector,
     take_writer_lock,
     use_schema,
@@ -135,15 +134,13 @@ def _make(connection: Connection, location: Location, spec: IndexSpec, notify: C
     """Make an index where there is none or one that cannot be read, which is quarantined. All of it happens, or
     nothing."""
     damaged = _is_index(connection, location)
-    done, fix = (
-        (
-            "quarantined",
-            "use the owner of its tables, granted CREATE on the database, or another schema with ?schema=NAME",
+    done, fix = "made", f"grant it CREATE on the database, or have the schema {location.schema} made for it"
+    if damaged:
+        done = "quarantined"
+        fix = (
+            "use the owner of its tables, granted CREATE on the database, or another schema with ?schema=NAME"
         )
-        if damaged
-        else ("made", f"grant it CREATE on the database, or have the schema {location.schema} made for it")
-    )
-    if not damaged:
+    else:
         _require_empty(connection, location)
     _add_pgvector(connection, location)
     try:
@@ -161,17 +158,16 @@ def _make(connection: Connection, location: Location, spec: IndexSpec, notify: C
 
 
 def _add_pgvector(connection: Connection, location: Location) -> None:
-    if pgvector_version(connection) is None:
-        try:
-            # Not into the schema of one index: others of the database need it too.
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public")
-        except (errors.InsufficientPrivilege, errors.InvalidSchemaName):
-            pass  # the sentence below says what an administrator must run
-        except errors.FeatureNotSupported:
-            raise IndexError_(
-                f"the server of {location.shown} has no pgvector: install it (Debian: postgresql-17-pgvector), or "
-                "use a server that brings it."
-            ) from None
+    try:
+        # Not into the schema of one index: others of the database need it too.
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public")
+    except (errors.InsufficientPrivilege, errors.InvalidSchemaName):
+        pass  # the sentence below says what an administrator must run
+    except errors.FeatureNotSupported:
+        raise IndexError_(
+            f"the server of {location.shown} has no pgvector: install it (Debian: postgresql-17-pgvector), or "
+            "use a server that brings it."
+        ) from None
     require_pgvector(connection, location)
 
 
