@@ -20,6 +20,7 @@ from rag.errors import (
     UsageError,
 )
 from rag.store import Filter, open_index
+from rag.store.postgres import keywords
 from rag.store.postgres.connection import take_writer_lock
 from rag.store.postgres.database import ReadingDatabase, WritingDatabase
 from rag.store.postgres.location import parse
@@ -73,6 +74,45 @@ def test_scores_and_order_are_those_of_a_folder(location: str, tmp_path: Path) -
                     for head in (False, True):
                         assert agree(*(index.search_pages(terms, k, where, head=head) for index in both))
         assert ours.verify() == []
+
+
+@pytest.mark.parametrize("most", [10**6, 60])
+def test_the_best_are_found_without_scoring_every_document(
+    location: str, tmp_path: Path, monkeypatch, most: int
+) -> None:
+    monkeypatch.setattr("rag.store.postgres.keywords.FIRST_LOOK", 1)
+    monkeypatch.setattr("rag.store.postgres.keywords.MOST_SCORED", most)
+    chance = np.random.default_rng(4)
+    words = [f"word{n}" for n in range(60)]
+    common = 1 / np.arange(1, 61)  # the first in most of the texts, the last in few
+    texts = [
+        " ".join(chance.choice(words, size, p=common / common.sum())) for size in chance.integers(5, 60, 400)
+    ]
+    documents = [document(f"{n}.pdf", texts[n : n + 20]) for n in range(0, 400, 20)]
+    scored: list[int] = []
+    looked = keywords.may_reach
+
+    def watched(*given: Any) -> keywords.Sets:
+        sets = looked(*given)
+        scored.append(sum(bool(also) for _, also in sets))
+        return sets
+
+    monkeypatch.setattr(keywords, "may_reach", watched)
+    with (
+        open_index(location, create=corpus.spec()) as ours,
+        open_index(tmp_path, create=corpus.spec()) as theirs,
+    ):
+        for index in (ours, theirs):
+            put(index, *documents)
+        for number in range(20):
+            terms = [words[n] for n in chance.choice(60, 2 + number % 9, replace=False)]
+            found, wanted = (index.search_keywords(terms, 5) for index in (ours, theirs))
+            if most > len(texts):
+                assert agree(found, wanted)
+            else:
+                assert found[0].score <= wanted[0].score + 1e-4
+                assert len(found) == len(wanted)
+    assert max(scored) > 1  # some words were wanted together with others
 
 
 @pytest.mark.parametrize("dimension", [2500, 5000])
