@@ -32,7 +32,7 @@ LONGEST_TERM = 200
 MOST_ENTRIES = 16_000
 """What pgvector's sparsevec can hold: a page with more different words is searched by its most frequent ones."""
 
-FIRST_LOOK = 2000
+FIRST_LOOK = 1000
 """Documents that are scored to learn what score is wanted: those with the entries that add most."""
 
 MOST_SCORED, MOST_SHARE = 16_000, 0.04
