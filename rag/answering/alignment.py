@@ -97,7 +97,8 @@ def aligned(wanted: tuple[str, ...], source: tuple[str, ...], before: str, quest
     said = statements(source)
     if any(Alignment(wanted, Source(one)).holds(exact=True) for one in said):
         return "quoted"
-    sources = [Source(variant) for one in said for variant in variants(one)]
+    # behind its verb "for her followers" would tell of the deed, and no more of whose belief it is
+    sources = [Source(v) for one in said for v in ([one] if one[0] in ("for", "to") else variants(one))]
     for variant in (
         *variants(wanted),
         *_turned(wanted),

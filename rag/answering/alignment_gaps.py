@@ -50,10 +50,28 @@ _RANK = lazy_compile(r"(?:2nd|3rd|\dth|second|third|fourth|fifth|sixth|seventh|e
 _INVERTED = words.word_set("had was were")
 """Verbs that stand in front of their subject in a condition: `Had it rained, ...`."""
 _APART_FROM_FACT = words.word_set(
-    "film films movie movies novel novels story stories myth legend dream dreams tale fiction game theory paper"
-    " simulation simulations average version versions assumption alternative cases best worst"
+    "film films movie movies novel novels story stories myth myths mythology legend legends folklore dream dreams"
+    " tale fiction game theory paper play opera operas musical ballet poem poems epic saga fable episode episodes"
+    " series comic comics manga simulation simulations scenario scenarios timeline average version versions"
+    " assumption alternative cases best worst belief tradition principle effigy"
 )
 """Where something holds that need not hold in the world, or not exactly: `in the film`, `on paper`, `at best`."""
+_OUTLOOKS = words.word_set(
+    "account accounts perspective viewpoint standpoint eyes opinion view plan proposal"
+)
+"""With whom or by what something is so that need not be so: `by his own account`, `under the plan`."""
+_DEGREES = words.word_set("part name")
+"""How far something is so: `in part`, `in name`; `in part of the town` says where."""
+_MEASURED = words.word_set(
+    "adjusted measured weighted corrected counting ignoring leaving discounting disregarding compared comparing"
+    " taking taken considering judged judging allowing calculated expressed seen viewed excluding failing"
+)
+"""Participles in front that say how a figure is reckoned, or in which light something is so."""
+_ORIGINS = words.word_set(
+    "located situated founded established built born named known called opened completed designed created formed"
+    " published released lying standing being having stretching spanning covering"
+)
+"""Participles in front that tell what a thing is or was anyway; others may be a condition: `stored dry, ...`."""
 _RETRACTIONS = words.word_set(
     "disproved refuted wrong false untrue mistaken retracted overturned reversed cancelled canceled withdrawn denied"
     " debunked invalid annulled discredited fabricated hoax incorrect lie lies lied disputed contested unconfirmed"
@@ -64,10 +82,17 @@ _RETRACTIONS = words.word_set(
 
 def _is_qualified(gap: Sequence[str]) -> bool:
     """Whether a gap says that something is so in a story, a version or one respect only: `in the first film`."""
-    return any(
-        token in ("in", "on", "at") and _APART_FROM_FACT & {*gap[i + 1 : i + LONGEST_PLACE]}
-        for i, token in enumerate(gap)
-    )
+    for i, token in enumerate(gap):
+        told = {*gap[i + 1 : i + 1 + LONGEST_PLACE]}
+        part = _DEGREES & {*gap[i + 1 : i + 2]} or gap[i + 1 : i + 3] in (
+            ["large", "part"],
+            ["small", "part"],
+        )
+        if token in ("in", "on", "at") and (_APART_FROM_FACT & told or (part and "of" not in gap[i:])):
+            return True
+        if token in words.PREPOSITIONS and _OUTLOOKS & told:
+            return True
+    return False
 
 
 def _counts(behind: Sequence[str]) -> bool:
@@ -95,7 +120,7 @@ class Gaps(Units):
             rest = [t for t in gap[1:] if t not in PUNCTUATION and t not in ("rather", "instead", "also")]
             return rest[-1:] == ["but"] and not (words.GUARDS - {"only"} | {"that", ";"}) & set(rest)
         return (
-            self._bracketed(gap)
+            self._bracketed(gap, end)
             or self._phrase(gap, end=end)
             or self._listed(gap, start, end)
             or self._one_of_two(gap, start, end)
@@ -136,7 +161,7 @@ class Gaps(Units):
         if gap[0] == "," and len(gap) > 1 and self.tokens[end] in (",", ";", *JOINING):
             opening = [t for t in gap if t not in PUNCTUATION][:3]
             return self._further(gap[1:], opening) or self._wider_place(gap[1:], start)
-        return self._bracketed(gap) or self._phrase(gap, at_end=gap[0] in ("before", "when"), end=end)
+        return self._bracketed(gap, end) or self._phrase(gap, at_end=gap[0] in ("before", "when"), end=end)
 
     def _last_unit(self, gap: list[str], start: int) -> bool:
         """Whether the rest of a sentence may be left out as one unit."""
@@ -148,9 +173,11 @@ class Gaps(Units):
         if gap[0] == ";":
             return not words.CONDITIONS & set(opening)
         if gap[0] in ("(", "—", "–"):
-            return not (words.CONDITIONS | words.NEGATIONS) & set(gap[:-1])
+            return not self._limited(gap) and not (words.CONDITIONS | words.NEGATIONS) & set(gap[:-1])
         if gap[0] == ",":
             return self._further(gap[1:], opening) or self._wider_place(gap[1:], start)
+        if gap[0] == "because" and (words.NEGATIONS | {"few", "only"}) & {*self.claim}:
+            return False  # "he did not resign because of the scandal"
         if gap[0] in (":", "because", "although", "though", "whereas", "while"):
             return True
         if gap[0] in ("and", "but"):
@@ -178,6 +205,8 @@ class Gaps(Units):
             return not words.EXCEPTIONS & {*gap}
         if gap[0] == "but" and (is_past(verb) or verb in words.FINITE):  # its conditions are its own
             return not words.CONDITIONS & {*self.claim}
+        if gap[0] == "and" and (self._counted_over(gap, start) or self._restricting(verb, start)):
+            return False
         several = "of" in self.tokens[max(start - LONGEST_AMOUNT, 0) : start] and not self.plain
         if (collective or several) and gap[0] == "and":
             return False  # "a merger of a and b" is none of a
@@ -257,7 +286,7 @@ class Gaps(Units):
             scoped = (
                 (words.CONDITIONS | words.ATTRIBUTIONS) - (ENDING if self.happened else {"than"}) - {"only"}
             )
-            return not scoped & set(last[:-1]) and last[0] not in ("when", "where")
+            return not scoped & set(last[:-1]) and last[0] not in {"when", "where", *_INVERTED}
         if (
             gap[-1] == "which" and gap[-3:-2] == [","] and gap[-2] in words.PREPOSITIONS
         ):  # ", for which he was fined"
@@ -282,6 +311,8 @@ class Gaps(Units):
         if said[0] in ("a", "an") and not CLAUSAL & set(gap) and not any(is_past(t) for t in gap):
             return True  # an apposition before its noun
         participle = (is_past(said[0]) and said[0] not in _INVERTED) or said[0].endswith("ing")
+        participle = participle and said[0] not in _MEASURED | words.PREPOSITIONS
+        participle = participle and (self.happened or said[0] in _ORIGINS)
         guards = words.CONDITIONS | words.NEGATIONS | words.HEDGES | words.ATTRIBUTIONS
         if participle and gap.count(",") == 1 and not guards & set(gap):
             return True
@@ -291,4 +322,6 @@ class Gaps(Units):
             return gap.count(",") == 1 and not words.GUARDS & {*gap}
         if said[0] in ("when", "after", "soon", "following") and self.dated:
             return gap.count(",") == 1 and any(is_past(t) for t in gap)
+        if said[0] in ("to", "for") and not self.event:
+            return False  # "to her supporters, she was the queen"
         return self._phrase([t for t in gap if t != ","])

@@ -44,12 +44,23 @@ _KNOWN_AS = words.word_set(
     " listed recognised recognized interpreted dismissed as same such"
 )
 """Words that say little without the "as" behind them, and those of comparisons."""
+_LITTLE_ALONE = words.word_set("mistaken taken passed posed given up left held")
+"""Words that say something else without "for" or "as" behind them."""
 _NEXT = words.word_set(
     "the that this following next same previous year day month week morning evening season decade"
 )
 """Words of a phrase without a preposition that says when."""
 _LOCATING = words.word_set("in at on from near with by for along within about")
 """Prepositions of what is told of a thing by its place or parts."""
+_NARROWING = words.PREPOSITIONS | words.word_set("net per outside inside above below")
+"""Words of an aside that may tell where or for whom alone something holds."""
+_OF_NOUN = words.word_set("a an which who whose")
+"""What begins an aside that tells of the noun before it."""
+_SUMMING = words.word_set(
+    "consist consists consisted consisting comprise comprises comprised comprising composed total totalling sum"
+    " plus minus less divided calculated defined numbered"
+)
+"""Words of which the list that follows is the whole."""
 LONGEST_AMOUNT = 2
 """Words of a figure with its unit, and words behind "of" that may be the first of a pair."""
 LONGEST_MEMBER = 4
@@ -95,6 +106,7 @@ class Units:
             for before, token in zip(behind[1:], [t for t in claim if t not in words.ADVERBS], strict=False)
         )
         self.happened = happened
+        self.summed = bool(_SUMMING & {*claim})
         self.event = any(is_past(t) for t in {*claim} - words.COPULAS - {"had"})
         told = {t for i, t in enumerate(claim) if t != "up" or claim[i + 1 : i + 2] == ("to",)}  # "teamed up"
         self.loose = happened and not figures and not superlative and not narrow & told
@@ -111,8 +123,26 @@ class Units:
 
     def _respective(self, gap: Sequence[str]) -> bool:
         """Whether a figure is left out of lists that "respectively" pairs: the others would pair otherwise."""
-        paired = "respectively" in self.tokens and "respectively" not in self.claim
-        return paired and any(token[0].isdigit() for token in gap)
+        kept = "respectively" in self.claim and bool({"and", ","} & {*gap})
+        figures = any(token[0].isdigit() or token[0] == "@" for token in gap)
+        return "respectively" in self.tokens and (figures or kept)
+
+    def _counted_over(self, gap: Sequence[str], start: int) -> bool:
+        """Whether a figure or rank is that of both members of a pair: `sales rose 3 % in Asia and Europe`."""
+        if (
+            self.plain
+            or gap[1:2] == [","]
+            or any(is_past(t) or t[0].isdigit() or t in words.FINITE for t in gap)
+        ):
+            return False
+        member = self.tokens[max(start - LONGEST_AMOUNT, 0) : start]
+        return bool(words.PREPOSITIONS & {*member})
+
+    def _restricting(self, verb: str, start: int) -> bool:
+        """Whether a verb is the second that restricts what a rule is about: `drivers who are young and ...`."""
+        opener = max((i for i in range(start) if self.tokens[i] in ("who", "that", "which")), default=0)
+        restricts = opener and not {*PUNCTUATION} & {*self.tokens[opener - 1 : start]}
+        return bool(restricts) and verb in words.FINITE and not self.happened
 
     def _purpose(self, gap: Sequence[str], start: int) -> bool:
         """What something is or was done for: `to launch a network` behind a noun."""
@@ -163,7 +193,7 @@ class Units:
 
     def _rest_of_list(self, gap: Sequence[str]) -> bool:
         """Whether `b, and c` is left of a list of which the claim names the first members."""
-        if "or" in gap or words.GUARDS & set(gap):
+        if "or" in gap or words.GUARDS & set(gap) or self.summed:
             return False
         commas = [i for i, t in enumerate(gap) if t == ","]
         if commas and commas[-1] + 1 < len(gap) and gap[commas[-1] + 1] == "and":
@@ -189,6 +219,8 @@ class Units:
         """Members of a list before one that the claim names, or examples."""
         inside = [t for t in gap if t not in PUNCTUATION and t != "and"]
         before = self.tokens[start - 1]
+        if self.summed or (before in words.PREPOSITIONS and not self.plain):
+            return False  # "3 towns in France and Italy" are not 3 in Italy
         if not inside or before == "between" or any(is_past(t) or t in words.COPULAS for t in inside):
             return False
         if (words.GUARDS | words.RELATIVES | words.CLAUSE_OPENERS - {"and"} | {";", "that"}) & {
@@ -207,21 +239,37 @@ class Units:
         opens = is_past(before) or before in words.COPULAS | words.PREPOSITIONS | {"include", "includes"}
         return (opens or (parallel and before.endswith("s"))) and gap[-1] in (",", "and")
 
-    def _bracketed(self, gap: Sequence[str]) -> bool:
+    def _bracketed(self, gap: Sequence[str], end: int) -> bool:
         """A parenthesis, or a unit between commas."""
         inside = set(gap)
         if gap[0] == "(" and gap[-1] == ")":
-            return not (words.CONDITIONS | words.NEGATIONS) & inside
+            return not (self._limited(gap) or (words.CONDITIONS | words.NEGATIONS) & inside)
         if [t for t in gap if t not in PUNCTUATION] in (["who"], ["which"]):
             return gap[0] == ","
         if gap[0] == "," and [t for t in gap[1:] if t not in words.ADVERBS | {"often"}][:1][0:1] in _NAMINGS:
             return gap[-1] == ","
+        behind = self.tokens[end] if end < len(self.tokens) else ""
+        if gap[0] == "," and self._limited(gap):
+            return False
+        named = gap[1:2] == ["formerly"]
+        if gap[0] == "," and (self.summed or (behind in _OF_NOUN and not named)):
+            return (
+                False  # "Lund, the chairman of Norvik, a shipping company, ...": what is left belongs to it
+            )
         guarded = words.CONDITIONS | words.HEDGES | words.ATTRIBUTIONS | words.NEGATIONS | IN_CASES
         if any(is_past(t) for t in gap) and self.loose:
             guarded -= {"where", "when"}
         if gap[1:2] and gap[1] in words.HEDGES and len(gap) > _HEDGED_ASIDE:
             return gap[0] == "," == gap[-1] and not (guarded & {*gap[2:]} or ";" in gap)
         return gap[0] == "," and gap[-1] == "," and len(gap) > 1 and not guarded & inside and ";" not in gap
+
+    def _limited(self, gap: Sequence[str]) -> bool:
+        """Whether an aside tells where, when or for whom alone something holds, or another figure."""
+        opening = gap[1] if len(gap) > 1 else ""
+        if opening == "or":
+            return any(t[0].isdigit() for t in gap)
+        dated = self.dated and time_end(gap, 2) + 1 >= len(gap)
+        return opening == "so" or (opening in _NARROWING and not self.loose and not dated)
 
     def _phrase(self, gap: Sequence[str], *, at_end: bool = False, end: int = 0) -> bool:
         """Adverbs, or where and when of something that happened."""
@@ -238,7 +286,8 @@ class Units:
         if self.loose and {*gap} <= _NEXT:  # "the following year"
             return True
         role = gap[0] == "as" and gap[1:2] and gap[1] in words.ARTICLES and not _KNOWN_AS & {*self.claim}
-        if not self.loose or not (gap[0] in words.PLACING or role) or words.GUARDS & set(gap):
+        torn = at_end and gap[0] in ("for", "as") and self.claim[-1] in _LITTLE_ALONE  # "mistaken for a spy"
+        if torn or not self.loose or not (gap[0] in words.PLACING or role) or words.GUARDS & set(gap):
             return False
         if gap[0] == "to" and (
             gap[1:2] in (["have"], ["be"]) or not gap[1:] or ({"closed"} | words.AIMED) & {*self.claim}
@@ -251,6 +300,8 @@ class Units:
         pairs = pairwise(gap)  # "as minister until 1931 and as judge"
         parallel = any(a == "and" and b in words.PREPOSITIONS | {"as"} for a, b in pairs)
         behind = self.tokens[end]
+        # "chairman from 1990 and president from 1996"
+        parallel = parallel or (time_end(gap, 1) > 1 and "and" in gap[:-1] and behind == gap[0])
         closed = self._begins_unit(end) or is_past(behind) or behind.endswith(("ly", "ing")) or behind == "to"
         closed = closed or end == 0 or behind in words.FINITE | words.ADVERBS | words.ARTICLES | words.PLACING
         return not clauses & set(gap) and not verbs and not parallel and (closed or not role)

@@ -76,7 +76,8 @@ def _apart(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     told = aside[0] in ("who", "which", "a", "an", "former") or is_past(aside[1 if manner else 0])
     if told:
         yield (*subject, ",", *aside)
-    if told or (aside[0] in words.PREPOSITIONS and not words.GUARDS & {*aside}):
+        yield (*subject, *rest)
+    elif aside[0] == "with" and not words.GUARDS & {*aside} and any(is_past(t) for t in rest):
         yield (*subject, *rest)
 
 
@@ -134,6 +135,10 @@ def _predicates(
             continue
         if tokens[at] == "," and not _JOINS & {*tokens[behind:end]}:
             continue  # no series without its "and"
+        bare = _kind(tokens[behind]) == "present" and {",", "and"} & {*tokens[behind + 1 : behind + 2]}
+        last = tokens.index("and", behind) + 1 if "and" in tokens[behind : end - 1] else behind
+        if bare and {_kind(tokens[first]), _kind(tokens[last])} != {"present"}:
+            continue  # "is income plus interest, taxes and rent"
         ways = _shares(tokens, first, main, behind)
         if "to" in tokens[main:at]:  # "was asked to pay and left", "was to be rebuilt and opened"
             ways -= {True} | ({False} if "be" in tokens[main:at] else set())
@@ -194,6 +199,9 @@ def _first_verb(tokens: Sequence[str], start: int, end: int) -> int | None:
     ]
     join = next((i for i in range(start, end) if tokens[i] in _JOINS and _verb_behind(tokens, i + 1)), end)
     strong = [i for i in verbs if i < join and _kind(tokens[i]) != "present"] or verbs
+    finite = any(_kind(tokens[i]) != "present" for i in verbs)
+    if finite and _kind(tokens[strong[0]]) == "present" and tokens[strong[0] + 1] in (",", "and"):
+        return None  # "cars, trucks and buses were": plural nouns
     for place, i in enumerate(strong):
         behind = strong[place + 1] if place + 1 < len(strong) else end
         told = _kind(tokens[i]) == "past" and behind < join and not {",", *_OPENERS} & {*tokens[i:behind]}

@@ -49,7 +49,7 @@ ATTRIBUTIONS = word_set(
     "said says say according claimed claims claim reported reports argued argues believes believed believe thought"
     " thinks suggested suggests announced stated states found finds told asked alleged alleges quipped joked wrote"
     " assured assumed assumes considered considers predicted predicts warned warns concluded maintains insisted"
-    " described describes called calls view opinion"
+    " described describes called calls view opinion wished wishes imagined dreamed dreamt pretended feared feigned"
 )
 GUARDS = NEGATIONS | CONDITIONS | HEDGES | QUANTITIES | ATTRIBUTIONS
 SUPERLATIVES = word_set(
@@ -103,7 +103,7 @@ COLLECTIVES = word_set(
     "both between together respectively combined jointly consist consists consisted comprise comprises comprised"
     " composed total totalling sum mixture combination combine combines merger merged join joins joined mix mixes"
     " coalition alliance union each other separate separates differ differs equal equals same compare compared"
-    " comparison"
+    " comparison shared share shares met meet married equally"
 )
 """Words by which members of a list are taken together, so that one of them does not do for all."""
 ERGATIVES = word_set("opened closed started ended moved merged")

@@ -226,6 +226,54 @@ def test_what_only_adds_may_be_left_out(claim: str, sentence: str) -> None:
     assert basis_of(claim, sentence) is not None
 
 
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("The fee is five euros.", "The fee, for members, is five euros."),
+        ("The lift is switched off.", "The lift, at night, is switched off."),
+        ("Entry is free.", "Entry is free (for residents)."),
+        ("He died in 1402.", "He died in 1402 (or 1404)."),
+        ("Photography is permitted.", "During rehearsals, photography is permitted."),
+        ("The seeds keep for ten years.", "Stored in a dry place, the seeds keep for ten years."),
+        ("Wages fell in the 1970s.", "Adjusted for inflation, wages fell in the 1970s."),
+        ("The king was killed.", "The king was killed in the play."),
+        ("He shot the bear.", "By his own account, he shot the bear."),
+        ("She was the rightful queen.", "To her supporters, she was the rightful queen."),
+        ("The bank knew of it.", "In the plaintiff's account, the firm lied, and the bank knew of it."),
+        ("The debt was paid.", "The debt was paid in part."),
+        ("He was mistaken.", "He was mistaken for a spy."),
+        ("Nobody resigned.", "Nobody resigned because of the scandal."),
+        ("The war would have ended.", "Had he lived, he would have ruled, and the war would have ended."),
+        ("She finished school.", "She wished she had stayed and finished school."),
+        ("He was chairman from 1996.", "He was chairman from 1990 and president from 1996."),
+        (
+            "Peter Lund, a shipping company, was elected.",
+            "Peter Lund, the former chairman of Norvik, a shipping company, was elected.",
+        ),
+        (
+            "The law applies to drivers who are under 21.",
+            "The law applies to drivers who are under 21 and have held a licence for less than a year.",
+        ),
+        ("Ninety medals were won by Kenya.", "Ninety medals were won by Kenya and Ghana."),
+        ("Sales in Italy were 8 million euros.", "Sales in France and Italy were 8 million euros."),
+        ("Sales of buses reached 4 million.", "Sales of cars, trucks and buses reached 4 million."),
+        ("Ann shared the prize.", "Ann and Bo shared the prize."),
+        ("The alloy was composed of iron.", "The alloy was composed of iron, zinc, and lead."),
+        ("Profit is revenue less wages.", "Profit is revenue less wages, rent and interest."),
+        (
+            "Profit means income plus interest.",
+            "Profit means income plus interest, taxes, depreciation and amortization.",
+        ),
+        (
+            "Costs were 3, 4 and 5 dollars in 2018 and 2017, respectively.",
+            "Costs were 3, 4 and 5 dollars in 2019, 2018 and 2017, respectively.",
+        ),
+    ],
+)
+def test_what_a_statement_is_limited_to_stays(claim: str, sentence: str) -> None:
+    assert basis_of(claim, sentence) is None
+
+
 def test_a_pronoun_stands_for_the_subject_of_the_sentence_before() -> None:
     before, sentence = "The Harbour Bridge was opened in 1931.", "It cost 60 million dollars."
     assert basis_of("The Harbour Bridge cost $60,000,000.", sentence, before) == "entailed"
