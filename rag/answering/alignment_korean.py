@@ -20,9 +20,9 @@ from rag.answering.korean_clauses import (
     TIMES,
     ends_unit,
     is_event,
-    is_inner,
     is_loose,
     is_named,
+    is_of_another,
     is_predicate,
     is_story,
     is_told,
@@ -51,6 +51,8 @@ _MANNER = lazy_compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으
 """What ends a phrase of how, with whom or on what occasion something was done."""
 _INTENT = lazy_compile(r"(?:예정|계획|방침|것|전망|목표)이$|[다라려자냐]고$|기로$|도록$|듯$")
 """Ends of sentences whose past is not that of the verbs before it: `전환하고 이전할 예정이었다`, `하려고 했다`."""
+_EXCEPTING = word_set("제외하 빼 빼놓")
+"""Stems of verbs that except something from what follows."""
 _REASON = lazy_compile(
     r"(?:때문에?|바람에|탓에?|덕분에?|위해|위하여|인해|인하여|아서|어서|여서|해서|워서|타서|려서|라서|므로|으로써)$"
 )
@@ -142,7 +144,7 @@ def _may_end(source: Sequence[Word], start: int) -> bool:
     rest = [w for w in source[start:] if w.role != "mark"]
     if not rest or all(w.role == "aside" for w in rest):
         return True
-    ended = source[start - 1].role == "connective" and not is_inner(source, start - 1)
+    ended = source[start - 1].role == "connective" and not is_of_another(source, start - 1)
     return ended and not _CONDITION.search(rest[0].text)
 
 
@@ -155,7 +157,7 @@ def _may_skip(
         gap = gap[1:]
     if not gap or all(w.text in OPENERS and not w.role for w in gap):
         return True
-    if any(map(is_story, gap)) or _torn(source, start, end, claim, at, gap):
+    if any(is_story(gap, i) for i in range(len(gap))) or _torn(source, start, end, claim, at, gap):
         return False
     named = _skips_of_name(source, start, end, claim, gap)
     if named is not None:
@@ -261,7 +263,7 @@ def _skips_clause(
     if any(_CONDITION.search(w.text) for w in gap[:-1]):
         return False
     if at == 0:
-        return True
+        return not _is_bound(source, end, claim)
     if any(w.role == "topic" and not modifies(gap, i) for i, w in enumerate(gap)):
         return False  # somebody else did the rest
     after = next((i + 1 for i in reversed(range(at)) if claim[i].verb), 0)
@@ -280,10 +282,21 @@ def _skips_clause(
     return shared and not subjects
 
 
+def _is_bound(source: Sequence[Word], start: int, claim: Sequence[Word]) -> bool:
+    """Whether the clause from `start` on holds only with the one before it, which excepts something from it or, in a
+    rule, says what must be so first or of whom it holds."""
+    before = source[start - 1]
+    ahead = next((i for i in range(start, len(source)) if source[i].verb or modifies(source, i)), start)
+    rule = not claim[-1].tense and not tells_done(claim)
+    return before.text in _EXCEPTING or (rule and (before.linked or modifies(source, ahead)))
+
+
 def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
     """Whether the claim has the arguments of one clause of the source in another order, each with its particle."""
     spoken = [w for w in claim if w.role != "mark"]
-    for clause, main in _clauses(source):
+    for start, clause, main in _clauses(source):
+        if start and _is_bound(source, start, spoken):
+            continue
         places = _places(spoken, clause, main)
         if places is None:
             continue
@@ -297,20 +310,23 @@ def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
 
 def _dispensable(left: Sequence[Word]) -> bool:
     """Whether what a moved claim leaves out is only where and when."""
-    clean = not any(GUARD.search(w.text) or "+" in w.role or is_story(w) for w in left)
-    return clean and all(w.role in ("in", "at") or TIMES.search(w.text) for w in left)
+    clean = not any(GUARD.search(w.text) or "+" in w.role or is_story(left, i) for i, w in enumerate(left))
+    limits = any(w.role in ("until", "since") for w in left)
+    return clean and not limits and all(w.role in ("in", "at") or TIMES.search(w.text) for w in left)
 
 
-def _clauses(source: Sequence[Word]) -> list[tuple[list[Word], Word | None]]:
+def _clauses(source: Sequence[Word]) -> list[tuple[int, list[Word], Word | None]]:
+    """Where each clause begins, its words, and the predicate whose tense it shares."""
     main = _final(source)
-    found: list[tuple[list[Word], Word | None]] = []
+    found: list[tuple[int, list[Word], Word | None]] = []
     clause: list[Word] = []
+    start = 0
     for i, word in enumerate(source):
         if word.role != "mark":
             clause.append(word)
         if word.verb:
-            found += [] if is_inner(source, i) else [(clause, main)]
-            clause = []
+            found += [] if is_of_another(source, i) else [(start, clause, main)]
+            clause, start = [], i + 1
     return found
 
 

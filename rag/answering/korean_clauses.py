@@ -19,11 +19,11 @@ TIMES = lazy_compile(
 GUARD = lazy_compile(
     r"(?:(?<![전화표측정반방국평단냉장도노벽겉양])면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|범위에?서?$|한도|조건|전제|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
     r"|(?<![가-힣])전부|일부|^약$|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
-    r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀"
+    r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀|과반|^뺀$|^이외$|^외$"
 )
 TELLING = lazy_compile(r"예정|계획|라고|다고|주장|따르면|의하면|한때|가능")
 """Guards that say how sure something is, and nothing of when and where it is so."""
-_RANK = lazy_compile(r"^(?:가장|처음|유일|첫|마지막)$|^최(?:초|고|대|소|다|장|연소|고령)")
+_RANK = lazy_compile(r"^(?:가장|처음|유일한?|첫|마지막)$|^최(?:초|고|대|소|다|장|연소|고령)")
 """What something is the only or first one of depends on all that is said of it."""
 MODIFYING = lazy_compile(
     r"(?:어긋나|일어나|나타나|벗어나|늘어나|끝나)는$|^(?:사|오|가|나오|보|쓰|다니|지나|흐르|열리|속하|불리|쓰이|이끄|만드|다루)는$|(?:있|없|하|되|받|않|이라|다|당하|시키|맡|갖|넘|걸리|이르|따르)는$|던$|[가-힣](?:한|된|인|은|진|친)$"
@@ -45,8 +45,13 @@ _COMMON = lazy_compile(
     r"(?:[원자들회사장생등단측팀부과국실처청서층용금법비점율률씨]|가족|모임|협회|노조|출신)$"
 )
 """Ends of nouns that are no names."""
-_FICTION = lazy_compile(r"(?:영화|소설|드라마|만화|게임|전설|신화|설화|동화|연극|희곡|꿈|이야기|작품)$")
+_FICTION = lazy_compile(
+    r"(?:영화|소설|드라마|만화|게임|전설|신화|설화|동화|연극|희곡|꿈|이야기|작품|원작|최종회|마지막회|시리즈|뮤지컬|오페라|웹툰"
+    r"|우화|서사시|기억|상상|가설|시나리오|전승)$|^\d+부$"
+)
 """Worlds in which something happens that did not happen in this one."""
+_OUTLOOK = lazy_compile(r"(?:시각|관점|입장|견해)$")
+"""Whose eyes something is so in: `내각의 시각에서`."""
 AFTERWARDS = word_set("뒤 후 다음 직후 이래")
 _STATES = lazy_compile(r"(?:있|없|이|많|적|높|낮|크|작|길|짧)$")
 """Predicates that report no event: where and when such a thing was so is part of what is said."""
@@ -54,6 +59,12 @@ _PLAN = lazy_compile(r"^(?:예정|계획|방침)이$")
 _DENYING = lazy_compile(r"(?:부인|부정|거부|거절|금지|반박|제한|면제)[하되]$|^막(?:히)?$")
 """Verbs of which less is said when more is said of their object: who denies that A did it denies no deed."""
 _REPORTS = lazy_compile(r"[라다]고$")
+_UNREAL = lazy_compile(r"[가-힣]려던$|^싶|^(?:생각|마음|작정|심산|속셈)이$|^(?:척|체|뻔)하?$")
+"""Words of a plan, a wish or a pretence."""
+_SAYING = word_set("말 제안 요구 요청 명령 지시 권고 주장 의견 결의 약속 통보 소문 지적 비판 의혹 법안 취지")
+"""Nouns behind a verb in -자는, -라는 or -다는, which tell what was said."""
+_WISH = lazy_compile(r"^(?:원하|바라|거부하|거절하|희망하|포기하|꺼리|두려워하|요구하|요청하|촉구하)$")
+"""Verbs of what is wanted, or not."""
 
 
 def ends_unit(source: Sequence[Word], at: int) -> bool:
@@ -142,9 +153,34 @@ def is_inner(source: Sequence[Word], at: int) -> bool:
     return source[at].linked and not (source[stop].verb or source[stop].role == "mark" or after)
 
 
-def is_story(word: Word) -> bool:
-    """Whether a word says that something happens in a story."""
-    return word.role in ("in", "at") and _FICTION.search(word.text) is not None
+def is_of_another(source: Sequence[Word], at: int) -> bool:
+    """Whether the verb in -고 may say no more than the one behind it, which is part of a plan, a wish or a noun."""
+    rest = [w for w in source[at + 1 :] if w.role != "mark"]
+    bare = not source[at].tense and not source[at].text.endswith("이")
+    return is_inner(source, at) or (bare and any(_is_unreal(rest, i) for i in range(len(rest))))
+
+
+def _is_unreal(rest: Sequence[Word], at: int) -> bool:
+    """Whether a word makes what is before it part of a plan, a wish, a report or a failure: `떠나려던 계획을 접었다`."""
+    word, behind = rest[at].written, rest[at + 1].text if at + 1 < len(rest) else ""
+    return (
+        _UNREAL.search(word) is not None
+        or (word.endswith(("자는", "라는", "다는", "냐는")) and behind in _SAYING)
+        or (word.endswith("는") and behind == "데" and at + 2 == len(rest) - 1)
+        or (word.endswith(("지", "지는")) and behind in ("못하", "않"))
+        or (word == "수" and behind == "없게")
+        or (word.endswith("야") and behind in ("하", "되"))
+        or (word.endswith(("기를", "기")) and _WISH.search(behind) is not None)
+    )
+
+
+def is_story(words: Sequence[Word], at: int) -> bool:
+    """Whether a word says that something happens in a story: `영화에서`, `설화 속에서`."""
+    word = words[at]
+    if at and word.text == "속" and words[at - 1].role in ("", "of"):
+        word = Word(words[at - 1].text, word.role)
+    seen = word.role == "at" and _OUTLOOK.search(word.text)
+    return bool(seen or (word.role in ("in", "at") and _FICTION.search(word.text)))
 
 
 def tells_done(claim: Sequence[Word]) -> bool:
