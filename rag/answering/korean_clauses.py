@@ -161,7 +161,7 @@ def is_of_another(source: Sequence[Word], at: int) -> bool:
 
 
 def _is_unreal(rest: Sequence[Word], at: int) -> bool:
-    """Whether a word makes what is before it part of a plan, a wish, a report or a failure: `떠나려던 계획을 접었다`."""
+    """Whether a word makes what is before it part of a plan, a wish, a report or a failure: `떠나려던 계획`."""
     word, behind = rest[at].written, rest[at + 1].text if at + 1 < len(rest) else ""
     return (
         _UNREAL.search(word) is not None
