@@ -302,11 +302,18 @@ def _fronted(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         moved = tokens[at + 1 : end]
         # behind a second verb it would belong to that one alone, and be left out with it
         if any(is_past(t) for t in moved) or not {"and", "but"} & {*moved}:
-            yield (*moved, *tokens[:at], *tokens[end:])
+            yield (*moved, *tokens[:at], *_repeated(tokens[:at], tokens[end:]))
     if tokens and tokens[0] in words.PREPOSITIONS and not PUNCTUATION & set(tokens[: 2 * _LONGEST_FRONT]):
         end = next((i for i, t in enumerate(tokens) if t in PUNCTUATION), len(tokens))
         for at in range(2, min(_LONGEST_FRONT, end - 2) + 1):
-            yield (*tokens[at:end], *tokens[:at], *tokens[end:])
+            yield (*tokens[at:end], *tokens[:at], *_repeated(tokens[:at], tokens[end:]))
+
+
+def _repeated(front: tuple[str, ...], rest: tuple[str, ...]) -> tuple[str, ...]:
+    """The clauses behind that from which a phrase in front was moved, with the phrase: it holds of them as well."""
+    own = words.PREPOSITIONS | words.SUBORDINATORS
+    joined = rest[:1] == (",",) and rest[1:2] and rest[1] in words.CLAUSE_OPENERS and not own & {*rest[2:3]}
+    return (*rest[:2], *front, *rest[2:]) if joined else rest
 
 
 def _active(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

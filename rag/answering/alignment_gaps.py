@@ -160,7 +160,8 @@ class Gaps(Units):
             return self._joined(gap, start)
         if gap[0] == "," and len(gap) > 1 and self.tokens[end] in (",", ";", *JOINING):
             opening = [t for t in gap if t not in PUNCTUATION][:3]
-            return self._further(gap[1:], opening) or self._wider_place(gap[1:], start)
+            place = self.tokens[end] not in ("and", "or") and self._wider_place(gap[1:], start)
+            return place or self._further(gap[1:], opening, start)
         return self._bracketed(gap, end) or self._phrase(gap, at_end=gap[0] in ("before", "when"), end=end)
 
     def _last_unit(self, gap: list[str], start: int) -> bool:
@@ -175,7 +176,7 @@ class Gaps(Units):
         if gap[0] in ("(", "—", "–"):
             return not self._limited(gap) and not (words.CONDITIONS | words.NEGATIONS) & set(gap[:-1])
         if gap[0] == ",":
-            return self._further(gap[1:], opening) or self._wider_place(gap[1:], start)
+            return self._further(gap[1:], opening, start) or self._wider_place(gap[1:], start)
         if gap[0] == "because" and (words.NEGATIONS | {"few", "only"}) & {*self.claim}:
             return False  # "he did not resign because of the scandal"
         if gap[0] in (":", "because", "although", "though", "whereas", "while"):
@@ -205,7 +206,8 @@ class Gaps(Units):
             return not words.EXCEPTIONS & {*gap}
         if gap[0] == "but" and (is_past(verb) or verb in words.FINITE):  # its conditions are its own
             return not words.CONDITIONS & {*self.claim}
-        if gap[0] == "and" and (self._counted_over(gap, start) or self._restricting(verb, start)):
+        narrowed = self._counted_over(gap, start) or self._equated(start) or self._restricting(verb, start)
+        if gap[0] == "and" and narrowed:
             return False
         several = "of" in self.tokens[max(start - LONGEST_AMOUNT, 0) : start] and not self.plain
         if (collective or several) and gap[0] == "and":
@@ -242,7 +244,7 @@ class Gaps(Units):
             return any(_RANK.fullmatch(token) for token in self.claim)
         return False
 
-    def _further(self, gap: Sequence[str], opening: Sequence[str]) -> bool:
+    def _further(self, gap: Sequence[str], opening: Sequence[str], start: int) -> bool:
         """A unit behind a comma at the end: a clause, an apposition, more of a list."""
         head = gap[0] if gap else ""
         if head in ("when", "where"):
@@ -263,7 +265,7 @@ class Gaps(Units):
             return not words.CONDITIONS & {*gap}  # what comes after, or does not happen beside
         if opening[1:2] == ["of"] and opening[2:3] in (["which"], ["whom"], ["them"], ["these"]):
             return True
-        if free and (participle or head in _APART or self._rest_of_list(gap)):
+        if free and (participle or head in _APART or self._rest_of_list(gap, start)):
             return True
         known = head in words.CLAUSE_OPENERS | words.RELATIVES | words.ARTICLES | {"since"} or head.endswith(
             "ing"
@@ -286,7 +288,12 @@ class Gaps(Units):
             scoped = (
                 (words.CONDITIONS | words.ATTRIBUTIONS) - (ENDING if self.happened else {"than"}) - {"only"}
             )
-            return not scoped & set(last[:-1]) and last[0] not in {"when", "where", *_INVERTED}
+            own = self.tokens[end] in words.PREPOSITIONS
+            fronted = (
+                last[0] in words.PREPOSITIONS and not own and not self.loose
+            )  # "in Europe, costs fell, and profits rose 3 %"
+            fronted = fronted and not (self.dated and time_end(last, 1) > 1)
+            return not (fronted or scoped & set(last[:-1])) and last[0] not in {"when", "where", *_INVERTED}
         if (
             gap[-1] == "which" and gap[-3:-2] == [","] and gap[-2] in words.PREPOSITIONS
         ):  # ", for which he was fined"

@@ -19,6 +19,7 @@ from rag.answering.korean_clauses import (
     TELLING,
     TIMES,
     ends_unit,
+    is_bound,
     is_event,
     is_loose,
     is_named,
@@ -51,8 +52,6 @@ _MANNER = lazy_compile(r"(?:대상|중심|바탕|계기|주제|방식|형식)으
 """What ends a phrase of how, with whom or on what occasion something was done."""
 _INTENT = lazy_compile(r"(?:예정|계획|방침|것|전망|목표)이$|[다라려자냐]고$|기로$|도록$|듯$")
 """Ends of sentences whose past is not that of the verbs before it: `전환하고 이전할 예정이었다`, `하려고 했다`."""
-_EXCEPTING = word_set("제외하 빼 빼놓")
-"""Stems of verbs that except something from what follows."""
 _REASON = lazy_compile(
     r"(?:때문에?|바람에|탓에?|덕분에?|위해|위하여|인해|인하여|아서|어서|여서|해서|워서|타서|려서|라서|므로|으로써)$"
 )
@@ -191,6 +190,8 @@ def _torn(
 ) -> bool:
     """Whether what is left out leaves behind a part of itself."""
     told = modifies(source, end - 1)
+    if source[end].text == "있" and source[end - 1].role == "connective":
+        return True  # "하고 있다"
     if start and modifies(source, start - 1) and not told:
         return True  # its noun is left out
     if at and gap[0].text in _BOUND and claim[at - 1].role in ("", "topic"):
@@ -263,7 +264,7 @@ def _skips_clause(
     if any(_CONDITION.search(w.text) for w in gap[:-1]):
         return False
     if at == 0:
-        return not _is_bound(source, end, claim)
+        return not is_bound(source, end, claim)
     if any(w.role == "topic" and not modifies(gap, i) for i, w in enumerate(gap)):
         return False  # somebody else did the rest
     after = next((i + 1 for i in reversed(range(at)) if claim[i].verb), 0)
@@ -282,20 +283,11 @@ def _skips_clause(
     return shared and not subjects
 
 
-def _is_bound(source: Sequence[Word], start: int, claim: Sequence[Word]) -> bool:
-    """Whether the clause from `start` on holds only with the one before it, which excepts something from it or, in a
-    rule, says what must be so first or of whom it holds."""
-    before = source[start - 1]
-    ahead = next((i for i in range(start, len(source)) if source[i].verb or modifies(source, i)), start)
-    rule = not claim[-1].tense and not tells_done(claim)
-    return before.text in _EXCEPTING or (rule and (before.linked or modifies(source, ahead)))
-
-
 def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
     """Whether the claim has the arguments of one clause of the source in another order, each with its particle."""
     spoken = [w for w in claim if w.role != "mark"]
     for start, clause, main in _clauses(source):
-        if start and _is_bound(source, start, spoken):
+        if start and is_bound(source, start, spoken):
             continue
         places = _places(spoken, clause, main)
         if places is None:
@@ -311,7 +303,7 @@ def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
 def _dispensable(left: Sequence[Word]) -> bool:
     """Whether what a moved claim leaves out is only where and when."""
     clean = not any(GUARD.search(w.text) or "+" in w.role or is_story(left, i) for i, w in enumerate(left))
-    limits = any(w.role in ("until", "since") for w in left)
+    limits = any(w.role in ("until", "since") or w.text in _BOUND for w in left)
     return clean and not limits and all(w.role in ("in", "at") or TIMES.search(w.text) for w in left)
 
 

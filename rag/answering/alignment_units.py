@@ -39,6 +39,8 @@ _TELLING = words.word_set("responsible available capable suitable consisting con
 """What may begin a relative clause without "which is" behind its noun; a participle may, too."""
 _TIMELESS = words.word_set("is are be being can may must shall should will not")
 """Words before a participle that tell how something is or should be, and not that it happened."""
+_PRESENT = words.word_set("is are has have can may must shall will should")
+"""Verbs of a sentence that tells how things are."""
 _KNOWN_AS = words.word_set(
     "known named regarded described seen treated classified defined identified viewed portrayed considered disguised"
     " listed recognised recognized interpreted dismissed as same such"
@@ -71,6 +73,13 @@ LONGEST_NOUN = 8
 """Words before a relative clause in which the article of its noun is looked for."""
 
 
+def _is_of_noun(claim: Sequence[str], at: int) -> bool:
+    """Whether a past form is a participle of the subject of a present verb: `drinks sold on board are free`."""
+    verb = next((i for i in range(at + 1, len(claim)) if claim[i] in _PRESENT), 0)
+    openers = words.RELATIVES | words.CLAUSE_OPENERS | words.SUBORDINATORS | {"that", "what", "how"}
+    return verb > 0 and claim[at] not in words.BE_PAST and not openers & {*claim[at:verb]}
+
+
 class Units:
     """A claim beside a source, and what kind of claim it is."""
 
@@ -101,9 +110,10 @@ class Units:
         )
         timeless = words.ARTICLES | _TIMELESS  # "a defined benefit plan", "cars are banned" tell no event
         behind = ("", *(t for t in labels if t not in words.ADVERBS))
+        plain = [t for t in claim if t not in words.ADVERBS]
         happened = any(
-            is_past(token) and before not in timeless
-            for before, token in zip(behind[1:], [t for t in claim if t not in words.ADVERBS], strict=False)
+            is_past(token) and before not in timeless and not _is_of_noun(plain, i)
+            for i, (before, token) in enumerate(zip(behind[1:], plain, strict=False))
         )
         self.happened = happened
         self.summed = bool(_SUMMING & {*claim})
@@ -113,6 +123,8 @@ class Units:
         """Whether the claim reports something that happened, which stays true without its where and when."""
         self.plain = not figures and not superlative and not (narrow | words.COLLECTIVES) & told
         """Whether the claim counts, measures and ranks nothing, so that one member of a pair may do for both."""
+        self.counted = bool(figures or superlative or (words.QUANTITIES | {"%"}) & told)
+        """Whether it counts, measures or ranks something, which may be done over all members of a list."""
         undated = narrow - words.APPROXIMATORS
         self.dated = happened and not superlative and not undated & told and "times" not in claim
         """The same of a claim that may hold figures: it stays true without its date."""
@@ -128,15 +140,23 @@ class Units:
         return "respectively" in self.tokens and (figures or kept)
 
     def _counted_over(self, gap: Sequence[str], start: int) -> bool:
-        """Whether a figure or rank is that of both members of a pair: `sales rose 3 % in Asia and Europe`."""
-        if (
-            self.plain
-            or gap[1:2] == [","]
-            or any(is_past(t) or t[0].isdigit() or t in words.FINITE for t in gap)
-        ):
+        """Whether a figure or rank is that of all members of a list: `sales rose 3 % in Asia and Europe`."""
+        said = [t for t in gap if t not in PUNCTUATION and t not in words.ARTICLES and t != "and"]
+        own = any(t[0].isdigit() and not YEAR.fullmatch(t) for t in said) or words.QUANTITIES & {*said}
+        clause = not said or is_past(said[0]) or gap[1:2] == [","] or (words.FINITE - {"may"}) & {*said}
+        if not self.counted or own or clause or self.claim[-1] != self.tokens[start - 1]:
             return False
-        member = self.tokens[max(start - LONGEST_AMOUNT, 0) : start]
-        return bool(words.PREPOSITIONS & {*member})
+        member = {*self.tokens[max(start - LONGEST_MEMBER, 0) : start]}
+        return bool((words.PREPOSITIONS | {"were", "are"}) & member or {"—", ":"} & {*self.tokens[:start]})
+
+    def _equated(self, start: int) -> bool:
+        """Whether a list says which the things are: of `the owners are Lee, Park and Kim` nobody may be missing."""
+        phrase = self.tokens[max(start - LONGEST_MEMBER, 0) : start]
+        at = next((i for i, t in enumerate(phrase) if t in ("are", "were")), len(phrase))
+        told = (
+            at + 1 < len(phrase) and not is_past(phrase[at + 1]) and phrase[at + 1] not in words.PREPOSITIONS
+        )
+        return told and self.tokens[0] == "the" and not words.RELATIVES & {*phrase}
 
     def _restricting(self, verb: str, start: int) -> bool:
         """Whether a verb is the second that restricts what a rule is about: `drivers who are young and ...`."""
@@ -154,6 +174,9 @@ class Units:
             *self.claim,
         }:
             return False
+        state = self.tokens[start - 2] in words.BE_PAST and not is_past(self.tokens[start - 1])
+        if state:
+            return False  # "was open to walkers"
         if self.loose:
             return True
         plain = not (words.HEDGES | words.NEGATIONS | words.QUANTITIES | {"from"}) & set(self.claim)
@@ -191,9 +214,11 @@ class Units:
         named = all(t.isalpha() and not is_past(t) and not t.endswith("ing") for t in gap)
         return bool(placed) and named and not {"and", "or"} & {*gap}
 
-    def _rest_of_list(self, gap: Sequence[str]) -> bool:
+    def _rest_of_list(self, gap: Sequence[str], start: int) -> bool:
         """Whether `b, and c` is left of a list of which the claim names the first members."""
         if "or" in gap or words.GUARDS & set(gap) or self.summed:
+            return False
+        if self._equated(start) or ("and" in gap and self._counted_over(gap, start)):
             return False
         commas = [i for i, t in enumerate(gap) if t == ","]
         if commas and commas[-1] + 1 < len(gap) and gap[commas[-1] + 1] == "and":
@@ -252,7 +277,9 @@ class Units:
         if gap[0] == "," and self._limited(gap):
             return False
         named = gap[1:2] == ["formerly"]
-        if gap[0] == "," and (self.summed or (behind in _OF_NOUN and not named)):
+        if gap[0] == "," and (
+            self.summed or self._equated(end - len(gap)) or (behind in _OF_NOUN and not named)
+        ):
             return (
                 False  # "Lund, the chairman of Norvik, a shipping company, ...": what is left belongs to it
             )
@@ -294,7 +321,8 @@ class Units:
         ):
             return False  # "was to have been built", "was closed to lorries", "hoped to study"
         if at_end:
-            return ";" not in gap
+            state = self.claim[-2:-1] and self.claim[-2] in words.BE_PAST and not is_past(self.claim[-1])
+            return ";" not in gap and not state  # "was blind in one eye"
         clauses = words.CLAUSE_OPENERS - {"and"} | words.RELATIVES | {";", "that"}
         verbs = any(is_past(t) or t in words.COPULAS for t in gap)
         pairs = pairwise(gap)  # "as minister until 1931 and as judge"

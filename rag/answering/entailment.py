@@ -28,6 +28,8 @@ from rag.text.quantities import SCALE_WORDS, numbers
 from rag.types import Citation, Derived, Page, Passage, Span
 
 _HYPHENATED = lazy_compile(r"(?<=[a-z])-\n\s*(?=[a-z])")
+_OPEN_QUOTE = lazy_compile(r"^[^\"“”]*\w[^\"“”]*[\"“][^\"”]*$")
+"""A sentence that begins with whose words follow, and ends before they do."""
 _STEM = 5
 _STEM_WEIGHT = 0.7
 _PARTS = lazy_compile(
@@ -224,6 +226,8 @@ def basis_of(claim: str, sentence: str, before: str = "", question: str = "") ->
     if language_of(claim) != language_of(sentence) and not question:
         return None
     sentence = _HYPHENATED.sub("", sentence)
+    if _OPEN_QUOTE.match(sentence) and claim.split()[:1] != sentence.split()[:1]:
+        return None  # somebody's words without whose they are
     found: Basis | None
     if language_of(sentence) == "ko":
         found = alignment_korean.follows(claim, sentence)

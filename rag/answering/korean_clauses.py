@@ -59,6 +59,8 @@ _PLAN = lazy_compile(r"^(?:예정|계획|방침)이$")
 _DENYING = lazy_compile(r"(?:부인|부정|거부|거절|금지|반박|제한|면제)[하되]$|^막(?:히)?$")
 """Verbs of which less is said when more is said of their object: who denies that A did it denies no deed."""
 _REPORTS = lazy_compile(r"[라다]고$")
+_EXCEPTING = word_set("제외하 빼 빼놓")
+"""Stems of verbs that except something from what follows."""
 _UNREAL = lazy_compile(r"[가-힣]려던$|^싶|^(?:생각|마음|작정|심산|속셈)이$|^(?:척|체|뻔)하?$")
 """Words of a plan, a wish or a pretence."""
 _SAYING = word_set("말 제안 요구 요청 명령 지시 권고 주장 의견 결의 약속 통보 소문 지적 비판 의혹 법안 취지")
@@ -168,10 +170,30 @@ def _is_unreal(rest: Sequence[Word], at: int) -> bool:
         or (word.endswith(("자는", "라는", "다는", "냐는")) and behind in _SAYING)
         or (word.endswith("는") and behind == "데" and at + 2 == len(rest) - 1)
         or (word.endswith(("지", "지는")) and behind in ("못하", "않"))
+        or behind in ("혐의", "의혹")
+        or (behind == "것" and rest[at + 1].role == "toward")
         or (word == "수" and behind == "없게")
         or (word.endswith("야") and behind in ("하", "되"))
         or (word.endswith(("기를", "기")) and _WISH.search(behind) is not None)
     )
+
+
+def is_bound(source: Sequence[Word], start: int, claim: Sequence[Word]) -> bool:
+    """Whether the clause from `start` on holds only with the one before it, which excepts something from it or, in a
+    rule, says what must be so first or of whom it holds."""
+    before = source[start - 1]
+    ahead = next((i for i in range(start, len(source)) if source[i].verb or modifies(source, i)), start)
+    rule = not claim[-1].tense and not tells_done(claim)
+    if before.text in _EXCEPTING or (rule and (before.linked or modifies(source, ahead))):
+        return True
+    if any(is_story(source[:start], i) for i in range(start)):
+        return True
+    last = max((i + 1 for i in range(start - 1) if source[i].role == "connective"), default=0)
+    opens = next((i for i in range(last, start) if source[i].role in ("topic", "subject", "object")), last)
+    places = [w for w in source[last:opens] if w.role in ("in", "at", "to") or w.text == "때"]
+    timed = is_event(claim) and all(TIMES.search(w.text) for w in places)
+    own = any(w.role in ("in", "at", "to") for w in claim)
+    return bool(places) and not (own or timed or is_loose(claim))  # "유럽에서는 매출이 줄고 이익이 5% 늘었다"
 
 
 def is_story(words: Sequence[Word], at: int) -> bool:
