@@ -220,6 +220,7 @@ _clip_of = call("FPDFPageObj_GetClipPath")
 _count_clips = call("FPDFClipPath_CountPaths")
 _count_marks = call("FPDFPageObj_CountMarks")
 _font_of = call("FPDFTextObj_GetFont")
+_is_embedded = call("FPDFFont_GetIsEmbedded")
 _has_transparency = call("FPDFPageObj_HasTransparency")
 
 
@@ -305,8 +306,11 @@ class _Judge:
     def _by_glyphs(self, text: _Text) -> HidingMethod | None:
         """Where bounds and colour say nothing of what is drawn: unless it shows when it is painted."""
         left, bottom, right, top = text.box
-        if top <= bottom or right <= left or self._is_type3(text.handle):
-            return HidingMethod.EMPTY
+        flat = top <= bottom or right <= left
+        if self._is_type3(text.handle) or (flat and _is_embedded(_font_of(text.handle)) != 0):
+            return (
+                HidingMethod.EMPTY
+            )  # of a font that is not in the file this machine may just lack the glyphs
         if _has_transparency(text.handle) and (text.colour is None or text.colour[3] >= _FAINT):
             return HidingMethod.MASKED
         return HidingMethod.PATTERN if text.colour is not None and text.colour[:3] == _PATTERN else None
