@@ -58,6 +58,9 @@ _IDLE = 7
 RESTART_SECONDS = 60.0
 """How long a server that went away may take to come back."""
 
+_MOST_LOSSES = 2
+"""Connections that may be lost over a statement or transaction: a server that is being killed may take one still."""
+
 
 @lru_cache(maxsize=512)
 def translated(statement: str) -> str:
@@ -138,7 +141,7 @@ class ReadingDatabase(PostgresDatabase):
     """A reader's connections, one for each thread that is at work.
 
     Every connection holds a lock in the reader's name on the generation that it reads, so that a writer knows which
-    rows are still needed (`rag.store.postgres.connection`). When the server went away, a query is tried once more.
+    rows are still needed (`rag.store.postgres.connection`). When the server went away, a query is tried again.
 
     Not a `psycopg_pool.ConnectionPool`: that connects in threads of its own, and its callers wait for a timeout where
     what is wrong (a password, a generation that is gone) has to be told at once.
@@ -154,10 +157,11 @@ class ReadingDatabase(PostgresDatabase):
         self._reached = False
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        try:
-            return super().rows(sql, parameters)
-        except failures.ConnectionLost:
-            self._drop_idle()  # the server was restarted: they are all broken
+        for _ in range(_MOST_LOSSES):
+            try:
+                return super().rows(sql, parameters)
+            except failures.ConnectionLost:
+                self._drop_idle()  # the server was restarted: they are all broken
         return super().rows(sql, parameters)
 
     @contextmanager
@@ -258,17 +262,23 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
             if self._within:
                 return work()
             done: list[tuple[str, tuple[Any, ...], T]] = []
-            try:
-                return self._transaction(work, done)
-            except failures.ConnectionLost:
-                self._come_back()
-            for number, state, result in done:
-                if self._committed(number):
-                    self._working = state
-                    self._require_same_state()
-                    return result
-            self._require_same_state()
-            return self._transaction(work, [])
+            losses = 0
+            while True:
+                try:
+                    if losses:
+                        self._come_back()
+                        for number, state, result in done:
+                            if self._committed(number):
+                                self._working = state
+                                self._require_same_state()
+                                return result
+                        self._require_same_state()
+                    done.clear()
+                    return self._transaction(work, done)
+                except failures.ConnectionLost:
+                    losses += 1
+                    if losses > _MOST_LOSSES:
+                        raise
 
     def _transaction(self, work: Callable[[], T], done: list[tuple[str, tuple[Any, ...], T]]) -> T:
         """Before COMMIT, whose answer may be lost, `done` gets the number, the state that is left and the result."""
