@@ -5,7 +5,8 @@
     python benchmarks/claim_checks.py --model SPEC       with a second checker: a chat model, or hf:NAME for a local
                                                          entailment model
     python benchmarks/claim_checks.py --model SPEC --sample 60 30   with so many true and false ones, drawn from those
-                                                         that are no copies, in English and in Korean
+                                                         that are no copies, in English and in Korean; without
+                                                         the further shortened sentences
 
 The claims are in `benchmarks/claims/`: true ones as people and models paraphrase, false ones by a change
 (entities swapped, an antonym, a cause invented, a condition dropped, ...). Each is checked with the true
@@ -108,8 +109,9 @@ def main() -> None:
             _print_claims(pairs, Quotes(pairs))
         else:
             print_figures(language, pairs, set(documents[1::2]), checker, errors=options.errors)
-            own = list(read_pairs(FOLDER / f"{language}-shortenings.txt"))
-            print_figures(f"{language} shortenings", own, set(), checker, errors=options.errors)
+            if most is None:
+                further = list(read_pairs(FOLDER / f"{language}-shortenings.txt"))
+                print_figures(f"{language} shortenings", further, set(), checker, errors=options.errors)
 
 
 def sample(pairs: Sequence[Pair], most: int) -> list[Pair]:
