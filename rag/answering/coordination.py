@@ -21,14 +21,11 @@ _MOST_VERBS = 4
 """Coordinated verbs of which all choices are made."""
 _DOWNWARD = words.NEGATIONS | words.word_set("few fewer less little only exactly")
 """Words behind which a part of a series does not hold because the whole does: `no ship sank and rose`."""
-_OPENERS = words.word_set(
-    "that who which whose whom because when where if unless whether although though while whereas"
-)
+_OPENERS = words.RELATIVES | words.word_set("that because if unless whether although though while whereas")
 _ENDS = words.word_set("until till before after since once than as")
 """Words behind which a clause begins when a verb follows."""
 _NAMED = words.word_set("called named known described")
 """Verbs that report nothing with a name behind them."""
-_MODALS = words.word_set("can could may might must shall should will would")
 _SHARED = words.word_set("be been was were is are has have had")
 _JOINS = words.word_set("and but yet")
 
@@ -36,7 +33,7 @@ _JOINS = words.word_set("and but yet")
 def statements(tokens: tuple[str, ...]) -> list[tuple[str, ...]]:
     """What the sentence says, itself first: without the aside behind its subject, the aside alone, and with some of
     the verbs that a subject has."""
-    found = [tokens]
+    found = []
     for whole in (tokens, *_apart(tokens)):
         found.append(whole)
         for start, end in _segments(whole):
@@ -126,7 +123,7 @@ def _predicates(
     A second verb that may be a participle or a past tense is taken for the former if `passive`.
     """
     main = _main_verb(tokens, first, end)
-    guarded = bool((words.GUARDS - _MODALS) & {*tokens[stem:main]})
+    guarded = bool((words.GUARDS - words.MODALS) & {*tokens[stem:main]})
     parts: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((), tokens[first:end])]
     begins = first
     for at in range(main + 1, end):
@@ -221,7 +218,7 @@ def _main_verb(tokens: Sequence[str], first: int, end: int) -> int:
             tokens[behind].endswith("ly") or tokens[behind] in words.ADVERBS | {"first"}
         ):
             behind += 1
-        modal = tokens[at] in _MODALS and tokens[behind].isalpha()
+        modal = tokens[at] in words.MODALS and tokens[behind].isalpha()
         if not (tokens[behind] in _SHARED | {"not"} or is_past(tokens[behind]) or modal):
             break
         at = behind

@@ -23,24 +23,26 @@ FORBIDDING = word_set(
     "banned forbade forbidden prohibited prevented avoided doubted disputed exempt exempted excluded opposed limited"
 )
 """Verbs of which less is said when more is said of their object: cars banned from a street are not banned."""
-CONDITIONS = word_set(
-    "if unless provided providing except excluding only until till when whenever where wherever once otherwise"
-    " assuming whether subject than besides barring pending"
-)
 EXCEPTIONS = word_set(
     "if unless provided providing except excluding otherwise assuming whether subject besides barring pending"
 )
 """Conditions that hold of all that is said before them."""
-HEDGES = word_set(
-    "may might could would should can must shall will perhaps possibly probably likely unlikely apparently allegedly"
-    " reportedly supposedly seemingly presumably estimated estimates expected expects planned plans intended intends"
-    " proposed proposes tried attempted hoped wanted threatened promised about approximately nearly almost generally"
-    " usually often sometimes typically mainly mostly partly partially largely seems seemed appears appeared"
-)
+CONDITIONS = EXCEPTIONS | word_set("only until till when whenever where wherever once than")
+MODALS = word_set("can could may might must shall should will would")
 AIMED = word_set("planned intended proposed proposes tried attempted hoped wanted threatened promised")
 """Hedges of what is aimed at: the aim itself was had at some time and place, and a report of it may lose them."""
 APPROXIMATORS = word_set("about approximately nearly almost")
 """Hedges of a figure alone, which say nothing of when it was so."""
+HEDGES = (
+    MODALS
+    | AIMED
+    | APPROXIMATORS
+    | word_set(
+        "perhaps possibly probably likely unlikely apparently allegedly reportedly supposedly seemingly presumably"
+        " estimated estimates expected expects plans intends generally usually often sometimes typically mainly"
+        " mostly partly partially largely seems seemed appears appeared"
+    )
+)
 QUANTITIES = word_set(
     "all every each both any some most many few several half majority minority least up more less fewer"
     " exactly least entire entirely whole total always everyone everybody much little"
@@ -86,7 +88,7 @@ RELATIVES = word_set("which who whose whom where when")
 CLAUSE_OPENERS = word_set("and but while whereas although though because yet so followed")
 COPULAS = word_set("is are was were")
 BE_PAST = word_set("was were")
-FINITE = COPULAS | word_set("has have can could may might must shall should will would")
+FINITE = COPULAS | MODALS | {"has", "have"}
 """Verbs whose form tells that a subject is before them."""
 TAKING_TO = word_set(
     "agreed began started continued decided forced allowed ordered helped able unable forbidden encouraged required"
