@@ -14,6 +14,7 @@ from typing import Literal
 from rag.answering.korean_clauses import (
     AFTERWARDS,
     GUARD,
+    IF,
     MODIFYING,
     PERSON,
     TELLING,
@@ -38,9 +39,7 @@ from rag.text.patterns import lazy_compile
 Basis = Literal["quoted", "entailed"]
 _LONGEST = 70
 """Words beyond which a sentence is not aligned."""
-_CONDITION = lazy_compile(
-    r"(?<![전화표측정반방국평단냉장도노벽겉양])면$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여"
-)
+_CONDITION = lazy_compile(rf"{IF}$|때에?는?$|경우|제외|다만|만약|만일|한해|한하여")
 _BOUND = word_set("지 뒤 후 것 수 때 끝 데 채 동안 전 만큼 적 중 이후 이래 이전 직후 당시 무렵")
 """Nouns that only stand behind what modifies them."""
 _AFTER = word_set("뒤인 후인 전인 직후인")
@@ -156,7 +155,7 @@ def _may_skip(
         gap = gap[1:]
     if not gap or all(w.text in OPENERS and not w.role for w in gap):
         return True
-    if any(is_story(gap, i) for i in range(len(gap))) or _torn(source, start, end, claim, at, gap):
+    if is_story(gap) or _torn(source, start, end, claim, at, gap):
         return False
     named = _skips_of_name(source, start, end, claim, gap)
     if named is not None:
@@ -172,11 +171,11 @@ def _may_skip(
     last = gap[-1]
     opens = at == 0 or claim[at - 1].role not in ("", "of", "with") or bool(TIMES.search(claim[at - 1].text))
     past = claim[-1].tense == "past"
-    own_topic = any(w.role == "topic" and not MODIFYING.search(f"{w.text}는") for w in gap)
+    own_topic = any(w.role == "topic" and not MODIFYING.search(w.written) for w in gap)
     then = last.text == "때" and len(gap) > 1 and bool(re.search(r"[았었했됐였]$", gap[-2].text))
     if past and opens and (then or last.text in AFTERWARDS or _AT_ONCE.search(last.text)):
         return not own_topic and not any(_CONDITION.search(w.text) for w in gap[:-1])
-    if any(GUARD.search(w.text + w.role[w.role.find("+") :] * ("+" in w.role)) for w in gap):
+    if any(GUARD.search(w.text + "".join(w.role.partition("+")[1:])) for w in gap):
         return False
     if (_REASON.search(source[end - 1].text) or (past and _MANNER.search(last.written))) and not own_topic:
         return opens
@@ -302,7 +301,7 @@ def _moved(claim: Sequence[Word], source: Sequence[Word]) -> bool:
 
 def _dispensable(left: Sequence[Word]) -> bool:
     """Whether what a moved claim leaves out is only where and when."""
-    clean = not any(GUARD.search(w.text) or "+" in w.role or is_story(left, i) for i, w in enumerate(left))
+    clean = not is_story(left) and not any(GUARD.search(w.text) or "+" in w.role for w in left)
     limits = any(w.role in ("until", "since") or w.text in _BOUND for w in left)
     return clean and not limits and all(w.role in ("in", "at") or TIMES.search(w.text) for w in left)
 

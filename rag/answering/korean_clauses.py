@@ -16,8 +16,10 @@ from rag.text.patterns import lazy_compile
 TIMES = lazy_compile(
     r"^(?:오늘|어제|이날|최근|지난|즉시|곧|곧바로|이미|직접)$|[\d#.]+(?:년|월|일|시|분|초|세기|년대|개월)|오전|오후|당시|전날|다음날|이튿날|연말|연초|올해|지난해|작년|전년|이듬해|주말|평일"
 )
+IF = r"(?<![전화표측정반방국평단냉장도노벽겉양])면"
+"""Pattern of the ending of a condition; the 면 of nouns such as 화면 and 측면 is none."""
 GUARD = lazy_compile(
-    r"(?:(?<![전화표측정반방국평단냉장도노벽겉양])면|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|범위에?서?$|한도|조건|전제|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
+    rf"(?:{IF}|때|때에|때에는|때는|경우|경우에|경우에는|않|못|없|아니)$|^한$|^안$|^내$|이내$|범위에?서?$|한도|조건|전제|제외|외에|다만|단지|만약|만일|대부분|대다수|모든|모두|전체"
     r"|(?<![가-힣])전부|일부|^약$|대략|거의|최소|최대|적어도|이상|이하|미만|초과|가량|정도|쯤|주로|대체로|보통|가끔|항상|아마|추정|예상|예정"
     r"|계획|가능|따르면|의하면|라고|다고|주장|한때|\+only|than$|of$|별로|결코|전혀|과반|^뺀$|^이외$|^외$"
 )
@@ -186,7 +188,7 @@ def is_bound(source: Sequence[Word], start: int, claim: Sequence[Word]) -> bool:
     rule = not claim[-1].tense and not tells_done(claim)
     if before.text in _EXCEPTING or (rule and (before.linked or modifies(source, ahead))):
         return True
-    if any(is_story(source[:start], i) for i in range(start)):
+    if is_story(source[:start]):
         return True
     last = max((i + 1 for i in range(start - 1) if source[i].role == "connective"), default=0)
     opens = next((i for i in range(last, start) if source[i].role in ("topic", "subject", "object")), last)
@@ -196,13 +198,15 @@ def is_bound(source: Sequence[Word], start: int, claim: Sequence[Word]) -> bool:
     return bool(places) and not (own or timed or is_loose(claim))  # "유럽에서는 매출이 줄고 이익이 5% 늘었다"
 
 
-def is_story(words: Sequence[Word], at: int) -> bool:
-    """Whether a word says that something happens in a story: `영화에서`, `설화 속에서`."""
-    word = words[at]
-    if at and word.text == "속" and words[at - 1].role in ("", "of"):
-        word = Word(words[at - 1].text, word.role)
-    seen = word.role == "at" and _OUTLOOK.search(word.text)
-    return bool(seen or (word.role in ("in", "at") and _FICTION.search(word.text)))
+def is_story(words: Sequence[Word]) -> bool:
+    """Whether words say that something is so in a story or in somebody's eyes: `영화에서`, `설화 속에서`."""
+    for before, word in zip((None, *words), words, strict=False):
+        place = before.text if before and word.text == "속" and before.role in ("", "of") else word.text
+        if word.role in ("in", "at") and _FICTION.search(place):
+            return True
+        if word.role == "at" and _OUTLOOK.search(place):
+            return True
+    return False
 
 
 def tells_done(claim: Sequence[Word]) -> bool:

@@ -45,19 +45,17 @@ _NOT_CONNECTIVE = word_set("사고 창고 보고 최고 광고 신고 경고 재
 _NO_PARTICLE = word_set(
     "결과 효과 성과 경과 통과 사과 학과 국가 작가 화가 휴가 평가 물가 회의 주의 합의 하나 아이 나이 차이 길이 높이"
 )
-"""Nouns that end like a particle."""
+"""Nouns of which the last syllable looks like a particle."""
 _FINAL = lazy_compile(r"다$")
 OPENERS = word_set(
     "이에 따라 또한 그러나 따라서 한편 애초 당초 그리고 하지만 즉 특히 실제로 결국 이후 이어 또 반면 그래서 그"
     " 이에따라 구체적으로 구체적으로는 아울러 이와 함께 그런데 이처럼"
 )
 _ARGUMENTS = word_set("object subject toward in at to with")
-_LINKING = lazy_compile(
-    r"^해$|[가-힣](?:[아어해여려겨져켜돼])$|(?:떠|어|아|러)나$|[가-힣](?:나와|러와|어가|아가)$|^(?:다녀|돌아|내려|올라|들어|건너|찾아|넘어)와$"
-)
-_COMING = word_set("다녀 돌아 내려 올라 들어 건너 찾아 넘어")
-"""What is before 와 in verbs of coming."""
+_LINKING = lazy_compile(r"^해$|[가-힣][아어해여려겨져켜돼]$|(?:떠|어|아|러)나$")
 """Endings of a verb that another one follows."""
+_COMING = word_set("다녀 돌아 내려 올라 들어 건너 찾아 넘어")
+"""What is before 와 in verbs of coming; the 와 looks like the particle."""
 _PLANNED = lazy_compile(r"[려다라자]는$|려던$|려고$|기로$|[할될갈올줄]$")
 """Verbs behind another in a series that take it into a plan or a report: `도입하여 유도하려는 방침`."""
 _POLITE = (
@@ -127,7 +125,7 @@ def _serial(words: Sequence[Word]) -> Iterator[Word]:
         serial = (
             not planned and before is not None and before.role in _ARGUMENTS and role == "" and not denied
         )
-        if serial and _LINKING.search(text) and behind is not None and not behind.verb:
+        if serial and (came or _LINKING.search(text)) and behind is not None and not behind.verb:
             yield Word(
                 re.sub(r"돼$", "되", re.sub(r"해$|하여$", "하", re.sub(r"(?<=.)[아어]$", "", text))),
                 "connective",
@@ -221,13 +219,10 @@ def _stem(text: str, role: str) -> Word:
 
 def _fits(stem: str, particle: str) -> bool:
     """Whether the particle has the form that it takes behind the stem: 가 behind a vowel, 이 behind a consonant."""
-    closed = unicodedata.normalize("NFD", stem)[-1]
     if not "가" <= stem[-1] <= "힣":
         return True
-    consonant = "\u11a8" <= closed <= "\u11c2"
-    if particle in ("가", "를", "는", "와"):
-        return not consonant
-    return consonant or particle not in ("이", "을", "은", "과")
+    closed = (ord(stem[-1]) - ord("가")) % 28 > 0
+    return particle not in ("가를는와" if closed else "이을은과")
 
 
 def _noun(token: str) -> Word:
