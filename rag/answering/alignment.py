@@ -37,6 +37,10 @@ _OFFICE = lazy_compile(
 _FUNCTION_WORDS = (
     words.ARTICLES | words.PREPOSITIONS | words.RELATIVES | words.word_set("of that and or but as not than")
 )
+_NO_TITLE = (
+    _FUNCTION_WORDS | words.GUARDS | words.COPULAS | words.SUBORDINATORS | words.CLAUSE_OPENERS | {"unlike"}
+)
+"""Words before a name that are no part of what its bearer is called."""
 _PRESENT = words.word_set("has have can may must will should does do")
 _LONGEST_ITEM = 8
 """Words within which the "and" of a list must follow one of its commas."""
@@ -62,25 +66,16 @@ def follows(claim: str, sentence: str, before: str = "", question: str = "") -> 
 
 def _without_office(match: re.Match[str]) -> str:
     """What stands before an office and does not belong to it: the `If` of `If Democratic Governor …`."""
-    kept = (
-        _FUNCTION_WORDS
-        | words.GUARDS
-        | words.COPULAS
-        | words.SUBORDINATORS
-        | words.CLAUSE_OPENERS
-        | {"unlike"}
-    )
     told = match[0].split()
-    last = max((i for i, t in enumerate(told) if t.casefold() in kept), default=-1)
+    last = max((i for i, t in enumerate(told) if t.casefold() in _NO_TITLE), default=-1)
     return "".join(f"{word} " for word in told[: last + 1])
 
 
 def _untitled(match: re.Match[str]) -> str:
     """A name without what is told of its bearer before it: `cartoonist Matt Groening`, `Matt Groening`."""
-    kept = _FUNCTION_WORDS | words.GUARDS | words.COPULAS | words.SUBORDINATORS | words.CLAUSE_OPENERS
     told, first = match["told"].split(), (match["first"] or "").split()
-    last = max((i for i, t in enumerate(told) if t.casefold() in kept or is_past(t)), default=-1)
-    if last >= 0 or any(t.casefold() in kept or is_past(t) for t in first):
+    last = max((i for i, t in enumerate(told) if t.casefold() in _NO_TITLE or is_past(t)), default=-1)
+    if last >= 0 or any(t.casefold() in _NO_TITLE or is_past(t) for t in first):
         told = [*first, "and"] * bool(first) + told[: last + 1]
     else:
         told = []

@@ -1,4 +1,4 @@
-"""What of a sentence a claim may leave out without saying something else."""
+"""What of a sentence a claim may leave out: before its first word, between two words, and behind its last."""
 
 from __future__ import annotations
 

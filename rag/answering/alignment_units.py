@@ -1,4 +1,4 @@
-"""What of a sentence a claim may leave out without saying something else."""
+"""The phrases, asides and members of lists that a claim may leave out, and what kinds of claim may do so."""
 
 from __future__ import annotations
 
@@ -10,25 +10,13 @@ from rag.answering.coordination import clause_start
 from rag.answering.english_words import PUNCTUATION, YEAR, Source, is_past, time_end
 
 IN_CASES = words.word_set("theory principle case cases circumstances")
-_NO_RANK = (
-    "modest",
-    "honest",
-    "forest",
-    "interest",
-    "request",
-    "protest",
-    "harvest",
-    "quest",
-    "arrest",
-    "west",
-    "contest",
-)
+_NO_RANK = tuple(words.word_set("modest honest forest interest quest protest harvest arrest west contest"))
 """Ends of words in "est" that rank nothing."""
 _HEDGED_ASIDE = 4
 """Words and commas from which a unit that begins with a hedge says more than it: `, mostly nitrogen and helium,`."""
 LEFT_OUT = words.word_set("in on at during between")
 """Prepositions of dates that a report of something that happened may lose; "until 2000" is a limit."""
-_NAMINGS = [[word] for word in ("called", "known", "named", "nicknamed", "dubbed", "abbreviated")]
+_NAMINGS = words.word_set("called known named nicknamed dubbed abbreviated")
 """Words with which a unit between commas only tells another name."""
 JOINING = words.word_set("and but yet while whereas because although though")
 CLAUSAL = (
@@ -89,10 +77,9 @@ class Units:
         self.claim = claim
         self.apart = apart
         self._ends: dict[int, bool] = {}
-        labels = ("", *claim)
         figures = [
             token
-            for before, token in zip(labels, claim, strict=False)
+            for before, token in pairwise(("", *claim))
             if token[0].isdigit() and not YEAR.fullmatch(token) and before not in words.LABELS
         ]
         narrow = (
@@ -109,15 +96,17 @@ class Units:
             for t in claim
         )
         timeless = words.ARTICLES | _TIMELESS  # "a defined benefit plan", "cars are banned" tell no event
-        behind = ("", *(t for t in labels if t not in words.ADVERBS))
         plain = [t for t in claim if t not in words.ADVERBS]
         happened = any(
             is_past(token) and before not in timeless and not _is_of_noun(plain, i)
-            for i, (before, token) in enumerate(zip(behind[1:], plain, strict=False))
+            for i, (before, token) in enumerate(pairwise(("", *plain)))
         )
         self.happened = happened
+        """Whether the claim tells what was done or was so, and no present or rule."""
         self.summed = bool(_SUMMING & {*claim})
+        """Whether it says of what a whole is made up, so that no part may be missing."""
         self.event = any(is_past(t) for t in {*claim} - words.COPULAS - {"had"})
+        """Whether a verb in it tells an event, and not a state alone."""
         told = {t for i, t in enumerate(claim) if t != "up" or claim[i + 1 : i + 2] == ("to",)}  # "teamed up"
         self.loose = happened and not figures and not superlative and not narrow & told
         """Whether the claim reports something that happened, which stays true without its where and when."""
@@ -271,7 +260,7 @@ class Units:
             return not (self._limited(gap) or (words.CONDITIONS | words.NEGATIONS) & inside)
         if [t for t in gap if t not in PUNCTUATION] in (["who"], ["which"]):
             return gap[0] == ","
-        if gap[0] == "," and [t for t in gap[1:] if t not in words.ADVERBS | {"often"}][:1][0:1] in _NAMINGS:
+        if gap[0] == "," and next((t for t in gap[1:] if t not in words.ADVERBS | {"often"}), "") in _NAMINGS:
             return gap[-1] == ","
         behind = self.tokens[end] if end < len(self.tokens) else ""
         if gap[0] == "," and self._limited(gap):
