@@ -153,7 +153,8 @@ def _predicates(
             return []  # "ships built in A and registered in B were sold"
         auxiliary, before = parts.pop()
         lead = [t for t in tokens[at + 1 : behind] if t not in words.CONNECTIVES | {","}]
-        parts.append((auxiliary, _trimmed(before[: at - end])))
+        before = before[: at - end]
+        parts.append((auxiliary, before[:-1] if before[-1:] == (",",) else before))
         parts.append((tokens[first:main] if shared else (), (*lead, *tokens[behind:end])))
         begins = behind
     return parts
@@ -165,11 +166,6 @@ def _has_finite(tokens: Sequence[str]) -> bool:
         (i for i, t in enumerate(tokens) if t in _JOINS | _OPENERS | _ENDS | PUNCTUATION), len(tokens)
     )
     return any(_kind(t) == "finite" for t in tokens[:stop])
-
-
-def _trimmed(part: tuple[str, ...]) -> tuple[str, ...]:
-    """The part without a comma at its end."""
-    return part[:-1] if part and part[-1] == "," else part
 
 
 def _kind(token: str) -> str:
