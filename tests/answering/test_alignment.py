@@ -23,6 +23,7 @@ GIFT = "한빛대학교는 2021년 3월 새솔연구원에 분광기 두 대를 
 PIERS = "; ".join(
     f"pier {n} serves boats of the northern line on every day of the year" for n in range(3, 13)
 )
+PIER = "Pier 3 serves boats of the northern line on every day of the year."
 LEAVE = "경조휴가는 사유가 생긴 날부터 60일 안에 써야 하며, 두 번까지 나누어 쓸 수 있다."
 
 
@@ -63,6 +64,7 @@ LEAVE = "경조휴가는 사유가 생긴 날부터 60일 안에 써야 하며, 
         ("It is a vessel.", "It is a vessel built for shallow water."),
         ("She runs charities.", "She runs charities such as Open Door."),
         ("Fares fell.", "Fares fell mainly because of a new rival."),
+        (PIER, f"The council met; {PIERS}."),
         (GIFT, GIFT),
         ("김 대표는 직을 걸겠다고 선언했다.", "김 대표는 오늘 의원총회에서 직을 걸겠다고 선언했다."),
         ("손씨는 7월에 전역할 예정이었다.", "사건 당시 대위였던 손씨는 7월에 전역할 예정이었다."),
@@ -194,7 +196,8 @@ def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
         ("Ada Kerr left the firm.", "Neither miners and engineer Ada Kerr left the firm."),
         ("The winners are students.", "Students of the guild are the winners."),
         ("The largest town is Aldis.", "Aldis is the largest town on the river."),
-        ("Pier 3 serves boats.", f"The council refused what follows; {PIERS}."),
+        (PIER, f"The council refused what follows; {PIERS}."),
+        (PIER, f"The council rejected two motions: the first was this; {PIERS}."),
     ],
 )
 def test_one_change_of_meaning_is_not_accepted(claim: str, sentence: str) -> None:
