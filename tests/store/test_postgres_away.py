@@ -4,6 +4,8 @@ there."""
 from __future__ import annotations
 
 import itertools
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -181,6 +183,55 @@ def test_a_reader_whose_rows_are_gone_never_reads_as_if_they_were_there(
             with pytest.raises(GenerationGone, match="ask again"):
                 reader.pages("a.pdf")
         assert reader.snapshot().pages("a.pdf")[0].text == "fourth wharf"
+
+
+def test_losing_all_connections_at_any_statement_ends_nothing(location: str, monkeypatch) -> None:
+    execute = psycopg.Cursor.execute
+    asked = at = 0
+    connections: set[psycopg.Connection] = set()
+
+    def cut_off(self: psycopg.Cursor, *given, **more):
+        nonlocal asked
+        asked += 1
+        connections.add(self.connection)
+        if asked == at:
+            for connection in connections:
+                if not connection.closed:
+                    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                        line.shutdown(socket.SHUT_RDWR)
+        return execute(self, *given, **more)
+
+    open_index(location, create=corpus.spec()).close()
+    monkeypatch.setattr(psycopg.Cursor, "execute", cut_off)
+    while asked >= at:
+        asked, at = 0, at + 1
+        connections.clear()
+        item = document("a.pdf", [f"anchor {at}", f"wharf {at}"])
+        with open_index(location) as index, index.writer() as writer:
+            writer.put(item, vectors_of(item))
+            writer.publish()
+            assert index.snapshot().pages("a.pdf")[0].text == f"anchor {at}"
+    assert at > 50
+    with open_index(location) as index:
+        assert index.counts().chunks == 2
+        assert index.verify() == []
+
+
+def test_a_new_generation_is_read_although_the_server_goes_away(location: str, monkeypatch) -> None:
+    item = document("a.pdf", ["anchor"])
+    answers: list[Exception] = [failures.ServerAway("connection refused")]
+
+    def refusing(where):
+        if answers:
+            raise answers.pop()
+        return connect(where)
+
+    with open_index(location, create=corpus.spec()) as reader:
+        with open_index(location) as index:
+            put(index, item)
+        monkeypatch.setattr("rag.store.postgres.database.connect", refusing)
+        assert reader.snapshot().pages("a.pdf")[0].text == "anchor"
+    assert not answers
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid:5432", "127.0.0.1:1"])

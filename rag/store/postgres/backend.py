@@ -41,8 +41,7 @@ class PostgresBackend:
             creation.ensure(location, create, rebuild=rebuild, notify=notify)
         backend = cls(location, notify)
         try:
-            with backend._database.connection() as connection:
-                require_pgvector(connection, location)
+            require_pgvector(backend._database, location)
             creation.check(backend._database, location)
             if create is not None:
                 backend.state().spec.require_same_content(create, location.shown, creation.FIX)
@@ -222,7 +221,6 @@ class PostgresPublisher(Publisher):
                 f"The keywords of {self.database.location.shown} were made with another tokeniser: "
                 "made them again from the database."
             )
-        self.database.remember_state()
         on_publish()
         self._tidy(read_state(self.database))
 

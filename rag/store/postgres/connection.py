@@ -164,17 +164,17 @@ def use_schema(connection: psycopg.Connection[Any], location: Location) -> None:
         register_vector(connection)
 
 
-def require_pgvector(connection: psycopg.Connection[Any], location: Location) -> None:
+def require_pgvector(database: Database, location: Location) -> None:
     """Raise IndexError_ when pgvector is missing in this database or too old."""
-    found = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
-    if found is None:
+    found = database.rows("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    if not found:
         raise IndexError_(
             f"the database of {location.shown} lacks pgvector: have an administrator run "
             "`CREATE EXTENSION vector` in it."
         )
-    if tuple(int(part) for part in found[0].split(".")[:2]) < MIN_PGVECTOR:
+    if tuple(int(part) for part in found[0][0].split(".")[:2]) < MIN_PGVECTOR:
         raise IndexError_(
-            f"the database of {location.shown} has pgvector {found[0]}, and pagequote needs "
+            f"the database of {location.shown} has pgvector {found[0][0]}, and pagequote needs "
             f"{'.'.join(map(str, MIN_PGVECTOR))}: install it, then run `ALTER EXTENSION vector UPDATE`."
         )
 

@@ -20,13 +20,8 @@ from psycopg import errors, sql
 from rag.errors import IndexDamaged, IndexError_, IndexMismatch, IndexReadOnly, UsageError
 from rag.store.keywords import tokeniser_id
 from rag.store.postgres import failures, schema
-from rag.store.postgres.connection import (
-    connect,
-    require_pgvector,
-    take_writer_lock,
-    use_schema,
-)
-from rag.store.postgres.database import ReadingDatabase, WritingDatabase
+from rag.store.postgres.connection import require_pgvector, take_writer_lock, use_schema
+from rag.store.postgres.database import ReadingDatabase, WritingDatabase, patiently_connected
 from rag.store.postgres.keywords import KeywordWriter
 from rag.store.postgres.location import LONGEST_NAME, Location
 from rag.store.rows import Database
@@ -49,7 +44,7 @@ def ensure(location: Location, spec: IndexSpec, *, rebuild: bool, notify: Callab
             f"pgvector holds embeddings of up to {schema.MAX_DIMENSION:,} numbers, and {spec.embedding_model} has "
             f"{spec.dimension:,}: choose other embeddings, or keep the index in a folder."
         )
-    with connect(location) as connection, failures.readable_errors(location):
+    with patiently_connected(location, reached=False) as connection, failures.readable_errors(location):
         make = _wanted(connection, location, rebuild)
         if make:
             take_writer_lock(connection, location)
@@ -168,7 +163,8 @@ def _add_pgvector(connection: Connection, location: Location) -> None:
             f"the server of {location.shown} has no pgvector: install it (Debian: postgresql-17-pgvector), or "
             "use a server that brings it."
         ) from None
-    require_pgvector(connection, location)
+    with closing(ReadingDatabase(location)) as database:
+        require_pgvector(database, location)
 
 
 def _make_tables(connection: Connection, location: Location, spec: IndexSpec) -> None:

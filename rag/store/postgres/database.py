@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import psycopg
 
-from rag.errors import IndexError_, IndexLocked
+from rag.errors import IndexLocked
 from rag.store.postgres import failures
 from rag.store.postgres.connection import connect, hold_generation
 from rag.store.postgres.location import Location
@@ -57,9 +57,6 @@ _IDLE = 7
 
 RESTART_SECONDS = 60.0
 """How long a server that went away may take to come back."""
-
-_MOST_LOSSES = 2
-"""Connections that may be lost over a statement or transaction: a server that is being killed may take one still."""
 
 
 @lru_cache(maxsize=512)
@@ -154,14 +151,13 @@ class ReadingDatabase(PostgresDatabase):
         self._idle: list[Connection] = []
         self._guard = threading.Lock()
         self._closed = False
-        self._reached = False
+        self._reached = generation is not None  # it was read from the server
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        for _ in range(_MOST_LOSSES):
-            try:
-                return super().rows(sql, parameters)
-            except failures.ConnectionLost:
-                self._drop_idle()  # the server was restarted: they are all broken
+        try:
+            return super().rows(sql, parameters)
+        except failures.ConnectionLost:
+            self._drop_idle()  # the server was restarted: they are all broken
         return super().rows(sql, parameters)
 
     @contextmanager
@@ -180,17 +176,12 @@ class ReadingDatabase(PostgresDatabase):
                 connection.close()
 
     def _connected(self) -> Connection:
-        # A server that was never reached is more likely misspelt than being restarted.
-        connection = reconnect(
-            self.location, failures.ServerAway if self._reached else failures.ServerStarting
-        )
-        self._reached = True
-        if self._generation is not None:
-            try:
+        def hold(connection: Connection) -> None:
+            if self._generation is not None:
                 hold_generation(connection, self.location, self._generation)
-            except BaseException:
-                connection.close()
-                raise
+
+        connection = patiently_connected(self.location, hold, reached=self._reached)
+        self._reached = True
         return connection
 
     def close(self) -> None:
@@ -213,10 +204,10 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
         self._lock = threading.RLock()
         self._within = False
         self._working: tuple[Any, ...] = ()
-        self._connection = connect(location)
+        """Which generation is written as of the last transaction, to notice another writer that came in between."""
+        self._connection = patiently_connected(location, take_lock)
         try:
-            take_lock(self._connection)
-            self.remember_state()
+            self.atomically(lambda: None)
         except BaseException:
             self._connection.close()
             raise
@@ -262,23 +253,18 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
             if self._within:
                 return work()
             done: list[tuple[str, tuple[Any, ...], T]] = []
-            losses = 0
-            while True:
-                try:
-                    if losses:
-                        self._come_back()
-                        for number, state, result in done:
-                            if self._committed(number):
-                                self._working = state
-                                self._require_same_state()
-                                return result
-                        self._require_same_state()
-                    done.clear()
-                    return self._transaction(work, done)
-                except failures.ConnectionLost:
-                    losses += 1
-                    if losses > _MOST_LOSSES:
-                        raise
+            try:
+                return self._transaction(work, done)
+            except failures.ConnectionLost:
+                self._connection.close()
+            self._connection = patiently_connected(self.location, self._take_lock)
+            for number, state, result in done:
+                if self._committed(number):
+                    self._working = state
+                    self._require_same_state()
+                    return result
+            self._require_same_state()
+            return self._transaction(work, [])
 
     def _transaction(self, work: Callable[[], T], done: list[tuple[str, tuple[Any, ...], T]]) -> T:
         """Before COMMIT, whose answer may be lost, `done` gets the number, the state that is left and the result."""
@@ -304,35 +290,38 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
         status = f"SELECT CASE WHEN {known} THEN pg_xact_status(CAST(:number AS xid8)) END"
         return super().rows(status, {"number": number}) == [("committed",)]
 
-    def remember_state(self) -> None:
-        """Note which generation is being written, to notice another writer that came in between."""
-        self._working = super().rows("SELECT instance, working FROM state")[0]
-
     def _require_same_state(self) -> None:
-        if super().rows("SELECT instance, working FROM state") != [self._working]:
+        """Raise IndexLocked when another process wrote since the last transaction, if there was one."""
+        if self._working and super().rows("SELECT instance, working FROM state") != [self._working]:
             raise IndexLocked(
                 f"another process wrote the index {self.location.shown} while the server was away: "
                 "run the same command again; everything finished so far is kept."
             )
-
-    def _come_back(self) -> None:
-        """Connect again, with the lock."""
-        self._connection.close()
-        self._connection = reconnect(self.location)
-        self._take_lock(self._connection)
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
 
 
-def reconnect(location: Location, passing: type[IndexError_] = failures.ServerAway) -> Connection:
-    """A connection, also while the server is being restarted: errors of the kind `passing` may go away."""
-    until = monotonic() + RESTART_SECONDS
+def patiently_connected(
+    location: Location, prepare: Callable[[Connection], None] = lambda _: None, *, reached: bool = True
+) -> Connection:
+    """A connection that was prepared, also while the server is being restarted. Raises what either raises.
+
+    reached: whether the server was reached before; one that never was is more likely misspelt than being restarted.
+    """
+    until: float | None = None  # from the first failure: to wait for another writer may take hours
     while True:
+        connection = None
         try:
-            return connect(location)
-        except passing:
-            if monotonic() > until:
+            connection = connect(location)
+            prepare(connection)
+            return connection
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            reached = reached or isinstance(error, failures.ServerStarting | failures.ConnectionLost)
+            until = until or monotonic() + RESTART_SECONDS
+            if not reached or not isinstance(error, failures.ServerAway) or monotonic() > until:
                 raise
             sleep(0.2)

@@ -16,16 +16,16 @@ from rag.store.rows import decodable
 FIX = "`rag ingest --rebuild PATH` makes the index again and keeps the paid embeddings it can still read"
 
 
-class ConnectionLost(IndexError_):
-    """The server went away in the middle."""
-
-
 class ServerAway(IndexError_):
     """The server cannot be reached: after a restart it may be there in a moment."""
 
 
 class ServerStarting(ServerAway):
     """The server answers that it is starting or stopping."""
+
+
+class ConnectionLost(ServerAway):
+    """The server went away in the middle."""
 
 
 # fmt: off
@@ -38,7 +38,8 @@ _CONNECTING: tuple[tuple[str, type[IndexError_], str], ...] = (
      "does not let this user into the database: ask its administrator for access"),
     (r"too many clients|too many connections|remaining connection slots", IndexError_,
      "has no connection free: try again later, or raise max_connections"),
-    (r"starting up|shutting down|in recovery mode", ServerStarting, "is starting or stopping: try again in a moment"),
+    (r"starting up|shutting down|in recovery mode|not yet accepting connections", ServerStarting,
+     "is starting or stopping: try again in a moment"),
     (r"invalid (URI|connection option|integer|port)|missing \"=\"|definition of service|percent-encoded", IndexError_,
      "has an address that cannot be read: write postgresql://USER@HOST:5432/DATABASE"),
 )
