@@ -254,7 +254,8 @@ class PostgresPublisher(Publisher):
             return
 
         def work() -> None:
-            self.database.execute(f"DROP INDEX IF EXISTS {VECTOR_INDEX}")
+            # the second is that of development builds, in single precision
+            self.database.execute(f"DROP INDEX IF EXISTS {VECTOR_INDEX}, vectors_hnsw")
             self.database.execute(
                 "SELECT set_config('maintenance_work_mem', ?, true) "
                 "WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes(?)",

@@ -110,7 +110,7 @@ CREATE INDEX {table}_entries ON {table} USING gin (entries);
 """
 """An entry is the id of a row of `keyword_terms`, that is of a term and how often it stands in the document;
 `counts` holds the same ids as the places of a sparse vector of ones, whose inner product with a question is BM25
-(`rag.store.postgres.search`)."""
+(`rag.store.postgres.keywords`)."""
 
 
 SCRIPT = ";\n".join((_ROWS, _VECTORS, *(_KEYWORDS.format(table=field.table) for field in FIELDS.values())))
