@@ -60,9 +60,14 @@ def _heads(lines: Sequence[Line], rows: Sequence[tuple[str, ...]]) -> int:
 
 
 def _label_columns(rows: Sequence[tuple[str, ...]], width: int) -> int:
-    """How many columns at the left are labels: the first, and those after it that hold no figure, if others do."""
+    """How many columns at the left are labels.
+
+    The first alone when it names every row differently and does not just number them, or when no other column holds a
+    figure; else also those after it that hold none.
+    """
     held = [any(is_figure(row[column]) for row in rows) for column in range(width)]
-    if not any(held[1:]):
+    names = {row[0] for row in rows}
+    if not any(held[1:]) or (not held[0] and "" not in names and len(names) == len(rows)):
         return 1
     return max(1, held.index(True, 1))
 

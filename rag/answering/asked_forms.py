@@ -47,7 +47,7 @@ _NAME = lazy_compile(
 )
 """A name in an English sentence; of its first words only those before what somebody made."""
 _MADE_KO = lazy_compile(
-    r"만들|만든|개발|제작|작성|설계|창시|저술|저자|지은|지었|썼|쓴|그렸|그린|건설|건립|세운|세웠|발명|설립|창립|창설|작곡|작사|창작|고안|의해|기획|제안"
+    r"만들(?!어[지진집졌])|만든|개발|제작|작성|설계|창시|저술|저자|지은|지었|썼|쓴|그렸|그린|건설|건립|세운|세웠|발명|설립|창립|창설|작곡|작사|창작|고안|의해|기획|제안"
 )
 _HANGUL = lazy_compile("[가-힣]")
 _TERM_FORMS = (

@@ -159,7 +159,7 @@ _HOLDS = {
         re.IGNORECASE,
     ),
     AnswerKind.DATE: lazy_compile(
-        rf"\b(?:1\d{{3}}|20\d{{2}})(?:s\b|\b|(?=년))|\b(?:{_MONTHS})\b|\bcentur(?:y|ies)\b|\b(?:BCE?|CE|AD)\b"
+        rf"\b(?!1000\b)(?:1\d{{3}}|20\d{{2}})(?:s\b|\b|(?=년))|\b(?:{_MONTHS})\b|\bcentur(?:y|ies)\b|\b(?:BCE?|CE|AD)\b"
         r"|\d+\s*(?:년|월|일|세기|시|분|주|개월)|기원전|(?:월|화|수|목|금|토|일)요일|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
         r"|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}\s?[ap]\.?m\b|\bnoon\b|\bmidnight\b|\b(?:days?|weeks?|months?|years?|hours?)\b"
         r"|\b(?:spring|summer|autumn|winter|christmas|easter|weekends?|daily|today|tomorrow|yesterday)\b"

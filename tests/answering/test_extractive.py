@@ -77,6 +77,8 @@ def test_the_sentence_that_answers_comes_first(question: str, first: str) -> Non
             "Boats are hired together, if nobody else needs them [10].",
             True,
         ),
+        ("When was the numeric type added?", "A numeric scale is in the range -1000 to 1000.", True),
+        ("부두는 누가 만들었나요?", "물이 들면 부두는 자동으로 만들어진다.", True),
     ],
 )
 def test_the_value_asked_for_is_one_that_the_question_lacks(

@@ -193,3 +193,40 @@ def test_other_formats_say_their_cells(
     file.write_text(content, encoding="utf-8")
     (table,) = read_file(file).tables
     assert cells_of(table)[(path, column)] == value
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "columns"),
+    [
+        (
+            (
+                "Type | Size | Use | Range",
+                "mini | 2 bytes | small | 1 to 9",
+                "auto | variable | any | 1 to 99",
+            ),
+            [("mini",), ("auto",)],
+            [("Size",), ("Use",), ("Range",)],
+        ),
+        (
+            ("No. | Item | Price", "1 | Rope | 4", "2 | Sail | 90"),
+            [("1", "Rope"), ("2", "Sail")],
+            [("Price",)],
+        ),
+        (
+            ("Pier | Month | Boats", "North | May | 12", "North | June | 15"),
+            [("North", "May"), ("North", "June")],
+            [("Boats",)],
+        ),
+    ],
+    ids=["named by the first", "numbered", "grouped"],
+)
+def test_the_columns_that_name_the_rows_of_a_table_with_cells(
+    rows: tuple[str, ...], labels: list[tuple[str, ...]], columns: list[tuple[str, ...]], tmp_path: Path
+) -> None:
+    line = "".join(f"<tr><td>{row.replace(' | ', '<td>')}" for row in rows[1:])
+    (tmp_path / "a.html").write_text(
+        f"<table><tr><th>{rows[0].replace(' | ', '<th>')}{line}</table>", "utf-8"
+    )
+    (table,) = read_file(tmp_path / "a.html").tables
+    assert [row.path for row in table.rows] == labels
+    assert list(table.columns) == columns
