@@ -12,7 +12,7 @@ from rag.answering.citations import PageSource
 from rag.answering.identity import named
 from rag.answering.markers import Quote
 from rag.answering.measures import SPELLED, SPELLED_KO
-from rag.answering.question import LABELLED, AnswerKind, QuestionAnalysis, analyse, holds_kind
+from rag.answering.question import LABELLED, AnswerKind, QuestionAnalysis, analyse, holds_kind, tells_time
 from rag.answering.ranking import (
     IN_FRONT,
     Ranked,
@@ -182,10 +182,15 @@ def _with_note_in_front(
     if not named or not ranked:
         return ranked
     label, file, note = max(named, key=lambda one: len(one[0]))
-    if label <= ranked[0].candidate.tokens and not _NOTE.match(ranked[0].candidate.text):
+    if label <= ranked[0].candidate.tokens and not is_note(ranked[0].candidate.text):
         return ranked
     front = [r for r in ranked if r.candidate.file == file and r.candidate.text.startswith(note)][:1]
     return [*front, *(r for r in ranked if r not in front)]
+
+
+def is_note(text: str) -> bool:
+    """Whether a sentence is a note to a table, which its mark names and hardly a word of the question."""
+    return _NOTE.match(text) is not None
 
 
 def states_figure(text: str, years: Sequence[str] = ()) -> bool:
@@ -217,6 +222,9 @@ def _cells(
     if looked_up is None or looked_up.draft.declined:
         return None
     analysed = analyse(question)
+    told = " ".join(sentence.text for sentence in looked_up.draft.sentences)
+    if analysed.kind is AnswerKind.DATE and not tells_time(told):
+        return None
     computed = any(sentence.derived for sentence in looked_up.draft.sentences)
     share = _share(analysed, looked_up.headers, found)
 

@@ -376,6 +376,11 @@ def lacks_value(question: QuestionAnalysis, sentence: str) -> bool:
     return question.kind in (AnswerKind.DATE, AnswerKind.NUMBER) and not holds_kind(question, sentence)
 
 
+def tells_time(text: str) -> bool:
+    """Whether a text has a year, a date, a time of day or the like."""
+    return _HOLDS[AnswerKind.DATE].search(text) is not None
+
+
 def holds_kind(question: QuestionAnalysis, sentence: str) -> float:
     """1 if the sentence holds something of the kind asked for that the question itself lacks, 0 if not.
 

@@ -71,7 +71,8 @@ class Extraction:
         places = {passage.chunk_id: n for n, passage in enumerate(state.passages, start=1)}
         cell = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
         sure = max(part.of_cells if cell else 0.0, part.assessment.confidence)
-        return _renumbered(draft, part, places), sure if cell or sure >= UNSURE else None
+        chosen = cell or any(extractive.is_note(sentence.text) for sentence in draft.sentences)
+        return _renumbered(draft, part, places), sure if chosen or sure >= UNSURE else None
 
     def _cells_of_all_parts(self, state: QueryState) -> Draft | None:
         """One sentence of table cells that answers all parts ("in 2019 and 2018"), or a figure computed from them."""
