@@ -67,15 +67,20 @@ def follows(claim: str, sentence: str, before: str = "", question: str = "") -> 
 def _without_office(match: re.Match[str]) -> str:
     """What stands before an office and does not belong to it: the `If` of `If Democratic Governor …`."""
     told = match[0].split()
-    last = max((i for i, t in enumerate(told) if t.casefold() in _NO_TITLE), default=-1)
+    last = max((i for i, t in enumerate(told) if _is_no_title(t)), default=-1)
     return "".join(f"{word} " for word in told[: last + 1])
+
+
+def _is_no_title(word: str) -> bool:
+    """Whether a word before a name is no part of a title: the `Blaming` of `Blaming Senator …` governs the name."""
+    return word.casefold() in _NO_TITLE or word.endswith("ing")
 
 
 def _untitled(match: re.Match[str]) -> str:
     """A name without what is told of its bearer before it: `cartoonist Matt Groening`, `Matt Groening`."""
     told, first = match["told"].split(), (match["first"] or "").split()
-    last = max((i for i, t in enumerate(told) if t.casefold() in _NO_TITLE or is_past(t)), default=-1)
-    if last >= 0 or any(t.casefold() in _NO_TITLE or is_past(t) for t in first):
+    last = max((i for i, t in enumerate(told) if _is_no_title(t) or is_past(t)), default=-1)
+    if last >= 0 or any(_is_no_title(t) or is_past(t) for t in first):
         told = [*first, "and"] * bool(first) + told[: last + 1]
     else:
         told = []

@@ -49,7 +49,7 @@ _COMMON = lazy_compile(
 """Ends of nouns that are no names."""
 _FICTION = lazy_compile(
     r"(?:영화|소설|드라마|만화|게임|전설|신화|설화|동화|연극|희곡|꿈|이야기|작품|원작|최종회|마지막회|시리즈|뮤지컬|오페라|웹툰"
-    r"|우화|서사시|기억|상상|가설|시나리오|전승)$|^\d+부$"
+    r"|우화|서사시|기억|상상|가설|시나리오|전승)속?$|^\d+부$"
 )
 """Worlds in which something happens that did not happen in this one."""
 _OUTLOOK = lazy_compile(r"(?:시각|관점|입장|견해)$")
