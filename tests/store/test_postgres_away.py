@@ -207,7 +207,7 @@ def test_losing_all_connections_at_any_statement_ends_nothing(location: str, mon
         asked, at = 0, at + 1
         connections.clear()
         item = document("a.pdf", [f"anchor {at}", f"wharf {at}"])
-        with open_index(location) as index, index.writer() as writer:
+        with open_index(location, create=corpus.spec()) as index, index.writer() as writer:
             writer.put(item, vectors_of(item))
             writer.publish()
             assert index.snapshot().pages("a.pdf")[0].text == f"anchor {at}"

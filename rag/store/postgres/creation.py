@@ -44,13 +44,15 @@ def ensure(location: Location, spec: IndexSpec, *, rebuild: bool, notify: Callab
             f"pgvector holds embeddings of up to {schema.MAX_DIMENSION:,} numbers, and {spec.embedding_model} has "
             f"{spec.dimension:,}: choose other embeddings, or keep the index in a folder."
         )
-    with patiently_connected(location, reached=False) as connection, failures.readable_errors(location):
-        make = _wanted(connection, location, rebuild)
+    with closing(ReadingDatabase(location)) as database:
+        make = _wanted(database, location, rebuild)
         if make:
-            take_writer_lock(connection, location)
-            make = _wanted(connection, location, rebuild)  # unless another process did while this one waited
-        if make:
-            _make(connection, location, spec, notify)
+            lock = partial(take_writer_lock, location=location)
+            with patiently_connected(location, lock) as connection, failures.readable_errors(location):
+                # unless another process did while this one waited
+                make = _wanted(database, location, rebuild)
+                if make:
+                    _make(connection, database, spec, notify)
     if rebuild and not make:
         _empty(location, spec)
 
@@ -68,33 +70,32 @@ def check(database: Database, location: Location) -> None:
 # -- what is there ------------------------------------------------------------------------------------------
 
 
-def _wanted(connection: Connection, location: Location, rebuild: bool) -> bool:
+def _wanted(database: Database, location: Location, rebuild: bool) -> bool:
     """Whether there is no index, or with `rebuild` one that this version cannot read."""
-    if not _is_index(connection, location):
+    if not _is_index(database, location):
         return True
     if not rebuild:
         return False
-    found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (location.schema,))
+    found = database.rows("SELECT tablename FROM pg_tables WHERE schemaname = ?", (location.schema,))
     if not set(schema.TABLES) <= {name for (name,) in found}:
         return True
-    with closing(ReadingDatabase(location)) as database:
-        try:
-            check(database, location)
-            read_state(database)
-        except (IndexDamaged, IndexMismatch):
-            return True
+    try:
+        check(database, location)
+        read_state(database)
+    except (IndexDamaged, IndexMismatch):
+        return True
     return False
 
 
-def _is_index(connection: Connection, location: Location) -> bool:
+def _is_index(database: Database, location: Location) -> bool:
     """Whether there is an index, sound or damaged; any other program may have a table called `state`."""
-    found = connection.execute(
+    found = database.rows(
         "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
-        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'state' "
-        "AND c.relkind IN ('r', 'p') AND a.attname = ANY(%s)",
+        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relname = 'state' "
+        "AND c.relkind IN ('r', 'p') AND a.attname = ANY(?)",
         (location.schema, list(schema.STATE_COLUMNS)),
-    ).fetchone()
-    return found == (len(schema.STATE_COLUMNS),)
+    )
+    return found == [(len(schema.STATE_COLUMNS),)]
 
 
 def _require_empty(connection: Connection, location: Location) -> None:
@@ -125,10 +126,13 @@ def _schema_exists(connection: Connection, name: str) -> bool:
 # -- making -------------------------------------------------------------------------------------------------
 
 
-def _make(connection: Connection, location: Location, spec: IndexSpec, notify: Callable[[str], None]) -> None:
+def _make(
+    connection: Connection, database: ReadingDatabase, spec: IndexSpec, notify: Callable[[str], None]
+) -> None:
     """Make an index where there is none or one that cannot be read, which is quarantined. All of it happens, or
     nothing."""
-    damaged = _is_index(connection, location)
+    location = database.location
+    damaged = _is_index(database, location)
     done, fix = "made", f"grant it CREATE on the database, or have the schema {location.schema} made for it"
     if damaged:
         done = "quarantined"
@@ -138,6 +142,7 @@ def _make(connection: Connection, location: Location, spec: IndexSpec, notify: C
     else:
         _require_empty(connection, location)
     _add_pgvector(connection, location)
+    require_pgvector(database, location)
     try:
         with connection.transaction():
             if damaged:
@@ -157,14 +162,12 @@ def _add_pgvector(connection: Connection, location: Location) -> None:
         # Not into the schema of one index: others of the database need it too.
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public")
     except (errors.InsufficientPrivilege, errors.InvalidSchemaName):
-        pass  # the sentence below says what an administrator must run
+        pass  # what follows says what an administrator must run
     except errors.FeatureNotSupported:
         raise IndexError_(
             f"the server of {location.shown} has no pgvector: install it (Debian: postgresql-17-pgvector), or "
             "use a server that brings it."
         ) from None
-    with closing(ReadingDatabase(location)) as database:
-        require_pgvector(database, location)
 
 
 def _make_tables(connection: Connection, location: Location, spec: IndexSpec) -> None:

@@ -304,7 +304,7 @@ class WritingDatabase(PostgresDatabase, WritableDatabase):
 
 
 def patiently_connected(
-    location: Location, prepare: Callable[[Connection], None] = lambda _: None, *, reached: bool = True
+    location: Location, prepare: Callable[[Connection], None], *, reached: bool = True
 ) -> Connection:
     """A connection that was prepared, also while the server is being restarted. Raises what either raises.
 
