@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 
 from rag.answering import rewrites as words
 from rag.answering.alignment_units import (
@@ -17,8 +16,8 @@ from rag.answering.alignment_units import (
     LONGEST_PLACE,
     Units,
 )
-from rag.answering.coordination import ENDING
-from rag.answering.english_words import PUNCTUATION, YEAR, adjuncts, is_past, time_end
+from rag.answering.coordination import ENDING, is_reported
+from rag.answering.english_words import PUNCTUATION, YEAR, is_past, time_end
 from rag.text.patterns import lazy_compile
 
 _APART = words.word_set(
@@ -96,21 +95,6 @@ def _is_qualified(gap: Sequence[str]) -> bool:
     return False
 
 
-def _is_reported(gap: Sequence[str]) -> bool:
-    """Whether a clause behind a mark says whose words the sentence is: `, a witness said on Monday`."""
-    for i, mark in enumerate(gap):
-        if mark not in PUNCTUATION:
-            continue
-        unit = list(takewhile(lambda token: token not in PUNCTUATION, gap[i + 1 :]))
-        times = [a for a, b in adjuncts(unit) if b == len(unit)]
-        said = unit[: times[0]] if times else unit
-        other = (words.RELATIVES | words.CLAUSE_OPENERS | {"that"}) & {*said}
-        named = {'"', "“"} & {*gap[i + 1 + len(unit) :][:1]}  # `, also called "the Rock"`
-        if len(said) > 1 and said[-1] in words.ATTRIBUTIONS and not (other or named):
-            return True
-    return False
-
-
 def _counts(behind: Sequence[str]) -> bool:
     """Whether "only" is said of what its clause is about, and not of when or how: `and only two trains run`."""
     return len(behind) > 2 and behind[0] not in words.PREPOSITIONS | words.CONDITIONS | {"to", "by", "as"}
@@ -124,7 +108,7 @@ class Gaps(Units):
         gap = self._gap(start, end)
         if all(t in PUNCTUATION or t in words.ARTICLES for t in gap):
             return True
-        if self._respective(gap) or _is_qualified(gap) or _is_reported(gap):
+        if self._respective(gap) or _is_qualified(gap) or is_reported(gap):
             return False
         if first:
             return self._leading(gap, end) or self._before_antecedent(gap, end)
@@ -152,7 +136,7 @@ class Gaps(Units):
     def _ends_at(self, start: int) -> bool:
         gap = self._gap(start, len(self.tokens))
         marks = all(t in PUNCTUATION for t in gap)
-        if marks or self._respective(gap) or _is_qualified(gap) or _is_reported(gap) or _RETRACTIONS & {*gap}:
+        if marks or self._respective(gap) or _is_qualified(gap) or is_reported(gap) or _RETRACTIONS & {*gap}:
             return marks
         if self._last_unit(gap, start):
             return True

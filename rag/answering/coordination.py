@@ -8,10 +8,10 @@ guess makes a sentence that nobody claims.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, takewhile
 
 from rag.answering import rewrites as words
-from rag.answering.english_words import DATED, PUNCTUATION, is_past, time_end
+from rag.answering.english_words import DATED, PUNCTUATION, adjuncts, is_past, time_end
 
 SUBJECT_WORDS = 8
 """Longest subject (in words) of an aside: longer ones hold a verb of their own."""
@@ -50,6 +50,21 @@ def clause_start(tokens: Sequence[str], start: int, openers: frozenset[str] = fr
     return 0
 
 
+def is_reported(tokens: Sequence[str]) -> bool:
+    """Whether a clause behind a mark says whose words the sentence is: `, a witness said on Monday`."""
+    for i, mark in enumerate(tokens):
+        if mark not in PUNCTUATION:
+            continue
+        unit = list(takewhile(lambda token: token not in PUNCTUATION, tokens[i + 1 :]))
+        times = [a for a, b in adjuncts(unit) if b == len(unit)]
+        said = unit[: times[0]] if times else unit
+        other = (words.RELATIVES | words.CLAUSE_OPENERS | {"that"}) & {*said}
+        named = {'"', "“"} & {*tokens[i + 1 + len(unit) :][:1]}  # `, also called "the Rock"`
+        if len(said) > 1 and said[-1] in words.ATTRIBUTIONS and not (other or named):
+            return True
+    return False
+
+
 def _apart(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """`X, which has a port, lies in Y` as `X, which has a port` and `X lies in Y`; an apposition likewise."""
     if tokens.count(",") < 2:
@@ -65,6 +80,7 @@ def _apart(tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         or words.GUARDS & {*subject}
         or subject[0] in words.PREPOSITIONS
         or not _verb_behind(tokens, second + 1)
+        or is_reported((",", *aside))
     ):
         return
     manner = aside[0] in words.ADVERBS | {"first", "long"} or (

@@ -188,6 +188,7 @@ def test_a_safe_rewrite_is_entailed(claim: str, sentence: str) -> None:
         ("The ship sank.", "The ship sank, which turned out to be wrong."),
         ("The ship sank.", "The ship sank (disputed)."),
         ("The ship sank.", "The ship sank, a witness said on Monday."),
+        ("The ship sank.", "The ship, a witness said, sank."),
         ("The ship sank.", "The ship sank, which the owner denies."),
         ("The ship sank.", "The ship sank, the owner claims, but it was found later."),
         ("The ship sank.", "Had it rained, the ship sank."),
