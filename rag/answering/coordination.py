@@ -41,11 +41,11 @@ def statements(tokens: tuple[str, ...]) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(found))
 
 
-def clause_start(tokens: Sequence[str], start: int, openers: frozenset[str] = frozenset({";"})) -> int:
-    """Where the clause begins that the token `start` is in: behind one of `openers`, or ", and" and the like."""
+def clause_start(tokens: Sequence[str], start: int) -> int:
+    """Where the clause begins that the token `start` is in: behind a semicolon, or ", and" and the like."""
     for i in range(start - 1, 0, -1):
         joins = tokens[i] in ("and", "but", "while", "whereas") and tokens[i - 1] == ","
-        if tokens[i] in openers or joins:
+        if tokens[i] == ";" or joins:
             return i + 1
     return 0
 
