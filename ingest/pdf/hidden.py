@@ -307,10 +307,9 @@ class _Judge:
         """Where bounds and colour say nothing of what is drawn: unless it shows when it is painted."""
         left, bottom, right, top = text.box
         flat = top <= bottom or right <= left
+        # of a font that is not in the file this machine may just lack the glyphs
         if self._is_type3(text.handle) or (flat and _is_embedded(_font_of(text.handle)) != 0):
-            return (
-                HidingMethod.EMPTY
-            )  # of a font that is not in the file this machine may just lack the glyphs
+            return HidingMethod.EMPTY
         if _has_transparency(text.handle) and (text.colour is None or text.colour[3] >= _FAINT):
             return HidingMethod.MASKED
         return HidingMethod.PATTERN if text.colour is not None and text.colour[:3] == _PATTERN else None
