@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rag.answering import extractive
 from rag.answering.question import analyse, lacks_value
 from rag.answering.ranking import Ranked
-from rag.answering.reply import Draft
+from rag.answering.reply import Draft, DraftSentence
 from rag.answering.table_answers import answer_from_tables
 from rag.answering.verification import LIKELY, CheckedDraft, quotes_one_of
 from rag.messages import message
@@ -40,22 +40,31 @@ class Extraction:
         if (cells := self._cells_of_all_parts(state)) is not None:
             return cells
         template = self._template(state)
-        if (
-            template.file.sentences is not None
-        ):  # all that there is of a template to be heeded without a model
+        if template.file.sentences is not None:  # without a model this is all of a template that is heeded
             state.template = (template.name, template.fingerprint)
-        drafts = []
+        draft, state.confidence, missing = self._of_parts(state, template.file.sentences)
+        if len(state.parts) > 1:
+            state.notes += [
+                message("answer.part_missing", state.language, question=part.question) for part in missing
+            ]
+        return draft
+
+    def _of_parts(self, state: QueryState, most: int | None) -> tuple[Draft, float | None, list[Part]]:
+        """What answers the parts that have evidence, each in at most so many sentences; how likely all of it is
+        right, None when there is nothing; and the parts that nothing is shown for in spite of their evidence."""
+        sentences: list[DraftSentence] = []
+        confidence: float | None = None
+        missing = []
         for part in state.parts:
             if not part.answered or part.assessment is None:
                 continue
-            draft, sure = self._of_part(part, state, template.file.sentences)
-            if sure is not None:
-                drafts.append(draft)
-                state.confidence = min(sure, 1.0 if state.confidence is None else state.confidence)
-            elif len(state.parts) > 1:
-                state.notes.append(message("answer.part_missing", state.language, question=part.question))
-        sentences = tuple(dict.fromkeys(sentence for draft in drafts for sentence in draft.sentences))
-        return Draft(sentences, declined=not sentences)
+            draft, sure = self._of_part(part, state, most)
+            if sure is None:
+                missing.append(part)
+                continue
+            sentences += draft.sentences
+            confidence = min(sure, 1.0 if confidence is None else confidence)
+        return Draft(tuple(dict.fromkeys(sentences)), declined=not sentences), confidence, missing
 
     def _of_part(self, part: Part, state: QueryState, most: int | None) -> tuple[Draft, float | None]:
         """What answers a part in at most so many sentences, and its confidence; None when that is next to nothing."""
@@ -72,7 +81,8 @@ class Extraction:
         cell = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
         sure = max(part.of_cells if cell else 0.0, part.assessment.confidence)
         chosen = cell or any(extractive.is_note(sentence.text) for sentence in draft.sentences)
-        return _renumbered(draft, part, places), sure if chosen or sure >= UNSURE else None
+        shown = bool(draft.sentences) and (chosen or sure >= UNSURE)
+        return _renumbered(draft, part, places), sure if shown else None
 
     def _cells_of_all_parts(self, state: QueryState) -> Draft | None:
         """One sentence of table cells that answers all parts ("in 2019 and 2018"), or a figure computed from them."""
@@ -89,8 +99,7 @@ class Extraction:
         """The page's own words when a model declines what they nearly certainly answer; see `CERTAIN`."""
         if not self._may_replace(state):
             return None
-        self._score(state)
-        return self._certain(state, "answer.told_instead")
+        return self._certain(state, self._score(state), "answer.told_instead")
 
     def instead_of_unverified(self, state: QueryState, checked: CheckedDraft) -> Draft | None:
         """What to say in place of a model's answer of which no sentence is verified; None when it is to stand.
@@ -102,31 +111,34 @@ class Extraction:
         computed = any(sentence.derived for sentence in checked.sentences)
         if checked.verified or computed or not self._may_replace(state):
             return None
-        self._score(state)
+        evidence = self._score(state)
         if not (fronts := likely(state)):
             return None
         if not any(part.answered for part in state.parts):
+            state.evidence = evidence
             return Draft((), declined=True)
         quotes = [citation.quote for citation in checked.citations]
         among = quotes_one_of(quotes, [text for front in fronts for text in front])
-        return None if among else self._certain(state, "answer.told_in_place")
+        return None if among else self._certain(state, evidence, "answer.told_in_place")
 
     def _may_replace(self, state: QueryState) -> bool:
         """Whether the template asks for an answer to a question, and not for a summary or the like."""
         return state.overview is None and self._template(state).file.passages != "all"
 
-    def _score(self, state: QueryState) -> None:
+    def _score(self, state: QueryState) -> float:
+        """The evidence (0 to 1) of an answer without a model; the parts get theirs."""
         for part in state.parts:
             self.search.score(part, state.snapshot)
-        state.evidence = max(part.evidence for part in state.parts)
+        return max(part.evidence for part in state.parts)
 
-    def _certain(self, state: QueryState, note: str) -> Draft | None:
-        draft = self.draft(state)
+    def _certain(self, state: QueryState, evidence: float, note: str) -> Draft | None:
+        """The page's own words for all of the question, if nearly certain; the state then says that they are told."""
+        draft, confidence, missing = self._of_parts(state, self._template(state).file.sentences)
         cells = any(quote.cell for sentence in draft.sentences for quote in sentence.quotes)
-        if draft.declined or cells or state.confidence is None or state.confidence < CERTAIN:
-            state.confidence = None
+        whole = not missing and all(part.answered for part in state.parts)
+        if cells or not whole or confidence is None or confidence < CERTAIN:
             return None
-        state.packed = None
+        state.evidence, state.confidence, state.packed = evidence, confidence, None
         state.notes.append(message(note, state.language))
         return draft
 

@@ -82,8 +82,9 @@ def open_steps(
             )
         chat = generator.model if generator is not None else None
         retriever = _retriever(index, embeddings, settings, chat)
-        threshold = alone = settings.abstain
-        if threshold is None or alone is None:
+        if settings.abstain is not None:
+            threshold = alone = settings.abstain
+        else:
             fitted = load_calibration(index, notify)
             alone = THRESHOLD if fitted is None else fitted.threshold
             threshold = alone if generator is None else GATE
