@@ -22,6 +22,7 @@ _SECRET_PARAMETERS = (
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _AMBIGUOUS = re.compile(r"[\s\x00-\x1f\x7f#]")
+_PARAMETER = re.compile(r"[A-Za-z_%0-9]+\Z")
 HIDDEN = "****"
 
 
@@ -51,10 +52,13 @@ def split_url(index: str) -> SplitResult | None:
 
 
 def url_parameters(query: str) -> list[tuple[str, str]]:
-    """The parameters of a URL as libpq reads them, to which `+` is no blank. Raises ValueError."""
+    """The parameters of a URL as libpq reads them, to which `+` is no blank. Raises ValueError.
+
+    What has no name of letters may be the rest of a password with an `&`.
+    """
     pairs = [piece.partition("=") for piece in query.split("&") if piece]
-    if any(not equals for _, equals, _ in pairs):
-        raise ValueError("a parameter has no value")
+    if not all(equals and _PARAMETER.match(name) for name, equals, _ in pairs):
+        raise ValueError("a parameter has no name or no value")
     # bytes that are no UTF-8 stay the same bytes
     return [
         (unquote(name, errors="surrogateescape"), unquote(value, errors="surrogateescape"))

@@ -26,9 +26,10 @@ SAMPLE_QUESTIONS = [
     json.loads(line) for line in (ROOT / "data/questions/sample.jsonl").read_text("utf-8").splitlines()
 ]
 
-# No example of a property fails because the machine was busy. The rest is as Hypothesis has it here or, fixed, in CI.
+# The examples of a property are the same in every run, and none fails because the machine was busy. For new ones:
+# pytest --hypothesis-profile=default
 settings.register_profile(
-    "pagequote", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "pagequote", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("pagequote")
 
