@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from rag.providers.embedding import EmbedTokens
 
 
-_SEPARATORS = lazy_compile(r"[-_./\\]")
+_SEPARATORS = lazy_compile(r"\.[A-Za-z]\w{0,4}$|[-_./\\]")
+"""What is between the words of a file name, and its ending."""
 READ = 2
 """Passages that are read again at most, those of the likeliest sentences: each costs as much as embedding one."""
 STEM_WEIGHT = 0.7
@@ -256,7 +257,7 @@ def _other(asked: Named, candidate: Candidate) -> float:
 
 
 def document_of(passage: Passage) -> str:
-    """The title and the words of the file name of a passage's document."""
+    """The title and the words of the file name of a passage's document, without the ending that says its format."""
     return f"{passage.title} {_SEPARATORS.sub(' ', passage.file)}"
 
 

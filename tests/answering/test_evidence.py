@@ -42,6 +42,14 @@ def test_evidence_names_the_words_that_stand_nowhere() -> None:
     assert assess("When was the bridge opened to traffic?", passages).missing == ()
 
 
+def test_the_ending_of_a_file_name_tells_nothing_of_what_the_file_says() -> None:
+    shelf = Shelf({"tools.pdf": ["The tool lists the tables of a sheet. It prints them in colour."]})
+    assert assess("Which tool lists tables of PDF files?", shelf.passages(("tools.pdf", 1))).missing == (
+        "PDF",
+        "files",
+    )
+
+
 def test_the_confidence_is_low_where_other_sentences_fit_as_well() -> None:
     shelf = Shelf(
         {
