@@ -98,7 +98,9 @@ _ASKS = {
         re.IGNORECASE,
     ),
     AnswerKind.PERSON: lazy_compile(
-        rf"\bwho(?:m|se)?\b|누구|누가|누굴|(?:사람|인물|감독|배우|저자|작가|대표|책임자|담당자|후보|선수|가수){_TAIL}",
+        r"(?:^|[,;:.?!]\s?|\b(?:and|or|but|so|by|for|to|from|with|of|is|was|are|were|exactly|know|me|us)\s)"
+        r"who(?:m|se)?\b|\bwho(?:m|se)?\W*$"
+        rf"|누구|누가|누굴|(?:사람|인물|감독|배우|저자|작가|대표|책임자|담당자|후보|선수|가수){_TAIL}",
         re.IGNORECASE,
     ),
     AnswerKind.PLACE: lazy_compile(

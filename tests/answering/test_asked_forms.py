@@ -7,7 +7,7 @@ import pytest
 from rag.answering.evidence import THRESHOLD, assess
 from rag.answering.extractive import answer
 from rag.answering.identity import conflict, named
-from rag.answering.question import analyse, lacks_value
+from rag.answering.question import AnswerKind, analyse, lacks_value
 from rag.providers.e5 import E5Embeddings
 from tests.answering.shelf import Shelf
 
@@ -70,6 +70,20 @@ def test_who_made_a_thing_is_told_by_a_sentence_with_a_maker(
     question: str, sentence: str, lacking: bool
 ) -> None:
     assert lacks_value(analyse(question), sentence) is lacking
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Which option reads a file whose lines have a fixed length?", AnswerKind.TERM),
+        ("What must people who work at night wear?", AnswerKind.OTHER),
+        ("Who works at night?", AnswerKind.PERSON),
+        ("The pump was drawn by whom?", AnswerKind.PERSON),
+        ("In the yard, who opens the gate?", AnswerKind.PERSON),
+    ],
+)
+def test_who_asks_for_a_person_only_where_it_begins_the_question(question: str, kind: AnswerKind) -> None:
+    assert analyse(question).kind is kind
 
 
 @pytest.mark.parametrize(
