@@ -11,12 +11,22 @@ import re
 from rag.text.patterns import lazy_compile
 
 _SET = "(?:say|set|specify|choose|change|give)"
+GIVEN = "(?:given|set|specified|configured|defined|chosen|told|stated)"
+"""What is done to a value that does not come from a default."""
+_NOT_GIVEN = (
+    rf"\b(?:if|when) no\s[^.;?]{{1,40}}\b(?:is|are) {GIVEN}\b"
+    rf"|\b(?:if|when)\s[^.;?]{{1,40}}\b(?:is|are)(?: not|n['’]t) {GIVEN}\b"
+    r"|\b(?:if|when)\s[^.;?]{1,40}\b(?:is|are) (?:unset|omitted|missing|left (?:out|empty|blank))\b"
+    rf"|\bunless {GIVEN} otherwise\b|\bunless otherwise {GIVEN}\b"
+    r"|(?:설정|지정|선택|변경)(?:을|이)?\s?(?:안 하면|없으면)"
+)
+"""Conditions under which a default holds, as questions and documents tell them."""
 _ASKS_DEFAULT = lazy_compile(
     r"\b(?:what|which|how\s(?:many|much|long|often|far|big|large|high))\b.*\bdefaults?\b"
     rf"|\bunless (?:i|you|we) (?:\w+ )?{_SET}\b"
     rf"|\b(?:if|when) (?:i|you|we) (?:(?:do not|don['’]t|never) {_SET}(?: it| any\w*)?"
     rf"|{_SET} (?:nothing|no \w+))[?.,\s]*$"
-    r"|기본\s?값|기본(?:적)?으로|(?:설정|지정|선택|변경|정)하지 않으면",
+    rf"|기본\s?값|기본(?:적)?으로|(?:설정|지정|선택|변경|정)하지 않으면|{_NOT_GIVEN}",
     re.IGNORECASE,
 )
 _STATES_DEFAULT = lazy_compile(
@@ -25,7 +35,7 @@ _STATES_DEFAULT = lazy_compile(
     r"|\b(?:unless|if|when)\b[^.;]{0,40}\b(?:not (?:set|given|specified|defined|present)|unset|omitted|otherwise"
     r"|missing)\b"
     r"|\bunless\b[^.;]{0,40}\b(?:set|given|specified|indicated|changed)\b|\bnone is (?:set|given|specified)\b"
-    r"|기본\s?값[은이]|기본\s?값\s?[:=(]|기본(?:적)?으로|(?:설정|지정|선택|변경|정)하지 않으면",
+    rf"|기본\s?값[은이]|기본\s?값\s?[:=(]|기본(?:적)?으로|(?:설정|지정|선택|변경|정)하지 않으면|{_NOT_GIVEN}",
     re.IGNORECASE,
 )
 _DEED = (

@@ -6,7 +6,14 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rag.answering.asked_forms import asks_default, asks_maker, forms_of_term, names_maker, states_default
+from rag.answering.asked_forms import (
+    GIVEN,
+    asks_default,
+    asks_maker,
+    forms_of_term,
+    names_maker,
+    states_default,
+)
 from rag.answering.candidates import is_whole_sentence
 from rag.answering.definitions import asked_thing
 from rag.answering.measures import Measure, asked_measure, without_amounts
@@ -207,6 +214,7 @@ _ASKING = lazy_compile(
     r"|\b(?:what|which)\s(?:happens|happened)\b|\b(?:am|are|is)\s(?:i|we|you)\s(?:allowed|able)\sto\b"
     r"|\b(?:do\s(?:i|we|you)\s)?(?:have|need|want|like)\sto\b|\bmay\b(?!\s\d)"
     r"|\bunless (?:i|you|we) (?:say|set|specify|choose|change|give)\b.*$|\bby default\b"
+    rf"|\bunless {GIVEN} otherwise\b|\bunless otherwise {GIVEN}\b|\b(?:is|are)(?: not|n['’]t)? {GIVEN}(?=\sin\b|\W*$)"
     r"|\b(?:if|when) (?:i|you|we) (?:say|set|specify|choose|change|give) (?:nothing|no \w+)"
     r"|^(?:please\s)?(?:tell me|show me|explain|describe|name|list)\b"
     r"|\b(?:which|what)\s(?:command[- ]line\s)?(?:option|flag|switch|parameter|setting|shortcut)s?\b"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rag.answering.asked_forms import states_default
 from rag.answering.evidence import THRESHOLD, assess
 from rag.answering.extractive import answer
 from rag.answering.identity import conflict, named
@@ -70,6 +71,37 @@ def test_who_made_a_thing_is_told_by_a_sentence_with_a_maker(
     question: str, sentence: str, lacking: bool
 ) -> None:
     assert lacks_value(analyse(question), sentence) is lacking
+
+
+@pytest.mark.parametrize(
+    ("question", "default"),
+    [
+        ("What happens when no rest_time is configured?", True),
+        ("How long does the pump pause if rest_time is not set?", True),
+        ("Where does the pump keep its log unless told otherwise?", True),
+        ("How many runs are there if rest_time is left out?", True),
+        ("휴지 시간을 설정 안 하면 어떻게 되나요?", True),
+        ("What happens when the belt breaks?", False),
+        ("When is the rest_time set?", False),
+    ],
+)
+def test_a_question_for_a_default_is_told_by_its_condition(question: str, default: bool) -> None:
+    assert analyse(question).default is default
+    told = {"configured", "set", "told", "otherwise"} & analyse(question).terms.keys()
+    assert not told or not default
+
+
+@pytest.mark.parametrize(
+    ("sentence", "states"),
+    [
+        ("If no rest_time is given, the pump pauses for a quarter of an hour.", True),
+        ("Effect if unset: the pump does not pause.", True),
+        ("휴지 시간을 지정 안 하면 15분을 쉰다.", True),
+        ("If no water is left, the pump stops.", False),
+    ],
+)
+def test_a_default_is_stated_by_its_condition(sentence: str, states: bool) -> None:
+    assert states_default(sentence) is states
 
 
 @pytest.mark.parametrize(
