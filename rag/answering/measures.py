@@ -116,6 +116,14 @@ MEASURES: tuple[Measure, ...] = (
         rf"{_N}\s?(?:°|º|℃|℉|degrees?|도)",
     ),
     _measure(
+        "storage",
+        r"\bhow (?:much|large|big) (?:\w+ )?(?:memory|ram|(?:disk|storage|hard disk) ?space|disk|storage|swap)\b"
+        r"|(?:메모리|(?<![가-힣])램|저장 ?(?:공간|용량)|디스크(?: ?(?:공간|용량))?)[은는이가]?"
+        r"\s?(?:얼마|몇\s?(?:기가|메가|[GMKT]B|바이트))",
+        _units("[KMGT]i?B?|(?:kilo|mega|giga|tera)?bytes?", "바이트|기가|메가|테라")
+        + r"|[%％]|\bper ?cent\b|퍼센트",
+    ),
+    _measure(
         "power",
         r"\bwatts?\b|\bpower consumption\b|소비\s?전력|와트",
         _units("[kM]?W|(?:kilo)?watts?", "와트"),
@@ -148,8 +156,8 @@ MEASURES: tuple[Measure, ...] = (
 
 
 _AMOUNTS = frozenset(
-    {"time of day", "weight", "length", "temperature", "power", "loudness", "percentage", "time", "money"}
-)
+    ("time of day", "weight", "length", "temperature", "storage", "power", "loudness", "percentage", "time")
+) | {"money"}
 """The measures whose values cannot be a count of something."""
 
 

@@ -119,6 +119,21 @@ def test_who_asks_for_a_person_only_where_it_begins_the_question(question: str, 
 
 
 @pytest.mark.parametrize(
+    ("question", "sentence", "lacking"),
+    [
+        ("How much memory does pumpd need?", "The memory of pumpd holds the last 14 runs.", True),
+        ("How much memory does pumpd need?", "With 32 MB of memory pumpd runs well.", False),
+        ("How much disk space do the logs take?", "The logs grow by two gigabytes a year.", False),
+        ("메모리는 얼마나 필요한가요?", "메모리에는 최근 기록 14건이 남는다.", True),
+        ("메모리는 얼마나 필요한가요?", "메모리가 32MB 있으면 된다.", False),
+        ("프로그램은 얼마인가요?", "프로그램은 9,000원이다.", False),
+    ],
+)
+def test_an_amount_of_memory_is_told_in_bytes(question: str, sentence: str, lacking: bool) -> None:
+    assert lacks_value(analyse(question), sentence) is lacking
+
+
+@pytest.mark.parametrize(
     ("question", "answered"),
     [
         ("How much is the drain pump?", False),
