@@ -1,7 +1,7 @@
 """Other words for the words of a question: people get rid of what a manual deletes, and turn off what it disables.
 
-The groups of words are in `paraphrases.yaml`. The other forms of a Korean verb belong to it as well: 나눌 is found as
-나누고, 나눈다 and 나눠, which as pairs of letters have nothing in common with it.
+The groups of words are in `paraphrases.yaml`. The other forms of a verb belong to it as well, where they have too
+little in common with it as letters: "write" is found as "written", 나눌 as 나누고, 나눈다 and 나눠.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from rag.answering.rewrites import BASES, PARTICIPLES
 from rag.text.keywords import STEM, keyword_tokens
 from rag.text.patterns import lazy_compile
 
@@ -45,9 +46,20 @@ def alike(question: str) -> Alike:
             )
             for token in keyword_tokens(asked):
                 result[token] = result.get(token, frozenset()) | others
-    for token, others in _verb_forms(question):
+    irregular = _irregular()
+    english = ((token, irregular[token]) for token in keyword_tokens(question) if token in irregular)
+    for token, others in (*english, *_verb_forms(question)):
         result[token] = result.get(token, frozenset()) | others
     return result
+
+
+@cache
+def _irregular() -> Mapping[str, frozenset[str]]:
+    """For each form of an irregular English verb the others: write, wrote and written."""
+    verbs: dict[str, set[str]] = {}
+    for form, past in (*BASES.items(), *PARTICIPLES.items()):
+        verbs.setdefault(past, {past}).add(form)
+    return {form: frozenset(forms - {form}) for forms in verbs.values() for form in forms if len(forms) > 1}
 
 
 _VERB = lazy_compile(

@@ -134,6 +134,18 @@ def test_an_amount_of_memory_is_told_in_bytes(question: str, sentence: str, lack
 
 
 @pytest.mark.parametrize(
+    ("question", "text", "told"),
+    [
+        ("When did they sell the mill?", "The mill was painted in 1950. The mill was sold in 1931.", "1931"),
+        ("Who has written on tides?", "Ada Kerr spoke on tides. Ben Holt wrote on tides.", "Holt"),
+    ],
+)
+def test_an_irregular_verb_is_found_in_its_other_forms(question: str, text: str, told: str) -> None:
+    (sentence,) = answer(question, [Shelf({"a.md": [text]}).passage("a.md", 1)]).sentences
+    assert told in sentence.text
+
+
+@pytest.mark.parametrize(
     ("question", "answered"),
     [
         ("How much is the drain pump?", False),
