@@ -74,8 +74,8 @@ def asked_words(question: QuestionAnalysis, best: Ranked) -> list[AskedWord]:
 
 def says_asked(question: QuestionAnalysis, best: Ranked) -> bool:
     """Whether a sentence says anything of what is asked of the thing; names and headings only tell which thing."""
-    passage = best.candidate.passage
-    above = frozenset(keyword_tokens(f"{document_of(passage)} {passage.heading}"))
+    candidate = best.candidate
+    above = frozenset(keyword_tokens(f"{document_of(candidate.passage)} {candidate.heading}"))
     support = [
         max(word.held, word.cosine)
         for word in asked_words(question, best)

@@ -17,7 +17,8 @@ _ASKS = lazy_compile(
 )
 """A question, or a heading in its words: "What is in the box"."""
 _YES_NO = lazy_compile(
-    r"(?:yes|no|not at all|of course|예|네|아니요|아뇨|아니오|그렇습니다|아닙니다|물론입니다)[.!,。]?",
+    r"(?:(?:yes|no)(?:,\s(?:not at all|of course|never|absolutely))?|not at all|of course"
+    r"|예|네|아니요|아뇨|아니오|그렇습니다|아닙니다|물론입니다)[.!,。]?",
     re.IGNORECASE,
 )
 """A short answer that the next sentence explains."""
@@ -39,6 +40,13 @@ _TITLE = lazy_compile(
     r"#(?!\d).*|(?:\d+(?:\.\d+){2,}\.?\s[^\n.!?。]{1,60}|\d+\.\d+\.?\s[A-Z][^\n\d.!?。]{1,60})(?<!다)"
 )
 """The number and title of a section, or a comment of a program or configuration file."""
+LEADERS = lazy_compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
+"""The dots between a heading and its page in a table of contents."""
+_SECTION = lazy_compile(
+    r"(?:\d+(?:\.\d+){2,}\.?\s|\d+\.\d+(?:\.?\s(?=[A-Z])|\.\s(?=[A-Za-z가-힣])))(?:[^\n.!?。]|\.(?=\w)){1,60}[?？]?(?<!다)$"
+    r"|제\s?\d+조(?:의\s?\d+)?\s?[(\[〔【][^\n)\]〕】]{1,40}[)\]〕】]"
+)
+"""How a section with a number begins inside a passage: "2.4. Filters", "제5조(휴가)"."""
 _ITEM = lazy_compile(
     r"[^\S\n]*(?:[-*•·●○▪■◦–—]\s|\(?\d{1,2}[.)]\s|[가-하][.)]\s|[①-⑳]\s?)[^\n]*\S", re.MULTILINE
 )
@@ -78,6 +86,8 @@ class Candidate:
     """The term that its paragraph explains, as in a list of definitions; "" when there is none."""
     explained: int = 0
     """Where the paragraph that explains the term begins."""
+    heading: str = ""
+    """The heading of its section: that of the passage, or of a section that begins inside it."""
     entry: frozenset[str] = frozenset()
     """Tokens of all that stands before it under the same term, or in its paragraph when there is none."""
 
@@ -87,32 +97,34 @@ class Candidate:
 
 
 def candidates(passages: Sequence[Passage]) -> list[Candidate]:
-    """Every distinct sentence of the passages, in their order; of repeats (overlapping chunks) the first.
+    """Every distinct sentence of the passages, in their order; of repeats in a section the first (chunks overlap).
 
-    Headings and questions answer nothing: they are left out, but for what they tell of the sentence after them,
-    unless there is nothing else.
+    Headings, questions and the lines of a table of contents answer nothing: they are left out, but for what they tell
+    of the sentence after them, unless there is nothing else.
     """
     found = list(_every(passages))
     return [candidate for candidate in found if not _says_nothing(candidate)] or found
 
 
 def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
-    seen: set[tuple[str, int, str]] = set()
+    seen: set[tuple[str, int, str, str]] = set()
     for rank, passage in enumerate(passages):
         spans = _with_reasons(passage.text, sentences(passage.text))
         texts = [passage.text[start:end] for start, end in spans]
         tokens = [frozenset(keyword_tokens(text)) for text in texts]
         labels, openings = _labels(passage.text, spans)
         entry: frozenset[str] = frozenset()
-        question, asked = 0, frozenset[str]()
+        question, asked, heading = 0, frozenset[str](), passage.heading
         for i, text in enumerate(texts):
             begins = i == 0 or "\n\n" in passage.text[spans[i - 1][1] : spans[i][0]]
             if i == 0 or labels[i] != labels[i - 1] or (begins and not labels[i]):
                 entry = frozenset(keyword_tokens(labels[i]))
             told, entry = entry, entry | tokens[i]
+            if begins and (section := _SECTION.match(text)) and _plain(section[0]) not in _plain(heading):
+                heading = section[0]
             if begins and _ASKS.search(text):
                 question, asked = i, tokens[i]
-            key = (passage.file, passage.page, "".join(text.split()))
+            key = (passage.file, passage.page, heading, "".join(text.split()))
             named = text in labels[i + 1 : i + 2] and _IDENTIFIER.match(text)  # told with what explains it
             if key in seen or not tokens[i] or named:
                 continue
@@ -126,7 +138,7 @@ def _every(passages: Sequence[Passage]) -> Iterator[Candidate]:
             before |= asked if i - question <= ANSWERS_WITHIN else frozenset()
             after = tokens[i + 1] if i + 1 < len(texts) else frozenset()
             context = texts[above] if above >= 0 else ""
-            place = spans[i][0], labels[i], spans[openings[i]][0], told
+            place = spans[i][0], labels[i], spans[openings[i]][0], heading, told
             yield Candidate(rank, passage, text, tokens[i], before, after, context, *place)
 
 
@@ -162,11 +174,11 @@ def _labels(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[str], lis
 
 
 def _says_nothing(candidate: Candidate) -> bool:
-    """Whether it is a question, or the heading or title that the passage stands under."""
+    """Whether it is a question, a line of a table of contents, or the heading or title that it stands under."""
     passage = candidate.passage
     headings = {_plain(text) for text in (passage.title, passage.heading, *_PARTS.split(passage.heading))}
     text = candidate.text
-    return bool(_ASKS.search(text) or _TITLE.fullmatch(text)) or _plain(text) in headings
+    return any((_ASKS.search(text), _TITLE.fullmatch(text), LEADERS.search(text), _plain(text) in headings))
 
 
 def _plain(text: str) -> str:
@@ -184,6 +196,11 @@ def _header(texts: Sequence[str], i: int) -> int:
 def _is_row(text: str) -> bool:
     """Whether a line is a table's row: it holds a figure and does not end as a sentence does."""
     return bool(_FIGURE.search(text)) and not is_whole_sentence(text)
+
+
+def asks(text: str) -> bool:
+    """Whether a text is a question, or a heading in the words of one."""
+    return bool(_ASKS.search(text))
 
 
 def is_whole_sentence(text: str) -> bool:

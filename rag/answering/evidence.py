@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.answering.asked_words import matters, says_asked, stands_elsewhere
-from rag.answering.candidates import Candidate, candidates, is_whole_sentence
+from rag.answering.candidates import Candidate, asks, candidates, is_whole_sentence
 from rag.answering.paraphrases import Alike
 from rag.answering.question import QuestionAnalysis, analyse, lacks_value, plain_word
 from rag.answering.ranking import (
@@ -253,7 +253,9 @@ def _share(weights: dict[str, float], tokens: frozenset[str], alike: Alike) -> f
 
 
 def _own_share(question: QuestionAnalysis, weights: dict[str, float], best: Ranked) -> float:
-    heading = frozenset(keyword_tokens(best.candidate.passage.heading))
+    above = best.candidate.heading
+    above = "" if asks(above) else above  # what stands under a question is its answer
+    heading = frozenset(keyword_tokens(above))
     own = {term: weight for term, weight in weights.items() if term not in heading}
     return _share(own, best.candidate.tokens | leading(question, best.candidate), question.alike)
 
@@ -309,8 +311,8 @@ def _odds(question: QuestionAnalysis, ranked: Sequence[Ranked]) -> float:
 
 def _named_above(best: Ranked) -> frozenset[str]:
     """The tokens of the title, file name and heading of the best sentence."""
-    passage = best.candidate.passage
-    return frozenset(keyword_tokens(f"{document_of(passage)} {passage.heading}"))
+    candidate = best.candidate
+    return frozenset(keyword_tokens(f"{document_of(candidate.passage)} {candidate.heading}"))
 
 
 def _margin(passages: Sequence[Passage]) -> float:

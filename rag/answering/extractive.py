@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rag.answering.addressed import addresses_model
-from rag.answering.candidates import Candidate, candidates, items_after, steps_around
+from rag.answering.candidates import LEADERS, Candidate, candidates, items_after, steps_around
 from rag.answering.citations import PageSource
 from rag.answering.identity import named
 from rag.answering.markers import Quote
@@ -53,7 +53,6 @@ _YEAR = lazy_compile(r"(?<!\d)(?:19|20)\d\d(?![\d,])")
 _CAPTION = lazy_compile(
     r"\b(?:tables?|follow\w*|below)\b.*[::]$|(?:다음|아래|표).*[::]$", re.IGNORECASE | re.DOTALL
 )
-_LEADERS = lazy_compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
 NEAREST = 3
 """Sentences that are shown with a declined question."""
 SAME = 0.8
@@ -253,7 +252,7 @@ def apart_from_tables(
 
 def _kind_of(candidate: Candidate, tables: Tables, pages: PageSource) -> str:
     """`row`, `header` (of a table, what announces one, or a line of a table of contents) or `prose`."""
-    if _LEADERS.search(candidate.text) or _CAPTION.search(candidate.text):
+    if LEADERS.search(candidate.text) or _CAPTION.search(candidate.text):
         return "header"
     words = "".join(candidate.text.split())
     announces = words.endswith((":", "：")) and not items_after(candidate)

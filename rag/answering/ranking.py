@@ -224,8 +224,8 @@ def features(
     topics = [topic(candidate.text) for candidate in found]
     known = frozenset(word for words in topics for word in words).union(*(subjects(c.text) for c in found))
     weights = term_weights(question, found)
-    heads = [keyword_tokens(f"{p.title} {p.heading} {p.header}") for p in passages]
-    headings = [held(weights, frozenset(head), question.alike) for head in heads]
+    heads = {place: frozenset(keyword_tokens(" ".join(place[1:]))) for place in map(_place, found)}
+    headings = {place: held(weights, head, question.alike) for place, head in heads.items()}
     best = max((p.similarity for p in passages if p.similarity is not None), default=0.0)
     shares = _file_shares(passages)
     return [
@@ -233,8 +233,8 @@ def features(
             question,
             c,
             weights,
-            headings[c.rank],
-            frozenset(heads[c.rank]),
+            headings[_place(c)],
+            heads[_place(c)],
             best,
             shares,
             max(
@@ -247,13 +247,21 @@ def features(
     ]
 
 
+def _place(candidate: Candidate) -> tuple[int, str, str]:
+    """The passage of a candidate and what it stands under there."""
+    passage = candidate.passage
+    same = candidate.heading == passage.heading
+    document = f"{passage.title} {passage.header}" if same else document_of(passage)
+    return candidate.rank, document, candidate.heading
+
+
 def _other(asked: Named, candidate: Candidate) -> float:
     """Whether a candidate is about another model, year or month than is asked for."""
     if not asked:
         return 0.0
     passage = candidate.passage
     near, document = f"{candidate.context} {candidate.text}", document_of(passage)
-    return conflict(asked, [_named(text) for text in (near, passage.heading, document, passage.header)])
+    return conflict(asked, [_named(text) for text in (near, candidate.heading, document, passage.header)])
 
 
 def document_of(passage: Passage) -> str:
@@ -264,7 +272,7 @@ def document_of(passage: Passage) -> str:
 def _told(candidate: Candidate) -> str:
     """A sentence with what it stands under."""
     p = candidate.passage
-    return f"{document_of(p)} {p.header} {p.heading} {candidate.label} {candidate.text}"
+    return f"{document_of(p)} {p.header} {candidate.heading} {candidate.label} {candidate.text}"
 
 
 _named = lru_cache(maxsize=4096)(named)
