@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.text.keywords import keyword_tokens
+from rag.text.language import Language, language_of
 from rag.text.patterns import lazy_compile
 from rag.text.sentences import sentences
 from rag.types import Passage
@@ -94,6 +95,10 @@ class Candidate:
     @property
     def file(self) -> str:
         return self.passage.file
+
+    def is_in(self, language: Language) -> bool:
+        """Whether it or its passage is in a language: a document may be translated in part."""
+        return language in (language_of(self.text), language_of(self.passage.text))
 
 
 def candidates(passages: Sequence[Passage]) -> list[Candidate]:

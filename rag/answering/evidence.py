@@ -217,7 +217,7 @@ def signals_of(
     best = ranked[0]
     weights = _specific(question, found, passages)
     texts = [frozenset(keyword_tokens(f"{passage.heading}\n{passage.text}")) for passage in passages]
-    same = language_of(question.text) == language_of(best.candidate.passage.text)
+    same = best.candidate.is_in(language_of(question.text))
     least = 0.0 if same else ACROSS_LANGUAGES
     lacking = lacks_value(question, best.candidate.text) or _counts_another_thing(question, passages)
     lacking = lacking or (same and not says_asked(question, best))

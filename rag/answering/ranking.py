@@ -204,7 +204,7 @@ def _closer(
     language = language_of(question.text)
     for ranked in head:
         at = place[id(ranked.candidate)]
-        same = language == language_of(ranked.candidate.passage.text)
+        same = ranked.candidate.is_in(language)
         least = -MOST_ODDS if is_whole_sentence(ranked.candidate.text) else NO_ODDS
         odds = min(max(float(matches.odds[at]), least), MOST_ODDS) if same else 0.0
         row = replace(ranked.features, interaction=float(scores[at]) - best, odds=odds)

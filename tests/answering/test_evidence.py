@@ -208,3 +208,22 @@ WORKS = Shelf(
 def test_the_right_thing_without_what_is_asked_of_it_is_no_answer(question: str, answered: bool) -> None:
     found = assess(question, [WORKS.passage("works.md", 1)], embed_tokens=E5Embeddings().embed_tokens)
     assert (found.score >= THRESHOLD) is answered
+
+
+def test_a_sentence_of_a_page_that_is_translated_in_part_counts_in_its_own_language() -> None:
+    shelf = Shelf(
+        {
+            "yard.md": [
+                "The yard is swept every Monday by the keeper of the house, who also waters the plants and locks "
+                "the gate at night. 마당의 낙엽은 관리인이 치운다."
+            ]
+        }
+    )
+    found = assess(
+        "지붕의 굴뚝은 누가 치우나요?",
+        [shelf.passage("yard.md", 1)],
+        embed_tokens=E5Embeddings().embed_tokens,
+    )
+    assert found.ranked[0].candidate.text == "마당의 낙엽은 관리인이 치운다."
+    assert found.ranked[0].features.odds != 0
+    assert found.signals.missing > 0
