@@ -41,6 +41,7 @@ from rag.answering.ranking import (
 )
 from rag.text.keywords import has_search_terms, keyword_tokens, query_terms
 from rag.text.language import language_of
+from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
 if TYPE_CHECKING:
@@ -127,6 +128,11 @@ in the best sentence: too little to answer without a model, however much it says
 BESIDE = 3.0
 """Log-odds by which the likeliest sentence counts more than the best one at most, when that is a whole sentence: what
 another sentence says does not make the one that is shown answer."""
+_COUNTED_KO = lazy_compile(
+    r"(?P<thing>[가-힣A-Za-z]+)[이가을를]\s(?:(?:최대|최소|모두|총|전부|각각)(?:한|로)?\s)?"
+    r"몇\s?(?:개|명|마리|대|곳|가지|종|장|권)(?![국월])"
+)
+"""A Korean question for a count, with the thing that is counted."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
 
@@ -219,7 +225,9 @@ def signals_of(
     texts = [frozenset(keyword_tokens(f"{passage.heading}\n{passage.text}")) for passage in passages]
     same = best.candidate.is_in(language_of(question.text))
     least = 0.0 if same else ACROSS_LANGUAGES
-    lacking = lacks_value(question, best.candidate.text) or _counts_another_thing(question, passages)
+    lacking = lacks_value(question, best.candidate.text) or _counts_another_thing(
+        question, passages, best.candidate
+    )
     lacking = lacking or (same and not says_asked(question, best))
     other = max(best.features.other, float(same and stands_elsewhere(question, best)))
     odds = _odds(question, ranked) if same else NO_ODDS
@@ -336,9 +344,14 @@ def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[t
     return tuple(dict.fromkeys(filter(None, missing.values()))), len(missing) / max(count, 1)
 
 
-def _counts_another_thing(question: QuestionAnalysis, passages: Sequence[Passage]) -> bool:
-    """Whether the question says what is counted ("how many lifeboats"), and no passage names it."""
+def _counts_another_thing(question: QuestionAnalysis, passages: Sequence[Passage], best: Candidate) -> bool:
+    """Whether the question says what is counted: "how many lifeboats" when no passage names any, "줄을 몇 개" when
+    neither the best sentence nor what it is read with does. A Korean counter by itself stands for many things."""
+    if korean := _COUNTED_KO.search(question.text):
+        passage = best.passage
+        near = f"{document_of(passage)} {passage.heading} {best.label} {best.context} {best.text}"
+        return korean["thing"] not in near
     counted = question.unit.removesuffix("s")
-    if len(counted) < 3 or not counted.isascii():  # Korean counters stand for many things
+    if len(counted) < 3 or not counted.isascii():
         return False
     return not any(counted in f"{p.heading} {p.text}".casefold() for p in passages)

@@ -210,6 +210,23 @@ def test_the_right_thing_without_what_is_asked_of_it_is_no_answer(question: str,
     assert (found.score >= THRESHOLD) is answered
 
 
+CART = Shelf(
+    {"수레.md": ["수레는 마당에 둔다. 수레에는 바구니를 최대 8개까지 실을 수 있다. 바퀴는 해마다 간다."]}
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answered"),
+    [
+        ("수레에 바구니를 최대 몇 개까지 실을 수 있나요?", True),
+        ("수레에 자루를 최대 몇 개까지 실을 수 있나요?", False),
+    ],
+)
+def test_a_count_of_one_thing_is_no_count_of_another(question: str, answered: bool) -> None:
+    found = assess(question, [CART.passage("수레.md", 1)], embed_tokens=E5Embeddings().embed_tokens)
+    assert (found.score >= THRESHOLD) is answered
+
+
 def test_a_sentence_of_a_page_that_is_translated_in_part_counts_in_its_own_language() -> None:
     shelf = Shelf(
         {
