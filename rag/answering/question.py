@@ -124,7 +124,7 @@ _ASKS = {
     ),
     AnswerKind.MANNER: lazy_compile(
         r"\bhow\s(?:(?:do|can|should|could|must)\s(?:i|we|you|one|someone|people|\w+s)\b|to\b)"
-        r"|어떻게\s(?:\S+\s){0,2}\S*(?:나요|까요?|죠|[해하]면|해요|하지)\s*[?？]?\s*$|방법[은이]?\s*\S{0,6}\s*[?？]?\s*$",
+        r"|어떻게\s(?!되|돼|된|됩)(?:\S+\s){0,2}\S+\s*$|방법[은이]?\s*\S{0,6}\s*[?？]?\s*$|려면\s*[?？]?\s*$",
         re.IGNORECASE,
     ),
     AnswerKind.WHETHER: lazy_compile(
@@ -204,6 +204,8 @@ _TOLD_IN_MANY_WAYS = (
     AnswerKind.MANNER,
     AnswerKind.TERM,
 )
+_NO_MEASURE = (AnswerKind.REASON, AnswerKind.MANNER, AnswerKind.TERM)
+"""The kinds that ask for no amount, also when the question names a measure: how to change the width."""
 LABELLED = (AnswerKind.TERM, AnswerKind.MANNER)
 """The kinds whose answer may be the term that a sentence stands under."""
 
@@ -298,7 +300,7 @@ def analyse(question: str) -> QuestionAnalysis:
         asked_terms(thing or question),
         kind,
         unit.lower(),
-        asked_measure(question),
+        None if kind in _NO_MEASURE else asked_measure(question),
         thing,
         alike=alike(question),
         default=asks_default(question),

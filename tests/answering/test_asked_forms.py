@@ -160,6 +160,22 @@ def test_a_sentence_without_the_amount_asked_for_does_not_answer(question: str, 
     assert (found.score >= THRESHOLD) is answered
 
 
+@pytest.mark.parametrize(
+    ("question", "sentence", "lacking"),
+    [
+        ("How do I change the width of a shelf?", "Drag the edge of the shelf.", False),
+        ("What is the width of the shelf?", "Drag the edge of the shelf.", True),
+        ("선반 너비는 어떻게 바꿔?", "선반의 가장자리를 끌어 놓는다.", False),
+        ("전화번호를 글자로 적으려면?", "작은따옴표를 먼저 적는다.", False),
+        ("사무실 전화번호가 어떻게 되나요?", "사무실은 2층에 있다.", True),
+    ],
+)
+def test_how_something_of_a_measure_is_done_needs_no_value_of_it(
+    question: str, sentence: str, lacking: bool
+) -> None:
+    assert lacks_value(analyse(question), sentence) is lacking
+
+
 def test_a_short_no_is_told_with_its_reason_and_answers_the_question_above_it() -> None:
     faq = (
         "9.2 Do I have to drain the tank before I change the belt?\n\nNo. The belt can be changed at any time.\n\n"
