@@ -60,25 +60,35 @@ _MADE_KO = lazy_compile(
     r"만들(?!어[지진집졌])|만든|개발|제작|작성|설계|창시|저술|저자|지은|지었|썼|쓴|그렸|그린|건설|건립|세운|세웠|발명|설립|창립|창설|작곡|작사|창작|고안|의해|기획|제안"
 )
 _HANGUL = lazy_compile("[가-힣]")
+LATIN_END = "(?![A-Za-z0-9_])"
+"""The end of a word in Latin letters, also before a Korean particle: Enter를, pumpd.conf에."""
 _TERM_FORMS = (
     (
         lazy_compile(r"\b(?:files?|folder|director(?:y|ies))\b|파일|폴더|디렉터리", re.IGNORECASE),
-        lazy_compile(r"(?<![\w/])[~.]?/\w[\w./-]+|\b[\w-]+\.[a-z]{2,6}\b(?!\.)|\$\w+/"),
+        lazy_compile(rf"(?<![\w/])[~.]?/\w[\w./-]+|\b[\w-]+\.[a-z]{{2,6}}(?!\.){LATIN_END}|\$\w+/"),
     ),
     (
         lazy_compile(r"\b(?:options?|flag|switch)\b|옵션", re.IGNORECASE),
-        lazy_compile(r"(?<!\S)--?[A-Za-z][\w-]*|\b[a-z]+(?:[_-][a-z]+)+\b|[\"“'‘]\w+[\"”'’]"),
+        lazy_compile(
+            rf"(?<!\S)--?[A-Za-z][\w-]*|\b[a-z]+(?:[_-][a-z]+)+{LATIN_END}|\b[a-z][\w./-]*=[\w./-]+|[\"“'‘]\w+[\"”'’]"
+        ),
     ),
     (
         lazy_compile(r"\b(?:key|shortcut)\b|단축\s?키|(?<![가-힣])키(?![가-힣]{2})", re.IGNORECASE),
         lazy_compile(
-            r"\b(?:Ctrl|Alt|Shift|Esc|Enter|Return|Tab|Delete|Space|Home|End|Command|F\d{1,2})\b|\^\w|\bC-\w"
-            r"|[가-힣\w]+\s?키"
+            r"\b(?:Ctrl|Alt|Shift|Esc|Enter|Return|Tab|Delete|Space|Home|End|Insert|Backspace|Caps\s?Lock"
+            rf"|Page\s?(?:Up|Down)|Command|F\d{{1,2}}){LATIN_END}|\^\w|\bC-\w|[가-힣\w]+\s?키"
+        ),
+    ),
+    (
+        lazy_compile(r"명령"),
+        lazy_compile(
+            r"\b[A-Za-z][\w.+-]*(?=[\"”'’]?(?:\s[^\s가-힣]+)?[\"”'’]?\s?명령)|[\"“'‘][\w.-]+[\"”'’]"
         ),
     ),
     (
         lazy_compile(r"\bvariable\b|변수", re.IGNORECASE),
-        lazy_compile(r"\$\w+|\b[A-Z][A-Z0-9_]{2,}\b|\b\w+_\w+\b"),
+        lazy_compile(rf"\$\w+|\b[A-Z][A-Z0-9_]{{2,}}{LATIN_END}|\b\w+_\w+\b"),
     ),
 )
 """What is asked for by its name, and the form of such names."""

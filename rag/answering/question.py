@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from rag.answering.asked_forms import (
     GIVEN,
+    LATIN_END,
     asks_default,
     asks_maker,
     forms_of_term,
@@ -119,7 +120,8 @@ _ASKS = {
     ),
     AnswerKind.TERM: lazy_compile(
         r"\b(?:which|what)\s(?:\w+\s)?(?:option|flag|switch|command|variable|parameter|setting|key|shortcut|function|file"
-        r"|folder|directory|keyword)\b|(?:어떤|어느|무슨)\s(?:옵션|명령|키|단축키|변수|설정|함수|파일|폴더|디렉터리)(?![가-힣]{3})",
+        r"|folder|directory|keyword)\b|(?:어떤|어느|무슨)\s(?:옵션|명령|키|단축키|변수|설정|함수|파일|폴더|디렉터리)(?![가-힣]{3})"
+        r"|(?:옵션|명령어?|단축키|함수|변수)(?:의?\s이름)?[은는이가]?\s?(?:(?:뭐|뭔|무엇|무슨|어떤)\S{0,5})?\s*[?？]\s*$",
         re.IGNORECASE,
     ),
     AnswerKind.MANNER: lazy_compile(
@@ -130,7 +132,7 @@ _ASKS = {
     AnswerKind.WHETHER: lazy_compile(
         r"(?:^|[,;.]\s)(?:and\s|so\s|but\s|then\s)?(?:can|could|may|must|should|shall)\s"
         r"|(?:^|[,;.]\s)(?:do|does|did|is|are|am|will)\s.*\b(?:have|need|needs|allowed|required|possible|able|permitted)\b"
-        r"|(?:수|도|야|면|안|해선|해서는)\s?(?:있|없|되|됩|될|돼|하|합|할|괜찮|좋)\S{0,5}\s*[?？]\s*$|(?:가능|필요|허용|금지)\S{0,6}\s*[?？]\s*$",
+        r"|^(?!.*(?:무엇|무슨|뭐|뭘|뭔|어떤|어느)).*(?:수|도|야|면|안|해선|해서는)\s?(?:있|없|되|됩|될|돼|하|합|할|해|괜찮|좋)\S{0,5}\s*[?？]\s*$|(?:가능|필요|허용|금지)\S{0,6}\s*[?？]\s*$",
         re.IGNORECASE,
     ),
 }
@@ -149,8 +151,8 @@ _HOLDS = {
         re.IGNORECASE,
     ),
     AnswerKind.TERM: lazy_compile(
-        r"(?<!\S)--?[A-Za-z][\w-]*|\b\w+_\w+\b|\b[A-Z][A-Z0-9]{3,}\b|(?<![\w/])[~.]?/\w[\w./-]+|\b\w+\.[a-z]{2,5}\b(?!\.)"
-        r"|\b(?:Ctrl|Alt|Shift|Esc|Enter|Tab|F\d{1,2})\b|[\"'“‘`][\w.-]+[\"'”’`]"
+        rf"(?<!\S)--?[A-Za-z][\w-]*|\b\w+_\w+\b|\b[A-Z][A-Z0-9]{{3,}}{LATIN_END}|(?<![\w/])[~.]?/\w[\w./-]+"
+        rf"|\b\w+\.[a-z]{{2,5}}(?!\.){LATIN_END}|\b(?:Ctrl|Alt|Shift|Esc|Enter|Tab|F\d{{1,2}}){LATIN_END}|[\"'“‘`][\w.-]+[\"'”’`]"
     ),
     AnswerKind.MANNER: lazy_compile(
         r"^\W*(?:\d+[.)]\s)?(?:to\s\w+.*,\s)?(?:then\s|first,?\s|next,?\s)?(?:add|apply|ask|call|change|check|choose|clean|click"
@@ -231,8 +233,8 @@ _KOREAN_ENDING = lazy_compile(
 """The ending of a Korean question with the syllable that it merges with: 받나요, 합니까, 인가요."""
 _KOREAN_IDLE = lazy_compile(
     r"(?<!\S)(?:[그이저](?:것|곳|때)?|[그이저][건게거]|거기|여기)(?:은|는|이|가|을|를|에|에서|에는|도|의)?(?=\s)|(?<!\S)(?:수|[가-힣]?(?:할|될)|해야"
-    r"|[가-힣]{1,2}야|하는|되는|하면|되면|있는|없는|있|없|했|됐|되었|하였|것|건|거|게|때|중|등|및|또는|혹시|정확히"
-    r"|알려|알고|대해|대한|대해서|위해|통해|관련|[가-힣]{1,2}도(?=\s(?:되|됩|괜찮))|주세요|주십시오|싶)"
+    r"|[가-힣]{1,2}야|[하되](?:는|면|게|도록|려면|려고)|있는|없는|있|없|했|됐|되었|하였|것|건|거|게|때|중|등|및|또는|혹시|정확히"
+    r"|알려|알고|대해|대한|대해서|위해|통해|관련|[가-힣]{1,2}도(?=\s(?:되|됩|괜찮))|주세요|주십시오|(?:싶|않)[가-힣]{0,3}|아예|너무)"
     r"(?=[?？.!\s]|$)|(?<!\S)(?:있|없|되|하|합|됩|했|됐|좋|괜찮)[가-힣]{0,4}(?=\s*[?？.!]*\s*$)"
 )
 """Auxiliary words of Korean questions: 할 수 있나요, 해야 하나요, 해도 되나요."""

@@ -8,7 +8,7 @@ from rag.answering.asked_forms import states_default
 from rag.answering.evidence import THRESHOLD, assess
 from rag.answering.extractive import answer
 from rag.answering.identity import conflict, named
-from rag.answering.question import AnswerKind, analyse, lacks_value
+from rag.answering.question import AnswerKind, analyse, holds_kind, lacks_value
 from rag.providers.e5 import E5Embeddings
 from tests.answering.shelf import Shelf
 
@@ -166,6 +166,7 @@ def test_a_sentence_without_the_amount_asked_for_does_not_answer(question: str, 
         ("How do I change the width of a shelf?", "Drag the edge of the shelf.", False),
         ("What is the width of the shelf?", "Drag the edge of the shelf.", True),
         ("선반 너비는 어떻게 바꿔?", "선반의 가장자리를 끌어 놓는다.", False),
+        ("선반 높이를 바꾸는 단축키가 뭐예요?", "Alt 키를 누른 채 화살표 키를 누른다.", False),
         ("전화번호를 글자로 적으려면?", "작은따옴표를 먼저 적는다.", False),
         ("사무실 전화번호가 어떻게 되나요?", "사무실은 2층에 있다.", True),
     ],
@@ -174,6 +175,26 @@ def test_how_something_of_a_measure_is_done_needs_no_value_of_it(
     question: str, sentence: str, lacking: bool
 ) -> None:
     assert lacks_value(analyse(question), sentence) is lacking
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "held"),
+    [
+        ("종소리를 끄는 옵션은?", "시작할 때 chime=off 값을 준다.", 1.0),
+        ("종소리를 끄는 옵션은?", "종소리는 하루에 두 번 울린다.", 0.25),
+        ("Which option turns the chime off?", "Start the clock with chime=off.", 1.0),
+        ("종의 목록은 어떤 명령으로 보나요?", "목록은 lsbell 명령으로 본다.", 1.0),
+        ("종소리를 줄이는 단축키가 뭐예요?", "CapsLock을 누르면 줄어든다.", 1.0),
+        ("종의 설정은 어떤 파일에 있나요?", "설정은 clock.conf에 적는다.", 1.0),
+        ("종소리를 어떤 단축키로 끄나요?", "Enter를 두 번 누른다.", 1.0),
+        ("어떤 종을 걸어야 하나요?", "종은 두 가지로 나온다.", 0.5),
+        ("종을 꼭 걸어야 해?", "종은 걸지 않아도 된다.", 1.0),
+    ],
+)
+def test_a_name_is_told_from_what_is_asked_whether_it_must_be(
+    question: str, sentence: str, held: float
+) -> None:
+    assert holds_kind(analyse(question), sentence) == held
 
 
 def test_a_short_no_is_told_with_its_reason_and_answers_the_question_above_it() -> None:
