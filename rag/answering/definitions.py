@@ -62,7 +62,7 @@ _IDENTIFIER = lazy_compile(
     | (?<![\w%]) %[A-Za-z]\b  # a directive, as of a date's format
     | (?<![^\s'"`]) (?: // | \*\* | [=!<>]= | [=<>^|@~] ) (?![^\s'"`])  # an operator by itself or in quotes
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,  # a Korean particle behind a name is no part of it
 )
 _PLACEHOLDER = lazy_compile(r"\s*[\[<({=|,].*$", re.DOTALL)
 

@@ -323,3 +323,16 @@ def test_a_thing_that_the_text_knows_is_not_the_one_another_sentence_is_about() 
 
     assert others("셔틀버스 요금은 얼마인가요?") == {"주차장은"}
     assert others("주차장 요금은 얼마인가요?") == {"셔틀버스는"}
+
+
+@pytest.mark.parametrize(
+    ("question", "other"),
+    [
+        ("bell_rate는 얼마로 정하나요?", 0.0),
+        ("--quiet를 주면 종이 울리나요?", 0.0),
+        ("bell_size는 얼마로 정하나요?", 1.0),
+    ],
+)
+def test_a_particle_behind_an_option_makes_it_no_other_one(question: str, other: float) -> None:
+    shelf = Shelf({"종.md": ["bell_rate 값은 3으로 정한다.\n\n--quiet 옵션을 주면 종이 울리지 않는다."]})
+    assert assess(question, [shelf.passage("종.md", 1)]).signals.other == other
