@@ -83,7 +83,7 @@ def _full(year: str) -> int:
 
 _WORD = lazy_compile(r"[^\W_]+")
 _HANGUL = lazy_compile(r"[가-힣]")
-_CAPITALS = lazy_compile(r"(?<!\w)[A-Z][\w&.]*[A-Z](?!\w)")
+_CAPITALS = lazy_compile(r"(?<!\w)[A-Z][\w&.]*[A-Z](?!\w)", re.ASCII)  # also before a Korean particle
 # Words in file names that say what kind of file it is, not what it is about.
 _KIND = lazy_compile(r"\d+|v\d+|q[1-4]|fy\d+|final|draft|copy|scan|dated|pdf|doc|the|of|and|for|a|an", re.I)
 _YEAR_OR_FORM = lazy_compile(r"(?:19|20)\d\d\w?\d?|\d+[KQ]", re.I)

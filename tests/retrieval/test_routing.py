@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rag.retrieval.routing import Router
 from rag.types import DocumentRecord, Status
 
@@ -38,8 +40,9 @@ def test_a_year_alone_is_a_weak_hint() -> None:
     assert max(unnamed.values()) < min(0.5, max(named.values()))
 
 
-def test_initials_name_a_company_of_two_words() -> None:
-    found = router("HOLLOWAY_HARTE_2022_10K.pdf", *REPORTS).route("Did H&H grow in 2022?")
+@pytest.mark.parametrize("question", ["Did H&H grow in 2022?", "H&H의 매출은?"])
+def test_initials_name_a_company_of_two_words(question: str) -> None:
+    found = router("HOLLOWAY_HARTE_2022_10K.pdf", *REPORTS).route(question)
     assert best(found) == "HOLLOWAY_HARTE_2022_10K.pdf"
 
 
