@@ -1,8 +1,9 @@
 """Cleans a whole document: raw lines in, page texts with their blocks out.
 
-A line is a header or footer when the same words (figures aside) are at the same height of neighbouring pages, or when
-it is nothing but the page's number; and only while every line further out is one too, so that what repeats inside the
-text stays text. The tables of a page get their place in its cleaned text.
+A line is a header or footer when the same words (figures aside) are at the same height of neighbouring pages, when it
+is nothing but the page's number, or when it carries that number as others at its height carry theirs ("2.7 Safety
+25", with another title on each page); and only while every line further out is one too, so that what repeats inside
+the text stays text. The tables of a page get their place in its cleaned text.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _SAME_HEIGHT = 4.0  # points
 _NEIGHBOURS = 2
 """Left and right pages have headers of their own, so the one after the next counts as a neighbour."""
 _LONGEST = 160
+_LEAST_NUMBERED = 3
+"""Pages that must carry their numbers at one height, so that a figure in the text is not taken for one."""
 
 _FIGURES = re.compile(r"\d+|\b[ivxlc]+\b", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(
@@ -34,6 +37,8 @@ _PAGE_NUMBER = re.compile(
     r"(?:\s*(?:/|of|중)\s*\d{1,5})?[-–—\])|\s.]*",
     re.IGNORECASE,
 )
+_CARRIED = re.compile(r"^(\d{1,4})(?=[\s|])|(?<=[\s|])(\d{1,4})$")
+"""A line that begins or ends with a number."""
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
 
@@ -46,13 +51,15 @@ def find_headers_and_footers(pages: Sequence[RawPage]) -> dict[int, set[int]]:
             line = page.lines[position]
             keys[_key(line.text)].append((page.number, _height(page, line)))
     offset = _number_offset(pages, edges)
+    numbered = _numbered_lines(pages, edges)
     headers_footers: dict[int, set[int]] = {}
     for page in pages:
         found: set[int] = set()
         for edge in edges[page.number]:
             for position in edge:
                 line = page.lines[position]
-                if not (_is_number(line.text, page, offset) or _runs(page, line, keys, len(pages))):
+                runs = (page.number, position) in numbered or _runs(page, line, keys, len(pages))
+                if not (runs or _is_number(line.text, page, offset)):
                     break
                 found.add(position)
         if len(found) < len(page.lines):  # a page of nothing but repeats is content
@@ -88,7 +95,7 @@ def _height(page: RawPage, line: Line) -> float:
 
 def _runs(page: RawPage, line: Line, keys: dict[str, list[tuple[int, float]]], total: int) -> bool:
     """Whether neighbouring pages have the same line at the same height."""
-    if line.placed and page.height > 0 and abs(_height(page, line)) > _MARGIN * page.height:
+    if not _in_margin(page, line):
         return False
     key = _key(line.text)
     if not any(character.isalpha() for character in key) and "#" not in key:
@@ -100,6 +107,33 @@ def _runs(page: RawPage, line: Line, keys: dict[str, list[tuple[int, float]]], t
     near = [n for n in others if abs(n - page.number) <= _NEIGHBOURS]
     # Two tables that happen to continue on two pages of a long document are no running header.
     return bool(near) and (len(others) + 1 >= 3 or total <= 4)
+
+
+def _in_margin(page: RawPage, line: Line) -> bool:
+    return not line.placed or page.height <= 0 or abs(_height(page, line)) <= _MARGIN * page.height
+
+
+def _numbered_lines(
+    pages: Sequence[RawPage], edges: dict[int, tuple[list[int], list[int]]]
+) -> set[tuple[int, int]]:
+    """Page number and position of the outermost lines that begin or end with the number of their page.
+
+    The printed numbers may differ from the physical ones, but on all pages by the same.
+    """
+    found: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
+    for page in pages:
+        for position in (edge[0] for edge in edges[page.number] if edge):
+            line = page.lines[position]
+            if line.placed and page.height > 0 and _in_margin(page, line):
+                numbers = {match[1] or match[2] for match in _CARRIED.finditer(line.text)} - {None}
+                for number in numbers:
+                    found[int(number) - page.number].append((page.number, position, _height(page, line)))
+    best = max(found.values(), key=len, default=[])
+    return {
+        (number, position)
+        for number, position, height in best
+        if sum(abs(height - other) <= _SAME_HEIGHT for _, _, other in best) >= _LEAST_NUMBERED
+    }
 
 
 def _number_offset(pages: Sequence[RawPage], edges: dict[int, tuple[list[int], list[int]]]) -> int | None:

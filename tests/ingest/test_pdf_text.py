@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
@@ -187,6 +188,33 @@ def test_running_headers_and_page_numbers_are_kept_out_of_chunks(tmp_path: Path)
         assert _body(page) == _said(page.number)
         assert "Annual Report 2023" in page.text  # a quote of it is still verified
     assert not any("Annual Report" in chunk.text or "/ 4" in chunk.text for chunk in reading.chunks)
+
+
+@pytest.mark.parametrize(
+    ("head", "pages", "running"),
+    [
+        ("{number} Chapter {number}: {title}", 4, True),
+        ("{title} {number}", 4, True),
+        ("제{number}장 {title} {shifted}", 4, True),  # the printed number is not the physical one
+        ("{title} {number}", 2, False),  # two figures may agree by chance
+        ("{title} {square}", 4, False),
+    ],
+)
+def test_a_line_with_another_title_and_the_number_of_its_page_is_a_running_header(
+    tmp_path: Path, head: str, pages: int, running: bool
+) -> None:
+    titles = ("Harbour dues", "항만 요금", "Moorings at night", "Lost property")
+
+    def page(number: int) -> Draw:
+        words = head.format(
+            number=number, title=titles[number - 1], shifted=number + 6, square=number**2 + 40
+        )
+        return both(
+            lines(words, font=KOREAN, size=9, top=HEIGHT - 40), lines(*wrapped(_said(number), width=440))
+        )
+
+    reading = _read(tmp_path, *map(page, range(1, pages + 1)))
+    assert all((len(page.headers_footers) == 1) is running for page in reading.pages)
 
 
 def test_what_repeats_inside_the_text_is_text(tmp_path: Path) -> None:
