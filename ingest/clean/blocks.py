@@ -92,6 +92,9 @@ def build_blocks(lines: Sequence[Line], rule: HeadingRule) -> list[Block]:
     for position, line in enumerate(lines):
         kind = _kind(line, rule, layout, position)
         previous = lines[position - 1] if position else None
+        if kind is BlockKind.PARAGRAPH and blocks and blocks[-1].kind is BlockKind.HEADING:
+            ends = not layout.runs_on(position) and rule.ends_heading(blocks[-1].lines, line)
+            kind = BlockKind.HEADING if ends else kind
         if blocks and previous is not None and _belongs(blocks[-1], kind, previous, line, layout, position):
             blocks[-1].lines.append(line)
         else:

@@ -109,6 +109,16 @@ _LETTERS = re.compile(r"[^\W\d_]")
 LEADERS = re.compile(r"\.{4,}|(?:\. ){3,}|…{2,}")
 
 
+_SAME_SIZE = 0.5
+"""Points by which the lines of one heading may differ in size."""
+_HEADING_STEP = 1.6
+"""From one line of a heading to the next at most, in sizes of its type."""
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= _LONGEST and len(text.split()) <= _MOST_WORDS
+
+
 class HeadingRule:
     """The rule for one document, which knows how its running text is set."""
 
@@ -128,7 +138,7 @@ class HeadingRule:
         One that is not set apart may still be the first line of a clause: what stands around it tells.
         """
         text = line.text
-        if len(text) > _LONGEST or len(text.split()) > _MOST_WORDS or len(_LETTERS.findall(text)) < 2:
+        if not _is_short(text) or len(_LETTERS.findall(text)) < 2:
             return False
         if LEADERS.search(text) or text[:1].islower():
             return False  # an entry of a table of contents; the middle of a sentence
@@ -138,6 +148,15 @@ class HeadingRule:
         if self.is_set_apart(line):
             return True
         return number is not None and not number.body and len(text) <= _LONGEST_NUMBERED
+
+    def ends_heading(self, heading: Sequence[Line], line: Line) -> bool:
+        """Whether a line that begins with a small letter is the last one of the heading right above it."""
+        above = heading[-1]
+        alike = above.bold == line.bold and abs(above.size - line.size) < _SAME_SIZE
+        near = line.placed and above.placed and 0 < above.middle - line.middle <= _HEADING_STEP * line.size
+        ends = line.text[:1].islower() and not line.text.endswith((".", ",", ";"))
+        set_apart = self.is_set_apart(above) and self.is_set_apart(line)
+        return alike and near and ends and set_apart and _is_short(" ".join(x.text for x in (*heading, line)))
 
     def is_set_apart(self, line: Line) -> bool:
         """Whether a line is set in larger or bolder type than the running text."""

@@ -235,6 +235,20 @@ def test_headings_become_metadata_of_chunks(tmp_path: Path) -> None:
     assert reading.title == "Repair of the pier"
 
 
+@pytest.mark.parametrize(
+    ("second", "whole"),
+    [("and of the northern mole", True), ("and of the northern mole.", False)],
+)
+def test_the_second_line_of_a_heading_belongs_to_it(tmp_path: Path, second: str, whole: bool) -> None:
+    first = "Repair of the pier before the storms"
+
+    def draw(canvas: Canvas) -> None:
+        lines(first, second, font="Helvetica-Bold", size=15, top=760)(canvas)
+        lines(*wrapped(PROSE, width=430), top=700)(canvas)
+
+    assert (_read(tmp_path, draw).chunks[0].heading == f"{first} {second}") is whole
+
+
 def test_korean_articles_are_headings(tmp_path: Path) -> None:
     reading = _read(
         tmp_path, lines("제3조(휴가)", *wrapped(KOREAN_PROSE, width=400, font=KOREAN), font=KOREAN)
