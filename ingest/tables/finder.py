@@ -16,9 +16,9 @@ from ingest.raw import Line, LineKind, RawPage, RawTable
 from ingest.tables.headers import header_paths, tiers
 from ingest.tables.rows import Column, columns_of, label_edge, table_rows
 from ingest.tables.segments import Positions, VisualRow, row_of, visual_rows
-from rag.text.figures import unit_in
+from rag.text.figures import UNITS, unit_in
 
-_FIGURE_WORD = re.compile(r"[-–—(△▲$€£¥₩]*\d[\d,.]*[)%원명개x*†‡]*|[-–—]+|[)%]+")
+_FIGURE_WORD = re.compile(rf"[-–—(△▲$€£¥₩]*\d[\d,.]*{UNITS}?[)%원명개x*†‡]*|[-–—]+|[)%]+")
 _LONG_LINE = 14
 """Words of a line from which one figure at its end is no sign of a table."""
 _AROUND = 9

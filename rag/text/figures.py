@@ -10,7 +10,15 @@ from rag.text.patterns import lazy_compile
 _CURRENCY = r"(?:(?:US|HK|NT|[ACSR])?\$|[€£¥₩]|USD|EUR|GBP|KRW|JPY|RMB|RM|Rs\.?)"
 _SIGN = r"[-–—−+△▲]"
 _DIGITS = r"(?:\d[\d,]*(?:\.\d+)*|\.\d+)"
-_SUFFIX = r"(?:%p?|x|bps|bp|배|원|명|개|건|세|년|점|위|일|회|[kKmM]|bn|million|billion|만원|억원|천원|백만원)"
+UNITS = (
+    "(?:[KMGT]i?B|[mk]?g|[mck]?m|m?[lL]|[mk]?[WVA]|[kMG]?Hz|dB|℃|°C"
+    "|(?:킬로|메가|기가|테라)?바이트|개월|시간|분|초|주|쪽|인)"
+)
+"""Units of measure that a figure of a table may be written with."""
+_SUFFIX = (
+    r"(?:%p?|x|bps|bp|배|원|명|개|건|세|년|점|위|일|회|[kKmM]|bn|million|billion|만원|억원|천원|백만원"
+    rf"|{UNITS})"
+)
 _ONE = rf"{_SIGN}?\s?\(?\s?{_SIGN}?\s?{_CURRENCY}?\s?\(?{_SIGN}?\s?{_DIGITS}\s?{_SUFFIX}?\s?\)?\s?{_SUFFIX}?"
 _FIGURE = lazy_compile(
     rf"{_ONE}(?:\s?(?:[-–~]|to)\s?{_ONE})?(?:\s?\(\w\)|[*†‡§¹²³]+)?"

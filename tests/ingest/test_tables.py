@@ -131,6 +131,18 @@ def test_korean_headers_and_units(tmp_path: Path) -> None:
     assert cells_of(table)[(("영업손실",), "2023년")] == "△50"
 
 
+@pytest.mark.parametrize("units", [("MB", "GB"), ("메가바이트", "기가바이트"), ("kg", "시간")])
+def test_figures_with_their_units_are_cells(tmp_path: Path, units: tuple[str, str]) -> None:
+    first, second = units
+    rows = (
+        ("모델", "보통", "최대"),
+        ("작은 상자", f"256{first}", f"4{second}"),
+        ("큰 상자", f"1.5{first}", f"10{second}"),
+    )
+    (table,) = tables_of(tmp_path, grid(rows, font=KOREAN))
+    assert cells_of(table)[(("큰 상자",), "최대")] == f"10{second}"
+
+
 @pytest.mark.parametrize(
     "texts",
     [
