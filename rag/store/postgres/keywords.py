@@ -35,7 +35,7 @@ MOST_ENTRIES = 16_000
 FIRST_LOOK = 1000
 """Documents that are scored to learn what score is wanted: those with the entries that add most."""
 
-MOST_SCORED, MOST_SHARE = 16_000, 0.04
+MOST_SCORED, MOST_SHARE = 32_000, 0.04
 """Documents that are scored at most, by estimate: so many, or this share of all when that is more. A thousand take
 PostgreSQL some 2 ms."""
 
