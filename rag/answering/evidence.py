@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 from rag.answering.asked_words import matters, says_asked, stands_elsewhere
 from rag.answering.candidates import Candidate, asks, candidates, is_whole_sentence
 from rag.answering.paraphrases import Alike
-from rag.answering.question import QuestionAnalysis, analyse, lacks_value, plain_word
+from rag.answering.question import QuestionAnalysis, analyse, lacks_value
+from rag.answering.question_terms import plain_word
 from rag.answering.ranking import (
     ALIKE_WEIGHT,
     IN_FRONT,

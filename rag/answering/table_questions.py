@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from rag.answering.question import asked_terms
+from rag.answering.question_terms import asked_terms
 from rag.text.figures import scale_of, years_in
 from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.patterns import lazy_compile

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from rag.answering.question import names_subject, plain_word
+from rag.answering.question_terms import names_subject, plain_word
 from rag.text.facts import facts
 from rag.text.keywords import STOP_WORDS, query_terms
 from rag.text.language import without_particle
