@@ -131,9 +131,9 @@ BESIDE = 3.0
 another sentence says does not make the one that is shown answer."""
 _COUNTED_KO = lazy_compile(
     r"(?P<thing>[가-힣A-Za-z]+)[이가을를]\s(?:(?:최대|최소|모두|총|전부|각각)(?:한|로)?\s)?"
-    r"몇\s?(?:개|명|마리|대|곳|가지|종|장|권)(?![국월])"
+    r"몇\s?(?:개|마리|대|곳|가지|종|장|권)(?![국월])"
 )
-"""A Korean question for a count, with the thing that is counted."""
+"""A Korean question for a count, with the thing that is counted. People are often counted unnamed: 120명이 왔다."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
 
@@ -351,7 +351,9 @@ def _counts_another_thing(question: QuestionAnalysis, passages: Sequence[Passage
     if korean := _COUNTED_KO.search(question.text):
         passage = best.passage
         near = f"{document_of(passage)} {passage.heading} {best.label} {best.context} {best.text}"
-        return korean["thing"] not in near
+        thing = korean["thing"]
+        others = frozenset[str]().union(*(question.alike.get(t, ()) for t in keyword_tokens(thing)))
+        return not any(word in near for word in (thing, *others))
     counted = question.unit.removesuffix("s")
     if len(counted) < 3 or not counted.isascii():
         return False

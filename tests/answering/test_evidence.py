@@ -227,6 +227,18 @@ def test_a_count_of_one_thing_is_no_count_of_another(question: str, answered: bo
     assert (found.score >= THRESHOLD) is answered
 
 
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("축제에 관람객이 몇 명 다녀갔나요?", "올해 축제에는 3,200명이 다녀갔다. 무대는 두 곳에 세웠다."),
+        ("본관에 엘리베이터가 몇 대 있나요?", "본관에는 승강기가 3대 있다. 본관은 1998년에 지었다."),
+    ],
+)
+def test_people_are_counted_without_a_name_and_things_under_another(question: str, text: str) -> None:
+    passage = Shelf({"안내.md": [text]}).passage("안내.md", 1)
+    assert assess(question, [passage], embed_tokens=E5Embeddings().embed_tokens).score >= THRESHOLD
+
+
 def test_a_sentence_of_a_page_that_is_translated_in_part_counts_in_its_own_language() -> None:
     shelf = Shelf(
         {
