@@ -35,6 +35,8 @@ class Line:
     mark: LineKind = LineKind.UNKNOWN
     cells: tuple[str, ...] = ()
     """The cells of a table's row by column, empty ones included, where the format says them."""
+    table: object = None
+    """What all rows of one table share, and no other line."""
     names: tuple[str, ...] = ()
     """The names of these cells in a sheet (`C14`), where they have one."""
     head: bool = False

@@ -257,6 +257,7 @@ class _Story:
         style = val(table.find(W + "tblPr"), "tblStyle")
         outside, ground = self.behind, None if self.styles.shades(style) else self.behind
         above: dict[int, str] = {}
+        shared = object()
         for row in self._rows(table):
             cells: list[str] = [""] * _count(val(row.find(W + "trPr"), "gridBefore"), 0)
             nested: list[Line] = []
@@ -279,7 +280,7 @@ class _Story:
                 cells.pop()
             if cells:
                 line = marked(LineKind.ROW, " | ".join(cells))
-                line.cells = tuple(_once(cells))
+                line.cells, line.table = tuple(_once(cells)), shared
                 yield line
             yield from nested
 

@@ -190,9 +190,11 @@ class _HtmlReader:
         table = self._tables[-1]
         if (line := table.row()) is not None:
             self.found.lines.append(line)
-        inside = table.cells is not None
+        going_on, columns = again and table.cells is not None, len(table.grid)
         table.begin_row()
-        if not (again and inside):
+        if going_on:
+            table.grid = [""] * columns
+        else:
             table.cells = None
 
     def _end_line(self) -> None:
@@ -240,6 +242,8 @@ class _Table:
     """Whether the row has header cells alone."""
     span: tuple[int, int] | None = None
     """How many columns and rows the open cell spans."""
+    shared: object = field(default_factory=object)
+    """What its rows share."""
     below: dict[int, tuple[str, int]] = field(default_factory=dict)
     """By column the text of a cell that spans further rows, and how many."""
 
@@ -270,7 +274,7 @@ class _Table:
             return None
         self._carry_down()
         line = marked(LineKind.ROW, " | ".join(self.cells))
-        line.cells, line.head = tuple(self.grid), self.head
+        line.cells, line.head, line.table = tuple(self.grid), self.head, self.shared
         return line
 
     def _carry_down(self) -> None:

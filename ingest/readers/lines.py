@@ -124,13 +124,14 @@ def table_lines(cells: Iterable[GridCell], *, head_rows: int = 0) -> Iterator[Li
                 texts.setdefault(row, {})[column] = text
     if not texts:
         return
+    table = object()
     first = min(min(row) for row in texts.values())
     last = max(max(row) for row in texts.values())
     for row in sorted(texts):
         written = [shown[row][column] for column in sorted(shown[row])]
         line = marked(LineKind.ROW, " | ".join(written))
         line.cells = tuple(texts[row].get(column, "") for column in range(first, last + 1))
-        line.head = row < head_rows
+        line.head, line.table = row < head_rows, table
         if any(names[row].values()):
             line.names = tuple(names[row].get(column, "") for column in range(first, last + 1))
         yield line

@@ -114,6 +114,7 @@ class _MarkdownReader:
         self.lines: list[Line] = []
         self._mark, self._bullet = LineKind.PARAGRAPH, ""
         self._cells: list[str] | None = None
+        self._table: object = None
         self._in_head = False
 
     def take(self, token: Token) -> None:
@@ -121,11 +122,13 @@ class _MarkdownReader:
             self._mark = LineKind.HEADING
         elif token.type == "list_item_open":
             self._bullet = f"{token.info}. " if token.info else "• "
+        elif token.type == "table_open":
+            self._table = object()
         elif token.type == "tr_open":
             self._cells = []
         elif token.type == "tr_close":
             line = marked(LineKind.ROW, " | ".join(self._cells or ()))
-            line.cells, line.head = tuple(self._cells or ()), self._in_head
+            line.cells, line.head, line.table = tuple(self._cells or ()), self._in_head, self._table
             self.lines.append(line)
             self._cells = None
         elif token.type in ("thead_open", "thead_close"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -21,6 +21,7 @@ from ingest.readers.archive import local, open_archive, stated
 from ingest.readers.lines import MOST_COLUMNS, GridCell, marked, table_lines
 from ingest.tables.grid import grid_tables
 from ingest.visibility import hidden_note
+from rag.text.figures import is_figure, is_period
 from rag.types import Status
 
 _MOST_ROWS = 50_000
@@ -94,7 +95,10 @@ class _Workbook:
         return document
 
     def _regions(self, sheet: Any) -> tuple[list[list[GridCell]], int]:
-        """The cells with text in regions that empty rows separate; and the rows read when the sheet has more."""
+        """The cells with text in regions, and the rows read when the sheet has more.
+
+        An empty row ends a region, unless figures follow: those go on with the table above.
+        """
         layout = self._layout(sheet)
         sheet.reset_dimensions()  # what a file says of its size is not to be trusted
         regions: list[list[GridCell]] = []
@@ -105,7 +109,8 @@ class _Workbook:
             cells = list(self._row(row, number, layout, sheet.title))
             if not cells:
                 continue
-            if number > last + 1 or not regions:
+            apart = number > last + 1 and not _has_figures(cells)
+            if apart or not regions:
                 regions.append([])
             regions[-1] += cells
             last = max(number, *(cell.row + cell.rows for cell in cells))
@@ -145,17 +150,19 @@ class _Workbook:
         return layout
 
 
+def _has_figures(cells: Sequence[GridCell]) -> bool:
+    """Whether a row holds figures beside its label, as a row of headers does not."""
+    return any(is_figure(cell.text) and not is_period(cell.text) for cell in cells[1:])
+
+
 def _pages(title: str, regions: list[list[GridCell]], number: int) -> list[RawPage]:
     """A sheet as one page, or as several when it is long; its tables know their headers on each of them."""
     lines: list[Line] = []
     for region in regions:
-        found = list(table_lines(region))
-        for line in found:
-            filled = [text for text in line.cells if text]
-            if len(filled) == 1 and (len(found) == 1 or line is found[0]):  # a title, or a note
-                lines.append(marked(LineKind.PARAGRAPH, line.text))
-            else:
-                lines.append(line)
+        is_title = True  # or a note
+        for line in table_lines(region):
+            is_title = is_title and sum(map(bool, line.cells)) == 1
+            lines.append(marked(LineKind.PARAGRAPH, line.text) if is_title else line)
     pages = [RawPage(number, label=title)]
     for line in lines:
         if sum(len(one.text) for one in pages[-1].lines[-1:]) and pages[-1].characters > _PART:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from ingest.raw import Line, RawCell, RawRow, RawTable
+from ingest.tables.headers import is_unit_alone
 from ingest.tables.rows import tidy
 from rag.text.figures import is_figure, is_period, unit_in
 
@@ -16,21 +16,27 @@ _TITLE = 220
 
 
 def grid_tables(lines: Sequence[Line]) -> list[RawTable]:
-    """The tables among the lines of a page: runs of lines that have cells."""
-    found: list[RawTable] = []
-    above = ""
-    for has_cells, group in groupby(lines, key=lambda line: bool(line.cells)):
-        run = list(group)
-        if not has_cells:
-            above = run[-1].text
-            continue
-        table = _table(run, above[-_TITLE:])
-        if table is not None:
-            found.append(table)
-    return found
+    """The tables among the lines of a page, each with the line above it as its title.
+
+    A line that only says the unit may stand between the two.
+    """
+    tables: dict[object, list[Line]] = {}
+    captions: dict[object, tuple[str, str]] = {}
+    title = unit = ""
+    for line in lines:
+        if line.cells:
+            tables.setdefault(line.table, []).append(line)
+            captions.setdefault(line.table, (title[-_TITLE:], unit))
+            title = unit = ""
+        elif is_unit_alone(line.text):
+            unit = unit_in(line.text)
+        else:
+            title, unit = line.text, ""
+    found = (_table(rows, *captions[shared]) for shared, rows in tables.items())
+    return [table for table in found if table is not None]
 
 
-def _table(lines: Sequence[Line], title: str) -> RawTable | None:
+def _table(lines: Sequence[Line], title: str, unit: str) -> RawTable | None:
     width = max(len(line.cells) for line in lines)
     rows = [(*line.cells, *[""] * (width - len(line.cells))) for line in lines]
     heads = _heads(lines, rows)
@@ -43,7 +49,7 @@ def _table(lines: Sequence[Line], title: str) -> RawTable | None:
     ]
     corner = " ".join(text for row in rows[:heads] for text in row[:labels])
     names = " ".join(text for path in columns for text in path)
-    unit = unit_in(corner) or unit_in(names) or unit_in(title)
+    unit = unit_in(corner) or unit_in(names) or unit or unit_in(title)
     body = list(_rows(lines[heads:], rows[heads:], labels))
     return RawTable(title, unit, columns, body, list(lines[:heads])) if body else None
 

@@ -24,7 +24,7 @@ _PERIOD_WORD = re.compile(
     re.IGNORECASE,
 )
 _UNIT_WORDS = re.compile(
-    r"[\W_]+|\b(?:except|per|share|amounts?|data|and|percentages?|otherwise|noted)\b", re.IGNORECASE
+    r"[\W_]+|\b(?:except|per|share|amounts?|data|and|percentages?|otherwise|noted)\b|단위", re.IGNORECASE
 )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import docx
+import openpyxl
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
@@ -205,6 +207,79 @@ def test_other_formats_say_their_cells(
     file.write_text(content, encoding="utf-8")
     (table,) = read_file(file).tables
     assert cells_of(table)[(path, column)] == value
+
+
+FARES = (("Fares", "Adult", "Child"), ("Ferry", "9", "4"), ("Bus", "3", "2"))
+LOADS = (("Loads", "Cars", "Trucks"), ("Ferry", "40", "6"))
+
+
+def written_as_markdown(file: Path, *tables: Sequence[Sequence[str]]) -> None:
+    texts = ["\n".join(map(" | ".join, (rows[0], ["---"] * len(rows[0]), *rows[1:]))) for rows in tables]
+    file.write_text("\n\n".join(texts), "utf-8")
+
+
+def written_as_html(file: Path, *tables: Sequence[Sequence[str]]) -> None:
+    cells = [["".join(f"<td>{cell}</td>" for cell in row) for row in rows] for rows in tables]
+    file.write_text("".join(f"<table><tr>{'</tr><tr>'.join(rows)}</tr></table>" for rows in cells), "utf-8")
+
+
+def written_as_docx(file: Path, *tables: Sequence[Sequence[str]]) -> None:
+    document = docx.Document()
+    for rows in tables:
+        table = document.add_table(len(rows), len(rows[0]))
+        for row, texts in zip(table.rows, rows, strict=True):
+            for cell, text in zip(row.cells, texts, strict=True):
+                cell.text = text
+        document.add_paragraph()
+    document.save(str(file))
+
+
+def written_as_xlsx(file: Path, *tables: Sequence[Sequence[str]]) -> None:
+    book = openpyxl.Workbook()
+    for rows in tables:
+        for row in rows:
+            book.active.append([int(text) if text.isdecimal() else text for text in row])
+        book.active.append([])
+    book.save(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.md", written_as_markdown),
+        ("a.html", written_as_html),
+        ("a.docx", written_as_docx),
+        ("a.xlsx", written_as_xlsx),
+    ],
+)
+def test_tables_with_nothing_between_them_keep_their_own_headers(
+    tmp_path: Path, name: str, write: Callable[..., None]
+) -> None:
+    write(tmp_path / name, FARES, LOADS)
+    fares, loads = read_file(tmp_path / name).tables
+    assert cells_of(fares)[("Bus",), "Child"] == "2"
+    assert cells_of(loads) == {(("Ferry",), "Cars"): "40", (("Ferry",), "Trucks"): "6"}
+
+
+def test_figures_below_an_empty_row_of_a_sheet_belong_to_the_table_above(tmp_path: Path) -> None:
+    written_as_xlsx(tmp_path / "a.xlsx", FARES, [("Train", "8", "5")])
+    (table,) = read_file(tmp_path / "a.xlsx").tables
+    assert cells_of(table)[("Train",), "Child"] == "5"
+
+
+def test_the_line_of_the_unit_is_not_the_title(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(f"부서별 예산\n\n(단위: 천원)\n\n{MARKDOWN}", "utf-8")
+    (table,) = read_file(tmp_path / "a.md").tables
+    assert (table.title, table.unit) == ("부서별 예산", "천원")
+
+
+def test_a_table_inside_a_cell_is_a_table_of_its_own(tmp_path: Path) -> None:
+    inner = "<table><tr><th>Deck<th>Seats<tr><td>Upper<td>30</table>"
+    rows = f"<tr><th>Ship<th>Crew<tr><td>Gull {inner}<td>7<tr><td>Tern<td>9"
+    (tmp_path / "a.html").write_text(f"<table>{rows}</table>", "utf-8")
+    found = [cells_of(table) for table in read_file(tmp_path / "a.html").tables]
+    assert {(("Upper",), "Seats"): "30"} in found
+    assert any(cells.get((("Gull",), "Crew")) == "7" for cells in found)
 
 
 @pytest.mark.parametrize(
