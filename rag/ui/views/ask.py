@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from rag.messages import translated
 from rag.providers.specs import EXTRACTIVE
@@ -17,7 +18,7 @@ from rag.ui.questions import RunningQuestion
 from rag.ui.suggestions import SAMPLE
 from rag.ui.views import answers, evidence
 from rag.ui.views.documents import progress
-from rag.ui.views.visit import Visit
+from rag.ui.views.visit import Visit, polled
 
 _TICK = 0.6
 """Seconds between two looks at what the model has written, or at an ingest."""
@@ -32,19 +33,19 @@ def show(visit: Visit) -> None:
     """Draw the chat, with the pane beside it when a page is open."""
     index = visit.index
     has_documents = index is not None and any(status.searchable for status in index.counts().files)
-    session, running = visit.session, visit.session.running
+    session, running, live = visit.session, visit.session.running, None
     above = st.empty()  # emptied at once, where what is no longer drawn would fade while an answer is written
     if not session.exchanges and running is None:
         with above.container():
             _welcome(visit, has_documents=has_documents)
     for number, exchange in enumerate(session.exchanges):
         if running is not None and running.instead == number:
-            _live(visit, running)
+            live = _asked(running)
         else:
             answers.exchange(visit, number, exchange)
     if running is not None and running.instead is None:
-        _live(visit, running)
-    _work(visit)
+        live = _asked(running)
+    work = st.container()
     with st.bottom:
         for problem in st.session_state.pop(_PROBLEMS, []):
             st.error(label(translated(problem, visit.language)), icon=":material/error:")
@@ -54,6 +55,11 @@ def show(visit: Visit) -> None:
                 _tasks(visit)
     _input(visit, has_documents=has_documents)
     evidence.show(visit)
+    with work:
+        _work(visit)
+    if running is not None and live is not None:
+        with live:
+            polled(_writing, _TICK)(visit, running)
 
 
 # -- the beginning ------------------------------------------------------------------------------------------------
@@ -248,7 +254,7 @@ def _work(visit: Visit) -> None:
     if jobs:
         active = {job.id for job in jobs if job.active}
         busy = active or any(not visit.workspace.suggestions.ready(job) for job in jobs)
-        st.fragment(_jobs, run_every=_TICK * 2 if busy else None)(visit, jobs, active, bool(busy))
+        polled(_jobs, _TICK * 2 if busy else None)(visit, jobs, active, bool(busy))
 
 
 def _jobs(visit: Visit, jobs: list[IngestJob], active: set[int], busy: bool) -> None:
@@ -276,14 +282,14 @@ def _ready(visit: Visit, job: IngestJob) -> None:
 # -- an answer on its way -----------------------------------------------------------------------------------------
 
 
-def _live(visit: Visit, running: RunningQuestion) -> None:
-    """The question on its way. Leaving it, by a click or a reload, does not end it."""
+def _asked(running: RunningQuestion) -> DeltaGenerator:
+    """Draw the question on its way; gives the place for its answer."""
     answers.question(running.question)
-    with st.chat_message("assistant", avatar=":material/menu_book:"):
-        st.fragment(_writing, run_every=_TICK)(visit, running)
+    return st.chat_message("assistant", avatar=":material/menu_book:")
 
 
 def _writing(visit: Visit, running: RunningQuestion) -> None:
+    """What is written so far. Leaving it, by a click or a reload, does not end it."""
     if running.done:
         st.rerun()  # the script takes the answer in
     (kind, seconds), wait = running.pause, ""

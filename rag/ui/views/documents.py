@@ -16,7 +16,7 @@ from rag.ui.documents import KINDS, IngestJob, JobState
 from rag.ui.markup import element, label
 from rag.ui.pages import CitedPage
 from rag.ui.views import evidence
-from rag.ui.views.visit import OpenPage, Visit
+from rag.ui.views.visit import OpenPage, Visit, polled
 
 _ROWS = 25
 _EVERY = 0.6
@@ -33,9 +33,11 @@ def show(visit: Visit) -> None:
     st.title(visit.text("page.documents"))
     _upload(visit)
     _folder(visit)
-    _work(visit)
+    work = st.container()
     _indexed(visit)
     evidence.show(visit)
+    with work:
+        _work(visit)
 
 
 def _upload(visit: Visit) -> None:
@@ -84,7 +86,7 @@ def _work(visit: Visit) -> None:
         return
     st.subheader(visit.text("page.work"))
     every = _EVERY if visit.workspace.jobs.busy else None
-    st.fragment(_jobs, run_every=every)(visit, watched=every is not None)
+    polled(_jobs, every)(visit, every is not None)
 
 
 def _jobs(visit: Visit, watched: bool) -> None:

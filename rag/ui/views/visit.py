@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, wraps
+from itertools import count
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -23,6 +25,7 @@ from rag.ui.workspace import Workspace
 _PANE = "pane"
 _WATCHED = "watched-jobs"
 _SCRIPT = Path(__file__).parents[1] / "page.js"
+_NUMBERS = count()
 
 
 def visitor() -> str:
@@ -127,6 +130,22 @@ class Visit:
     def is_locked(file: str, status: str) -> bool:
         """Whether a password would open the document: that of a PDF can be given, of other formats none."""
         return status == Status.ENCRYPTED and file.lower().endswith(".pdf")
+
+
+def polled(draw: Callable[..., None], seconds: float | None) -> Callable[..., None]:
+    """A fragment that is drawn again every so many seconds, under another identity in each run of the script.
+
+    Draw it last. A request for a fragment that comes between the end of a run and its last messages to the browser
+    makes Streamlit drop these (streamlit/streamlit#9921), and the page stays as it was. Requests for fragments that a
+    run has replaced are ignored.
+    """
+
+    @wraps(draw)
+    def drawn(*given: object) -> None:
+        draw(*given)
+
+    drawn.__qualname__ = f"{draw.__qualname__}-{next(_NUMBERS)}"  # Streamlit makes the identity of it
+    return st.fragment(drawn, run_every=seconds)
 
 
 @cache
