@@ -33,7 +33,7 @@ class _Group:
             yield from _pattern(self).finditer(question)
 
 
-def alike(question: str) -> Alike:
+def other_words(question: str) -> Alike:
     """For the tokens of each known word or phrase of a question those of the other words of its group."""
     result: dict[str, frozenset[str]] = {}
     for group in _groups():
@@ -46,6 +46,12 @@ def alike(question: str) -> Alike:
             )
             for token in keyword_tokens(asked):
                 result[token] = result.get(token, frozenset()) | others
+    return result
+
+
+def alike(question: str) -> Alike:
+    """`other_words` of a question, and the other forms of its verbs."""
+    result = dict(other_words(question))
     irregular = _irregular()
     english = ((token, irregular[token]) for token in keyword_tokens(question) if token in irregular)
     for token, others in (*english, *_verb_forms(question)):

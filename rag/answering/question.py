@@ -17,7 +17,7 @@ from rag.answering.asked_forms import (
 from rag.answering.candidates import is_whole_sentence
 from rag.answering.definitions import asked_thing
 from rag.answering.measures import Measure, asked_measure, without_amounts
-from rag.answering.paraphrases import Alike, alike
+from rag.answering.paraphrases import Alike, alike, other_words
 from rag.answering.question_terms import asked_terms
 from rag.text.patterns import lazy_compile
 
@@ -134,6 +134,7 @@ _ASKS = {
         re.IGNORECASE,
     ),
 }
+_HANGUL = lazy_compile("[가-힣]")
 _FOOTNOTE = lazy_compile(r"(?<=\w)\s?\[\d{1,3}\]")
 """The mark of a footnote behind a word, which is no figure of the sentence."""
 _HOLDS = {
@@ -253,9 +254,11 @@ def analyse(question: str) -> QuestionAnalysis:
     counted = _COUNTED.search(question)
     unit = (counted["en"] or counted["ko"]) if counted else ""
     thing = asked_thing(question)
+    # a verb of one syllable is lost with its ending, unless it is known: 쉬나요
+    known = {token: 1.0 for token in other_words(question) if _HANGUL.match(token)}
     return QuestionAnalysis(
         question,
-        asked_terms(thing or question),
+        known | asked_terms(thing or question),
         kind,
         unit.lower(),
         None if kind in _NO_MEASURE else asked_measure(question),

@@ -25,10 +25,13 @@ _ASKING = lazy_compile(
 )
 """Words that ask and that an answer does not repeat."""
 _KOREAN_ENDING = lazy_compile(
-    r"(?:[가-힣](?:니까|나요|가요|까요|는가|은가|인가|던가|을까|일까|지요|래요|데요|냐|ㅂ니까)|(?:이?예|이?에|어|아|여|해|돼|와|워)요"
+    r"(?:(?:(?:하|되)(?:였|었)|[하되있없했됐할될]|(?<![가-힣])[가-힣])?(?:나요|까요|는가)"
+    r"|[가-힣](?:니까|가요|은가|인가|던가|을까|일까|지요|래요|데요|냐|ㅂ니까)|(?:이?예|이?에|어|아|여|해|돼|와|워)요"
     r"|[죠니나까]|이?다|무엇|뭔가요|뭐)(?=\s*[?？.!]*\s*$)"
 )
-"""The ending of a Korean question with the syllable that it merges with: 받나요, 합니까, 인가요."""
+"""The ending of a Korean question, with a stem of one syllable: 지우나요 keeps 지우, 받나요 and 합니까 nothing."""
+_OF_VERBS = ("나요", "까요", "는가")
+"""Those before which a stem is left: 지우."""
 _KOREAN_IDLE = lazy_compile(
     r"(?<!\S)(?:[그이저](?:것|곳|때)?|[그이저][건게거]|거기|여기)(?:은|는|이|가|을|를|에|에서|에는|도|의)?(?=\s)|(?<!\S)(?:수|[가-힣]?(?:할|될)|해야"
     r"|[가-힣]{1,2}야|[하되](?:는|면|게|도록|려면|려고)|있는|없는|있|없|했|됐|되었|하였|것|건|거|게|때|중|등|및|또는|혹시|정확히"
@@ -71,7 +74,8 @@ def plain_word(word: str) -> str:
     bare = word.strip("?!.,'\"“”‘’()[]？！")
     if not _HANGUL.search(bare):
         return bare
-    if _KOREAN_VERB.fullmatch(bare):
+    ending = _KOREAN_ENDING.search(bare)
+    if _KOREAN_VERB.fullmatch(bare) or (ending and ending[0] in _OF_VERBS):
         return ""
     if len(bare) == 2 and bare[1] in "을를의로":
         return bare[0]

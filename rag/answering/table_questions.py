@@ -12,6 +12,7 @@ from rag.answering.question_terms import asked_terms
 from rag.text.figures import scale_of, years_in
 from rag.text.keywords import keyword_tokens, query_terms
 from rag.text.patterns import lazy_compile
+from rag.text.quantities import in_digits
 
 
 class Wanted(StrEnum):
@@ -228,6 +229,7 @@ class TableQuestion:
 
 def table_question_of(text: str) -> TableQuestion | None:
     """What a question asks of a table; None for one that no cell answers."""
+    text = in_digits(text)
     years = years_in(text)
     wanted = _wanted(text)
     asking = _WHO_OR_WHERE.sub(" ", text) if wanted is Wanted.ITEM else text

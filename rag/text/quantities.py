@@ -66,6 +66,12 @@ _NATIVE = {
     "아홉": 9,
     "열": 10,
 }
+_DAYS = {
+    day: number
+    for number, day in enumerate(
+        re.findall(r"\S+", "하루 이틀 사흘 나흘 닷새 엿새 이레 여드레 아흐레 열흘"), 1
+    )
+}
 
 _AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _KOREAN_SCALE = "천억|백억|십억|억|천만|백만|십만|만|조|천|백"
@@ -85,6 +91,11 @@ _SPELLED = lazy_compile(
     rf"|(?<![가-힣])(?P<native>{'|'.join(_NATIVE)})\s?"
     r"(?P<counter>개월|명|개|번|가지|곳|차례|달|살|시간|사람|마리|편|권|대|종)",
     re.IGNORECASE,
+)
+
+_SPOKEN = lazy_compile(
+    rf"(?<![가-힣])(?:(?P<days>{'|'.join(_DAYS)})|일(?=(?:주일?|년)(?:권|[은는이가의에]|\s|$))|(?P<number>{'|'.join(_NATIVE)})\s?"
+    r"(?P<counter>달|시간|명|사람|주|해|살|번|개|장|대)(?=[은는이가을를의에만짜]|동안|이서|권|\s|$))"
 )
 
 _MONTHS = re.findall(
@@ -139,6 +150,20 @@ class Date:
     value: str
     start: int
     end: int
+
+
+def in_digits(text: str) -> str:
+    """Spoken Korean amounts as tables write them: 한 달 is 1개월, 하루 1일, 한 번 1회."""
+
+    def written(spoken: re.Match[str]) -> str:
+        if spoken["days"]:
+            return f"{_DAYS[spoken['days']]}일"
+        if not spoken["number"]:
+            return "1"
+        counter = {"달": "개월", "해": "년", "번": "회"}.get(spoken["counter"], spoken["counter"])
+        return f"{_NATIVE[spoken['number']]}{counter}"
+
+    return _SPOKEN.sub(written, text)
 
 
 def dates(text: str) -> list[Date]:

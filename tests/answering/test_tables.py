@@ -107,6 +107,15 @@ PLANTS = TableShelf(
     )
 )
 
+FARES = TableShelf(
+    *table_page(
+        ("어른", "청소년"),
+        (("1회", "2,500", "1,800"), ("1개월", "52,000", "39,000"), ("2시간", "4,100", "3,300")),
+        head="표 3. 배를 타는 요금 (단위: 원)\n",
+        unit="원",
+    )
+)
+
 
 def said(shelf: TableShelf, sentence: str, row: str, question: str = "") -> Sentence:
     """The verdict on a sentence of a model that quotes a row."""
@@ -141,6 +150,9 @@ def said(shelf: TableShelf, sentence: str, row: str, question: str = "") -> Sent
         (TYPES, "What width does the sign = have?", ["9"]),
         (PLANTS, "2024년 발전량은 얼마인가요?", ["729,900"]),
         (PLANTS, "2024년 체육관 발전량은 얼마인가요?", ["214,600"]),
+        (FARES, "청소년이 한 달 타면 얼마인가요?", ["39,000"]),
+        (FARES, "어른 두 시간 요금은 얼마인가요?", ["4,100"]),
+        (FARES, "어른 한 번 요금은?", ["2,500"]),
         (KOREAN, "2022년 매출액은 얼마인가요?", ["1,100"]),
         (KOREAN, "2023년 영업이익은 얼마입니까?", ["150"]),
         (QUARTERS, "연남점의 3분기 실적은 얼마인가요?", ["399"]),
