@@ -134,7 +134,7 @@ _ASKS = {
         re.IGNORECASE,
     ),
 }
-_HANGUL = lazy_compile("[가-힣]")
+_LAST_KOREAN = lazy_compile(r"[가-힣]+(?=\W*$)")
 _FOOTNOTE = lazy_compile(r"(?<=\w)\s?\[\d{1,3}\]")
 """The mark of a footnote behind a word, which is no figure of the sentence."""
 _HOLDS = {
@@ -254,8 +254,9 @@ def analyse(question: str) -> QuestionAnalysis:
     counted = _COUNTED.search(question)
     unit = (counted["en"] or counted["ko"]) if counted else ""
     thing = asked_thing(question)
-    # a verb of one syllable is lost with its ending, unless it is known: 쉬나요
-    known = {token: 1.0 for token in other_words(question) if _HANGUL.match(token)}
+    # a verb of one syllable would be lost with its ending: 쉬나요
+    last = _LAST_KOREAN.search(question)
+    known = dict.fromkeys(other_words(last[0]), 1.0) if last else {}
     return QuestionAnalysis(
         question,
         known | asked_terms(thing or question),
