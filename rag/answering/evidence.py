@@ -41,7 +41,7 @@ from rag.answering.ranking import (
     term_weights,
 )
 from rag.text.keywords import has_search_terms, keyword_tokens, query_terms
-from rag.text.language import language_of
+from rag.text.language import language_of, without_particle
 from rag.text.patterns import lazy_compile
 from rag.types import Passage
 
@@ -134,6 +134,7 @@ _COUNTED_KO = lazy_compile(
     r"몇\s?(?:개|마리|대|곳|가지|종|장|권)(?![국월])"
 )
 """A Korean question for a count, with the thing that is counted. People are often counted unnamed: 120명이 왔다."""
+_LONG_KOREAN = lazy_compile(r"[가-힣]{3,}")
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
 
@@ -230,7 +231,8 @@ def signals_of(
         question, passages, best.candidate
     )
     lacking = lacking or (same and not says_asked(question, best))
-    other = max(best.features.other, float(same and stands_elsewhere(question, best)))
+    elsewhere = (same and stands_elsewhere(question, best)) or _names_another(question, passages, best)
+    other = max(best.features.other, float(elsewhere))
     odds = _odds(question, ranked) if same else NO_ODDS
     if other:  # the network takes one model for another
         odds = min(odds, NO_ODDS)
@@ -343,6 +345,21 @@ def _missing(question: QuestionAnalysis, passages: Sequence[Passage]) -> tuple[t
         if terms and _share(terms, everything, question.alike) < least:
             missing[word] = plain_word(word)
     return tuple(dict.fromkeys(filter(None, missing.values()))), len(missing) / max(count, 1)
+
+
+def _names_another(question: QuestionAnalysis, passages: Sequence[Passage], best: Ranked) -> bool:
+    """Whether a word of a Korean question is in the title of another document, and not in the passage or its own."""
+    passage = best.candidate.passage
+    own = frozenset(
+        keyword_tokens(f"{document_of(passage)} {passage.header} {passage.heading} {passage.text}")
+    )
+    titles = {p.file: frozenset(keyword_tokens(document_of(p))) for p in passages if p.file != passage.file}
+    for word in _LONG_KOREAN.findall(question.text):
+        terms = keyword_tokens(without_particle(word))
+        held_here = any(held(dict.fromkeys(terms, 1.0), own, question.alike).values())
+        if len(terms) > 1 and not held_here and any(title.issuperset(terms) for title in titles.values()):
+            return True
+    return False
 
 
 def _counts_another_thing(question: QuestionAnalysis, passages: Sequence[Passage], best: Candidate) -> bool:

@@ -28,6 +28,7 @@ from rag.text.figures import years_in
 from rag.text.keywords import keyword_tokens
 from rag.text.patterns import lazy_compile
 from rag.text.quantities import dates
+from rag.text.sentences import sentences
 from rag.types import NearSentence, Passage
 
 if TYPE_CHECKING:
@@ -78,10 +79,16 @@ _OF_TERM = lazy_compile(
 )
 """How a sentence begins that tells a value of the term that its paragraph explains."""
 _DEPENDS = lazy_compile(
-    r"\b(?:this|that) way\b|\bin (?:this|that|such a) (?:case|mode|event)\b|[이그] 경우|이런 경우|[이그]렇게 하면",
+    r"\b(?:this|that) way\b|\bin (?:this|that|such a) (?:case|mode|event)\b|[이그] 경우|이런 경우|[이그]렇게 하면"
+    r"|\bthis (?:\w+ )?(?:does|shall) not apply\b|그러하지 아니하|그렇지 (?:아니하|않)",
     re.IGNORECASE,
 )
 """Words by which a sentence holds only under the condition that the one before it tells."""
+_PROVISO = lazy_compile(
+    r"다만[,\s]|단,|(?:however, )?this (?:\w+ )?(?:does|shall) not apply\b|(?:the only )?exceptions?\b|except\b",
+    re.IGNORECASE,
+)
+"""How the sentence begins that says to what the one before it does not apply."""
 _SEVERAL = lazy_compile(
     r"\bwhat are\b|\bwhich\s(?:\w+\s)?\w+s\s(?:are|were|do|did|can|have)\b|\b(?:list|name)\b.*\b(?:all|the|two"
     r"|three|four|some)\b"
@@ -322,9 +329,8 @@ def _sentences(candidate: Candidate, pages: PageSource | None, kind: AnswerKind)
         yield from (_quoting(step, candidate, None) for step in steps)
         return
     page = _first_page(candidate, pages) if pages is not None else None
-    yield _quoting(
-        _with_label(candidate) if kind in LABELLED else _with_antecedent(candidate), candidate, page
-    )
+    whole = _with_label(candidate) if kind in LABELLED else _with_antecedent(candidate)
+    yield _quoting(whole + _proviso(candidate), candidate, page)
     for item in items_after(candidate):
         yield _quoting(item, candidate, None)
 
@@ -356,6 +362,15 @@ def _with_antecedent(candidate: Candidate) -> str:
     begin = text.rfind(before, 0, start)
     near = begin >= 0 and not text[begin + len(before) : start].strip()
     return text[begin:end] if near else candidate.text
+
+
+def _proviso(candidate: Candidate) -> str:
+    """The sentence after it, with the space before, when it says to what the rule does not apply; else ""."""
+    following = candidate.passage.text[candidate.start + len(candidate.text) :].partition("\n\n")[0]
+    found = next(iter(sentences(following)), None)
+    if found is None or found[1] > LEANS_ON or not _PROVISO.match(following, found[0]):
+        return ""
+    return following[: found[1]]
 
 
 def _ends(sentence: str) -> bool:

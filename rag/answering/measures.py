@@ -93,6 +93,12 @@ MEASURES: tuple[Measure, ...] = (
         r"\d{1,2}[:.]\d\d|\d\s?(?:[ap]\.?m\b|o.?clock)|\b(?:noon|midnight)\b|\d\s?시|자정|정오",
     ),
     _measure(
+        "day of the week",
+        r"\bwhat days? of the week\b|\b(?:which|what) weekdays?\b|(?:무슨|어느|어떤|몇)\s?요일",
+        r"\b(?:mon|tues|wednes|thurs|fri|satur|sun|week)days?\b|\bweekends?\b|\bdaily\b|\bevery day\b"
+        r"|[월화수목금토일]요일|평일|주말|주중|매일|날마다|연중",
+    ),
+    _measure(
         "weight",
         r"\bhow (?:heavy|much does \S+(?: \S+){0,3} weigh)|\bweigh(?:t|s)?\b|무게|중량|몸무게|체중",
         _units("kg|g|mg|t|tonnes?|tons?|pounds?|lbs?|oz|ounces?|grams?|kilo(?:gram)?s?", "킬로|그램|톤|근"),

@@ -91,7 +91,7 @@ _ASKS = {
         r"(?:^|[,;:.?!]\s?|\b(?:and|so|since|until|till|by|from|in|on|at|exactly"
         r"|(?:you|me|us) know|(?:tell|remind) (?:me|us))\s)when\b"
         r"|\b(?:what|which)(?:\s\w+)?\s(?:years?|dates?|day|month|century|decade|period|time)\b"
-        r"|언제|몇\s*(?:년|월|일|세기)|어느\s*(?:해|시기|시대|날)"
+        r"|언제|몇\s*(?:년|월|일|세기)|어느\s*(?:해|시기|시대|날)|(?:무슨|어느|어떤|몇)\s?(?:요일|날)"
         rf"|(?:년도|연도|연대|날짜|시기|일자|생년월일|연월일|시점|시대|기한|마감|[은는된한던]\s해){_TAIL}",
         re.IGNORECASE,
     ),
