@@ -62,6 +62,8 @@ class RawCell:
     column: int
     box: tuple[float, float, float, float] | None = None
     name: str = ""
+    through: Line | None = None
+    """The last line of a text that is written on several."""
 
 
 @dataclass(slots=True)

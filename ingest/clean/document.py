@@ -309,7 +309,8 @@ def _placed_row(raw: RawRow, text: str, places: Mapping[int, Range]) -> Row | No
         place = places.get(id(cell.line))
         if place is None:
             continue
-        match = _find(cell.text, text, cursors.get(id(cell.line), place[0]), place[1])
+        end = place[1] if cell.through is None else places.get(id(cell.through), place)[1]
+        match = _find(cell.text, text, cursors.get(id(cell.line), place[0]), end)
         if match is not None:
             cursors[id(cell.line)] = match[1]
             cells.append(Cell(cell.column, cell.text, *match, cell.box, cell.name))

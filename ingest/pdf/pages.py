@@ -25,7 +25,7 @@ from ingest.pdf.hidden import (
 )
 from ingest.pdf.objects import Box, Drawing, drawing_of
 from ingest.raw import RawPage
-from ingest.tables.finder import find_tables
+from ingest.tables.words import tables_of_page
 from ingest.visibility import hidden_note, invisible_characters
 from rag.text.normalise import count_visible
 
@@ -133,7 +133,7 @@ def _read(
         return text.box(placed.start + at)
 
     lines = split_columns(text.lines(), frame.width, position)
-    tables = find_tables(lines, frame.width, position)  # before spaces are added, which move its offsets
+    tables = tables_of_page(lines, frame.width, position)  # before spaces are added, which move its offsets
     restore_spaces(lines, text.box)
     label = str(document.get_page_label(number - 1)).strip()
     raw = RawPage(

@@ -26,10 +26,10 @@ _AROUND = 9
 _PAGE_NUMBER = re.compile(r"[-–—]?\s?\d{1,4}\s?[-–—]?")
 _SAME_EDGE = 3.0
 """Points by which the right edges of the figures of a column may differ."""
-_LEADERS = re.compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
+LEADERS = re.compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
 _PROSE_WORDS = 9
 """A single segment of so many words, as wide as half the page, is prose."""
-_GAP = 3.2
+GAP_BELOW = 3.2
 """White space, in heights of a row, that ends a table."""
 _BETWEEN = 4
 """Rows without figures (groups, wrapped labels) that may lie between two rows of data."""
@@ -67,7 +67,7 @@ def find_tables(lines: Sequence[PlacedLine], width: float, positions: Positions)
         if tables and _goes_on(before, columns, between, rows[first]):
             body = [*between, *rows[first:last]]
             tables[-1].rows += table_rows(body, before)
-            _mark(body)
+            mark_rows(body)
             at = last
             continue
         table = _table(rows, at, first, last, columns, width)
@@ -137,12 +137,12 @@ def _goes_on(
     if not columns or len(columns) != len(before) or len(between) > _WRAPPED:
         return False
     over = any(segment.x1 > before[0].x0 for row in between for segment in row.segments)
-    if over or any(_breaks(a, b, _GAP) for a, b in pairwise([*between, first])):
+    if over or any(breaks(a, b, GAP_BELOW) for a, b in pairwise([*between, first])):
         return False
     return all(min(a.x1, b.x1) > max(a.x0, b.x0) for a, b in zip(before, columns, strict=True))
 
 
-def _mark(rows: Sequence[VisualRow]) -> None:
+def mark_rows(rows: Sequence[VisualRow]) -> None:
     """Tell cleaning that these lines are a table's, so that none is joined with another."""
     for line in (line for row in rows for line in row.lines):
         line.mark = LineKind.ROW
@@ -168,7 +168,7 @@ def _is_prose(row: VisualRow, width: float) -> bool:
     return words >= _PROSE_WORDS and longest.x1 - longest.x0 > 0.5 * width
 
 
-def _breaks(above: VisualRow, row: VisualRow, most: float) -> bool:
+def breaks(above: VisualRow, row: VisualRow, most: float) -> bool:
     """Whether white space or another column of the page lies between two rows."""
     step = above.middle - row.middle
     return step <= 0 or step > most * max(above.height, row.height, 6.0)
@@ -179,7 +179,7 @@ def _regions(rows: Sequence[VisualRow], width: float) -> list[tuple[int, int]]:
     regions: list[tuple[int, int]] = []
     first = last = -1
     for i, row in enumerate(rows):
-        broken = i > 0 and _breaks(rows[i - 1], row, _GAP)
+        broken = i > 0 and breaks(rows[i - 1], row, GAP_BELOW)
         heads = _is_header(row) and first >= 0 and last > first - 1
         if first >= 0 and (broken or _is_prose(row, width) or i - last > _BETWEEN or heads):
             regions.append((first, last + 1))
@@ -205,7 +205,7 @@ def _is_header(row: VisualRow) -> bool:
 
 def _is_contents(rows: Sequence[VisualRow]) -> bool:
     """Whether these are lines with page numbers: dot leaders, or one rising plain number at the end of each."""
-    leaders = sum(bool(_LEADERS.search(row.text)) for row in rows)
+    leaders = sum(bool(LEADERS.search(row.text)) for row in rows)
     if leaders >= max(2, len(rows) // 3):
         return True
     ends = [row.segments[-1].text for row in rows if len(row.segments) == 2 and row.segments[-1].figure]
@@ -233,7 +233,7 @@ def _table(
     heads = tiers(heads)
     if len(body) == 1 and not (heads and len(columns) >= 2):
         return None
-    title = _title(rows[:begin], rows[begin] if begin < last else None)
+    title = title_above(rows[:begin], rows[begin] if begin < last else None)
     corner = " ".join(
         segment.text for row in heads for segment in row.segments if segment.x1 <= columns[0].x0
     )
@@ -242,7 +242,7 @@ def _table(
     unit = next((unit for unit in units if unit), "")
     lines: list[Line] = [line for row in heads for line in row.lines]
     found = table_rows([*groups, *body], columns)
-    _mark(rows[begin:last])
+    mark_rows(rows[begin:last])
     return RawTable(title, unit, paths, found, lines)
 
 
@@ -269,7 +269,7 @@ def _header_start(
     for i in range(first - 1, max(floor, first - _HEADER_ROWS) - 1, -1):
         row = rows[i]
         if _is_prose(row, width) or (
-            not _jumps(row, rows[i + 1], rows[first]) and _breaks(row, rows[i + 1], _HEADER_GAP)
+            not _jumps(row, rows[i + 1], rows[first]) and breaks(row, rows[i + 1], _HEADER_GAP)
         ):
             break
         over = any(left < segment.centre < columns[-1].x1 + 20 for segment in row.segments)
@@ -304,14 +304,14 @@ def _divided(
     return heads, [row for row in groups if not unit_in(row.text)]
 
 
-def _title(above: Sequence[VisualRow], top: VisualRow | None) -> str:
+def title_above(above: Sequence[VisualRow], top: VisualRow | None) -> str:
     """The lines just above a table: a caption or heading, or the last sentence of a paragraph."""
     lines: list[str] = []
     following = top
     for row in reversed(above[-4:]):
-        if following is not None and (row.middle <= following.middle or _breaks(row, following, 4.0)):
+        if following is not None and (row.middle <= following.middle or breaks(row, following, 4.0)):
             break
-        if lines and (following is None or _breaks(row, following, 1.6)):
+        if lines and (following is None or breaks(row, following, 1.6)):
             break
         lines.insert(0, row.text)
         following = row

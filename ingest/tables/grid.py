@@ -32,11 +32,12 @@ def grid_tables(lines: Sequence[Line]) -> list[RawTable]:
             unit = unit_in(line.text)
         else:
             title, unit = line.text, ""
-    found = (_table(rows, *captions[shared]) for shared, rows in tables.items())
+    found = (grid_table(rows, *captions[shared]) for shared, rows in tables.items())
     return [table for table in found if table is not None]
 
 
-def _table(lines: Sequence[Line], title: str, unit: str) -> RawTable | None:
+def grid_table(lines: Sequence[Line], title: str, unit: str) -> RawTable | None:
+    """The table that lines with cells make, with its title and the unit that was said; None when it has no cell."""
     width = max(len(line.cells) for line in lines)
     rows = [(*line.cells, *[""] * (width - len(line.cells))) for line in lines]
     heads = _heads(lines, rows)

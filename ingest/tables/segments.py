@@ -102,18 +102,18 @@ def _beside(a: Line, b: Line) -> bool:
     return apart and high - low > 0.4 * min(a.y1 - a.y0, b.y1 - b.y0)
 
 
-def row_of(group: Sequence[PlacedLine], positions: Positions) -> VisualRow:
-    """The segments of the lines of one visual row."""
-    segments = [segment for placed in group for segment in _segments(placed, positions)]
+def row_of(group: Sequence[PlacedLine], positions: Positions, *, closely: bool = False) -> VisualRow:
+    """The segments of the lines of one visual row; `closely` measures every gap, which takes a while."""
+    segments = [segment for placed in group for segment in _segments(placed, positions, closely)]
     segments.sort(key=lambda segment: segment.x0)
     return VisualRow([placed.line for placed in group], _joined(segments))
 
 
-def _segments(placed: PlacedLine, positions: Positions) -> list[Segment]:
+def _segments(placed: PlacedLine, positions: Positions, closely: bool) -> list[Segment]:
     line = placed.line
     text = line.text
     size = max(4.0, line.size or line.y1 - line.y0)
-    if _runs_on(line, size):
+    if not closely and _runs_on(line, size):
         return [Segment(line, plain(text), line.x0, line.x1)]
     found: list[Segment] = []
     start = end = 0  # of the last word, whose right edge is measured only where a gap may follow
@@ -123,7 +123,11 @@ def _segments(placed: PlacedLine, positions: Positions) -> list[Segment]:
         first = positions(placed, match.start()) if word else None
         if first is None:
             continue
-        if found and not _gap_follows(placed, found[-1], (start, end, left), first[0], word, size, positions):
+        steady = not closely and first[0] - left < _STEADY * size * (match.start() - start)
+        if found and (
+            (steady and not _DIGIT.search(text, start, end))
+            or not _gap_follows(placed, found[-1], end, first[0], word, size, positions)
+        ):
             found[-1].text += f" {word}"
         else:
             found.append(Segment(line, word, first[0], first[0]))
@@ -139,17 +143,13 @@ def _segments(placed: PlacedLine, positions: Positions) -> list[Segment]:
 def _gap_follows(
     placed: PlacedLine,
     before: Segment,
-    last: tuple[int, int, float],
+    end: int,
     x: float,
     word: str,
     size: float,
     positions: Positions,
 ) -> bool:
-    """Whether the word at `x` begins a new segment; `last` is the word before: its range and its left edge."""
-    start, end, left = last
-    steady = x - left < _STEADY * size * (end - start + 1)
-    if steady and not _DIGIT.search(placed.line.text, start, end):
-        return False
+    """Whether the word at `x` begins a new segment; `end` is the offset behind the word before."""
     box = positions(placed, end - 1)
     before.x1 = box[2] if box is not None else x
     return _cut(before, word, x - before.x1, size)

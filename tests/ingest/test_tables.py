@@ -317,3 +317,87 @@ def test_the_columns_that_name_the_rows_of_a_table_with_cells(
     (table,) = read_file(tmp_path / "a.html").tables
     assert [row.path for row in table.rows] == labels
     assert list(table.columns) == columns
+
+
+def words(
+    rows: Sequence[Sequence[str]], lefts: Sequence[float], *, step: float = 18, head: bool = False
+) -> Draw:
+    """Rows of words that begin at `lefts`, `step` points apart; the parts of a cell that a line end parts are 11 apart.
+
+    head: the first row is bold.
+    """
+
+    def draw(canvas: Canvas) -> None:
+        y = HEIGHT - 100.0
+        for number, cells in enumerate(rows):
+            canvas.setFont("Helvetica-Bold" if head and number == 0 else "Helvetica", 10)
+            for left, cell in zip(lefts, cells, strict=False):
+                for line, text in enumerate(cell.split("\n")):
+                    canvas.drawString(left, y - 11 * line, text)
+            y -= step + 11 * max(cell.count("\n") for cell in cells)
+
+    return draw
+
+
+DUTIES = (
+    ("Duty", "Done by", "When"),
+    ("Winding the clock", "the sexton", "every Monday"),
+    ("Feeding the cat", "the porter", "morning and night"),
+    ("Airing the tower", "nobody", "never"),
+)
+
+
+def test_a_table_of_words_has_rows_and_columns(tmp_path: Path) -> None:
+    (table,) = tables_of(tmp_path, words(DUTIES, (72, 200, 300), head=True))
+    assert cells_of(table)[("Feeding the cat",), "Done by"] == "the porter"
+    assert cells_of(table)[("Airing the tower",), "When"] == "never"
+
+
+def test_without_a_mark_the_first_row_of_words_is_a_row(tmp_path: Path) -> None:
+    (table,) = tables_of(tmp_path, words(DUTIES, (72, 200, 300)))
+    assert [row.path for row in table.rows][0] == ("Duty",)
+    assert not any(table.columns)
+
+
+def test_a_row_without_figures_over_rows_with_some_names_the_columns(tmp_path: Path) -> None:
+    rows = (
+        ("Lodger", "Room", "Rent"),
+        ("Ives", "Attic 2", "free"),
+        ("Orr", "Hall 3", "half"),
+        ("Quill", "Yard", "4 a day"),
+    )
+    (table,) = tables_of(tmp_path, words(rows, (72, 200, 300)))
+    assert cells_of(table)[("Orr",), "Room"] == "Hall 3"
+
+
+def test_a_cell_of_words_may_be_written_on_several_lines(tmp_path: Path) -> None:
+    rows = (
+        ("Term", "Meaning"),
+        ("Ebb", "the tide\ngoes out"),
+        ("Flood", "it comes in"),
+        ("Neap", "it does\nhardly either"),
+    )
+    (table,) = tables_of(tmp_path, words(rows, (72, 200), head=True))
+    assert cells_of(table)[("Ebb",), "Meaning"] == "the tide goes out"
+    assert [row.path for row in table.rows] == [("Ebb",), ("Flood",), ("Neap",)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (("1.", "Open the valve."), ("2.", "Let the water run."), ("3.", "Close it again."), ("4.", "Dry the tap.")),
+        (("•", "a rope"), ("•", "a lamp"), ("•", "a whistle")),
+        (("Preface", "ii"), ("The keel", "3"), ("The sail", "19"), ("The oars", "40")),
+        (("Duty", "Done by"), ("Winding the clock", "the sexton")),
+        (
+            ("The harbour was built by the monks", "who kept its light for three hundred years"),
+            ("until the order was dissolved and the", "stones of the tower were sold to a miller"),
+            ("of the town, who used them for his weir", "and left the rest of them to the sea, which"),
+        ),
+    ],
+    ids=["steps", "bullets", "contents", "two rows", "prose"],
+)  # fmt: skip
+def test_lists_contents_and_prose_are_no_tables_of_words(
+    tmp_path: Path, rows: Sequence[Sequence[str]]
+) -> None:
+    assert tables_of(tmp_path, words(rows, (72, 300) if len(rows[0][0]) > 9 else (72, 100))) == ()
