@@ -17,6 +17,10 @@ class LineKind(StrEnum):
     ROW = "row"
 
 
+APART = "   "
+"""Between the cells of a row that words alone do not tell apart; elsewhere white space becomes one blank."""
+
+
 @dataclass(slots=True)
 class Line:
     """One line of text, with its place in points from the lower left corner of the page as it is read.

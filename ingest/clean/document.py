@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ingest.clean.blocks import Block, BlockKind, breaks_between_words, build_blocks
 from ingest.clean.headings import HeadingRule
 from ingest.clean.lines import LineJoiner, plain
-from ingest.raw import Line, RawPage, RawRow, RawTable
+from ingest.raw import APART, Line, LineKind, RawPage, RawRow, RawTable
 from rag.text.normalise import SOFT_HYPHENS
 from rag.types import Cell, Page, Row, Table
 
@@ -205,7 +205,8 @@ def clean(pages: Sequence[RawPage], *, headers_footers: bool = True) -> CleanDoc
     """
     for page in pages:
         for line in page.lines:
-            line.text = plain(line.text)
+            parts = line.text.split(APART) if line.mark is LineKind.ROW else [line.text]
+            line.text = APART.join(map(plain, parts))
         page.lines = [line for line in page.lines if line.text]
     edges = find_headers_and_footers(pages) if headers_footers else {}
     body = [

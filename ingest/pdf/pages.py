@@ -25,7 +25,8 @@ from ingest.pdf.hidden import (
 )
 from ingest.pdf.objects import Box, Drawing, drawing_of
 from ingest.raw import RawPage
-from ingest.tables.words import tables_of_page
+from ingest.tables.finder import find_tables
+from ingest.tables.words import find_word_tables, set_cells_apart
 from ingest.visibility import hidden_note, invisible_characters
 from rag.text.normalise import count_visible
 
@@ -133,8 +134,12 @@ def _read(
         return text.box(placed.start + at)
 
     lines = split_columns(text.lines(), frame.width, position)
-    tables = tables_of_page(lines, frame.width, position)  # before spaces are added, which move its offsets
+    # before spaces are added, which move the offsets
+    of_figures, of_words = find_tables(lines, frame.width, position), find_word_tables(lines, position)
     restore_spaces(lines, text.box)
+    set_cells_apart(of_words)
+    order = {id(placed.line): place for place, placed in enumerate(lines)}
+    tables = sorted([*of_figures, *of_words], key=lambda table: order[id(table.rows[0].lines[0])])
     label = str(document.get_page_label(number - 1)).strip()
     raw = RawPage(
         number,

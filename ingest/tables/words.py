@@ -15,8 +15,8 @@ from statistics import median
 
 from ingest.pdf.characters import PlacedLine
 from ingest.pdf.objects import Box
-from ingest.raw import Line, LineKind, RawCell, RawRow, RawTable
-from ingest.tables.finder import GAP_BELOW, LEADERS, breaks, find_tables, mark_rows, title_above
+from ingest.raw import APART, Line, LineKind, RawCell, RawRow, RawTable
+from ingest.tables.finder import GAP_BELOW, LEADERS, breaks, mark_rows, title_above
 from ingest.tables.grid import grid_table
 from ingest.tables.segments import GAP, Positions, Segment, VisualRow, row_of, visual_rows
 
@@ -50,15 +50,7 @@ class _TableRow:
         return " ".join(segment.text for segment in self.cells.get(column, ()))
 
 
-def tables_of_page(lines: Sequence[PlacedLine], width: float, positions: Positions) -> list[RawTable]:
-    """The tables of a page, of figures and of words, in reading order. `width` of the page in points."""
-    tables = find_tables(lines, width, positions)
-    tables += _word_tables(lines, positions)
-    order = {id(placed.line): place for place, placed in enumerate(lines)}
-    return sorted(tables, key=lambda table: order[id(table.rows[0].lines[0])])
-
-
-def _word_tables(lines: Sequence[PlacedLine], positions: Positions) -> list[RawTable]:
+def find_word_tables(lines: Sequence[PlacedLine], positions: Positions) -> list[RawTable]:
     """The tables of words among the lines of a page that are in no table yet, in reading order."""
     rows: list[VisualRow] = []
     for group in visual_rows([placed for placed in lines if placed.line.placed]):
@@ -74,6 +66,29 @@ def _word_tables(lines: Sequence[PlacedLine], positions: Positions) -> list[RawT
             floor = end
         at = end if table is not None else at + 1
     return tables
+
+
+def set_cells_apart(tables: Sequence[RawTable]) -> None:
+    """Put more space between the cells of a line than between words: nothing else tells them apart."""
+    for table in tables:
+        names = [path[-1] for path in reversed(table.columns) if path]
+        for line in table.head:
+            _set_apart(line, names)
+        for row in table.rows:
+            for line in row.lines:
+                _set_apart(line, [cell.text for cell in reversed(row.cells) if cell.line is line])
+
+
+def _set_apart(line: Line, cells: Sequence[str]) -> None:
+    """Set the cells of a line apart, from the right; one that goes on in the next line by its beginning."""
+    end = len(line.text)
+    for cell in cells:
+        words = cell.split()
+        places = (line.text.rfind(" ".join(words[:count]), 0, end) for count in range(len(words), 0, -1))
+        at = next((place for place in places if place > 0), 0)
+        if at:
+            line.text = f"{line.text[:at].rstrip()}{APART}{line.text[at:]}"
+            end = at
 
 
 def _row(group: Sequence[PlacedLine], above: VisualRow | None, positions: Positions) -> VisualRow:
