@@ -155,12 +155,14 @@ def eligible(
 ) -> list[Ranked]:
     """The sentences that can answer beside the tables of the passages' pages, in order.
 
-    No header does, no row says why or how, and without a figure nothing answers a question for an amount.
+    No header does, no row says why or how (one of words may say who or where), and without a figure nothing answers a
+    question for an amount.
     """
     kept, prose = apart_from_tables([one.candidate for one in ranked], tables, pages)
     asked, places = table_question_of(question), places_of(passages, tables)
     if asked is None:
-        kept = prose or kept
+        if analyse(question).kind not in (AnswerKind.PERSON, AnswerKind.PLACE):
+            kept = prose or kept
         ranked = [one for one in ranked if one.candidate in kept]
         return list(_with_note_in_front(question, ranked, places, pages))
     if asked.wanted is Wanted.ITEM:

@@ -151,8 +151,8 @@ MEASURES: tuple[Measure, ...] = (
         r"|pays?|paid)\b"
         r"|\bhow much (?:is|are|was|were|money)\b(?!.*\b(?:water|time|space|weight)\b)"
         rf"|(?:{_MONEY_KO})[은는이가도]?(?:\s\S{{1,6}}){{0,2}}\s얼마|(?:{_MONEY_KO})[은는이가]?\s*\?"
-        r"|금[은이]\s얼마|얼마(?:예요|에요|죠)"
-        rf"|{_NO_AMOUNT_KO}[은는이가]\s얼마(?:인가요|입니까|인지)|얼마를\s(?:내|받|지불|부담|주|줘|벌|쓰|써|물|갚|줍)",
+        r"|(?:수당|급여|임금|월급|용돈)[을를]\s얼마|금[은이]\s얼마|얼마(?:예요|에요|죠)"
+        rf"|{_NO_AMOUNT_KO}[은는이가]\s얼마(?:인가요|입니까|인지)|얼마(?:를|씩)\s(?:내|받|지불|부담|주|줘|벌|쓰|써|물|갚|줍)",
         r"[$€£¥₩]|\b(?:usd|eur|gbp|krw)\b|\d\s?(?:dollars?|euros?|pounds?|pence|p\b|cents?|won|yen|francs?|crowns?)"
         r"|(?:million|billion|thousand|hundred) (?:dollars?|euros?|pounds?|won|yen|marks?|francs?)"
         r"|\bcosts?\s(?:\w+\s){0,2}?\d|[\d만천백억조]\s?원|[%％]|\bper ?cent\b|\bfree\b|\bno (?:charge|fee|cost)\b"

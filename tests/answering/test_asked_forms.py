@@ -270,6 +270,56 @@ def test_other_words_for_the_same_are_found_and_not_missing(question: str, quote
     assert assess(question, [passage]).missing == ()
 
 
+PROVISOS = Shelf(
+    {
+        "mill.md": [
+            "Visitors may not enter the wheel house. This rule does not apply to the miller's guests. The shop sells"
+            " flour. The oven is lit on Mondays."
+        ],
+        "방앗간.md": [
+            "물레방아에는 들어갈 수 없다. 다만, 주인의 손님은 그러하지 아니하다.\n\n가루는 매주 목요일에 판다."
+            " 단 하나의 창고가 있다. 장부는 월말에 적는다."
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        (
+            "May visitors enter the wheel house?",
+            "Visitors may not enter the wheel house. This rule does not apply to the miller's guests.",
+        ),
+        ("What does the shop sell?", "The shop sells flour."),
+        (
+            "물레방아에 들어갈 수 있나요?",
+            "물레방아에는 들어갈 수 없다. 다만, 주인의 손님은 그러하지 아니하다.",
+        ),
+        ("가루는 무슨 요일에 파나요?", "가루는 매주 목요일에 판다."),
+    ],
+)
+def test_a_rule_is_shown_with_what_it_does_not_apply_to(question: str, shown: str) -> None:
+    passage = PROVISOS.passage("방앗간.md" if question[0] >= "가" else "mill.md", 1)
+    assert [sentence.text for sentence in answer(question, [passage]).sentences] == [shown]
+
+
+@pytest.mark.parametrize(("when", "lacks"), [("월말에", 1.0), ("매주 목요일에", 0.0)])
+def test_a_day_of_the_week_is_asked_for(when: str, lacks: float) -> None:
+    passage = Shelf({"장부.md": [f"장부는 {when} 적는다."]}).passage("장부.md", 1)
+    assert assess("장부는 무슨 요일에 적나요?", [passage]).signals.lacking == lacks
+
+
+def test_a_question_that_names_another_document_is_not_answered() -> None:
+    shelf = Shelf({"박물관.md": ["입장료는 3,000원이다."], "수영장.md": ["회원은 줄을 서지 않는다."]})
+    passages = [
+        shelf.passage("박물관.md", 1, title="달섬 박물관 안내"),
+        shelf.passage("수영장.md", 1, title="달섬 수영장 안내"),
+    ]
+    assert assess("수영장 입장료는 얼마인가요?", passages).signals.other == 1.0
+    assert assess("박물관 입장료는 얼마인가요?", passages).signals.other == 0.0
+
+
 def test_words_that_only_look_alike_are_missing() -> None:
     passage = RULES.passage("club.md", 1)
     assert assess("What is the weight of a berth?", [passage]).missing == ("weight",)
