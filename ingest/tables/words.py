@@ -22,6 +22,8 @@ from ingest.tables.segments import GAP, Positions, Segment, VisualRow, row_of, v
 
 _FULL = 3
 """Rows with text in two columns or more that a table has at least."""
+_MOST = 300
+"""Rows that are looked at from each on at most: no page of paper has more."""
 _GUTTER = 5.0
 """Points that a gutter is wide at least."""
 _NATURAL = 0.52
@@ -116,7 +118,7 @@ def _region(rows: Sequence[VisualRow], first: int) -> tuple[int, list[Span]]:
     white, left, right = _white(rows[first]), rows[first].x0, rows[first].x1
     gutters = _between(white, left, right)
     last = first
-    for above, row in pairwise(rows[first:]):
+    for above, row in pairwise(rows[first : first + _MOST]):
         if not gutters or not row.segments or breaks(above, row, GAP_BELOW):
             break
         left, right = min(left, row.x0), max(right, row.x1)
@@ -181,7 +183,7 @@ def _rows(rows: Sequence[VisualRow], gutters: Sequence[Span]) -> list[_TableRow]
         wrapped = i > 0 and (
             row.x0 > gutters[0][0]
             or rows[i - 1].middle - row.middle < _NARROWER * usual
-            or (row.text[0].islower() and not found[-1].text(0)[:1].islower())
+            or (row.text[:1].islower() and not found[-1].text(0)[:1].islower())
         )
         if not wrapped:
             found.append(_TableRow())
