@@ -155,14 +155,12 @@ def eligible(
 ) -> list[Ranked]:
     """The sentences that can answer beside the tables of the passages' pages, in order.
 
-    No header does, no row says why or how (one of words may say who or where), and without a figure nothing answers a
-    question for an amount.
+    No header does, no row of figures says who, why or how, and without a figure nothing answers one for an amount.
     """
     kept, prose = apart_from_tables([one.candidate for one in ranked], tables, pages)
     asked, places = table_question_of(question), places_of(passages, tables)
     if asked is None:
-        if analyse(question).kind not in (AnswerKind.PERSON, AnswerKind.PLACE):
-            kept = prose or kept
+        kept = [one for one in kept if one in prose or is_of_words(one.text)] or kept
         ranked = [one for one in ranked if one.candidate in kept]
         return list(_with_note_in_front(question, ranked, places, pages))
     if asked.wanted is Wanted.ITEM:
@@ -194,6 +192,12 @@ def _with_note_in_front(
         return ranked
     front = [r for r in ranked if r.candidate.file == file and r.candidate.text.startswith(note)][:1]
     return [*front, *(r for r in ranked if r not in front)]
+
+
+def is_of_words(text: str) -> bool:
+    """Whether less than a third of the words of a table's row have a figure."""
+    words = text.split()
+    return 3 * sum(any(map(str.isdecimal, word)) for word in words) < len(words)
 
 
 def is_note(text: str) -> bool:

@@ -16,6 +16,12 @@ from rag.text.quantities import dates
 
 _CODE = lazy_compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,6})[- ]?(\d{1,5})([A-Za-z]?)(?![A-Za-z0-9]|[-/.]\d)")
 """A model: letters and figures, such as MS-90, RC 200 or iX3. Written together or with a hyphen or space."""
+_NUMBERED = lazy_compile(
+    r"\b(?:code|error|status)\s(?:(?:is|was|of|=)\s)?(?P<en>\d{1,4})\b"
+    r"|(?:코드|오류|에러)(?:[가는은이]|\s번호)?\s?(?P<ko>\d{1,4})(?!\d)|(?P<before>\d{1,4})번?\s?(?:코드|오류|에러)",
+    re.IGNORECASE,
+)
+"""A code of an error or the like, told by its number."""
 _YEAR = lazy_compile(r"(?<![\d,.])((?:19|20)\d\d)(?!\d|[.,]\d)")
 
 
@@ -51,6 +57,7 @@ def named(text: str) -> Named:
         for match in _CODE.finditer(text)
         if match[1].isupper() or "-" in match[0] or not match[0][0].islower()
     }
+    models |= {("code", m["en"] or m["ko"] or m["before"]) for m in _NUMBERED.finditer(text)}
     years = frozenset(_YEAR.findall(text))
     months = frozenset(date.value[:7] if date.value[0] != "-" else date.value[:4] for date in dates(text))
     return Named(

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 _SEPARATORS = lazy_compile(r"\.[A-Za-z]\w{0,4}$|[-_./\\]")
 """What is between the words of a file name, and its ending."""
+_NUMBER = lazy_compile(r"\d{1,2}(?:\.\d{1,2})*[.)]\s")
+"""The number of a heading, which says nothing new."""
 READ = 2
 """Passages that are read again at most, those of the likeliest sentences: each costs as much as embedding one."""
 STEM_WEIGHT = 0.7
@@ -310,6 +312,8 @@ def _features(
         added.append(sum(max(around[term] - own[term], 0.0) for term in weights))
         own = {term: max(around[term], own[term]) for term in weights}
     similarity = candidate.passage.similarity
+    number = _NUMBER.match(candidate.text)
+    numbered = frozenset(keyword_tokens(number[0])) if number else frozenset()
     told = f"{candidate.label} {candidate.text}" if question.kind in LABELLED else candidate.text
     return Features(
         coverage=coverage,
@@ -321,7 +325,7 @@ def _features(
         rank=1 / (1 + candidate.rank),
         kind=holds_kind(question, told),
         unit=counts_unit(question, candidate.text),
-        new=min(len(candidate.tokens - question.terms.keys() - head), ENOUGH_NEW) / ENOUGH_NEW,
+        new=min(len(candidate.tokens - question.terms.keys() - head - numbered), ENOUGH_NEW) / ENOUGH_NEW,
         file=shares[candidate.file],
         measure=holds_measure(question, candidate.text),
         other=other,

@@ -304,6 +304,19 @@ def test_a_rule_is_shown_with_what_it_does_not_apply_to(question: str, shown: st
     assert [sentence.text for sentence in answer(question, [passage]).sentences] == [shown]
 
 
+@pytest.mark.parametrize(
+    ("question", "sentence", "other"),
+    [
+        ("What does exit code 5 mean?", "When files are skipped the exit code is 2.", 1.0),
+        ("What does exit code 2 mean?", "When files are skipped the exit code is 2.", 0.0),
+        ("오류 7은 무슨 뜻인가요?", "물이 없으면 오류 3이 뜬다.", 1.0),
+        ("오류 3은 무슨 뜻인가요?", "물이 없으면 오류 3이 뜬다.", 0.0),
+    ],
+)
+def test_the_code_of_an_error_is_told_by_its_number(question: str, sentence: str, other: float) -> None:
+    assert conflict(named(question), [named(sentence)]) == other
+
+
 @pytest.mark.parametrize(("when", "lacks"), [("월말에", 1.0), ("매주 목요일에", 0.0)])
 def test_a_day_of_the_week_is_asked_for(when: str, lacks: float) -> None:
     passage = Shelf({"장부.md": [f"장부는 {when} 적는다."]}).passage("장부.md", 1)

@@ -215,6 +215,32 @@ def test_a_row_says_neither_why_nor_what_something_is(question: str) -> None:
     assert [sentence.text for sentence in ask(shelf, question).sentences] == [prose]
 
 
+FAULTS = TableShelf(
+    *table_page(
+        ("Cause", "Remedy"),
+        (
+            ("The lamp flickers", "the wick is wet", "Dry it by the stove."),
+            ("The lamp smokes", "the wick is too long", "Trim it."),
+            ("The lamp goes out", "no oil", "Ask Mr Finch for oil."),
+        ),
+        head="Never move the lamp while it burns.\nFaults of the lamp\n",
+        unit="",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        ("Why does the lamp flicker?", "the wick is wet"),
+        ("What can I do when the lamp smokes?", "Trim it."),
+        ("Who has oil when the lamp goes out?", "Mr Finch"),
+    ],
+)
+def test_a_row_of_words_says_why_how_and_who(question: str, shown: str) -> None:
+    assert shown in ask(FAULTS, question).sentences[0].text
+
+
 def test_a_figure_has_the_unit_that_its_headers_give_it() -> None:
     shelf = TableShelf(
         *table_page(
