@@ -229,11 +229,13 @@ def _cells(
     tables: Tables,
     pages: PageSource,
 ) -> Draft | None:
-    """The answer from table cells, unless a sentence of the text clearly fits the question better."""
-    looked_up = answer_from_tables(question, passages, tables, pages)
+    """The answer from table cells, unless a sentence of the text clearly fits the question better or a name is asked
+    for, which is a label."""
+    analysed = analyse(question)
+    asks_label = analysed.kind is AnswerKind.TERM
+    looked_up = None if asks_label else answer_from_tables(question, passages, tables, pages)
     if looked_up is None or looked_up.draft.declined:
         return None
-    analysed = analyse(question)
     told = " ".join(sentence.text for sentence in looked_up.draft.sentences)
     if analysed.kind is AnswerKind.DATE and not tells_time(told):
         return None

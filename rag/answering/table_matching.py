@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from rag.answering.definitions import identifiers
 from rag.answering.table_questions import FRAME, TableQuestion
 from rag.answering.tables import Place, cell_years, held, label_tokens, stands_in
 from rag.text.figures import years_in
@@ -85,15 +86,17 @@ def is_change(question: TableQuestion, place: Place, cell: Cell) -> bool:
 
 
 def matches_of(question: TableQuestion, places: Sequence[Place], around: frozenset[str]) -> list[Match]:
-    """The cells that fit the question, best first; those of other periods than it asks about are left out.
+    """The cells that fit the question, best first; those of other periods or options than it asks about are left out.
 
     `around` are the tokens of the pages that the tables are on.
     """
     scorer = _Scorer(question, places, around)
+    options = identifiers(question.text)
     found = [
         scorer.match(place, row, cell)
         for place in places
         for row in place.table.rows
+        if not options or not (own := identifiers(row.label)) or options & own
         for cell in row.cells
         if _of_period(question, place, row, cell)
     ]

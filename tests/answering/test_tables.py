@@ -229,6 +229,32 @@ FAULTS = TableShelf(
 )
 
 
+OPTIONS = TableShelf(
+    *table_page(
+        ("Meaning",),
+        (
+            ("-v", "print more words"),
+            ("-V FILE", "name the volume file"),
+            ("-b FILE", "name the bootstrap file"),
+        ),
+        head="Options of the tool\n",
+        unit="",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        ("What does the -V option do?", "volume"),
+        ("What does the -v option do?", "more words"),
+        ("Which option names the bootstrap file?", "-b FILE"),
+    ],
+)
+def test_capital_and_small_options_are_two_and_a_label_answers_for_a_name(question: str, shown: str) -> None:
+    assert shown in ask(OPTIONS, question).sentences[0].text
+
+
 @pytest.mark.parametrize(
     ("question", "shown"),
     [
