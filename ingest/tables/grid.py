@@ -56,14 +56,23 @@ def grid_table(lines: Sequence[Line], title: str, unit: str) -> RawTable | None:
 
 
 def _heads(lines: Sequence[Line], rows: Sequence[tuple[str, ...]]) -> int:
-    """How many rows at the top are headers: those that are marked, else those without figures."""
+    """How many rows at the top are headers: those that are marked, else the first when it has no figure.
+
+    Further ones without figures are headers when they have no label of their own. Pairs of a name and what it stands
+    for have none, unless most of what the names stand for are figures.
+    """
     marked = next((i for i, line in enumerate(lines) if not line.head), len(lines))
     if marked:
         return marked
     figures = [any(is_figure(text) and not is_period(text) for text in row[1:]) for row in rows]
-    if not any(figures):
-        return 1
-    return min(figures.index(True), _HEADER_ROWS)
+    if figures[0] or (len(rows[0]) == 2 and sum(figures) <= len(rows) / 2):
+        return 0
+    heads = 1
+    for above, row, has_figure in zip(rows, rows[1:_HEADER_ROWS], figures[1:], strict=False):
+        if has_figure or row[0] not in ("", above[0]):
+            break
+        heads += 1
+    return heads
 
 
 def _label_columns(rows: Sequence[tuple[str, ...]], width: int) -> int:

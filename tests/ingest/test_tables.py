@@ -261,6 +261,29 @@ def test_tables_with_nothing_between_them_keep_their_own_headers(
     assert cells_of(loads) == {(("Ferry",), "Cars"): "40", (("Ferry",), "Trucks"): "6"}
 
 
+@pytest.mark.parametrize(("name", "write"), [("a.html", written_as_html), ("a.docx", written_as_docx)])
+def test_a_row_of_words_below_the_headers_is_no_header(
+    tmp_path: Path, name: str, write: Callable[..., None]
+) -> None:
+    write(tmp_path / name, (("Lodger", "Room", "Rent"), ("Ives", "Attic", "free"), ("Orr", "Hall", "40")))
+    (table,) = read_file(tmp_path / name).tables
+    assert cells_of(table)[("Ives",), "Rent"] == "free"
+    assert cells_of(table)[("Orr",), "Rent"] == "40"
+
+
+@pytest.mark.parametrize(("name", "write"), [("a.html", written_as_html), ("a.docx", written_as_docx)])
+def test_pairs_of_a_name_and_a_value_have_no_header(
+    tmp_path: Path, name: str, write: Callable[..., None]
+) -> None:
+    write(tmp_path / name, (("Tenant", "A. Ives"), ("Street", "Mill Lane"), ("Floor", "2")))
+    (table,) = read_file(tmp_path / name).tables
+    assert cells_of(table) == {
+        (("Tenant",), ""): "A. Ives",
+        (("Street",), ""): "Mill Lane",
+        (("Floor",), ""): "2",
+    }
+
+
 def test_figures_below_an_empty_row_of_a_sheet_belong_to_the_table_above(tmp_path: Path) -> None:
     written_as_xlsx(tmp_path / "a.xlsx", FARES, [("Train", "8", "5")])
     (table,) = read_file(tmp_path / "a.xlsx").tables
