@@ -231,7 +231,7 @@ def signals_of(
         question, passages, best.candidate
     )
     lacking = lacking or (same and not says_asked(question, best))
-    elsewhere = (same and stands_elsewhere(question, best)) or _names_another(question, passages, best)
+    elsewhere = same and (stands_elsewhere(question, best) or _names_another(question, passages, best))
     other = max(best.features.other, float(elsewhere))
     odds = _odds(question, ranked) if same else NO_ODDS
     if other:  # the network takes one model for another
