@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from rag.answering.definitions import identifiers
 from rag.answering.table_questions import FRAME, TableQuestion
+from rag.answering.table_ranges import rows_within
 from rag.answering.tables import Place, cell_years, held, label_tokens, stands_in
 from rag.text.figures import years_in
 from rag.text.keywords import PARTICLE_WEIGHT, STOP_WORDS, keyword_tokens
@@ -97,6 +98,7 @@ def matches_of(question: TableQuestion, places: Sequence[Place], around: frozens
         for place in places
         for row in place.table.rows
         if not options or not (own := identifiers(row.label)) or options & own
+        if scorer.within(place).get(row.start, True)
         for cell in row.cells
         if _of_period(question, place, row, cell)
     ]
@@ -120,10 +122,17 @@ class _Scorer:
         self._question = question
         self._around = around
         self._named: dict[int, Mapping[int, Sequence[Cell]]] = {}
+        self._within: dict[int, Mapping[int, bool]] = {}
         self._only_rows: dict[tuple[int, frozenset[str]], Row | None] = {}
         rows = [row for place in places for row in place.table.rows]
         self._counts = Counter(t for row in rows for t in frozenset(keyword_tokens(" ".join(row.path))))
         self._total = len(rows)
+
+    def within(self, place: Place) -> Mapping[int, bool]:
+        """See `rows_within`."""
+        if id(place) not in self._within:
+            self._within[id(place)] = rows_within(self._question.text, place.table.rows)
+        return self._within[id(place)]
 
     def match(self, place: Place, row: Row, cell: Cell) -> Match:
         column = place.in_column(cell)
@@ -137,6 +146,8 @@ class _Scorer:
         alias = self._alias(place, row, cell)
         if alias and precision < 1.0:
             own, precision = alias, 1.0
+        if row.start in self.within(place):
+            precision = 1.0
         if self._question.asks_amount and (counted := self._counted(place, row, cell)):
             own, precision = own | dict.fromkeys(counted, 1.0), 1.0
         recall = self._recall(own, group, column, place, row, cell)

@@ -229,6 +229,49 @@ FAULTS = TableShelf(
 )
 
 
+NOTICE = TableShelf(
+    *table_page(
+        ("Refund",),
+        (
+            ("10 days or more before", "all of the price"),
+            ("3 to 9 days before", "half of the price"),
+            ("less than 3 days before", "nothing"),
+        ),
+        head="Refund of a cancelled crossing\n",
+        unit="",
+    )
+)
+SERVICE = TableShelf(
+    *table_page(
+        ("휴가",),
+        (("1년 이상 3년 미만", "15일"), ("3년 이상 5년 미만", "16일"), ("5년 이상", "18일")),
+        head="표 7. 근속 기간별 휴가\n",
+        unit="",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("shelf", "question", "cell"),
+    [
+        (NOTICE, "What refund do I get for a crossing cancelled 5 days before?", "half of the price"),
+        (
+            NOTICE,
+            "What is the refund of a crossing cancelled two weeks and 14 days before?",
+            "all of the price",
+        ),
+        (NOTICE, "What is the refund of a crossing cancelled two days before?", "nothing"),
+        (SERVICE, "근속 3년이면 휴가는 며칠인가요?", "16일"),
+        (SERVICE, "두 해 근속이면 휴가는 며칠인가요?", "15일"),
+        (SERVICE, "근속 기간이 7년이면 휴가는 며칠인가요?", "18일"),
+    ],
+)
+def test_an_amount_finds_the_row_whose_label_is_the_range_around_it(
+    shelf: TableShelf, question: str, cell: str
+) -> None:
+    assert values(ask(shelf, question)) == [cell]
+
+
 OPTIONS = TableShelf(
     *table_page(
         ("Meaning",),
