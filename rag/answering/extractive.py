@@ -85,7 +85,7 @@ _DEPENDS = lazy_compile(
 )
 """Words by which a sentence holds only under the condition that the one before it tells."""
 _PROVISO = lazy_compile(
-    r"다만[,\s]|단,|(?:however, )?this (?:\w+ )?(?:does|shall) not apply\b|(?:the only )?exceptions?\b|except\b",
+    r"다만[,\s]|단,|(?:however, )?this (?:\w+ )?(?:does|shall) not apply\b|the only exceptions?\b|exceptions?:",
     re.IGNORECASE,
 )
 """How the sentence begins that says to what the one before it does not apply."""
