@@ -21,7 +21,7 @@ from rag.answering.ranking import (
     term_weights,
 )
 from rag.answering.reply import Draft, DraftSentence
-from rag.answering.table_answers import answer_from_tables
+from rag.answering.table_answers import answer_from_row, answer_from_tables
 from rag.answering.table_questions import Wanted, table_question_of
 from rag.answering.tables import Place, Tables, label_tokens, places_of
 from rag.text.figures import years_in
@@ -145,6 +145,10 @@ def draft(
     several = MAX_SENTENCES if asks_for_several(question) and not defined else 1
     ranked = [one for one in ranked if not addresses_model(one.candidate.text)] or ranked
     chosen = choose(ranked, several if max_sentences is None else max_sentences)
+    if len(chosen) == 1 and is_of_words(chosen[0].text) and tables is not None and pages is not None:
+        row = answer_from_row(chosen[0].text, chosen[0].file, passages, tables, pages)
+        if row is not None and not row.draft.declined:
+            return row.draft
     kind = analyse(question).kind
     written = [sentence for candidate in chosen for sentence in _sentences(candidate, pages, kind)]
     return Draft(tuple(written), declined=not chosen)

@@ -104,13 +104,36 @@ def _asks_total_of_periods(question: TableQuestion, best: Match) -> bool:
     return total and len(question.years) > 1 and "respective" not in question.text.lower()
 
 
+def answer_from_row(
+    text: str, file: str, passages: Sequence[Passage], tables: Tables, pages: PageSource
+) -> TableAnswer | None:
+    """A row of a file that is written so, told with its headers; None when that is no whole row of a table that has
+    headers."""
+    words = "".join(text.split())
+    for place in places_of(passages, tables):
+        page = pages.page(place.file, place.table.page) if place.file == file else None
+        for row in place.table.rows if page is not None and any(place.table.columns) else ():
+            assert page is not None
+            if words == "".join(page.text[row.start : row.end].split()):
+                cells = [Match(place, row, cell, 1.0, frozenset(), 1.0, 1.0) for cell in row.cells]
+                whole = _letters("".join((*row.path, *(cell.text for cell in row.cells))))
+                return told(_named(cells), cells, cells[0], pages) if whole >= _letters(words) else None
+    return None
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
+
+
 def _values(found: AskedCells, best: Match, pages: PageSource) -> TableAnswer:
     """The cells of each row that is named, with their columns."""
     groups = [found.asked_of(row) for row in found.rows(best)]
-    texts = []
-    for cells in groups:
-        heads = [column_name(match) for match in cells]
-        pieces = [f"{head}: {value(m)}" if head else value(m) for head, m in zip(heads, cells, strict=True)]
-        name, joint = item_name(cells[0]), ", " if heads[0] else ": "
-        texts.append(f"{name}{joint}{'; '.join(pieces)}" if name else "; ".join(pieces))
-    return told("; ".join(texts), [match for group in groups for match in group], best, pages)
+    return told("; ".join(map(_named, groups)), [m for group in groups for m in group], best, pages)
+
+
+def _named(cells: Sequence[Match]) -> str:
+    """The label of a row and some of its cells with their columns."""
+    heads = [column_name(match) for match in cells]
+    pieces = [f"{head}: {value(m)}" if head else value(m) for head, m in zip(heads, cells, strict=True)]
+    name, joint = item_name(cells[0]), ", " if heads[0] else ": "
+    return f"{name}{joint}{'; '.join(pieces)}" if name else "; ".join(pieces)

@@ -310,6 +310,12 @@ def test_a_row_of_words_says_why_how_and_who(question: str, shown: str) -> None:
     assert shown in ask(FAULTS, question).sentences[0].text
 
 
+def test_a_row_is_told_with_its_headers() -> None:
+    (sentence,) = ask(FAULTS, "Why does the lamp flicker?").sentences
+    assert sentence.text == "The lamp flickers, Cause: the wick is wet; Remedy: Dry it by the stove."
+    assert sentence.support is Support.VERIFIED
+
+
 def test_a_figure_has_the_unit_that_its_headers_give_it() -> None:
     shelf = TableShelf(
         *table_page(

@@ -46,7 +46,7 @@ class TestShow:
     def test_any_quote_in_both_languages(self, rag: Run, index: Path) -> None:
         done = rag("show", "--file", MANUAL, "--page", 2, "--quote", "Sample volume  10 ml")
         assert done.code == 0
-        assert "»Sample volume 10 ml«" in done.out
+        assert "»Sample volume 10 ml«" in " ".join(done.out.split())
         korean = rag("show", "--file", "달무리정밀-사내생활-faq.html", "--page", "1", "--quote", "2,500원")
         assert korean.code == 0
         assert "»2,500원«" in korean.out
