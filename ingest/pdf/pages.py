@@ -137,7 +137,7 @@ def _read(
     # before spaces are added, which move the offsets
     of_figures, of_words = find_tables(lines, frame.width, position), find_word_tables(lines, position)
     restore_spaces(lines, text.box)
-    set_cells_apart(of_words)
+    set_cells_apart(of_words, of_figures)
     order = {id(placed.line): place for place, placed in enumerate(lines)}
     tables = sorted([*of_figures, *of_words], key=lambda table: order[id(table.rows[0].lines[0])])
     label = str(document.get_page_label(number - 1)).strip()

@@ -19,6 +19,7 @@ from ingest.raw import APART, Line, LineKind, RawCell, RawRow, RawTable
 from ingest.tables.finder import GAP_BELOW, LEADERS, breaks, mark_rows, title_above
 from ingest.tables.grid import grid_table
 from ingest.tables.segments import GAP, Positions, Segment, VisualRow, row_of, visual_rows
+from rag.text.figures import is_figure
 
 _FULL = 3
 """Rows with text in two columns or more that a table has at least."""
@@ -70,15 +71,19 @@ def find_word_tables(lines: Sequence[PlacedLine], positions: Positions) -> list[
     return tables
 
 
-def set_cells_apart(tables: Sequence[RawTable]) -> None:
-    """Put more space between the cells of a line than between words: nothing else tells them apart."""
-    for table in tables:
+def set_cells_apart(of_words: Sequence[RawTable], of_figures: Sequence[RawTable]) -> None:
+    """Put more space between the cells of rows that end in words than between words: nothing else tells them apart."""
+    for table in (*of_words, *filter(_ends_in_words, of_figures)):
         names = [path[-1] for path in reversed(table.columns) if path]
         for line in table.head:
             _set_apart(line, names)
         for row in table.rows:
             for line in row.lines:
                 _set_apart(line, [cell.text for cell in reversed(row.cells) if cell.line is line])
+
+
+def _ends_in_words(table: RawTable) -> bool:
+    return any(row.cells and not is_figure(row.cells[-1].text) for row in table.rows)
 
 
 def _set_apart(line: Line, cells: Sequence[str]) -> None:

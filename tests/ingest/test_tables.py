@@ -10,6 +10,7 @@ import openpyxl
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
+from rag.text.sentences import sentences
 from rag.types import Table
 from tests.ingest.pdfs import HEIGHT, KOREAN, Draw, both, lines, write_pdf
 from tests.ingest.support import read_file
@@ -374,6 +375,14 @@ def test_a_table_of_words_has_rows_and_columns(tmp_path: Path) -> None:
     (table,) = tables_of(tmp_path, words(DUTIES, (72, 200, 300), head=True))
     assert cells_of(table)[("Feeding the cat",), "Done by"] == "the porter"
     assert cells_of(table)[("Airing the tower",), "When"] == "never"
+
+
+def test_rows_of_figures_that_end_in_words_are_sentences_of_their_own(tmp_path: Path) -> None:
+    rows = (("Load", "2024", "Paid by"), ("Coal", "1,200", "the mill"), ("Salt", "310", "the town"))
+    reading = read_file(write_pdf(tmp_path / "document.pdf", [words(rows, (72, 200, 300), head=True)]))
+    text = reading.pages[0].text
+    said = [" ".join(text[start:end].split()) for start, end in sentences(text)]
+    assert said == ["Load 2024 Paid by", "Coal 1,200 the mill", "Salt 310 the town"]
 
 
 def test_without_a_mark_the_first_row_of_words_is_a_row(tmp_path: Path) -> None:
