@@ -72,7 +72,7 @@ def find_word_tables(lines: Sequence[PlacedLine], positions: Positions) -> list[
 
 
 def set_cells_apart(of_words: Sequence[RawTable], of_figures: Sequence[RawTable]) -> None:
-    """Put more space between the cells of rows that end in words than between words: nothing else tells them apart."""
+    """Put more space between the cells of tables whose rows end in words: nothing else tells them apart."""
     for table in (*of_words, *filter(_ends_in_words, of_figures)):
         names = [path[-1] for path in reversed(table.columns) if path]
         for line in table.head:
