@@ -41,6 +41,8 @@ _TITLE = lazy_compile(
     r"#(?!\d).*|(?:\d+(?:\.\d+){2,}\.?\s[^\n.!?。]{1,60}|\d+\.\d+\.?\s[A-Z][^\n\d.!?。]{1,60})(?<!다)"
 )
 """The number and title of a section, or a comment of a program or configuration file."""
+_APART = "   "
+"""Between the cells of a row, where the text tells them apart."""
 LEADERS = lazy_compile(r"(?:\.\s?){5,}|…{2,}|·{4,}")
 """The dots between a heading and its page in a table of contents."""
 _SECTION = lazy_compile(
@@ -193,6 +195,10 @@ def _plain(text: str) -> str:
 def _header(texts: Sequence[str], i: int) -> int:
     """Index of what sentence `i` is read with: the one before it; for a row, the line above the table's figures."""
     above = i - 1
+    if _APART in texts[i]:
+        while above > 0 and _APART in texts[above - 1]:
+            above -= 1
+        return above
     while above >= 0 and _is_row(texts[i]) and _is_row(texts[above]):
         above -= 1
     return above

@@ -256,3 +256,13 @@ def test_a_sentence_of_a_page_that_is_translated_in_part_counts_in_its_own_langu
     assert found.ranked[0].candidate.text == "마당의 낙엽은 관리인이 치운다."
     assert found.ranked[0].features.odds != 0
     assert found.signals.missing > 0
+
+
+def test_a_row_whose_cells_are_apart_is_read_with_the_first_row_of_its_table() -> None:
+    rows = ("Cargo of 2024   Tons   Tolls", "Coal   12   1,200", "Salt   7   310", "Wool   3   40")
+    shelf = Shelf({"a.pdf": ["\n".join(rows)], "b.pdf": ["\n".join(("Cargo", *rows[1:]))]})
+    known, unknown = (
+        assess("What were the tolls of wool?", [shelf.passage(f, 1)]) for f in ("a.pdf", "b.pdf")
+    )
+    assert known.ranked[0].candidate.text == unknown.ranked[0].candidate.text == rows[-1]
+    assert known.signals.own > unknown.signals.own
