@@ -135,6 +135,7 @@ _COUNTED_KO = lazy_compile(
 )
 """A Korean question for a count, with the thing that is counted. People are often counted unnamed: 120명이 왔다."""
 _LONG_KOREAN = lazy_compile(r"[가-힣]{3,}")
+"""A Korean word of three syllables or more: shorter ones of a title (안내, 규정) are in many questions."""
 _FOUND = 0.5
 """Share of a word's terms (the pairs of letters of a Korean word) that must be found for the word to be."""
 

@@ -26,6 +26,7 @@ _PANE = "pane"
 _WATCHED = "watched-jobs"
 _SCRIPT = Path(__file__).parents[1] / "page.js"
 _NUMBERS = count()
+"""Tells the fragments of one run of the script from those of the next."""
 
 
 def visitor() -> str:
